@@ -1,0 +1,66 @@
+"""stickers-64 on a laptop: four aligned styles, five groups of things, 64 px, three networks from scratch on CPU.
+
+Few styles and few concepts, because on a CPU quality is a question of how often each is seen. The latents are
+8×8: fewer positions with more channels measured better than 16×16×12 (docs/training.md).
+"""
+
+from fromnoise.models.clip.image_tower import ImageConfig
+from fromnoise.models.clip.text_tower import TextConfig
+from fromnoise.models.unet import UNetConfig
+from fromnoise.models.vae import VAEConfig
+from fromnoise.training.recipe import ClipStage, DataConfig, DiffusionStage, LoopConfig, Recipe, VAEStage
+
+STYLES = ("noto", "twemoji", "fluent-emoji-flat", "fluent-emoji-3d")
+GROUPS = ("animals-nature", "food-drink", "travel-places", "activities", "objects")
+PROMPTS = (
+    "red apple, noto style",
+    "red apple, fluent-emoji-3d style",
+    "cat face, twemoji style",
+    "dog face, fluent-emoji-flat style",
+    "sun, noto style",
+    "house, fluent-emoji-3d style",
+    "automobile, twemoji style",
+    "sailboat, noto style",
+    "pizza, fluent-emoji-flat style",
+    "tulip, fluent-emoji-3d style",
+    "guitar, twemoji style",
+    "mushroom, noto style",
+    "fish, fluent-emoji-3d style",
+    "soccer ball, noto style",
+    "an orange cat",
+    "",
+)
+
+
+def recipe() -> Recipe:
+    """Return the recipe."""
+    return Recipe(
+        name="stickers-64",
+        data=DataConfig(pixels=64, styles=STYLES, groups=GROUPS),
+        clip=ClipStage(
+            vocabulary=4096,
+            text=TextConfig(width=192, layers=3, heads=3, context=32),
+            image=ImageConfig(pixels=64, patch=8, width=192, layers=3, heads=3),
+            projection=192,
+            loop=LoopConfig(pictures=250_000, batch=128, learning_rate=1e-3, ema=0.998, weight_decay=0.1),
+        ),
+        vae=VAEStage(
+            model=VAEConfig(latent_channels=16, block_out_channels=(16, 32, 64, 128), layers_per_block=1),
+            loop=LoopConfig(pictures=160_000, batch=32, learning_rate=1e-3, warmup=6_400, ema=0.998),
+        ),
+        diffusion=DiffusionStage(
+            model=UNetConfig(
+                sample_size=8,
+                in_channels=16,
+                out_channels=16,
+                block_out_channels=(160, 224),
+                layers_per_block=1,
+                attention=(True, True),
+                cross_attention_dim=192,
+                head_dim=32,
+                norm_num_groups=16,
+            ),
+            prompts=PROMPTS,
+            loop=LoopConfig(pictures=1_200_000, batch=64, learning_rate=8e-4, ema=0.9995, decay=0.3),
+        ),
+    )

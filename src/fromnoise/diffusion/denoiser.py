@@ -1,0 +1,76 @@
+"""The one contract of the field: a denoiser looks at a noisy picture and returns its clean estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from fromnoise.diffusion.prediction import check_kind, to_x0
+from fromnoise.diffusion.schedule import NoiseSchedule
+from fromnoise.errors import UserError
+
+Call = tuple[Tensor, Tensor, Any]  # (x_t, t, cond)
+
+
+class Denoiser(Protocol):
+    """(x_t, t, cond) → x̂_0. Guidance wraps a denoiser in a denoiser; samplers know nothing else."""
+
+    def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
+        """Estimate the clean pictures.
+
+        Args:
+            x_t: noisy pictures or latents, float32 [B,C,H,W].
+            t: noise level of each, int64 [B].
+            cond: what the picture should show; only the innermost denoiser knows its type.
+
+        Returns:
+            x̂_0, float32 [B,C,H,W].
+        """
+        ...
+
+
+@runtime_checkable
+class ManyDenoiser(Protocol):
+    """A denoiser that can answer several independent calls at once, for instance on two threads."""
+
+    def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor: ...
+
+    def many(self, calls: Sequence[Call]) -> list[Tensor]:
+        """The answers to ``[(x_t, t, cond), ...]`` in order, each equal to a single call's, bit for bit."""
+        ...
+
+
+def call_many(denoiser: Denoiser, calls: Sequence[Call]) -> list[Tensor]:
+    """Answer independent calls: together where the denoiser offers ``many``, else one after the other."""
+    if isinstance(denoiser, ManyDenoiser):
+        return denoiser.many(calls)
+    return [denoiser(*call) for call in calls]
+
+
+class NetworkDenoiser:
+    """A network as a denoiser.
+
+    Args:
+        network: (x_t [B,C,H,W], t [B], cond) → raw output [B,C,H,W] of any float dtype.
+        schedule: gives alpha and sigma.
+        prediction: what the raw output means: "v", "epsilon", "x0" or "flow".
+
+    Raises:
+        UserError: an unknown prediction, or "epsilon" on a schedule that ends in pure noise, where x̂_0 would be a
+            division by zero.
+    """
+
+    def __init__(
+        self, network: Callable[[Tensor, Tensor, Any], Tensor], schedule: NoiseSchedule, prediction: str
+    ) -> None:
+        check_kind(prediction)
+        if prediction == "epsilon" and schedule.ends_in_pure_noise:
+            raise UserError("prediction 'epsilon' cannot start from pure noise: use 'v', or zero_terminal_snr=false")
+        self.network, self.schedule, self.prediction = network, schedule, prediction
+
+    def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
+        """x̂_0, float32 [B,C,H,W]."""
+        output = self.network(x_t, t, cond).float()
+        return to_x0(self.prediction, output, x_t, self.schedule.alpha(t), self.schedule.sigma(t))

@@ -1,0 +1,192 @@
+"""How much picture and how much noise there is at each time t.
+
+    x_t = alpha(t) x_0 + sigma(t) noise,    alpha² + sigma² = 1  (variance preserving)
+
+t counts noise levels: 0 is almost clean and T-1 (999) is the noisiest. t = -1 means fully clean (alpha 1, sigma 0),
+so that a sampler's last step needs no special case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fromnoise.config import Config
+from fromnoise.errors import UserError
+
+Spacing = Literal["trailing", "log_snr", "linspace", "leading"]
+SPACINGS: tuple[Spacing, ...] = ("trailing", "log_snr", "linspace", "leading")
+LOG_SNR_RANGE = (-4.0, 3.7)  # where "log_snr" spacing puts its steps after pure noise
+
+
+@dataclass(frozen=True)
+class ScheduleConfig(Config):
+    """The noise schedule of DDPM (Ho et al. 2020) as Stable Diffusion sets it, with a truly noisy last level.
+
+    Attributes:
+        steps: T, the number of noise levels.
+        beta_start: share of the variance replaced by noise at the first level.
+        beta_end: the same at the last level.
+        kind: "linear" in beta (Ho et al.) or "scaled_linear", linear in sqrt(beta) (Rombach et al. 2022).
+        zero_terminal_snr: shift the schedule so that nothing of the picture is left at T-1 (Lin et al. 2023).
+    """
+
+    steps: int = 1000
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+    kind: Literal["scaled_linear", "linear"] = "scaled_linear"
+    zero_terminal_snr: bool = True
+
+    def build(self) -> NoiseSchedule:
+        """Compute the levels in float64.
+
+        Raises:
+            UserError: fewer than 2 steps, betas outside 0 < start <= end < 1, or an unknown kind.
+        """
+        if self.steps < 2 or not 0 < self.beta_start <= self.beta_end < 1:
+            raise UserError("a noise schedule needs steps >= 2 and 0 < beta_start <= beta_end < 1")
+        if self.kind not in ("scaled_linear", "linear"):
+            raise UserError(f"unknown noise schedule '{self.kind}'; known: scaled_linear, linear")
+        power = 2.0 if self.kind == "scaled_linear" else 1.0
+        ends = self.beta_start ** (1 / power), self.beta_end ** (1 / power)
+        betas = torch.linspace(*ends, self.steps, dtype=torch.float64) ** power
+        alpha_bar = torch.cumprod(1 - betas, dim=0)
+        return NoiseSchedule(zero_terminal_snr(alpha_bar) if self.zero_terminal_snr else alpha_bar, self)
+
+
+def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
+    """Shift and scale sqrt(alpha_bar) so that the last level is exactly 0 and the first is unchanged.
+
+    Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", arXiv 2305.08891, algorithm 1.
+
+    Args:
+        alpha_bar: float64 [T], falling, values in 0..1.
+    """
+    root = alpha_bar.sqrt()
+    first, last = root[0], root[-1]
+    shifted = (root - last) * (first / (first - last))
+    return torch.cat([alpha_bar[:1], shifted[1:] ** 2])  # level 0 verbatim: not rounded twice
+
+
+class NoiseSchedule:
+    """The levels of a schedule, looked up by t.
+
+    Args:
+        alpha_bar: float64 [T], alpha squared at t = 0..T-1, falling, values in 0..1 (arXiv 2006.11239, eq. 4).
+        config: what it was built from, kept so that a model can be saved.
+
+    Attributes:
+        alpha_bar: as given, on the CPU.
+        steps: T.
+    """
+
+    def __init__(self, alpha_bar: Tensor, config: ScheduleConfig | None = None) -> None:
+        self.alpha_bar = alpha_bar.detach().double().cpu()
+        if not bool((self.alpha_bar.diff() < 0).all()) or self.alpha_bar[0] >= 1 or self.alpha_bar[-1] < 0:
+            raise ValueError("alpha_bar must fall strictly and stay within 0 <= alpha_bar < 1")
+        self.config = config
+        self.steps = len(self.alpha_bar)
+        with_clean = torch.cat([torch.ones(1, dtype=torch.float64), self.alpha_bar])  # (T + 1,), place 0 is t = -1
+        self._alpha = with_clean.sqrt()
+        self._sigma = (1 - with_clean).sqrt()
+        self._log_snr = with_clean.log() - (1 - with_clean).log()
+        self._on_device: dict[tuple[str, torch.device], Tensor] = {}
+
+    @property
+    def ends_in_pure_noise(self) -> bool:
+        """Whether nothing of the picture is left at T-1 (zero terminal SNR)."""
+        return float(self.alpha_bar[-1]) == 0.0
+
+    @overload
+    def alpha(self, t: int) -> float: ...
+    @overload
+    def alpha(self, t: Tensor) -> Tensor: ...
+    def alpha(self, t: int | Tensor) -> float | Tensor:
+        """Share of the picture, 0..1. An int gives a Python float, an int64 tensor a float32 tensor of its shape."""
+        return self._look_up("alpha", self._alpha, t)
+
+    @overload
+    def sigma(self, t: int) -> float: ...
+    @overload
+    def sigma(self, t: Tensor) -> Tensor: ...
+    def sigma(self, t: int | Tensor) -> float | Tensor:
+        """Share of the noise, 0..1. An int gives a Python float, an int64 tensor a float32 tensor of its shape."""
+        return self._look_up("sigma", self._sigma, t)
+
+    @overload
+    def log_snr(self, t: int) -> float: ...
+    @overload
+    def log_snr(self, t: Tensor) -> Tensor: ...
+    def log_snr(self, t: int | Tensor) -> float | Tensor:
+        """log(alpha²/sigma²): +inf at t = -1, falling; -inf at T-1 when the schedule ends in pure noise."""
+        return self._look_up("log_snr", self._log_snr, t)
+
+    def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """x_t = alpha x_0 + sigma noise (arXiv 2006.11239, eq. 4).
+
+        Args:
+            x0: clean pictures or latents, [B,C,H,W].
+            noise: unit Gaussian, [B,C,H,W].
+            t: int64 [B], one level per picture.
+        """
+        return per_picture(self.alpha(t), x0) * x0 + per_picture(self.sigma(t), x0) * noise
+
+    def nearest(self, log_snr: Tensor) -> Tensor:
+        """The t whose log-SNR is nearest to each value, int64 of the same shape; pure noise only for -inf."""
+        rising = self._log_snr[1:].flip(0)  # (T,)
+        wanted = log_snr.double().cpu()
+        above = torch.searchsorted(rising, wanted).clamp(1, self.steps - 1)
+        closer_below = (wanted - rising[above - 1]) <= (rising[above] - wanted)
+        return (self.steps - 1 - (above - closer_below.long())).to(log_snr.device)
+
+    def timesteps(self, n: int, spacing: Spacing | str = "trailing") -> list[int]:
+        """n falling times at which the network is called; the step after the last goes to t = -1.
+
+        "trailing" is equal steps in t from T-1 down (Lin et al. 2023, table 2); "log_snr" is T-1 and then equal steps
+        in log-SNR from -4 to 3.7, which spends fewer steps on levels where nothing is decided; "linspace" and
+        "leading" are as diffusers names them ("leading" does not start at pure noise: for comparison only).
+
+        Raises:
+            UserError: n outside 1..T or an unknown spacing.
+        """
+        if not 1 <= n <= self.steps:
+            raise UserError(f"the number of steps must be between 1 and {self.steps}, not {n}")
+        if spacing == "log_snr":
+            return self._log_snr_timesteps(n)
+        if spacing == "trailing":
+            return [round(self.steps - k * (self.steps / n)) - 1 for k in range(n)]
+        if spacing == "linspace":
+            return [int(t) for t in np.linspace(0, self.steps - 1, n).round()[::-1]]
+        if spacing == "leading":
+            return [k * (self.steps // n) for k in reversed(range(n))]
+        raise UserError(f"unknown spacing '{spacing}'; known: {', '.join(SPACINGS)}")
+
+    def _log_snr_timesteps(self, n: int) -> list[int]:
+        wanted = torch.linspace(*LOG_SNR_RANGE, max(n - 1, 1), dtype=torch.float64)[: n - 1]
+        times = [self.steps - 1, *self.nearest(wanted).tolist()]
+        for i in reversed(range(1, n - 1)):  # many steps meet on one t: move them apart, first towards noise,
+            times[i] = max(times[i], times[i + 1] + 1)
+        for i in range(1, n):  # then, where T-1 is in the way, back towards clean
+            times[i] = min(times[i], times[i - 1] - 1)
+        return times
+
+    def _look_up(self, name: str, table: Tensor, t: int | Tensor) -> float | Tensor:
+        if isinstance(t, int):
+            if not -1 <= t < self.steps:
+                raise IndexError(f"t must be between -1 and {self.steps - 1}, not {t}")
+            return float(table[t + 1])
+        key = name, t.device
+        if key not in self._on_device:  # copied once per device, not once per training step
+            self._on_device[key] = table.to(device=t.device, dtype=torch.float32)
+        return self._on_device[key].index_select(0, t.reshape(-1) + 1).reshape(t.shape)
+
+
+def per_picture(value: float | Tensor, like: Tensor) -> float | Tensor:
+    """Give a [B] tensor the trailing dimensions it needs to multiply ``like`` [B,...]; floats pass through."""
+    if isinstance(value, Tensor) and value.ndim == 1:
+        return value.reshape(-1, *[1] * (like.ndim - 1))
+    return value

@@ -1,0 +1,43 @@
+"""What tells the U-Net how noisy its input is."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def sinusoids(t: Tensor, width: int) -> Tensor:
+    """Return [cos(t f), sin(t f)] with f from 1 down to 1/10000 (arXiv 1706.03762, section 3.5).
+
+    Cosines come first, as in latent diffusion. float32 whatever the weights are: bfloat16 has 8 bits, so it
+    cannot tell t = 998 from t = 999.
+
+    Args:
+        t: time steps (B,), any number type.
+        width: even number of features.
+
+    Returns:
+        float32 (B, width).
+    """
+    half = width // 2
+    frequency = torch.exp(-math.log(10_000) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
+    angle = t.float()[:, None] * frequency  # (B, half)
+    return torch.cat([angle.cos(), angle.sin()], dim=-1)
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoids of the time step, then a two-layer network."""
+
+    def __init__(self, sinusoid_width: int, width: int) -> None:
+        super().__init__()
+        self.sinusoid_width = sinusoid_width
+        self.linear_1 = nn.Linear(sinusoid_width, width)
+        self.linear_2 = nn.Linear(width, width)
+
+    def forward(self, t: Tensor) -> Tensor:
+        """Map time steps (B,) to (B, width) in the dtype of the weights."""
+        x = sinusoids(t, self.sinusoid_width).to(self.linear_1.weight.dtype)
+        return self.linear_2(F.silu(self.linear_1(x)))

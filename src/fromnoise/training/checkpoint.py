@@ -1,0 +1,111 @@
+"""Checkpoints that survive ``kill -9``, also in the middle of being written.
+
+A checkpoint is a folder ``step-00001200`` with safetensors files and ``state.json``. It is written under a
+temporary name, flushed to the disk and renamed, so a folder with its final name is always whole; checksums in
+``state.json`` catch a disk that lied. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from fromnoise.errors import UserError
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run needs to go on: named groups of tensors (weights, ema, optimizer) and plain facts."""
+
+    groups: dict[str, Tensors]
+    facts: dict[str, Any]
+
+
+def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int = 2) -> Path:
+    """Write ``folder/step-…`` atomically and drop all but the newest ``keep``.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; older checkpoints stay.
+    """
+    target = folder / f"step-{step:08d}"
+    draft = folder / f".step-{step:08d}.tmp"
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        _fill(draft, checkpoint)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(draft, target)
+        _sync(folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise UserError(f"cannot write a checkpoint to {folder}: {error}; free some space and run again") from error
+    for old in _steps(folder)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Load the newest whole checkpoint.
+
+    Returns:
+        The checkpoint (None when there is none) and a line about each damaged one that was passed over.
+    """
+    damaged: list[str] = []
+    for path in _steps(folder):
+        try:
+            return _load(path), damaged
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            damaged.append(f"{path} is damaged ({error}); going back to the one before")
+    return None, damaged
+
+
+def _fill(draft: Path, checkpoint: Checkpoint) -> None:
+    sums = {}
+    for name, tensors in checkpoint.groups.items():
+        file = draft / f"{name}.safetensors"
+        save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, file)
+        sums[name] = _checksum(file)
+        _sync(file)
+    state = draft / "state.json"
+    state.write_text(json.dumps({"facts": checkpoint.facts, "sha256": sums}, indent=1))
+    _sync(state)
+    _sync(draft)
+
+
+def _load(path: Path) -> Checkpoint:
+    state = json.loads((path / "state.json").read_text())
+    groups = {}
+    for name, expected in state["sha256"].items():
+        file = path / f"{name}.safetensors"
+        if _checksum(file) != expected:
+            raise ValueError(f"{file.name} does not match its checksum")
+        groups[name] = load_file(file)
+    return Checkpoint(groups, state["facts"])
+
+
+def _steps(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"), reverse=True) if folder.is_dir() else []
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,97 @@
+"""The clock of a training run: everything random or scheduled is a pure function of it.
+
+Because no random state is carried from step to step, a run that was killed needs only its step number, its
+weights and the optimizer's moments to go on as if nothing had happened (the idea of EDM2's
+``learning_rate_schedule`` and of counter-based random numbers).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where a run is.
+
+    Attributes:
+        step: optimizer steps taken so far.
+        batch: pictures per step.
+        total: pictures the whole run will see.
+        seed: the run's seed.
+    """
+
+    step: int
+    batch: int
+    total: int
+    seed: int
+
+    @property
+    def pictures(self) -> int:
+        """Pictures seen before this step."""
+        return self.step * self.batch
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, 0…1."""
+        return min(1.0, self.pictures / max(1, self.total))
+
+    @property
+    def done(self) -> bool:
+        """Whether all pictures have been seen."""
+        return self.pictures >= self.total
+
+    def tick(self) -> Clock:
+        """The clock one step later."""
+        return Clock(self.step + 1, self.batch, self.total, self.seed)
+
+    def generator(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+        """A fresh random generator for this step and purpose; equal arguments give equal numbers."""
+        return seeded(device, self.seed, purpose, self.step)
+
+
+def seeded(device: torch.device | str, *parts: object) -> torch.Generator:
+    """A generator whose seed is a hash of ``parts``."""
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+class Order:
+    """Which picture comes when: weighted epochs without state.
+
+    Each epoch holds every picture ``N p_i`` times, rounded by systematic resampling, in a shuffled order. With
+    equal weights that is a plain shuffled epoch.
+
+    Args:
+        weights: how often each picture should be seen, relative to the others, [N].
+        seed: the run's seed.
+    """
+
+    def __init__(self, weights: Tensor, seed: int) -> None:
+        share = weights.double() / weights.double().sum()
+        self._cumulative = share.cumsum(0)
+        self._seed = seed
+        self._epochs: dict[int, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self._cumulative)
+
+    def indices(self, clock: Clock) -> Tensor:
+        """Indices of the pictures of this step, int64 [batch]."""
+        flat = torch.arange(clock.pictures, clock.pictures + clock.batch)
+        epochs = torch.div(flat, len(self), rounding_mode="floor")
+        return torch.cat([self._epoch(e)[flat[epochs == e] % len(self)] for e in epochs.unique().tolist()])
+
+    def _epoch(self, epoch: int) -> Tensor:
+        if epoch not in self._epochs:
+            rng = seeded("cpu", self._seed, "order", epoch)
+            offset = torch.rand(1, generator=rng, dtype=torch.float64)
+            points = (torch.arange(len(self), dtype=torch.float64) + offset) / len(self)
+            chosen = torch.searchsorted(self._cumulative, points).clamp_max(len(self) - 1)
+            self._epochs = {k: v for k, v in self._epochs.items() if k >= epoch - 1}
+            self._epochs[epoch] = chosen[torch.randperm(len(self), generator=rng)]
+        return self._epochs[epoch]

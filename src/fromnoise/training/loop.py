@@ -1,0 +1,238 @@
+"""The one loop that trains every task.
+
+Weights are kept twice when the format is bf16: *masters* in fp32, which the optimizer moves, and the network's
+own bf16 copy, which computes (mixed precision after Micikevicius et al. 2018, arXiv 1710.03740, without loss
+scaling, since bf16 has fp32's range). Everything random or scheduled comes from the clock, so a killed run ends
+with the same bits as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import copy
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fromnoise.errors import UserError
+from fromnoise.training import checkpoint, ema
+from fromnoise.training.checkpoint import Checkpoint
+from fromnoise.training.clock import Clock
+from fromnoise.training.log import Log
+from fromnoise.training.recipe import LoopConfig
+from fromnoise.training.tasks.base import Task
+
+Hook = Callable[[nn.Module, Clock], None]
+
+
+def learning_rate(config: LoopConfig, clock: Clock) -> float:
+    """Warm-up, constant, then linear to 0 over the last ``config.decay`` of the run."""
+    warm = min(1.0, (clock.pictures + clock.batch) / max(1, config.warmup))
+    cool = min(1.0, (1.0 - clock.progress) / config.decay) if config.decay > 0 else 1.0
+    return config.learning_rate * warm * cool
+
+
+class Trainer:
+    """Trains one task in one folder, from wherever that folder says the run is.
+
+    Args:
+        task: what to train; its network already sits on its device in its format.
+        folder: ``runs/NAME/TASK``; checkpoints, sheets and curves go there.
+        seed: the run's seed.
+        tracker: an initialised ``accelerate.Accelerator``, or None.
+        on_save: called with the averaged network after every checkpoint.
+
+    Raises:
+        UserError: the checkpoint belongs to another network, or the disk is full.
+    """
+
+    def __init__(self, task: Task, folder: Path, seed: int, tracker: Any = None, on_save: Hook | None = None) -> None:
+        self.task, self.folder, self.config = task, folder, task.config
+        folder.mkdir(parents=True, exist_ok=True)
+        self.clock = Clock(0, task.config.batch, task.config.pictures, seed)
+        self.weights = [p for p in task.parameters()]
+        self.names = [name for name, p in task.network.named_parameters() if p.requires_grad]
+        self.masters = [p.detach().float().clone() for p in self.weights]
+        self.gradients = [torch.zeros_like(m) for m in self.masters]
+        for master, gradient in zip(self.masters, self.gradients, strict=True):
+            master.grad = gradient
+        self.averages = [m.clone() for m in self.masters]
+        self.optimizer = _adamw(self.masters, self.config)
+        self._on_save = on_save
+        self._notes = self._resume()
+        self._tracker = tracker
+
+    def run(self, steps: int | None = None) -> nn.Module:
+        """Train until all pictures are seen (or for ``steps`` steps) and return the averaged network in fp32."""
+        log = Log(self.folder, self.clock, self._tracker)
+        for line in self._notes:
+            log.note(line)
+        end = None if steps is None else self.clock.step + steps
+        try:
+            with _stop_requests() as stop:
+                self._loop(log, end, stop)
+        finally:
+            log.close()
+        return self.averaged()
+
+    def averaged(self) -> nn.Module:
+        """A copy of the network in fp32 with the averaged weights, in eval mode."""
+        network = copy.deepcopy(self.task.network).float().eval()
+        state = dict(network.named_parameters())
+        with torch.no_grad():
+            for name, average in zip(self.names, self.averages, strict=True):
+                state[name].copy_(average)
+        return network.requires_grad_(False)
+
+    def step(self) -> dict[str, Tensor]:
+        """One optimizer step. Returns the losses.
+
+        Raises:
+            UserError: the loss or the gradient is not a number; the weights are left as they were.
+        """
+        self.task.network.train()
+        losses = self.task.losses(self.task.batch(self.clock), self.clock)
+        for weight in self.weights:
+            weight.grad = None
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        self._collect_gradients()
+        norm = torch.nn.utils.clip_grad_norm_(self.masters, self.config.clip_norm)
+        if not torch.isfinite(norm + losses["loss"].detach()):
+            raise UserError(self._not_a_number(float(losses["loss"])))
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, self.clock)
+        self.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_copy_(self.weights, self.masters)
+            ema.update(self.averages, self.masters, self.clock.step, self.config.ema)
+        self.clock = self.clock.tick()
+        return {**{key: value.detach() for key, value in losses.items()}, "gradient_norm": norm}
+
+    def save(self) -> None:
+        """Write a checkpoint and tell the run."""
+        checkpoint.save(self.folder, self.clock.step, self._state())
+        if self._on_save is not None:
+            self._on_save(self.averaged(), self.clock)
+
+    def _loop(self, log: Log, end: int | None, stop: Callable[[], bool]) -> None:
+        sheet_due = save_due = time.monotonic()
+        save_due += 60 * self.config.save_minutes
+        while not self.clock.done and (end is None or self.clock.step < end):
+            losses = self.step()
+            if self.clock.step % self.config.log_steps == 0:
+                values = {key: float(value) for key, value in losses.items()}
+                log.record(self.clock, {**values, "learning_rate": learning_rate(self.config, self.clock)})
+            if stop():
+                self.save()
+                raise KeyboardInterrupt
+            if time.monotonic() >= sheet_due:
+                self._sheet(log)
+                sheet_due = time.monotonic() + 60 * self.config.sheet_minutes
+            if time.monotonic() >= save_due:
+                self.save()
+                save_due = time.monotonic() + 60 * self.config.save_minutes
+        self._sheet(log)
+        self.save()
+
+    def _sheet(self, log: Log) -> None:
+        network = self.averaged()
+        picture = self.task.samples_for_log(network)
+        if picture is not None:
+            sheets = self.folder / "sheets"
+            sheets.mkdir(exist_ok=True)
+            picture.save(sheets / f"{self.clock.pictures:010d}.png")
+        values = {**self.task.score(network), **self.task.details()}
+        if values:
+            log.record(self.clock, values)
+            log.note("  ".join(f"{key} {value:.4g}" for key, value in values.items()))
+
+    def _collect_gradients(self) -> None:
+        for weight, gradient in zip(self.weights, self.gradients, strict=True):
+            if weight.grad is None:
+                gradient.zero_()
+            else:
+                gradient.copy_(weight.grad)
+
+    def _state(self) -> Checkpoint:
+        moments = self.optimizer.state
+        first = [moments[m]["exp_avg"] for m in self.masters] if moments else []
+        second = [moments[m]["exp_avg_sq"] for m in self.masters] if moments else []
+        groups = {"weights": self.masters, "ema": self.averages, "first_moment": first, "second_moment": second}
+        named = {key: dict(zip(self.names, tensors, strict=bool(tensors))) for key, tensors in groups.items()}
+        facts = {"step": self.clock.step, "batch": self.clock.batch, "seed": self.clock.seed}
+        return Checkpoint(named, {**facts, "task": self.task.name, "loop": self.config.to_dict()})
+
+    def _resume(self) -> list[str]:
+        found, notes = checkpoint.newest(self.folder)
+        if found is None:
+            return notes
+        for own, key in ((self.masters, "weights"), (self.averages, "ema")):
+            self._fill(own, found.groups[key])
+        if found.facts["batch"] != self.config.batch or found.facts["seed"] != self.clock.seed:
+            raise UserError(f"{self.folder} was started with another batch size or seed; use a new --out")
+        step = int(found.facts["step"])
+        self._fill_moments(found, step)
+        with torch.no_grad():
+            torch._foreach_copy_(self.weights, self.masters)
+        self.clock = Clock(step, self.clock.batch, self.clock.total, self.clock.seed)
+        return [*notes, f"going on after {self.clock.pictures:,} pictures"]
+
+    def _fill(self, own: list[Tensor], stored: dict[str, Tensor]) -> None:
+        for name, tensor in zip(self.names, own, strict=True):
+            if name not in stored or stored[name].shape != tensor.shape:
+                raise UserError(f"the checkpoint in {self.folder} is of another network ('{name}'); use a new --out")
+            tensor.copy_(stored[name])
+
+    def _fill_moments(self, found: Checkpoint, step: int) -> None:
+        for name, master in zip(self.names, self.masters, strict=True):
+            state = self.optimizer.state[master]
+            state["step"] = torch.tensor(float(step))
+            state["exp_avg"] = torch.zeros_like(master).copy_(found.groups["first_moment"][name])
+            state["exp_avg_sq"] = torch.zeros_like(master).copy_(found.groups["second_moment"][name])
+
+    def _not_a_number(self, loss: float) -> str:
+        found, _ = checkpoint.newest(self.folder)
+        kept = "no checkpoint was written yet" if found is None else f"step {found.facts['step']} is kept"
+        return (
+            f"training {self.task.name} stopped at step {self.clock.step}: the loss is {loss}, the gradient is not "
+            f"finite; {kept}. Lower {self.task.name}.loop.learning_rate or set precision=fp32, and run again"
+        )
+
+
+def _adamw(masters: list[Tensor], config: LoopConfig) -> torch.optim.AdamW:
+    """AdamW that decays matrices and kernels, not biases and norms."""
+    groups = [
+        {"params": [m for m in masters if m.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [m for m in masters if m.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=1e-8, fused=True)
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C or SIGTERM into a request that is honoured between two steps."""
+    asked = False
+
+    def ask(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    try:
+        before = [signal.signal(s, ask) for s in signals]
+    except ValueError:  # not the main thread: nothing to catch
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

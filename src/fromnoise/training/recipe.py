@@ -1,0 +1,124 @@
+"""A recipe: every number of a training run in one typed config.
+
+Recipes are Python functions (``recipes/*.py``) that return a :class:`Recipe`; the command line overrides single
+numbers by dotted names (``--set diffusion.loop.pictures=200000``); the whole recipe is stored in the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fromnoise.config import Config
+from fromnoise.models.clip.image_tower import ImageConfig
+from fromnoise.models.clip.text_tower import TextConfig
+from fromnoise.models.unet.unet import UNetConfig
+from fromnoise.models.vae.vae import VAEConfig
+
+
+@dataclass(frozen=True)
+class LoopConfig(Config):
+    """How one task is trained.
+
+    Attributes:
+        pictures: pictures seen in the whole run (a clock in pictures does not change with the batch size).
+        batch: pictures per step.
+        learning_rate: of AdamW, after warm-up.
+        warmup: pictures over which the learning rate rises from 0.
+        decay: last share of the run over which the learning rate falls linearly to 0.
+        weight_decay: of AdamW, on matrices and kernels only.
+        betas: of AdamW.
+        clip_norm: largest norm of the gradient.
+        ema: decay of the weights' moving average per step (it warms up).
+        log_steps: steps between two lines in the curves.
+        sheet_minutes: minutes between two sample sheets.
+        save_minutes: minutes between two checkpoints.
+    """
+
+    pictures: int = 200_000
+    batch: int = 64
+    learning_rate: float = 8e-4
+    warmup: int = 20_000
+    decay: float = 0.4
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    log_steps: int = 20
+    sheet_minutes: float = 5.0
+    save_minutes: float = 5.0
+
+
+@dataclass(frozen=True)
+class DataConfig(Config):
+    """Which pictures are trained on.
+
+    Attributes:
+        pixels: side of the square pictures.
+        styles: keep only these styles; empty keeps all.
+        groups: keep only these groups of concepts; empty keeps all.
+        limit: keep at most this many pictures (0: all), for a quick try.
+    """
+
+    pixels: int = 64
+    styles: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    limit: int = 0
+
+
+@dataclass(frozen=True)
+class ClipStage(Config):
+    """CLIP: the size of both towers and their training. ``vocabulary`` is the tokenizer's size."""
+
+    vocabulary: int = 4096
+    text: TextConfig = field(default_factory=TextConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    projection: int = 256
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=128, learning_rate=1e-3))
+
+
+@dataclass(frozen=True)
+class VAEStage(Config):
+    """VAE: its size, its loss weights (``recipes.md``) and its training."""
+
+    model: VAEConfig = field(default_factory=VAEConfig)
+    multiscale: float = 0.5
+    gradient: float = 0.5
+    ssim: float = 0.2
+    kl: float = 1e-6
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(learning_rate=1e-3))
+
+
+@dataclass(frozen=True)
+class DiffusionStage(Config):
+    """U-Net: its size, how noise levels are drawn ("default", "uniform" or "curriculum") and its training.
+
+    ``prompts`` are drawn for the sample sheets; empty takes captions from the data.
+    """
+
+    model: UNetConfig = field(default_factory=UNetConfig)
+    noise_levels: str = "default"
+    prompts: tuple[str, ...] = ()
+    sheet_steps: int = 16
+    guidance: float = 3.0
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+@dataclass(frozen=True)
+class Recipe(Config):
+    """A whole training run: data and the three tasks.
+
+    Attributes:
+        name: name of the model it makes.
+        seed: everything random follows from it.
+        precision: "auto" measures bf16 against fp32 at start-up; "bf16" or "fp32" decide.
+        threads: CPU threads to train with (0: all).
+    """
+
+    name: str
+    seed: int = 0
+    precision: str = "auto"
+    threads: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    clip: ClipStage = field(default_factory=ClipStage)
+    vae: VAEStage = field(default_factory=VAEStage)
+    diffusion: DiffusionStage = field(default_factory=DiffusionStage)

@@ -1,0 +1,263 @@
+"""A whole training run: CLIP, then the VAE, then the U-Net, into one folder.
+
+``runs/NAME/`` holds ``run.json`` (the recipe and the measured number format), ``tokenizer/``, a folder per task
+(checkpoints, sheets, curves), ``latents.safetensors`` and ``model/``, which can be drawn with from the first
+checkpoint of the U-Net on. The same command goes on wherever the run was killed.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from fromnoise.data.captions import CaptionSampler, may_mirror, sampling_weights
+from fromnoise.data.pictures import PictureSet, Record, load_folder
+from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.errors import UserError
+from fromnoise.models.clip.clip import CLIPConfig
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.system import TextToImage
+from fromnoise.training import checkpoint, precision
+from fromnoise.training.clock import Clock, seeded
+from fromnoise.training.loop import Hook, Trainer
+from fromnoise.training.memory import keep_freed_memory
+from fromnoise.training.recipe import Recipe
+from fromnoise.training.tasks.base import Compute, Task
+from fromnoise.training.tasks.clip import CLIPTask
+from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask, Latents
+from fromnoise.training.tasks.vae import VAETask, encode_all
+
+TASKS = ("clip", "vae", "diffusion")
+
+
+def train(recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = TASKS) -> Path:
+    """Train the recipe's networks one after the other, or go on where an earlier call was stopped.
+
+    Args:
+        recipe: every number of the run.
+        data: a folder of captioned pictures, a packed file, or "starter".
+        out: the run's folder.
+        tasks: which tasks to run; later ones need the earlier ones' results in ``out``.
+
+    Returns:
+        The folder of the finished model (``out/model``).
+
+    Raises:
+        UserError: unusable data, a run of another recipe in ``out``, a loss that is not a number, a full disk.
+    """
+    run = Run(recipe, data, out)
+    for name in TASKS:
+        if name in tasks:
+            getattr(run, f"train_{name}")()
+    return run.out / "model"
+
+
+class Run:
+    """The state of one run's folder: what is loaded, what is already trained."""
+
+    def __init__(self, recipe: Recipe, data: Path | str, out: Path) -> None:
+        keep_freed_memory()
+        self.console = Console(stderr=True)
+        self.recipe, self.out, self.data = recipe, out, str(data)
+        out.mkdir(parents=True, exist_ok=True)
+        self.accelerator = _accelerator(out)
+        self.device: torch.device = self.accelerator.device
+        torch.set_num_threads(recipe.threads or len(os.sched_getaffinity(0)))
+        self.choice = self._same_run()
+        self.train_set, self.held_out = self._pictures()
+        self.tokenizer = self._tokenizer()
+
+    # --- the three tasks -------------------------------------------------------------------------------------
+
+    def train_clip(self) -> None:
+        """Tie words to pictures."""
+        words = (self.tokenizer, CaptionSampler(self.train_set.records))
+        network = self._compute(self._fresh("clip", self._config("clip")))
+        task = CLIPTask(self.recipe.clip, (self.train_set, self.held_out), words, network, self.compute, self.recipe.seed)
+        self._train(task)
+
+    def train_vae(self) -> None:
+        """Learn to go between pictures and latents."""
+        stage = self.recipe.vae
+        network = self._compute(self._fresh("vae", stage.model))
+        held_out = self.held_out.images if len(self.held_out.records) else self.train_set.images[:64]
+        self._train(VAETask(stage, self.train_set.images, held_out, network, self.compute, self.recipe.seed))
+
+    def train_diffusion(self) -> None:
+        """Learn to remove noise, guided by words."""
+        clip, vae = self._finished("clip"), self._finished("vae")
+        latents = self._latents(vae)
+        stage, schedule = self.recipe.diffusion, ScheduleConfig().build()
+        tower = self._compute(copy.deepcopy(clip.text)).eval().requires_grad_(False)
+        words = Conditioning(self.tokenizer, tower, CaptionSampler(self.train_set.records))
+        network = self._compute(self._fresh("diffusion", stage.model))
+        stage = replace(stage, prompts=stage.prompts or self._some_prompts())
+        parts = (network, schedule, vae)
+        task = DiffusionTask(stage, latents, words, parts, self.compute, self.recipe.seed)
+
+        def keep_model(unet: nn.Module, clock: Clock) -> None:
+            self._save_model(clip, vae, unet, clock)
+
+        self._train(task, keep_model)
+
+    def _train(self, task: Task, on_save: Hook | None = None) -> nn.Module:
+        folder = self.out / task.name
+        trainer = Trainer(task, folder, self.recipe.seed, self.accelerator, on_save)
+        return trainer.averaged() if trainer.clock.done else trainer.run()
+
+    def _finished(self, name: str) -> Any:
+        """The averaged network of an earlier task, in fp32, from its last checkpoint."""
+        found, _ = checkpoint.newest(self.out / name)
+        if found is None:
+            raise UserError(f"{self.out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
+        network = self._fresh(name, self._config(name)).float()
+        network.load_state_dict(found.groups["ema"])
+        return network.to(self.device).eval().requires_grad_(False)
+
+    # --- parts -----------------------------------------------------------------------------------------------
+
+    def _config(self, name: str) -> Any:
+        if name == "clip":
+            stage = self.recipe.clip
+            text = replace(stage.text, vocab_size=self.tokenizer.vocab_size, eos_token_id=self.tokenizer.eos_id)
+            return CLIPConfig(text=text, image=stage.image, projection=stage.projection)
+        return self.recipe.vae.model if name == "vae" else self.recipe.diffusion.model
+
+    def _fresh(self, name: str, config: Any) -> Any:
+        """A network with its initial weights, which follow from the seed and the task's name alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeded("cpu", self.recipe.seed, "weights", name).initial_seed())
+            return config.build()
+
+    def _compute(self, network: Any) -> Any:
+        return network.to(self.device, self.compute.dtype, memory_format=self.compute.memory_format)
+
+    def _latents(self, vae: Any) -> Latents:
+        """Whiten the VAE and encode every picture, once; later sessions read the file."""
+        file = self.out / "latents.safetensors"
+        stamp = f"{len(self.train_set.records)} pictures, vae step {checkpoint.newest(self.out / 'vae')[0].facts['step']}"
+        if not (file.exists() and _stamp(file) == stamp):
+            _write_latents(file, stamp, vae, self.train_set.images, self.compute)
+        stored = load_file(file, device=str(self.device))
+        vae.whiten_(stored["mean"], stored["std"])
+        records = self.train_set.records
+        mirror = torch.tensor([may_mirror(r) for r in records])
+        return Latents(stored["plain"], stored["mirrored"], mirror, sampling_weights(records))
+
+    def _save_model(self, clip: Any, vae: Any, unet: Any, clock: Clock) -> None:
+        facts = {"recipe": self.recipe.to_dict(), "pictures_seen": clock.pictures, "data": self.data}
+        styles = tuple(sorted({r.style for r in self.train_set.records if r.style}))
+        schedule = ScheduleConfig().build()
+        model = TextToImage(self.tokenizer, clip.text, unet, vae, schedule, "v", styles, facts, clip)
+        model.save(self.out / "model")
+
+    def _pictures(self) -> tuple[PictureSet, PictureSet]:
+        """Training and held-out pictures; problems with files are told now, not in hour five."""
+        d = self.recipe.data
+        load = functools.partial(load_folder, self.data, d.pixels, styles=d.styles or None, groups=d.groups or None)
+        train_set, held_out = load(split="train"), load(split="test_pair")
+        for file, reason in train_set.quarantine[:10]:
+            self.console.print(f"left out {file}: {reason}", style="yellow", highlight=False)
+        if not train_set.records:
+            raise UserError(f"{self.data} has no usable training pictures with the recipe's styles and groups")
+        self.console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
+        return train_set, held_out
+
+    def _tokenizer(self) -> Tokenizer:
+        folder = self.out / "tokenizer"
+        if not folder.exists():
+            tokenizer = Tokenizer.train(_words(self.train_set), self.recipe.clip.vocabulary, self.recipe.clip.text.context)
+            draft = folder.with_name("tokenizer.tmp")
+            tokenizer.save(draft)
+            os.replace(draft, folder)
+        return Tokenizer.load(folder)
+
+    def _same_run(self) -> precision.Choice:
+        """Store the recipe and the measured format, or check that this is the same run going on."""
+        file = self.out / "run.json"
+        if file.exists():
+            stored = json.loads(file.read_text())
+            _check_same(Recipe.from_dict(stored["recipe"]), self.recipe, self.out)
+            choice = precision.Choice(getattr(torch, stored["dtype"]), stored["channels_last"], "as this run began")
+        else:
+            choice = precision.choose(self.device, self.recipe.precision)
+        facts = {"dtype": str(choice.dtype).removeprefix("torch."), "channels_last": choice.channels_last}
+        _write(file, json.dumps({**facts, "why": choice.reason, "data": self.data, "recipe": self.recipe.to_dict()}))
+        self.console.print(f"training in {choice.name}: {choice.reason}", highlight=False)
+        self.compute = Compute(
+            self.device, choice.dtype, torch.channels_last if choice.channels_last else torch.contiguous_format
+        )
+        return choice
+
+    def _some_prompts(self) -> tuple[str, ...]:
+        """Sixteen captions spread over the data, for the sample sheets."""
+        records = self.train_set.records
+        chosen = torch.randperm(len(records), generator=seeded("cpu", "prompts"))[:16].tolist()
+        return tuple(caption(records[i]) for i in chosen)
+
+
+def caption(record: Record) -> str:
+    """The full caption of a picture: what it shows and its style."""
+    return f"{record.text}, {record.style} style" if record.style else record.text
+
+
+def _words(pictures: PictureSet) -> list[str]:
+    """Every text the model may hear, to train the tokenizer on."""
+    return [t for r in pictures.records for t in (caption(r), *r.keywords, *r.alt, *r.colours)]
+
+
+def _write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute) -> None:
+    plain = encode_all(vae, images, compute)
+    mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
+    mirrored = encode_all(vae, images.flip(3), compute)
+    white = {name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))}
+    draft = file.with_name(file.name + ".tmp")
+    tensors = {**white, "mean": mean, "std": std}
+    save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
+    os.replace(draft, file)
+
+
+def _stamp(file: Path) -> str:
+    with safe_open(file, "pt") as stored:
+        return str((stored.metadata() or {}).get("stamp"))
+
+
+def _check_same(before: Recipe, now: Recipe, out: Path) -> None:
+    """A run may go on with more pictures or other intervals, never with another network or other data."""
+    for name, a, b in (
+        ("seed", before.seed, now.seed),
+        ("data", before.data, now.data),
+        ("clip", replace(before.clip, loop=now.clip.loop), now.clip),
+        ("vae.model", before.vae.model, now.vae.model),
+        ("diffusion.model", before.diffusion.model, now.diffusion.model),
+    ):
+        if a != b:
+            raise UserError(f"{out} was started with another '{name}'; give the same settings or a new --out")
+
+
+def _accelerator(out: Path) -> Any:
+    """Device choice and TensorBoard curves, through Hugging Face accelerate."""
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise UserError("training needs more packages: pip install 'fromnoise[train]'") from error
+    accelerator = Accelerator(log_with="tensorboard", project_dir=out / "curves")
+    accelerator.init_trackers("fromnoise")
+    return accelerator
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_name(file.name + ".tmp")
+    draft.write_text(text + "\n")
+    os.replace(draft, file)

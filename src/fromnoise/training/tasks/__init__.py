@@ -1,0 +1,1 @@
+"""The things the loop can train."""

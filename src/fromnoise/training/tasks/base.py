@@ -1,0 +1,68 @@
+"""Contract 3: what a network has to offer to be trained by the one loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from fromnoise.training.clock import Clock, Order
+from fromnoise.training.recipe import LoopConfig
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and in which number format a task computes."""
+
+    device: torch.device
+    dtype: torch.dtype
+    memory_format: torch.memory_format
+
+
+class Task(ABC):
+    """A network with its loss.
+
+    A task is handed its clock at every step and keeps no random state, so that a run can be resumed from the
+    step number and the weights alone.
+
+    Attributes:
+        name: "clip", "vae" or "diffusion"; also the name of its folder in the run.
+        network: the module that is trained.
+        config: how it is trained.
+        order: which picture comes when.
+    """
+
+    name: str
+    network: nn.Module
+    config: LoopConfig
+    order: Order
+
+    @abstractmethod
+    def batch(self, clock: Clock) -> Any:
+        """Everything the step needs, as a pure function of the clock."""
+
+    @abstractmethod
+    def losses(self, batch: Any, clock: Clock) -> Losses:
+        """Named scalars. ``"loss"`` is minimised, the others are only logged."""
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What the optimizer moves, in a fixed order."""
+        return [p for p in self.network.parameters() if p.requires_grad]
+
+    def details(self) -> dict[str, float]:
+        """Extra numbers for the log, gathered since the last call (e.g. the loss per noise level)."""
+        return {}
+
+    @abstractmethod
+    def samples_for_log(self, network: nn.Module) -> Image.Image | None:
+        """A fixed sheet drawn with ``network`` (the averaged weights in fp32), the same request every time."""
+
+    def score(self, network: nn.Module) -> dict[str, float]:
+        """Figures on held-out pictures, computed beside each sheet."""
+        return {}

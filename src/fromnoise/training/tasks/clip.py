@@ -1,0 +1,110 @@
+"""Task: CLIP, which ties words to pictures by contrast (Radford et al. 2021, arXiv 2103.00020).
+
+The same caption belongs to several pictures (a red apple in four styles), so the target is not the identity
+matrix but "equal captions match equally"; see :func:`fromnoise.models.clip.clip.clip_loss`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from fromnoise.data.captions import CaptionSampler
+from fromnoise.data.pictures import PictureSet
+from fromnoise.models.clip.clip import CLIP, clip_loss
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.training.clock import Clock, Order
+from fromnoise.training.recipe import ClipStage
+from fromnoise.training.sheet import from_bytes, grid
+from fromnoise.training.tasks.base import Compute, Losses, Task
+
+
+class CLIPTask(Task):
+    """Train CLIP's two towers on captioned pictures.
+
+    Args:
+        stage: sizes and training.
+        pictures: training and held-out picture sets.
+        words: tokenizer and caption sampler.
+        network: CLIP, in the compute format.
+        compute: device and format.
+        seed: the run's seed.
+    """
+
+    name = "clip"
+
+    def __init__(
+        self,
+        stage: ClipStage,
+        pictures: tuple[PictureSet, PictureSet],
+        words: tuple[Tokenizer, CaptionSampler],
+        network: CLIP,
+        compute: Compute,
+        seed: int,
+    ) -> None:
+        self.config, self.network, self.compute = stage.loop, network, compute
+        self.train_set, self.held_out = pictures
+        self.tokenizer, self.captions = words
+        self.images = self.train_set.images.to(compute.device)
+        self.order = Order(torch.ones(len(self.images)), seed)
+
+    def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures [B,3,P,P], token ids [B,L] and soft targets [B,B]."""
+        indices = self.order.indices(clock)
+        rng = clock.generator("captions")
+        texts = [self.captions(i, rng) or self.train_set.records[i].text for i in indices.tolist()]
+        pictures = from_bytes(self.images[indices.to(self.compute.device)])
+        shift = torch.randint(-3, 4, (2,), generator=clock.generator("shift")).tolist()
+        pictures = torch.roll(pictures, shift, (2, 3))  # a white border makes rolling a shift
+        return pictures, self.tokenizer.encode(texts).to(self.compute.device), self._targets(texts)
+
+    def losses(self, batch: tuple[Tensor, Tensor, Tensor], clock: Clock) -> Losses:
+        """Contrastive loss with soft targets; ``floor`` is the least it can be (the targets' entropy)."""
+        pictures, ids, targets = batch
+        pictures = pictures.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
+        image, text = self.network.embed_image(pictures).float(), self.network.embed_text(ids).float()
+        loss = clip_loss(image, text, self.network.logit_scale.float(), targets)
+        floor = -torch.special.xlogy(targets, targets).sum(1).mean()
+        return {"loss": loss, "floor": floor}
+
+    @torch.no_grad()
+    def score(self, network: nn.Module) -> dict[str, float]:
+        """Share of held-out pictures whose own caption is CLIP's first choice among all held-out captions."""
+        if not len(self.held_out.records):
+            return {}
+        order, texts = self._ranking(network)
+        own = [texts.index(_caption(r)) for r in self.held_out.records]
+        return {"held_out_top1": float((order[:, 0].cpu() == torch.tensor(own)).float().mean())}
+
+    def samples_for_log(self, network: nn.Module) -> Image.Image | None:
+        """Held-out captions, one a row: the eight held-out pictures that CLIP finds nearest."""
+        if len(self.held_out.records) < 8:
+            return None
+        images, texts, _ = self._embeddings(network)
+        nearest = (texts[:8] @ images.T).topk(8).indices.cpu()
+        return grid(self.held_out.images[nearest.flatten()], columns=8)
+
+    def _ranking(self, network: nn.Module) -> tuple[Tensor, list[str]]:
+        images, texts, names = self._embeddings(network)
+        return (images @ texts.T).argsort(1, descending=True), names
+
+    @torch.no_grad()
+    def _embeddings(self, network: Any) -> tuple[Tensor, Tensor, list[str]]:
+        names = list(dict.fromkeys(_caption(r) for r in self.held_out.records))
+        pictures = from_bytes(self.held_out.images.to(self.compute.device))
+        images = torch.cat([network.embed_image(part) for part in pictures.split(64)])
+        ids = self.tokenizer.encode(names).to(self.compute.device)
+        return images, torch.cat([network.embed_text(part) for part in ids.split(64)]), names
+
+    def _targets(self, texts: list[str]) -> Tensor:
+        number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        group = torch.tensor([number[text] for text in texts], device=self.compute.device)
+        same = (group[:, None] == group[None, :]).float()
+        return same / same.sum(1, keepdim=True)
+
+
+def _caption(record: Any) -> str:
+    return f"{record.text}, {record.style} style" if record.style else str(record.text)

@@ -1,0 +1,144 @@
+"""Task: a U-Net that removes noise from latents, guided by words (Ho et al. 2020; Rombach et al. 2022).
+
+The target is v (Salimans & Ho 2022, arXiv 2202.00512, eq. in §4) on a schedule with zero terminal SNR
+(Lin et al. 2023, arXiv 2305.08891).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from fromnoise.data.captions import CaptionSampler
+from fromnoise.diffusion.denoiser import NetworkDenoiser
+from fromnoise.diffusion.guidance import ClassifierFreeGuidance
+from fromnoise.diffusion.loss import diffusion_loss, v_target
+from fromnoise.diffusion.samplers import sampler
+from fromnoise.diffusion.schedule import NoiseSchedule
+from fromnoise.models.clip.text_tower import TextTower
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.training.clock import Clock, Order, seeded
+from fromnoise.training.noise_levels import NoiseLevels
+from fromnoise.training.recipe import DiffusionStage
+from fromnoise.training.sheet import grid, to_bytes
+from fromnoise.training.tasks.base import Compute, Losses, Task
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Cached mean latents of the training pictures and of their mirror images.
+
+    Attributes:
+        plain, mirrored: float32 [N,C,h,w].
+        may_mirror: bool [N]; False where the caption says left, right, flag or the like.
+        weights: how often each picture should be seen, [N].
+    """
+
+    plain: Tensor
+    mirrored: Tensor
+    may_mirror: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """The frozen text side: tokenizer, text tower (in the compute format) and caption sampler."""
+
+    tokenizer: Tokenizer
+    tower: TextTower
+    captions: CaptionSampler
+
+    @torch.no_grad()
+    def embed(self, texts: list[str], device: torch.device) -> Tensor:
+        """Token features [B,L,D]; equal texts are computed once."""
+        unique = list(dict.fromkeys(texts))
+        tokens = self.tower(self.tokenizer.encode(unique).to(device)).tokens
+        place = {text: i for i, text in enumerate(unique)}
+        return tokens[torch.tensor([place[text] for text in texts], device=device)]
+
+
+class DiffusionTask(Task):
+    """Train the U-Net on cached latents.
+
+    Args:
+        stage: size and training.
+        latents: what it un-noises.
+        words: what it listens to.
+        parts: the U-Net in the compute format, the noise schedule, and the VAE in fp32 for the sheets.
+        compute: device and format.
+        seed: the run's seed.
+    """
+
+    name = "diffusion"
+
+    def __init__(
+        self,
+        stage: DiffusionStage,
+        latents: Latents,
+        words: Conditioning,
+        parts: tuple[nn.Module, NoiseSchedule, Any],
+        compute: Compute,
+        seed: int,
+    ) -> None:
+        self.stage, self.config, self.compute, self.words = stage, stage.loop, compute, words
+        self.network, self.schedule, self.vae = parts
+        self.latents = latents
+        self.order = Order(latents.weights, seed)
+        self.levels = NoiseLevels(stage.noise_levels, self.schedule)
+        self._by_level: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+
+    def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Clean latents and noise [B,C,h,w], times [B], text features [B,L,D]."""
+        device, indices = self.compute.device, self.order.indices(clock)
+        rng = clock.generator("captions")
+        texts = [self.words.captions(i, rng) for i in indices.tolist()]
+        toss = torch.rand(clock.batch, generator=clock.generator("mirror")) < 0.5
+        here = indices.to(device)
+        mirror = (toss & self.latents.may_mirror[indices]).to(device)[:, None, None, None]
+        clean = torch.where(mirror, self.latents.mirrored[here], self.latents.plain[here])
+        t = self.levels.draw(clock.batch, clock.progress, clock.generator("t"))
+        noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
+        return clean, noise, t.to(device), self.words.embed(texts, device)
+
+    def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], clock: Clock) -> Losses:
+        """Mean squared error in v."""
+        clean, noise, t, context = batch
+        noisy = self.schedule.add_noise(clean, noise, t)
+        noisy = noisy.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
+        predicted = self.network(noisy, t, context.to(self.compute.dtype)).float()
+        target = v_target(clean, noise, self.schedule.alpha(t), self.schedule.sigma(t))
+        each = diffusion_loss(predicted, target)
+        self._note(t, each.detach())
+        return {"loss": each.mean()}
+
+    def details(self) -> dict[str, float]:
+        """Mean loss per noise level since the last call."""
+        found = {f"loss_{name}": total / count for name, (total, count) in sorted(self._by_level.items()) if count}
+        self._by_level.clear()
+        return found
+
+    @torch.no_grad()
+    def samples_for_log(self, network: nn.Module) -> Image.Image:
+        """The recipe's prompts, two seeds each, drawn with DPM-Solver++ and guidance."""
+        device, prompts = self.compute.device, [p for p in self.stage.prompts for _ in range(2)]
+        generators = [seeded("cpu", "sheet", i) for i in range(len(prompts))]
+        shape = self.latents.plain.shape[1:]
+        noise = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
+        cond = self.words.embed(prompts, device).float()
+        uncond = self.words.embed([""] * len(prompts), device).float()
+        plain = NetworkDenoiser(network, self.schedule, "v")
+        guided = ClassifierFreeGuidance(plain, uncond, self.stage.guidance)
+        times = self.schedule.timesteps(self.stage.sheet_steps, "log_snr")
+        steps = list(sampler("dpm++", self.schedule).steps(guided, noise, cond, generators, times))
+        return grid(to_bytes(self.vae.decode(steps[-1].x_next)), columns=8)
+
+    def _note(self, t: Tensor, each: Tensor) -> None:
+        for name, value in zip(self.levels.names(t), each.tolist(), strict=True):
+            entry = self._by_level[name]
+            entry[0] += value
+            entry[1] += 1

@@ -1,0 +1,113 @@
+"""Task: a VAE that reconstructs pictures (Kingma & Welling 2013, arXiv 1312.6114).
+
+The loss is recipes.md's for flat art: L1, multi-scale L1, L1 of the gradients (sharp edges), 1 − SSIM, and a
+touch of KL. No discriminator: flat art stays crisp without one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from fromnoise.models.vae.vae import VAE
+from fromnoise.training.clock import Clock, Order
+from fromnoise.training.recipe import VAEStage
+from fromnoise.training.sheet import from_bytes, grid, to_bytes
+from fromnoise.training.tasks.base import Compute, Losses, Task
+
+
+class VAETask(Task):
+    """Train a VAE on pictures.
+
+    Args:
+        stage: size, loss weights and training of the VAE.
+        images: training pictures, uint8 [N,3,P,P].
+        held_out: pictures that are never trained on, for the score and the sheet, uint8 [M,3,P,P].
+        network: the VAE, in the compute format.
+        compute: device and format.
+        seed: the run's seed.
+    """
+
+    name = "vae"
+
+    def __init__(
+        self, stage: VAEStage, images: Tensor, held_out: Tensor, network: VAE, compute: Compute, seed: int
+    ) -> None:
+        self.stage, self.config, self.network, self.compute = stage, stage.loop, network, compute
+        self.images, self.held_out = images.to(compute.device), held_out[:256].to(compute.device)
+        self.order = Order(torch.ones(len(images)), seed)
+
+    def batch(self, clock: Clock) -> Tensor:
+        """Pictures in −1…1, [B,3,P,P]: mirrored at random, and a fifth of them with their colours swapped."""
+        pictures = from_bytes(self.images[self.order.indices(clock).to(self.compute.device)])
+        draw = torch.rand(2, clock.batch, generator=clock.generator("augment"))
+        mirror = (draw[0] < 0.5).to(pictures.device)
+        pictures = torch.where(mirror[:, None, None, None], pictures.flip(3), pictures)
+        swap = (draw[1] < 0.2).to(pictures.device)
+        channels = torch.randperm(3, generator=clock.generator("colours")).to(pictures.device)
+        return torch.where(swap[:, None, None, None], pictures[:, channels], pictures)
+
+    def losses(self, batch: Tensor, clock: Clock) -> Losses:
+        """The weighted loss and its parts."""
+        pictures = batch.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
+        posterior = self.network.encode(pictures)
+        latents = posterior.sample(clock.generator("posterior", batch.device))
+        decoded = self.network.decode(latents.contiguous(memory_format=self.compute.memory_format)).float()
+        parts = reconstruction_losses(decoded.contiguous(), batch)
+        parts["kl"] = posterior.kl().float().mean()
+        stage = self.stage
+        total = parts["l1"] + stage.multiscale * parts["multiscale"] + stage.gradient * parts["gradient"]
+        return {"loss": total + stage.ssim * parts["ssim"] + stage.kl * parts["kl"], **parts}
+
+    @torch.no_grad()
+    def samples_for_log(self, network: nn.Module) -> Image.Image:
+        """Held-out pictures above their reconstructions."""
+        shown = self.held_out[:12]
+        again = to_bytes(_reconstruct(network, from_bytes(shown))).to(shown.device)
+        return grid(torch.cat([shown, again]).cpu(), columns=len(shown))
+
+    @torch.no_grad()
+    def score(self, network: nn.Module) -> dict[str, float]:
+        """Mean PSNR in dB on held-out pictures."""
+        pictures = from_bytes(self.held_out)
+        again = torch.cat([_reconstruct(network, part) for part in pictures.split(64)]).clamp(-1, 1)
+        error = (again - pictures).square().flatten(1).mean(1) / 4
+        return {"held_out_psnr": float((-10 * error.clamp_min(1e-10).log10()).mean())}
+
+
+def reconstruction_losses(decoded: Tensor, pictures: Tensor) -> dict[str, Tensor]:
+    """L1, multi-scale L1, gradient L1 and 1 − SSIM between two batches in −1…1, [B,3,H,W]."""
+    scales = [F.l1_loss(F.avg_pool2d(decoded, s), F.avg_pool2d(pictures, s)) for s in (2, 4, 8)]
+    edges = [F.l1_loss(decoded.diff(dim=d), pictures.diff(dim=d)) for d in (2, 3)]
+    return {
+        "l1": F.l1_loss(decoded, pictures),
+        "multiscale": torch.stack(scales).mean(),
+        "gradient": torch.stack(edges).mean(),
+        "ssim": 1 - ssim(decoded, pictures),
+    }
+
+
+def ssim(a: Tensor, b: Tensor, window: int = 7) -> Tensor:
+    """Mean structural similarity with a flat window (Wang et al. 2004), for pictures in −1…1."""
+    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    mean = lambda x: F.avg_pool2d(x, window, stride=2)  # noqa: E731
+    mean_a, mean_b = mean(a), mean(b)
+    var_a, var_b = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2
+    both = mean(a * b) - mean_a * mean_b
+    top = (2 * mean_a * mean_b + c1) * (2 * both + c2)
+    return (top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean()
+
+
+def _reconstruct(network: Any, pictures: Tensor) -> Tensor:
+    return network.decode(network.encode(pictures).mean)  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def encode_all(network: Any, images: Tensor, compute: Compute, size: int = 64) -> Tensor:
+    """Mean latents of uint8 pictures, float32 [N,C,h,w]."""
+    parts = [network.encode(from_bytes(part.to(compute.device))).mean.float() for part in images.split(size)]
+    return torch.cat(parts)
