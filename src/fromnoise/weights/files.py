@@ -59,7 +59,9 @@ def read_weights(folder: Path, stem: str) -> tuple[Path, State]:
         state = load_file(found[0])
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{found[0]} is damaged: {error}") from None
-    return found[0], {name: x.float() if x.is_floating_point() else x for name, x in state.items()}
+    # Copied even when it is float32 already: what is read lies wherever the file put it, and how a matrix product
+    # rounds may depend on where in memory its inputs begin.
+    return found[0], {k: x.to(torch.float32, copy=True) if x.is_floating_point() else x for k, x in state.items()}
 
 
 def write_weights(file: Path, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:

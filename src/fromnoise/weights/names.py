@@ -68,9 +68,9 @@ def unet_table(config: UNetConfig) -> Table:
         "conv_in": ("conv_in",),
         "time.linear_1": ("time_embedding.linear_1",),
         "time.linear_2": ("time_embedding.linear_2",),
-        **_inside(f"{middle}.first.residual", "mid_block.resnets.0", RESIDUAL),
-        **_inside(f"{middle}.first.attention", "mid_block.attentions.0", TRANSFORMER),
-        **_inside(f"{middle}.last", "mid_block.resnets.1", RESIDUAL),
+        **inside(f"{middle}.first.residual.", "mid_block.resnets.0.", RESIDUAL),
+        **inside(f"{middle}.first.attention.", "mid_block.attentions.0.", TRANSFORMER),
+        **inside(f"{middle}.last.", "mid_block.resnets.1.", RESIDUAL),
         "norm_out": ("conv_norm_out",),
         "conv_out": ("conv_out",),
     }
@@ -79,8 +79,8 @@ def unet_table(config: UNetConfig) -> Table:
             theirs = f"{way}_blocks.{level if way == 'down' else last - level}"
             for i in range(config.layers_per_block + extra):
                 ours = f"{way}.{config.resolution(level)}_{way}_{i}"
-                table |= _inside(f"{ours}.residual", f"{theirs}.resnets.{i}", RESIDUAL)
-                table |= _inside(f"{ours}.attention", f"{theirs}.attentions.{i}", TRANSFORMER)
+                table |= inside(f"{ours}.residual.", f"{theirs}.resnets.{i}.", RESIDUAL)
+                table |= inside(f"{ours}.attention.", f"{theirs}.attentions.{i}.", TRANSFORMER)
             ours = f"{way}.{config.resolution(level)}_to_{config.resolution(level + 1 - 2 * extra)}.conv"
             table[ours] = (f"{theirs}.{way}samplers.0.conv",)
     return table
@@ -93,21 +93,21 @@ def vae_table(config: VAEConfig) -> Table:
     for part, way, extra in (("encoder", "down", 0), ("decoder", "up", 1)):
         for name, theirs in (("conv_in", "conv_in"), ("norm_out", "conv_norm_out"), ("conv_out", "conv_out")):
             table[f"{part}.{name}"] = (f"{part}.{theirs}",)
-        table |= _inside(f"{part}.middle.middle_0", f"{part}.mid_block.resnets.0", RESIDUAL)
-        table |= _inside(f"{part}.middle.middle_attention", f"{part}.mid_block.attentions.0", VAE_ATTENTION)
-        table |= _inside(f"{part}.middle.middle_1", f"{part}.mid_block.resnets.1", RESIDUAL)
+        table |= inside(f"{part}.middle.middle_0.", f"{part}.mid_block.resnets.0.", RESIDUAL)
+        table |= inside(f"{part}.middle.middle_attention.", f"{part}.mid_block.attentions.0.", VAE_ATTENTION)
+        table |= inside(f"{part}.middle.middle_1.", f"{part}.mid_block.resnets.1.", RESIDUAL)
         for level in range(last + 1):
             block = f"{part}.{way}_blocks.{level if way == 'down' else last - level}"
             for i in range(config.layers_per_block + extra):
-                table |= _inside(f"{part}.{way}.f{2**level}_{way}_{i}", f"{block}.resnets.{i}", RESIDUAL)
+                table |= inside(f"{part}.{way}.f{2**level}_{way}_{i}.", f"{block}.resnets.{i}.", RESIDUAL)
             ours = f"{part}.{way}.f{2**level}_to_f{2**level * 2 if way == 'down' else 2**level // 2}.conv"
             table[ours] = (f"{block}.{way}samplers.0.conv",)
     return table
 
 
-def _inside(ours: str, theirs: str, table: Table) -> Table:
+def inside(ours: str, theirs: str, table: Table) -> Table:
     """Put prefixes before both columns of a table."""
-    return {f"{ours}.{key}": tuple(f"{theirs}.{value}" for value in values) for key, values in table.items()}
+    return {ours + key: tuple(theirs + value for value in values) for key, values in table.items()}
 
 
 def entries(keys: Iterable[str], table: Table, convolution: bool = False) -> list[Entry]:
@@ -115,12 +115,15 @@ def entries(keys: Iterable[str], table: Table, convolution: bool = False) -> lis
 
     Args:
         keys: names of our tensors, "module.weight" or "module.bias".
-        table: names of the modules.
+        table: names of the modules, or of single tensors that are not a module's weight or bias.
         convolution: whether attention's proj_in and proj_out are foreign 1x1 convolutions.
     """
     found = []
     for key in keys:
         module, _, kind = key.rpartition(".")
+        if key in table:
+            found.append(Entry(key, table[key]))
+            continue
         flat = convolution and kind == "weight" and module.endswith((".proj_in", ".proj_out"))
         found.append(Entry(key, tuple(f"{name}.{kind}" for name in table[module]), flat))
     return found
@@ -132,7 +135,8 @@ def to_foreign(state: Mapping[str, Tensor], names: Iterable[Entry]) -> State:
     for entry in names:
         tensor = state[entry.ours]
         tensor = tensor[:, :, None, None] if entry.convolution else tensor
-        foreign |= dict(zip(entry.theirs, tensor.chunk(len(entry.theirs)), strict=True))
+        parts = tensor.chunk(len(entry.theirs)) if len(entry.theirs) > 1 else (tensor,)
+        foreign |= dict(zip(entry.theirs, parts, strict=True))
     return foreign
 
 
@@ -144,7 +148,8 @@ def to_ours(state: Mapping[str, Tensor], names: Iterable[Entry]) -> State:
     """
     ours: State = {}
     for entry in names:
-        tensor = torch.cat([state[name] for name in entry.theirs])
+        parts = [state[name] for name in entry.theirs]
+        tensor = torch.cat(parts) if len(parts) > 1 else parts[0]
         ours[entry.ours] = tensor.flatten(1) if entry.convolution else tensor
     return ours
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, causal: bool = False) -> Tensor:
     """Scaled dot-product attention, softmax(q kᵀ / √d) v, per head (arXiv 1706.03762, equation 1).
 
     Args:
@@ -19,15 +19,19 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
         key: (B, M, heads*d).
         value: (B, M, heads*d).
         heads: number of heads.
+        causal: hide later tokens from earlier ones.
 
     Returns:
         (B, N, heads*d).
     """
     q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))  # (B, heads, tokens, d)
     if _fused_is_slow(q, k):
-        weights = ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(dim=-1)  # (B, heads, N, M)
-        return (weights @ v).transpose(1, 2).flatten(2)
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # (B, heads, N, M)
+        if causal:
+            later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+            scores = scores.masked_fill(later, -torch.inf)
+        return (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
+    return F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
 
 
 def _fused_is_slow(q: Tensor, k: Tensor) -> bool:

@@ -129,16 +129,14 @@ class VAE(nn.Module):
             UserError: wrong shapes, or a std that is not positive and finite (a dead channel).
         """
         channels = self.config.latent_channels
-        weight, bias = self.quant_conv.weight, self.quant_conv.bias
-        assert bias is not None and self.post_quant_conv.bias is not None
         if mean.shape != (channels,) or std.shape != (channels,):
             raise UserError(f"whitening needs a mean and a std for each of the {channels} latent channels")
         if not bool(torch.isfinite(mean).all() and torch.isfinite(std).all() and (std > 0).all()):
             raise UserError("whitening needs finite means and stds above 0; a latent channel is constant")
-        mean, std = mean.to(weight), std.to(weight)
-        weight[:channels] /= std[:, None, None, None]
-        bias[:channels] = (bias[:channels] - mean) / std
-        bias[channels:] -= 2 * std.log()
-        after = self.post_quant_conv
-        after.bias += after.weight[:, :, 0, 0] @ mean  # type: ignore[operator]
-        after.weight *= std[None, :, None, None]
+        before, after = (dict(m.named_parameters()) for m in (self.quant_conv, self.post_quant_conv))
+        mean, std = mean.to(before["weight"]), std.to(before["weight"])
+        before["weight"][:channels] /= std[:, None, None, None]
+        before["bias"][:channels] = (before["bias"][:channels] - mean) / std
+        before["bias"][channels:] -= 2 * std.log()
+        after["bias"] += after["weight"][:, :, 0, 0] @ mean
+        after["weight"] *= std[None, :, None, None]

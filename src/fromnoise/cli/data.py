@@ -1,0 +1,34 @@
+"""``fromnoise data``: get or pack training pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Get or pack training pictures.", no_args_is_help=True)
+
+
+@app.command()
+def stickers(
+    out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("data/stickers"),
+    pixels: Annotated[int, typer.Option(help="Side of the pictures.")] = 64,
+    share_alike: Annotated[bool, typer.Option("--share-alike", help="Also take sets under CC BY-SA.")] = False,
+) -> None:
+    """Build the default pictures from npm packages: openly licensed emoji and clip art."""
+    from fromnoise.data.stickers import StickersConfig, build
+
+    build(StickersConfig(str(out), pixels, share_alike))
+
+
+@app.command()
+def pack(
+    folder: Annotated[Path, typer.Argument(help="A folder of captioned pictures.")],
+    file: Annotated[Path, typer.Argument(help="The .parquet file to write.")],
+) -> None:
+    """Pack a folder into one file that can be trained on elsewhere."""
+    from fromnoise.data.pack import pack as pack_folder
+
+    count = pack_folder(folder, file)
+    print(f"{count:,} pictures, {file.stat().st_size / 2**20:.1f} MiB: {file}")

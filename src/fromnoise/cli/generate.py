@@ -1,0 +1,86 @@
+"""``fromnoise generate``: words to pictures."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from fromnoise.errors import UserError
+
+if TYPE_CHECKING:
+    from fromnoise.cli.drawing import Job
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What the picture should show.")] = "",
+    style: Annotated[Optional[str], typer.Option(help="One of the model's styles (see: fromnoise info).")] = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 1,
+    seed: Annotated[Optional[int], typer.Option(help="Same seed, same picture. Default: a fresh one.")] = None,
+    steps: Annotated[Optional[int], typer.Option(help="Steps from noise to picture.")] = None,
+    guidance: Annotated[Optional[float], typer.Option(help="How strongly the words pull; 1 is off.")] = None,
+    negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
+    sampler: Annotated[Optional[str], typer.Option(help="dpm++, ddim, ddpm, euler or heun.")] = None,
+    rescale: Annotated[Optional[float], typer.Option(help="0…1: take back the contrast guidance adds.")] = None,
+    model: Annotated[Optional[Path], typer.Option(help="A model's folder or name.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="A .png file; with --prompts a folder.")] = None,
+    film: Annotated[Optional[Path], typer.Option(help="A .gif or .webp: from static to picture.")] = None,
+    prompts: Annotated[Optional[Path], typer.Option(help="A text file with one prompt per line.")] = None,
+    free: Annotated[bool, typer.Option("--free", help="Draw without any prompt.")] = False,
+    again: Annotated[Optional[Path], typer.Option(help="Redraw this picture exactly.")] = None,
+) -> None:
+    """Draw pictures from words.
+
+    fromnoise generate "a red apple" --style noto -n 4 --seed 7 --out apple.png --film apple.gif
+    """
+    values = dict(locals())
+    from fromnoise.cli import drawing
+
+    if again is not None:
+        _only_with_again(values)
+        drawing.redraw(again, model, out)
+        return
+    request = _request(values)
+    if prompts is not None:
+        _not_with_prompts(values)
+        drawing.draw_prompts(drawing.load(model), request, prompts, _needed(out))
+    else:
+        drawing.draw_pictures(_job(values, request, drawing.load(model)))
+    if seed is None:
+        typer.echo(f"seed {request.seed}")
+
+
+def _request(values: dict[str, Any]) -> Any:
+    from fromnoise.generate import Request
+
+    names = ("prompt", "negative", "style", "count", "steps", "guidance", "rescale", "sampler", "free")
+    seed = values["seed"] if values["seed"] is not None else secrets.randbelow(2**32)
+    return replace(Request(seed=seed), **{name: values[name] for name in names})
+
+
+def _job(values: dict[str, Any], request: Any, model: Any) -> Job:
+    from fromnoise.cli.drawing import Job
+
+    return Job(model, request, values["out"], values["film"])
+
+
+def _only_with_again(values: dict[str, Any]) -> None:
+    given = [k for k, v in values.items() if v not in (None, "", False) and k not in ("again", "model", "out")]
+    if [k for k in given if not (k == "count" and values[k] == 1)]:
+        raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")
+
+
+def _not_with_prompts(values: dict[str, Any]) -> None:
+    if values["prompt"] or values["free"] or values["film"]:
+        raise UserError("--prompts reads the prompts from a file; leave out the prompt, --free and --film")
+    if values["count"] != 1:
+        raise UserError("--prompts draws one picture per line; leave out -n and repeat lines instead")
+
+
+def _needed(out: Path | None) -> Path:
+    if out is None:
+        raise UserError("--prompts needs --out FOLDER for its pictures")
+    return out

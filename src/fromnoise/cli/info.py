@@ -1,0 +1,31 @@
+"""``fromnoise info``: what a model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def info(model: Annotated[Optional[Path], typer.Argument(help="A model's folder or name.")] = None) -> None:
+    """Print a model's styles, sizes, defaults and training facts."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fromnoise.cli.drawing import load
+
+    name, system = load(model)
+    table = Table(show_header=False, box=None)
+    side = system.latent_shape()[1] * system.vae.factor
+    parts = {"text tower": system.text_tower, "U-Net": system.unet, "VAE": system.vae}
+    millions = ", ".join(f"{k} {sum(p.numel() for p in v.parameters()) / 1e6:.1f} M" for k, v in parts.items())
+    table.add_row("model", f"{name} ({system.hash})")
+    table.add_row("pictures", f"{side}×{side} pixels from latents {'×'.join(map(str, system.latent_shape()))}")
+    table.add_row("parameters", millions)
+    table.add_row("styles", ", ".join(system.styles) or "none")
+    table.add_row("defaults", ", ".join(f"{k} {v}" for k, v in system.defaults.to_dict().items()))
+    for key, value in system.card.items():
+        if not isinstance(value, dict):
+            table.add_row(key.replace("_", " "), str(value))
+    Console().print(table, highlight=False)

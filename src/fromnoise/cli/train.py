@@ -1,0 +1,72 @@
+"""``fromnoise train``: pictures to a model."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from fromnoise.errors import UserError
+
+if TYPE_CHECKING:
+    from fromnoise.training.recipe import Recipe
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, stickers_cpu.")],
+    data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, or 'starter'.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
+    set_: Annotated[Optional[list[str]], typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
+    tasks: Annotated[str, typer.Option(help="Which networks to train.")] = "clip,vae,diffusion",
+) -> None:
+    """Train CLIP, VAE and U-Net, one after the other.
+
+    fromnoise train first_model --data starter --out runs/first
+    """
+    from fromnoise.training.memory import let_idle_threads_sleep
+
+    let_idle_threads_sleep()
+    from fromnoise.training.run import TASKS
+    from fromnoise.training.run import train as run
+
+    chosen = tuple(part.strip() for part in tasks.split(",") if part.strip())
+    if not chosen or set(chosen) - set(TASKS):
+        raise UserError(f"--tasks takes some of {', '.join(TASKS)}, separated by commas; not '{tasks}'")
+    print(run(load_recipe(recipe).with_overrides(_overrides(set_ or [])), data, out, chosen))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Run a recipe file's ``recipe()``.
+
+    Raises:
+        UserError: no such file, or it has no ``recipe()``.
+    """
+    file = _recipe_file(name)
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not callable(getattr(module, "recipe", None)):
+        raise UserError(f"{file} has no function recipe() that returns a Recipe")
+    found: Recipe = module.recipe()
+    return found
+
+
+def _recipe_file(name: str) -> Path:
+    # A clone has recipes/ at its top, three folders above this file; an installed package has none.
+    folders = (Path("recipes"), Path(__file__).parents[3] / "recipes")
+    for file in (Path(name), *(folder / f"{name}.py" for folder in folders)):
+        if file.is_file() and file.suffix == ".py":
+            return file
+    known = sorted({f.stem for folder in folders if folder.is_dir() for f in folder.glob("*.py")})
+    raise UserError(f"there is no recipe '{name}'; known: {', '.join(known) or 'none here'}, or the path of a .py file")
+
+
+def _overrides(settings: list[str]) -> dict[str, str]:
+    for setting in settings:
+        if "=" not in setting:
+            raise UserError(f"--set needs name=value, e.g. diffusion.loop.batch=32; not '{setting}'")
+    return dict(setting.split("=", 1) for setting in settings)

@@ -1,0 +1,112 @@
+"""Captions for training: one picture, many ways to ask for it.
+
+A model that only ever heard full captions understands nothing else. So every time a picture is seen, its caption
+is drawn anew from its name, keywords, other names, style and measured colours (mix: ``recipes.md``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fromnoise.config import Config
+from fromnoise.data.record import Record
+from fromnoise.errors import UserError
+
+# A mirrored picture would contradict these words, or mirror letters and numbers.
+_ONE_WAY = re.compile(
+    r"\b(left|right|flag|arrow|letter|letters|number|word|text|sign|button|clock|o.clock|thirty|"
+    r"calendar|abc|latin|input|currency|dollar|euro|pound|yen|map|globe|keycap|japanese|note|notes|musical|question)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class CaptionMix(Config):
+    """Shares of the kinds of caption; they must sum to 1. ``colour`` is the share that also names a colour."""
+
+    full: float = 0.35
+    keywords: float = 0.25
+    synonym: float = 0.15
+    object_only: float = 0.10
+    style_only: float = 0.05
+    empty: float = 0.10
+    colour: float = 0.20
+
+    def __post_init__(self) -> None:
+        shares = self.shares()
+        if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or not 0 <= self.colour <= 1:
+            raise UserError("a CaptionMix needs shares >= 0 that sum to 1, and colour between 0 and 1")
+
+    def shares(self) -> tuple[float, ...]:
+        """The six shares, in the order of the fields."""
+        return (self.full, self.keywords, self.synonym, self.object_only, self.style_only, self.empty)
+
+
+def with_style(text: str, style: str) -> str:
+    """The prompt's form: "red apple, noto style"; either part may be empty."""
+    return ", ".join(part for part in (text, f"{style} style" if style else "") if part)
+
+
+class CaptionSampler:
+    """Draws a caption for a picture.
+
+    Args:
+        records: the pictures' facts.
+        mix: how often each kind of caption comes.
+    """
+
+    def __init__(self, records: Sequence[Record], mix: CaptionMix | None = None) -> None:
+        self._records = records
+        self._mix = mix or CaptionMix()
+        self._edges = torch.tensor(self._mix.shares(), dtype=torch.float64).cumsum(0)
+
+    def __call__(self, index: int, generator: torch.Generator) -> str:
+        """A caption of picture ``index``; equal generator states give equal captions."""
+        record = self._records[index]
+        # Always six draws, so that one picture's caption never shifts the randomness of the next one's.
+        u = torch.rand(6, generator=generator, dtype=torch.float64).tolist()
+        kind = int(torch.searchsorted(self._edges, torch.tensor(u[0], dtype=torch.float64)).clamp_max(5))
+        if kind == 5:
+            return ""
+        if kind == 4 and record.style:
+            return with_style("", record.style)
+        text = self._object(record, kind, u)
+        if u[4] < self._mix.colour and record.colours and not _names_colour(text, record):
+            text = f"{_pick(record.colours, u[5])} {text}"
+        styled = kind in (0, 2) or (kind == 1 and u[3] < 0.5)
+        return with_style(text, record.style if styled else "")
+
+    def _object(self, record: Record, kind: int, u: list[float]) -> str:
+        if kind == 1 and record.keywords:
+            count = 1 + int(u[1] * min(4, len(record.keywords)))
+            order = torch.randperm(len(record.keywords), generator=torch.Generator().manual_seed(int(u[2] * 2**53)))
+            return ", ".join(record.keywords[i] for i in order[:count].tolist())
+        if kind == 2 and record.alt:
+            return _pick(record.alt, u[1])
+        return record.text
+
+
+def sampling_weights(records: Sequence[Record]) -> Tensor:
+    """How often each picture should be seen: count^-0.5 of its concept times count^-0.5 of its style, float32 [N]."""
+    keys, styles = Counter(r.key for r in records), Counter(r.style for r in records)
+    return torch.tensor([(keys[r.key] * styles[r.style]) ** -0.5 for r in records])
+
+
+def may_mirror(record: Record) -> bool:
+    """Whether the mirrored picture still fits its captions."""
+    return not any(_ONE_WAY.search(text) for text in (record.text, *record.keywords))
+
+
+def _pick(options: Sequence[str], u: float) -> str:
+    return options[int(u * len(options))]
+
+
+def _names_colour(text: str, record: Record) -> bool:
+    words = set(text.lower().split())
+    return any(set(colour.split()) <= words for colour in record.colours)

@@ -1,0 +1,66 @@
+"""One parquet file instead of thousands of small ones, to travel to another machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fromnoise.data.record import Record
+from fromnoise.errors import UserError
+
+
+def pack(folder: Path, file: Path) -> int:
+    """Write a folder's pictures and captions into a parquet file that Hugging Face ``datasets`` also opens.
+
+    Returns:
+        The number of pictures.
+
+    Raises:
+        UserError: nothing to pack, a suffix other than .parquet, or pyarrow is missing.
+    """
+    from fromnoise.data.pictures import _entries
+
+    if file.suffix != ".parquet":
+        raise UserError(f"'{file}' should end in .parquet")
+    entries, _ = _entries(folder)
+    arrow, parquet = _pyarrow()
+    columns: dict[str, list[Any]] = {f.name: [] for f in dataclasses.fields(Record)}
+    images = []
+    for entry in entries:
+        images.append({"bytes": entry.read(), "path": entry.record.file_name})
+        for name, value in entry.record.to_dict().items():
+            columns[name].append(value)
+    draft = file.with_name(f".{file.name}.tmp")
+    parquet.write_table(arrow.table({"image": images, **columns}), draft, compression="zstd")
+    os.replace(draft, file)
+    return len(images)
+
+
+def unpack(file: Path) -> Iterator[tuple[Record, bytes]]:
+    """The records of a packed file, each with its picture's bytes.
+
+    Raises:
+        UserError: the file is damaged or not ours, or pyarrow is missing.
+    """
+    _, parquet = _pyarrow()
+    try:
+        table = parquet.read_table(file)
+    except Exception as error:  # pyarrow's errors have no common base
+        raise UserError(f"{file} cannot be read as a packed data set: {error}") from None
+    for row in table.to_pylist():
+        image = row.pop("image", None)
+        if not isinstance(image, dict) or image.get("bytes") is None:
+            raise UserError(f"{file} has no 'image' column with pictures; was it made by: fromnoise data pack?")
+        yield Record.from_dict({k: v for k, v in row.items() if v is not None}), image["bytes"]
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UserError("packed data needs pyarrow: pip install 'fromnoise[train]'") from error
+    return pyarrow, parquet

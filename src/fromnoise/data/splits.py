@@ -1,0 +1,52 @@
+"""Which pictures are held out: decided by hashes of the concept's key, so that every machine agrees."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+
+CONCEPTS_HELD_OUT = 0.02
+PAIRS_HELD_OUT = 0.05
+FAMILIES_NEEDED = 4
+
+# The three Fluent sets show the same drawing; what is held out in one must not be trained on in another.
+_FAMILY = {"fluent-emoji": "fluent", "fluent-emoji-flat": "fluent", "fluent-emoji-3d": "fluent"}
+
+
+def family(style: str) -> str:
+    """The family of a style: styles of one family share their drawings."""
+    return _FAMILY.get(style, style)
+
+
+def split_of(key: str, style: str, families: int) -> str:
+    """The split of one picture.
+
+    Args:
+        key: the concept.
+        style: the picture's style.
+        families: how many style families drew this concept.
+
+    Returns:
+        "test_concept" for 2 % of the concepts, "test_pair" for 5 % of the (concept, style family) pairs among
+        concepts of at least four families, else "train".
+    """
+    if _share("concept", key) < CONCEPTS_HELD_OUT:
+        return "test_concept"
+    if families >= FAMILIES_NEEDED and _share("pair", key, family(style)) < PAIRS_HELD_OUT:
+        return "test_pair"
+    return "train"
+
+
+def splits(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The split of every (key, style) pair of a set."""
+    pairs = list(pairs)
+    families: dict[str, set[str]] = defaultdict(set)
+    for key, style in pairs:
+        families[key].add(family(style))
+    return {(key, style): split_of(key, style, len(families[key])) for key, style in pairs}
+
+
+def _share(*parts: str) -> float:
+    digest = hashlib.sha256(":".join(parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64

@@ -1,0 +1,194 @@
+"""Prompt → Step, Step, … → pictures, as a Python generator.
+
+One stream for everybody: the command line, the studio, the inspector and the tests all read it. Closing the
+generator cancels; nothing more is computed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from fromnoise.config import Config
+from fromnoise.diffusion.denoiser import Denoiser
+from fromnoise.diffusion.guidance import ClassifierFreeGuidance
+from fromnoise.diffusion.samplers import SAMPLERS, Step, sampler
+from fromnoise.diffusion.samplers.ddpm import DDPM
+from fromnoise.errors import UserError
+from fromnoise.system import TextToImage
+
+MOST_PICTURES = 4096
+MOST_AT_ONCE = 64  # pictures per batch; more are drawn batch after batch, so memory stays flat
+
+
+@dataclass(frozen=True)
+class Request(Config):
+    """What to draw. ``None`` takes the model's own default.
+
+    Attributes:
+        prompt: what the picture should show; "" only with ``free``.
+        negative: what it should not show.
+        style: one of the model's styles, added to the prompt in the words it was trained on.
+        seed: of the first picture; picture i uses seed + i.
+        count: how many pictures.
+        steps: moves of the sampler, 1…1000.
+        guidance: scale of classifier-free guidance; 1 = off.
+        interval: (lowest, highest) t at which guidance acts.
+        rescale: 0…1, how far the contrast that guidance adds is taken back.
+        sampler: name of the sampler.
+        spacing: how the steps are spread over t.
+        free: draw without any prompt.
+    """
+
+    prompt: str = ""
+    negative: str = ""
+    style: str | None = None
+    seed: int = 0
+    count: int = 1
+    steps: int | None = None
+    guidance: float | None = None
+    interval: tuple[int, int] | None = None
+    rescale: float | None = None
+    sampler: str | None = None
+    spacing: str | None = None
+    free: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """The end of the stream: uint8 pictures [B,3,H,W] on the CPU, and the seed of each."""
+
+    pictures: Tensor
+    seeds: tuple[int, ...]
+
+
+def complete(model: TextToImage, request: Request) -> Request:
+    """Fill in the model's defaults and check everything, before anything is drawn.
+
+    Raises:
+        UserError: a number out of range, an unknown style or sampler, or an empty prompt without ``free``.
+    """
+    default = model.defaults
+    ours = {
+        "guidance": default.guidance,
+        "interval": default.interval,
+        "rescale": default.rescale,
+        "sampler": default.sampler,
+        "spacing": default.spacing,
+    }
+    filled = replace(request, **{k: v for k, v in ours.items() if getattr(request, k) is None})
+    solver = type(sampler(filled.sampler or "", model.schedule))
+    if filled.steps is None:  # DDPM needs all of its steps, as the classic explanation tells it
+        filled = replace(filled, steps=model.schedule.steps if solver is DDPM else default.steps)
+    name = next(name for name, kind in SAMPLERS.items() if kind is solver)
+    filled = replace(filled, sampler=name)
+    _check_numbers(filled, model.schedule.steps)
+    _check_words(filled, model)
+    return filled
+
+
+def prompt_text(request: Request) -> str:
+    """The words that the text tower reads: "red apple, noto style"."""
+    parts = (request.prompt.strip(), f"{request.style} style" if request.style else "")
+    return ", ".join(part for part in parts if part)
+
+
+def generate(model: TextToImage, request: Request) -> Iterator[Step | Finished]:
+    """Draw one batch: a ``Step`` after every move, then ``Finished``.
+
+    Args:
+        model: what draws.
+        request: what to draw, at most ``MOST_AT_ONCE`` pictures; see :func:`batches` for more.
+
+    Raises:
+        UserError: see :func:`complete`.
+    """
+    request = complete(model, request)
+
+    # Words: the prompt, and what guidance pushes away from.
+    denoiser, cond = conditioned(model, request)
+
+    # Noise: one generator per picture, so that a picture does not depend on its neighbours.
+    generators = [torch.Generator().manual_seed(request.seed + i) for i in range(request.count)]
+    x = torch.stack([torch.randn(model.latent_shape(), generator=g) for g in generators]).to(model.device)
+
+    # Un-noising.
+    solver = sampler(request.sampler or "", model.schedule)
+    times = model.schedule.timesteps(request.steps or 0, request.spacing or "trailing")
+    for step in solver.steps(denoiser, x, cond, generators, times):
+        x = step.x_next
+        yield step
+
+    # Latents to pixels.
+    if not torch.isfinite(x).all():
+        raise UserError("the drawing became not-a-number; try lower --guidance, or another --sampler")
+    yield Finished(model.decode(x), tuple(request.seed + i for i in range(request.count)))
+
+
+def conditioned(model: TextToImage, request: Request) -> tuple[Denoiser, Tensor]:
+    """The (guided) denoiser of a complete request, and the prompt's features for each picture, [count,L,D]."""
+    words = model.embed([prompt_text(request)]).repeat(request.count, 1, 1)
+    plain = model.denoiser()
+    if request.guidance == 1.0 or (request.free and not request.negative):
+        return plain, words
+    away = model.embed([request.negative]).repeat(request.count, 1, 1)
+    interval, rescale = request.interval or (0, model.schedule.steps), request.rescale or 0.0
+    return ClassifierFreeGuidance(plain, away, request.guidance or 1.0, interval, rescale), words
+
+
+def batches(request: Request, size: int = MOST_AT_ONCE) -> Iterator[Request]:
+    """Cut a request for many pictures into requests that fit into memory; the pictures stay the same bits."""
+    for start in range(0, request.count, size):
+        yield replace(request, seed=request.seed + start, count=min(size, request.count - start))
+
+
+def draw(model: TextToImage, request: Request) -> Tensor:
+    """Draw and return only the pictures, uint8 [B,3,H,W]."""
+    pictures = []
+    for part in batches(complete(model, request)):
+        for event in generate(model, part):
+            if isinstance(event, Finished):
+                pictures.append(event.pictures)
+    return torch.cat(pictures)
+
+
+def preview(model: TextToImage, latents: Tensor) -> Tensor:
+    """Latents (a step's ``x_t`` or ``x0_hat``) as uint8 pictures [B,3,H,W]."""
+    return model.decode(latents)
+
+
+def cut_off(model: TextToImage, request: Request) -> str:
+    """The end of the prompt that the text tower cannot see; "" when all of it fits."""
+    return model.tokenizer.cut(prompt_text(request))
+
+
+def _check_numbers(r: Request, most_steps: int) -> None:
+    low, high = r.interval or (0, 0)
+    problems = (
+        (not 1 <= r.count <= MOST_PICTURES, f"the number of pictures must be 1…{MOST_PICTURES}, not {r.count}"),
+        (not 1 <= (r.steps or 0) <= most_steps, f"steps must be 1…{most_steps}, not {r.steps}"),
+        (not (math.isfinite(r.guidance or 0) and 0 <= (r.guidance or 0) <= 100), f"guidance must be 0…100 (1 is off), not {r.guidance}"),
+        (not 0 <= r.seed <= 2**63 - 1 - r.count, f"the seed must be 0…{2**63 - 1 - r.count}, not {r.seed}"),
+        (not (math.isfinite(r.rescale or 0) and 0 <= (r.rescale or 0) <= 1), f"rescale must be 0…1, not {r.rescale}"),
+        (not 0 <= low <= high <= most_steps, f"the guidance interval must be two rising times within 0…{most_steps}"),
+    )
+    for wrong, message in problems:
+        if wrong:
+            raise UserError(message)
+
+
+def _check_words(request: Request, model: TextToImage) -> None:
+    if request.free and request.prompt.strip():
+        raise UserError("--free draws without any prompt; leave out either the prompt or --free")
+    if not request.free and not request.prompt.strip():
+        raise UserError("the prompt is empty; say what to draw, or use --free to draw without words")
+    if request.style is not None and request.style not in model.styles:
+        near = difflib.get_close_matches(request.style, model.styles, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        known = ", ".join(model.styles) or "none"
+        raise UserError(f"unknown style '{request.style}'{hint} This model's styles: {known}".replace("?;", "?"))

@@ -1,0 +1,79 @@
+"""CLIP: two towers that put a picture and its words at the same place (Radford et al. 2021, arXiv 2103.00020)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fromnoise.config import Config
+from fromnoise.models.clip.image_tower import ImageConfig
+from fromnoise.models.clip.text_tower import TextConfig
+
+LARGEST_SCALE = math.log(100.0)  # section 2.5 of the paper: beyond this, training becomes unstable
+
+
+@dataclass(frozen=True)
+class CLIPConfig(Config):
+    """Both towers and the width of the space they share."""
+
+    text: TextConfig = field(default_factory=TextConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    projection: int = 192
+
+    def build(self) -> CLIP:
+        """Return a CLIP of these sizes with random weights."""
+        return CLIP(self)
+
+
+class CLIP(nn.Module):
+    """The contrastive pair, with the arithmetic of transformers' CLIPModel.
+
+    Pictures come in -1..1, as everywhere in fromnoise; in a preprocessor's words: mean 0.5, std 0.5.
+    """
+
+    def __init__(self, config: CLIPConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text = config.text.build()
+        self.image = config.image.build()
+        self.text_projection = nn.Linear(config.text.width, config.projection, bias=False)
+        self.image_projection = nn.Linear(config.image.width, config.projection, bias=False)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        nn.init.normal_(self.text_projection.weight, std=config.text.width**-0.5)
+        nn.init.normal_(self.image_projection.weight, std=config.image.width**-0.5)
+
+    def embed_text(self, ids: Tensor) -> Tensor:
+        """Map token ids (B, L) to unit vectors (B, projection)."""
+        return F.normalize(self.text_projection(self.text(ids).pooled), dim=-1)
+
+    def embed_image(self, pictures: Tensor) -> Tensor:
+        """Map pictures (B, 3, pixels, pixels), -1..1, to unit vectors (B, projection)."""
+        return F.normalize(self.image_projection(self.image(pictures)), dim=-1)
+
+
+def clip_loss(image: Tensor, text: Tensor, logit_scale: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy between how well pictures and captions match and how well they should, in both directions.
+
+    CLIP's own target is the identity matrix. On a small set the same caption belongs to several pictures of a
+    batch, the identity calls equal captions wrong answers, and the loss gets stuck near ln(batch) (reported as
+    open_clip issues 17 and 821). With ``targets`` that share the match among equal captions, the smallest
+    possible loss is the targets' entropy and training gets there.
+
+    Args:
+        image: unit vectors (B, P).
+        text: unit vectors (B, P); row i is picture i's caption.
+        logit_scale: log of the inverse temperature, a scalar; clamped to ln 100.
+        targets: (B, B), symmetric in which pairs match, each row summing to 1.
+
+    Returns:
+        A scalar in nats, the mean of the two directions.
+    """
+    logits = logit_scale.clamp(max=LARGEST_SCALE).exp() * image @ text.T  # (B pictures, B captions)
+    towards_text = -(targets * F.log_softmax(logits, dim=1)).sum(1).mean()
+    columns = targets.T / targets.T.sum(1, keepdim=True)
+    towards_image = -(columns * F.log_softmax(logits.T, dim=1)).sum(1).mean()
+    return (towards_text + towards_image) / 2

@@ -1,0 +1,168 @@
+"""CLIP's tokenizer: lower-cased byte-level BPE with an end-of-word mark, through Hugging Face ``tokenizers``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tokenizers import Regex, Tokenizer as Backend, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
+
+from fromnoise.errors import UserError
+
+START, END, WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
+# CLIP's own split: contractions, runs of letters, single digits, runs of other signs.
+SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+class Tokenizer:
+    """Text to token ids and back.
+
+    Every row starts with the start token, ends with the end token and is padded with the end token, exactly as
+    StableDiffusionPipeline does it; the unconditional prompt is ``encode([""])``.
+
+    Args:
+        backend: the BPE with its normaliser and splitter.
+        context: tokens per prompt, start and end included.
+    """
+
+    def __init__(self, backend: Backend, context: int) -> None:
+        self._backend, self.context = backend, context
+        self.start_id, self.end_id = (self._backend.token_to_id(token) for token in (START, END))
+
+    @property
+    def vocab_size(self) -> int:
+        """Entries of the vocabulary."""
+        return int(self._backend.get_vocab_size())
+
+    @property
+    def eos_id(self) -> int:
+        """Id of the end token, which also pads."""
+        return int(self.end_id)
+
+    def encode(self, texts: list[str]) -> Tensor:
+        """Token ids, int64 (B, context); what does not fit is left out (see ``cut``)."""
+        rows = []
+        for text in texts:
+            ids = [self.start_id, *self._ids(text)[: self.context - 2], self.end_id]
+            rows.append(ids + [self.end_id] * (self.context - len(ids)))
+        return torch.tensor(rows, dtype=torch.int64).reshape(len(texts), self.context)
+
+    def count(self, text: str) -> int:
+        """Tokens of the text, start and end not counted."""
+        return len(self._ids(text))
+
+    def cut(self, text: str) -> str:
+        """The end of the text that does not fit into the context; "" when all of it fits."""
+        encoding = self._backend.encode(text, add_special_tokens=False)
+        room = self.context - 2
+        if len(encoding.ids) <= room:
+            return ""
+        return text[encoding.offsets[room][0] :]
+
+    def tokens(self, text: str) -> list[str]:
+        """The text's tokens as they stand in the vocabulary."""
+        return list(self._backend.encode(text, add_special_tokens=False).tokens)
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocab_size: int = 4096, context: int = 32) -> Tokenizer:
+        """Learn a vocabulary from texts (Sennrich et al. 2016, arXiv 1508.07909). Equal texts give equal results."""
+        backend = _backend(models.BPE(unk_token=END, end_of_word_suffix=WORD_END))
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size - 2 - len(alphabet),  # the byte tokens come first and once more with the end mark
+            initial_alphabet=alphabet,
+            end_of_word_suffix=WORD_END,
+            show_progress=False,
+        )
+        backend.train_from_iterator(list(texts), trainer)
+        learned = json.loads(backend.to_str())["model"]["merges"]
+        merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in learned]
+        return cls(_backend(_bpe(alphabet, merges, vocab_size)), context)
+
+    def save(self, folder: Path) -> None:
+        """Write the files that transformers' CLIPTokenizer opens."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = json.loads(self._backend.to_str())["model"]
+        merges = [" ".join(m) if isinstance(m, list) else m for m in state["merges"]]
+        special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}
+        options = {**special, "tokenizer_class": "CLIPTokenizer", "model_max_length": self.context}
+        self._backend.save(str(folder / "tokenizer.json"))
+        (folder / "vocab.json").write_text(json.dumps(state["vocab"], ensure_ascii=False), encoding="utf-8")
+        (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
+        options |= {"do_lower_case": True, "add_prefix_space": False, "clean_up_tokenization_spaces": True}
+        (folder / "tokenizer_config.json").write_text(json.dumps(options, indent=1), encoding="utf-8")
+        (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer:
+        """Open a tokenizer folder (``vocab.json``, ``merges.txt``, ``tokenizer_config.json``).
+
+        Raises:
+            UserError: a file is missing or damaged.
+        """
+        vocabulary = _read_json(folder / "vocab.json")
+        lines = _read(folder / "merges.txt").split("\n")
+        merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+        options = _read_json(folder / "tokenizer_config.json")
+        try:
+            model = models.BPE(vocabulary, merges, unk_token=END, end_of_word_suffix=WORD_END)
+            return cls(_backend(model), int(options.get("model_max_length", 77)))
+        except Exception as error:  # the backend raises its own untyped errors
+            raise UserError(f"{folder} does not hold a CLIP tokenizer: {error}") from error
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self._backend.encode(text, add_special_tokens=False).ids)
+
+
+def _bpe(alphabet: list[str], merges: list[tuple[str, ...]], vocab_size: int) -> models.BPE:
+    """CLIP's vocabulary order: bytes, bytes at a word's end, merges, then the two special tokens."""
+    tokens = [*alphabet, *(a + WORD_END for a in alphabet)]
+    kept = []
+    known = set(tokens)
+    for left, right in merges:
+        if len(tokens) >= vocab_size - 2:
+            break
+        if left in known and right in known:
+            kept.append((left, right))
+            if left + right not in known:
+                known.add(left + right)
+                tokens.append(left + right)
+    vocabulary = {token: i for i, token in enumerate([*tokens, START, END])}
+    return models.BPE(vocabulary, kept, unk_token=END, end_of_word_suffix=WORD_END)
+
+
+def _backend(model: models.BPE) -> Backend:
+    backend = Backend(model)
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(SPLIT), behavior="removed", invert=True), pre_tokenizers.ByteLevel(False)]
+    )
+    backend.decoder = decoders.BPEDecoder(suffix=WORD_END)
+    if backend.token_to_id(START) is not None:
+        backend.add_special_tokens([START, END])
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{START} $A {END}", special_tokens=[(t, backend.token_to_id(t)) for t in (START, END)]
+        )
+    return backend
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {file}: {error}; the tokenizer folder is incomplete") from error
+
+
+def _read_json(file: Path) -> dict[str, object]:
+    try:
+        found = json.loads(_read(file))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{file} is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{file} is damaged: it should hold a JSON object")
+    return found

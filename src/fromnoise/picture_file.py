@@ -1,0 +1,126 @@
+"""PNG files that say how they were drawn, and reading that back.
+
+What is read from a file is data: it is size-limited, parsed as JSON, and every value is checked by the same config
+as a request from the command line.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from torch import Tensor
+
+from fromnoise.config import Config
+from fromnoise.errors import UserError
+from fromnoise.generate import Request
+
+KEY = "fromnoise"
+MOST_METADATA = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Origin(Config):
+    """How a picture came to be.
+
+    Attributes:
+        request: the complete request of this one picture (count 1, its own seed).
+        model: name of the model.
+        model_hash: 12 hex digits over its weights and tokenizer.
+        version: of fromnoise.
+    """
+
+    request: Request
+    model: str
+    model_hash: str
+    version: str
+
+
+def to_image(picture: Tensor) -> Image.Image:
+    """uint8 [3,H,W] as a Pillow picture."""
+    return Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+
+
+def save_png(picture: Tensor, file: Path, origin: Origin) -> None:
+    """Write a picture with its origin, whole or not at all.
+
+    Args:
+        picture: uint8 [3,H,W].
+        file: ends in .png.
+        origin: how it was drawn.
+    """
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(KEY, json.dumps(origin.to_dict(), ensure_ascii=False))
+    info.add_itxt("parameters", _readable(origin))
+    buffer = io.BytesIO()
+    to_image(picture).save(buffer, "PNG", pnginfo=info)
+    write_atomically(file, buffer.getvalue())
+
+
+def read_origin(file: Path) -> Origin:
+    """Read how a picture was drawn.
+
+    Raises:
+        UserError: not a picture, not one of ours, or its metadata is damaged or too large.
+    """
+    try:
+        with Image.open(file) as picture:
+            text: Any = getattr(picture, "text", {}).get(KEY)
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}") from None
+    except (OSError, ValueError, UnidentifiedImageError, SyntaxError) as error:
+        raise UserError(f"{file} cannot be read as a picture: {error}") from None
+    if not text:
+        raise UserError(f"{file} does not say how it was drawn; only PNG files drawn by fromnoise do")
+    if len(text) > MOST_METADATA:
+        raise UserError(f"the metadata in {file} is larger than {MOST_METADATA} characters; it is not ours")
+    try:
+        return Origin.from_dict(json.loads(text))
+    except (ValueError, TypeError, AttributeError, RecursionError, UserError) as error:
+        raise UserError(f"the metadata in {file} is damaged: {error}") from None
+
+
+def write_atomically(file: Path, data: bytes) -> None:
+    """Write next to ``file`` and rename, so that nobody ever sees half a file.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_bytes(data)
+        os.replace(draft, file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UserError(f"cannot write {file}: {error.strerror or error}") from None
+
+
+def as_tensor(file: Path) -> Tensor:
+    """The pixels of a PNG, uint8 [3,H,W]."""
+    with Image.open(file) as picture:
+        data = bytearray(picture.convert("RGB").tobytes())
+        return torch.frombuffer(data, dtype=torch.uint8).view(picture.height, picture.width, 3).permute(2, 0, 1)
+
+
+def _readable(origin: Origin) -> str:
+    """The line that other programs show, in the form people know from them."""
+    r = origin.request
+    facts = {
+        "Steps": r.steps,
+        "Sampler": r.sampler,
+        "CFG scale": r.guidance,
+        "Seed": r.seed,
+        "Style": r.style,
+        "Model": origin.model,
+        "Model hash": origin.model_hash,
+        "Version": f"fromnoise {origin.version}",
+    }
+    lines = [r.prompt, f"Negative prompt: {r.negative}" if r.negative else ""]
+    lines.append(", ".join(f"{name}: {value}" for name, value in facts.items() if value is not None))
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,236 @@
+"""The text side of the layout: folders that transformers' CLIPTextModel and CLIPModel open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fromnoise.errors import UserError
+from fromnoise.models.clip.clip import CLIP, CLIPConfig
+from fromnoise.models.clip.image_tower import ImageConfig
+from fromnoise.models.clip.text_tower import TextConfig, TextTower
+from fromnoise.weights.configs import build, check_fixed
+from fromnoise.weights.files import check_state, read_json, read_weights, write_json, write_weights
+from fromnoise.weights.names import Entry, Table, entries, inside, to_foreign, to_ours
+
+WEIGHTS = "model"
+FIXED: dict[str, tuple[Any, ...]] = {"layer_norm_eps": (1e-5,), "num_channels": (3,)}
+LAYER: Table = {
+    "norm_1": ("layer_norm1",),
+    "attention.qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "attention.out": ("self_attn.out_proj",),
+    "norm_2": ("layer_norm2",),
+    "up": ("mlp.fc1",),
+    "down": ("mlp.fc2",),
+}
+
+
+def save_text(tower: TextTower, folder: Path, dtype: torch.dtype) -> None:
+    """Write ``config.json`` and the weights of a CLIPTextModel."""
+    config = {"architectures": ["CLIPTextModel"], **text_to_foreign(tower.config)}
+    _save(tower, config, text_table(tower.config), folder, dtype)
+
+
+def load_text(folder: Path) -> TextTower:
+    """Read a CLIPTextModel, in float32.
+
+    Raises:
+        UserError: a file is missing or damaged, does not fit its config, or needs what our tower does not have.
+    """
+    file = folder / "config.json"
+    config = text_from_foreign(read_json(file), file)
+    tower: TextTower = _load(config, text_table(config), folder)
+    return tower
+
+
+def save_clip(clip: CLIP, folder: Path, dtype: torch.dtype) -> None:
+    """Write ``config.json`` and the weights of a CLIPModel, and the preprocessor that makes -1..1 of a picture."""
+    _save(clip, clip_to_foreign(clip.config), clip_table(clip.config), folder, dtype)
+    write_json(folder / "preprocessor_config.json", preprocessor(clip.config.image.pixels))
+
+
+def load_clip(folder: Path) -> CLIP:
+    """Read a CLIPModel, in float32.
+
+    Raises:
+        UserError: as :func:`load_text`.
+    """
+    file = folder / "config.json"
+    config = clip_from_foreign(read_json(file), file)
+    clip: CLIP = _load(config, clip_table(config), folder)
+    return clip
+
+
+def text_table(config: TextConfig) -> Table:
+    """Return what the modules of CLIPTextModel are called."""
+    table: Table = {
+        "token": ("embeddings.token_embedding",),
+        "position": ("embeddings.position_embedding",),
+        "norm_out": ("final_layer_norm",),
+    }
+    return inside("", "text_model.", {**table, **_layers(config.layers)})
+
+
+def clip_table(config: CLIPConfig) -> Table:
+    """Return what the modules of CLIPModel are called."""
+    image: Table = {
+        "class_token": ("embeddings.class_embedding",),
+        "patch": ("embeddings.patch_embedding",),
+        "position": ("embeddings.position_embedding",),
+        "norm_in": ("pre_layrnorm",),  # their spelling
+        "norm_out": ("post_layernorm",),
+    }
+    return {
+        "logit_scale": ("logit_scale",),
+        "text_projection": ("text_projection",),
+        "image_projection": ("visual_projection",),
+        **inside("text.", "", text_table(config.text)),
+        **inside("image.", "vision_model.", {**image, **_layers(config.image.layers)}),
+    }
+
+
+def _layers(count: int) -> Table:
+    table: Table = {}
+    for i in range(count):
+        table |= inside(f"blocks.{i}.", f"encoder.layers.{i}.", LAYER)
+    return table
+
+
+def text_to_foreign(config: TextConfig) -> dict[str, Any]:
+    """Return CLIPTextConfig's values; the start token stands just before the end token in every CLIP vocabulary."""
+    return {
+        **_tower_to_foreign(config),
+        "model_type": "clip_text_model",
+        "bos_token_id": config.eos_token_id - 1,
+        "eos_token_id": config.eos_token_id,
+        "max_position_embeddings": config.context,
+        "pad_token_id": config.eos_token_id,
+        "vocab_size": config.vocab_size,
+    }
+
+
+def text_from_foreign(values: Mapping[str, Any], file: Path) -> TextConfig:
+    """Return our config for CLIPTextConfig's values.
+
+    Raises:
+        UserError: a setting that our tower does not have.
+    """
+    vocab_size = values.get("vocab_size", 49408)
+    end = values.get("eos_token_id", vocab_size - 1)
+    sizes = {
+        **_tower_from_foreign(values, file, width=512, heads=8),
+        "vocab_size": vocab_size,
+        "context": values.get("max_position_embeddings", 77),
+        # Files of 2022 say 2, which is not the end token; readers know to take the last one of the vocabulary.
+        "eos_token_id": vocab_size - 1 if end == 2 else end,
+    }
+    return build(TextConfig, sizes, file)
+
+
+def clip_to_foreign(config: CLIPConfig) -> dict[str, Any]:
+    """Return CLIPConfig's values."""
+    image = {
+        **_tower_to_foreign(config.image),
+        "model_type": "clip_vision_model",
+        "image_size": config.image.pixels,
+        "num_channels": 3,
+        "patch_size": config.image.patch,
+    }
+    return {
+        "architectures": ["CLIPModel"],
+        "model_type": "clip",
+        "projection_dim": config.projection,
+        "text_config": {**text_to_foreign(config.text), "projection_dim": config.projection},
+        "vision_config": {**image, "projection_dim": config.projection},
+    }
+
+
+def clip_from_foreign(values: Mapping[str, Any], file: Path) -> CLIPConfig:
+    """Return our config for CLIPConfig's values.
+
+    Raises:
+        UserError: a setting that our towers do not have.
+    """
+    image = values.get("vision_config") or {}
+    sizes = {
+        **_tower_from_foreign(image, file, width=768, heads=12),
+        "pixels": image.get("image_size", 224),
+        "patch": image.get("patch_size", 32),
+    }
+    text = text_from_foreign(values.get("text_config") or {}, file)
+    return CLIPConfig(text, build(ImageConfig, sizes, file), int(values.get("projection_dim", 512)))
+
+
+def preprocessor(pixels: int) -> dict[str, Any]:
+    """Return CLIPImageProcessor's config that turns a picture into -1..1 at our size."""
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "crop_size": {"height": pixels, "width": pixels},
+        "do_center_crop": True,
+        "do_convert_rgb": True,
+        "do_normalize": True,
+        "do_rescale": True,
+        "do_resize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+        "resample": 3,
+        "rescale_factor": 1 / 255,
+        "size": {"shortest_edge": pixels},
+    }
+
+
+def _tower_to_foreign(config: TextConfig | ImageConfig) -> dict[str, Any]:
+    return {
+        "attention_dropout": 0.0,
+        # transformers 5 would compute in the stored float16, beside a U-Net that diffusers opens in float32.
+        "torch_dtype": "float32",
+        "hidden_act": config.activation,
+        "hidden_size": config.width,
+        "intermediate_size": config.mlp_ratio * config.width,
+        "layer_norm_eps": 1e-5,
+        "num_attention_heads": config.heads,
+        "num_hidden_layers": config.layers,
+    }
+
+
+def _tower_from_foreign(values: Mapping[str, Any], file: Path, width: int, heads: int) -> dict[str, Any]:
+    check_fixed(values, FIXED, file)
+    width = values.get("hidden_size", width)
+    inner = values.get("intermediate_size", 4 * width)
+    if inner % width:
+        raise UserError(f"{file}: intermediate_size = {inner} is not a multiple of hidden_size = {width}")
+    return {
+        "width": width,
+        "layers": values.get("num_hidden_layers", 12),
+        "heads": values.get("num_attention_heads", heads),
+        "mlp_ratio": inner // width,
+        "activation": values.get("hidden_act", "quick_gelu"),
+    }
+
+
+def _save(network: nn.Module, config: dict[str, Any], table: Table, folder: Path, dtype: torch.dtype) -> None:
+    write_json(folder / "config.json", config)
+    names = entries(network.state_dict(), table)
+    write_weights(folder / f"{WEIGHTS}.safetensors", to_foreign(network.state_dict(), names), dtype)
+
+
+def _load(config: Any, table: Table, folder: Path) -> Any:
+    with torch.device("meta"):
+        network = config.build()
+    names = entries(network.state_dict(), table)
+    file, state = read_weights(folder, WEIGHTS)
+    state = {name: x for name, x in _prefixed(state, names).items() if not name.endswith("position_ids")}
+    check_state(file, state, {name: tuple(x.shape) for name, x in to_foreign(network.state_dict(), names).items()})
+    network.load_state_dict(to_ours(state, names), assign=True)
+    return network
+
+
+def _prefixed(state: dict[str, Tensor], names: list[Entry]) -> dict[str, Tensor]:
+    """Give a CLIPTextModel that transformers 5 wrote the "text_model." that all others have."""
+    text_only = all(name.startswith("text_model.") for entry in names for name in entry.theirs)
+    bare = text_only and not any(name.startswith("text_model.") for name in state)
+    return {f"text_model.{name}": x for name, x in state.items()} if bare else state

@@ -1,0 +1,238 @@
+"""Foreign ``config.json`` files: our configs in diffusers' words and back.
+
+Only sizes that our networks have can be translated; anything else is refused by name rather than ignored, since a
+network that is nearly the right one draws noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fromnoise.config import Config
+from fromnoise.errors import UserError
+from fromnoise.models.unet.unet import UNetConfig
+from fromnoise.models.vae.vae import VAEConfig
+
+VERSION = {"_diffusers_version": "0.31.0"}  # the oldest that reads everything we write
+PREDICTIONS = {"v": "v_prediction", "epsilon": "epsilon", "x0": "sample"}
+
+# Settings of foreign configs that our networks do not have, with the only value that means "not used".
+UNET_FIXED: dict[str, tuple[Any, ...]] = {
+    "act_fn": ("silu",),
+    "addition_embed_type": (None,),
+    "center_input_sample": (False,),
+    "class_embed_type": (None,),
+    "conv_in_kernel": (3,),
+    "conv_out_kernel": (3,),
+    "cross_attention_norm": (None,),
+    "downsample_padding": (1,),
+    "dual_cross_attention": (False,),
+    "encoder_hid_dim": (None,),
+    "flip_sin_to_cos": (True,),
+    "freq_shift": (0,),
+    "mid_block_scale_factor": (1,),
+    "norm_eps": (1e-5,),
+    "num_class_embeds": (None,),
+    "only_cross_attention": (False,),
+    "resnet_time_scale_shift": ("default",),
+    "time_cond_proj_dim": (None,),
+    "time_embedding_dim": (None,),
+    "time_embedding_type": ("positional",),
+    "transformer_layers_per_block": (1,),
+}
+VAE_FIXED: dict[str, tuple[Any, ...]] = {
+    "act_fn": ("silu",),
+    "use_post_quant_conv": (True,),
+    "use_quant_conv": (True,),
+}
+SCHEDULE_FIXED: dict[str, tuple[Any, ...]] = {
+    "beta_schedule": ("linear", "scaled_linear"),
+    "trained_betas": (None,),
+}
+
+C = TypeVar("C", bound=Config)
+
+
+def unet_to_foreign(config: UNetConfig) -> dict[str, Any]:
+    """Return UNet2DConditionModel's config.
+
+    ``attention_head_dim`` holds the *number* of heads: a slip in the format's first version that every reader
+    has had to repeat since.
+    """
+    levels = range(len(config.block_out_channels))
+    kinds = ["CrossAttn" if attends else "" for attends in config.attention]
+    return {
+        "_class_name": "UNet2DConditionModel",
+        **VERSION,
+        **{name: values[0] for name, values in UNET_FIXED.items()},
+        "attention_head_dim": [config.heads_at(level) for level in levels],
+        "block_out_channels": list(config.block_out_channels),
+        "cross_attention_dim": config.cross_attention_dim,
+        "down_block_types": [f"{kind}DownBlock2D" for kind in kinds],
+        "in_channels": config.in_channels,
+        "layers_per_block": config.layers_per_block,
+        "mid_block_type": "UNetMidBlock2DCrossAttn" if config.mid_attention else "UNetMidBlock2D",
+        "norm_num_groups": config.norm_num_groups,
+        "out_channels": config.out_channels,
+        "sample_size": config.sample_size,
+        "up_block_types": [f"{kind}UpBlock2D" for kind in reversed(kinds)],
+        "use_linear_projection": config.use_linear_projection,
+    }
+
+
+def unet_from_foreign(values: Mapping[str, Any], file: Path) -> UNetConfig:
+    """Return our config for UNet2DConditionModel's.
+
+    Raises:
+        UserError: a setting that our U-Net does not have.
+    """
+    check_fixed(values, UNET_FIXED, file)
+    widths = values.get("block_out_channels", [320, 640, 1280, 1280])
+    down = values.get("down_block_types", ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"])
+    up = values.get("up_block_types", ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3)
+    if [kind.replace("Up", "Down") for kind in reversed(up)] != list(down):
+        raise UserError(f"{file}: up_block_types must mirror down_block_types")
+    if not set(down) <= {"CrossAttnDownBlock2D", "DownBlock2D"} or len(down) != len(widths):
+        raise UserError(f"{file}: down_block_types = {down} is not supported")
+    middle = values.get("mid_block_type", "UNetMidBlock2DCrossAttn")
+    if middle not in ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D"):
+        raise UserError(f"{file}: mid_block_type = {middle!r} is not supported")
+    heads = values.get("num_attention_heads") or values.get("attention_head_dim", 8)
+    sizes = {
+        "sample_size": values.get("sample_size") or 64,
+        "in_channels": values.get("in_channels", 4),
+        "out_channels": values.get("out_channels", 4),
+        "block_out_channels": widths,
+        "layers_per_block": values.get("layers_per_block", 2),
+        "attention": [kind.startswith("CrossAttn") for kind in down],
+        "cross_attention_dim": values.get("cross_attention_dim", 1280),
+        "norm_num_groups": values.get("norm_num_groups", 32),
+        "mid_attention": middle == "UNetMidBlock2DCrossAttn",
+        "heads": heads if isinstance(heads, list) else [heads] * len(widths),
+        "use_linear_projection": values.get("use_linear_projection", False),
+    }
+    return _with_heads(build(UNetConfig, sizes, file))
+
+
+def _with_heads(config: UNetConfig) -> UNetConfig:
+    """Say ``head_dim`` instead of ``heads`` where all heads are equally wide, as our recipes do."""
+    levels = [level for level in range(len(config.heads)) if config.attends(level)]
+    sizes = {config.block_out_channels[level] // config.heads[level] for level in levels}
+    if len(sizes) != 1:
+        return config
+    return UNetConfig.from_dict({**config.to_dict(), "heads": (), "head_dim": sizes.pop()})
+
+
+def vae_to_foreign(config: VAEConfig) -> dict[str, Any]:
+    """Return AutoencoderKL's config."""
+    levels = len(config.block_out_channels)
+    return {
+        "_class_name": "AutoencoderKL",
+        **VERSION,
+        **{name: values[0] for name, values in VAE_FIXED.items()},
+        "block_out_channels": list(config.block_out_channels),
+        "down_block_types": ["DownEncoderBlock2D"] * levels,
+        "force_upcast": False,
+        "in_channels": config.in_channels,
+        "latent_channels": config.latent_channels,
+        "layers_per_block": config.layers_per_block,
+        "mid_block_add_attention": config.mid_attention,
+        "norm_num_groups": config.norm_num_groups,
+        "out_channels": config.in_channels,
+        "scaling_factor": 1.0,
+        "up_block_types": ["UpDecoderBlock2D"] * levels,
+    }
+
+
+def vae_from_foreign(values: Mapping[str, Any], file: Path) -> VAEConfig:
+    """Return our config for AutoencoderKL's.
+
+    Raises:
+        UserError: a setting that our VAE does not have.
+    """
+    check_fixed(values, VAE_FIXED, file)
+    widths = values.get("block_out_channels", [64])
+    for name, kind in (("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")):
+        if values.get(name, [kind]) != [kind] * len(widths):
+            raise UserError(f"{file}: {name} = {values.get(name)} is not supported")
+    sizes = {
+        "in_channels": values.get("in_channels", 3),
+        "latent_channels": values.get("latent_channels", 4),
+        "block_out_channels": widths,
+        "layers_per_block": values.get("layers_per_block", 1),
+        "norm_num_groups": values.get("norm_num_groups", 32),
+        "mid_attention": values.get("mid_block_add_attention", True),
+    }
+    return build(VAEConfig, sizes, file)
+
+
+def check_fixed(values: Mapping[str, Any], fixed: Mapping[str, tuple[Any, ...]], file: Path) -> None:
+    """Refuse settings whose value is none of the allowed ones; absent ones have the default, which is allowed.
+
+    Raises:
+        UserError: naming the file, the setting and its value.
+    """
+    for name, allowed in fixed.items():
+        if name in values and values[name] not in allowed:
+            raise UserError(f"{file}: {name} = {values[name]!r} is not supported")
+
+
+def schedule_to_foreign(schedule: Mapping[str, Any], prediction: str) -> dict[str, Any]:
+    """Return DDIMScheduler's config for ``ScheduleConfig.to_dict()`` and a prediction.
+
+    Raises:
+        UserError: a prediction that the format cannot name.
+    """
+    if prediction not in PREDICTIONS:
+        known = ", ".join(PREDICTIONS)
+        raise UserError(f"the diffusers layout cannot store prediction '{prediction}'; it knows {known}")
+    return {
+        "_class_name": "DDIMScheduler",
+        **VERSION,
+        "beta_end": schedule["beta_end"],
+        "beta_schedule": schedule["kind"],
+        "beta_start": schedule["beta_start"],
+        "clip_sample": False,
+        "num_train_timesteps": schedule["steps"],
+        "prediction_type": PREDICTIONS[prediction],
+        "rescale_betas_zero_snr": schedule["zero_terminal_snr"],
+        "set_alpha_to_one": True,
+        "steps_offset": 0,
+        "timestep_spacing": "trailing",
+        "trained_betas": None,
+    }
+
+
+def schedule_from_foreign(values: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], str]:
+    """Return (``ScheduleConfig`` values, prediction) for any scheduler's config.
+
+    Raises:
+        UserError: a schedule or prediction of a kind that we do not have.
+    """
+    check_fixed(values, SCHEDULE_FIXED, file)
+    kinds = {theirs: ours for ours, theirs in PREDICTIONS.items()}
+    prediction = values.get("prediction_type", "epsilon")
+    if prediction not in kinds:
+        raise UserError(f"{file}: prediction_type = {prediction!r} is not supported")
+    schedule = {
+        "steps": values.get("num_train_timesteps", 1000),
+        "beta_start": values.get("beta_start", 0.0001),
+        "beta_end": values.get("beta_end", 0.02),
+        "kind": values.get("beta_schedule", "linear"),
+        "zero_terminal_snr": values.get("rescale_betas_zero_snr", False),
+    }
+    return schedule, kinds[prediction]
+
+
+def build(kind: type[C], values: dict[str, Any], file: Path) -> C:
+    """Make a config of ours.
+
+    Raises:
+        UserError: naming the file in whatever is wrong with its values.
+    """
+    try:
+        return kind.from_dict(values)
+    except (UserError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{file}: {error}") from None

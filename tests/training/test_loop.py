@@ -1,0 +1,198 @@
+"""The loop: resume gives the same bits, NaN stops it, checkpoints survive damage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fromnoise.errors import UserError
+from fromnoise.training import checkpoint, ema
+from fromnoise.training.clock import Clock, Order
+from fromnoise.training.loop import Trainer, learning_rate
+from fromnoise.training.recipe import LoopConfig
+from fromnoise.training.tasks.base import Task
+
+
+class Line(Task):
+    """Fit y = 3x with a small network; one batch is a pure function of the clock."""
+
+    name = "line"
+
+    def __init__(self, config: LoopConfig, dtype: torch.dtype = torch.float32) -> None:
+        torch.manual_seed(1)
+        self.network = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Linear(16, 4)).to(dtype)
+        self.config, self.order, self.dtype = config, Order(torch.ones(50), 0), dtype
+        self.poison_at = -1
+
+    def batch(self, clock: Clock) -> Tensor:
+        return torch.randn(clock.batch, 4, generator=clock.generator("x"))
+
+    def losses(self, batch: Tensor, clock: Clock) -> dict[str, Tensor]:
+        loss = (self.network(batch.to(self.dtype)).float() - 3 * batch).square().mean()
+        return {"loss": loss * (float("nan") if clock.step == self.poison_at else 1)}
+
+    def samples_for_log(self, network: nn.Module) -> Any:
+        return None
+
+
+def config(**changes: Any) -> LoopConfig:
+    return LoopConfig(**{"pictures": 640, "batch": 16, "warmup": 64, "learning_rate": 1e-2, **changes})
+
+
+def bits(network: nn.Module) -> list[bytes]:
+    return [p.detach().float().numpy().tobytes() for p in network.parameters()]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, dtype: torch.dtype) -> None:
+    whole = Trainer(Line(config(), dtype), tmp_path / "whole", seed=5)
+    expected = bits(whole.run())
+    for steps in (7, 13, None):
+        broken = Trainer(Line(config(), dtype), tmp_path / "broken", seed=5)
+        result = broken.run(steps)
+    assert bits(result) == expected
+    assert [m.numpy().tobytes() for m in broken.masters] == [m.numpy().tobytes() for m in whole.masters]
+
+
+def test_another_seed_gives_other_bits(tmp_path: Path) -> None:
+    runs = [bits(Trainer(Line(config()), tmp_path / str(seed), seed).run()) for seed in (1, 2)]
+    assert runs[0] != runs[1]
+
+
+def test_training_in_bf16_keeps_fp32_masters(tmp_path: Path) -> None:
+    trainer = Trainer(Line(config(learning_rate=1e-6), torch.bfloat16), tmp_path, 0)
+    before = trainer.masters[0].clone()
+    trainer.run(5)
+    # A step of 1e-6 is far below what bf16 can add to a weight near 0.1, but not below fp32.
+    assert not torch.equal(before, trainer.masters[0])
+    assert trainer.masters[0].dtype == torch.float32
+
+
+def test_nan_stops_with_a_message_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    Trainer(Line(config()), tmp_path, 0).run(6)
+    trainer = Trainer(Line(config()), tmp_path, 0)
+    trainer.task.poison_at = 9  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match=r"stopped at step 9.*step 6 is kept.*learning_rate"):
+        trainer.run()
+    found, _ = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert found.facts["step"] == 6
+    assert all(torch.isfinite(t).all() for group in found.groups.values() for t in group.values())
+    # The weights in memory are untouched by the bad step, too.
+    assert all(torch.isfinite(m).all() for m in trainer.masters)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    trainer = Trainer(Line(config()), tmp_path, 0)
+    for _ in range(2):
+        trainer.step()
+        trainer.save()
+    newest = sorted(tmp_path.glob("step-*"))[-1]
+    file = newest / "weights.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1  # one flipped bit in the last weight
+    file.write_bytes(data)
+    found, damaged = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert found.facts["step"] == 1
+    assert "damaged" in damaged[0]
+
+
+def test_only_two_checkpoints_are_kept_and_no_draft(tmp_path: Path) -> None:
+    trainer = Trainer(Line(config()), tmp_path, 0)
+    for _ in range(4):
+        trainer.step()
+        trainer.save()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000003", "step-00000004"]
+
+
+def test_a_full_disk_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(Line(config()), tmp_path, 0)
+    trainer.step()
+    trainer.save()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    trainer.step()
+    with pytest.raises(UserError, match=r"No space left.*free some space"):
+        trainer.save()
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    Trainer(Line(config()), tmp_path, 0).run(2)
+    other = Line(config())
+    other.network = nn.Sequential(nn.Linear(4, 8), nn.SiLU(), nn.Linear(8, 4))
+    with pytest.raises(UserError, match="another network"):
+        Trainer(other, tmp_path, 0)
+
+
+def test_kill_minus_nine_at_any_moment_ends_with_the_same_bits(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("killable_run.py")
+    command = [sys.executable, str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment)
+    for attempt in range(4):
+        process = subprocess.Popen([*command, str(tmp_path / "broken")], env=environment)
+        deadline = time.monotonic() + 60
+        # Wait until this attempt has written something new, then kill it wherever it happens to be.
+        known = set((tmp_path / "broken").glob("step-*"))
+        while process.poll() is None and time.monotonic() < deadline:
+            if set((tmp_path / "broken").glob("step-*")) - known:
+                break
+            time.sleep(0.005)
+        time.sleep(0.01 * attempt)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run([*command, str(tmp_path / "broken")], check=True, env=environment)
+    results = [(tmp_path / name / "result.bin").read_bytes() for name in ("whole", "broken")]
+    assert results[0] == results[1]
+
+
+def test_learning_rate_rises_holds_and_falls_to_zero() -> None:
+    c = LoopConfig(pictures=1000, batch=10, warmup=100, decay=0.4, learning_rate=1.0)
+    rate = [learning_rate(c, Clock(step, 10, 1000, 0)) for step in range(101)]
+    assert rate[0] == pytest.approx(0.1)
+    assert rate[9] == rate[59] == 1.0
+    assert rate[80] == pytest.approx(0.5)
+    assert rate[100] == 0.0
+
+
+def test_every_epoch_shows_every_picture_once_and_differs_from_the_last() -> None:
+    order = Order(torch.ones(10), seed=3)
+    seen = torch.cat([order.indices(Clock(step, 4, 10**6, 3)) for step in range(5)])
+    assert sorted(seen[:10].tolist()) == list(range(10))
+    assert sorted(seen[10:].tolist()) == list(range(10))
+    assert seen[:10].tolist() != seen[10:].tolist()
+
+
+def test_weights_decide_how_often_a_picture_comes() -> None:
+    order = Order(torch.tensor([1.0, 3.0]), seed=0)
+    seen = torch.cat([order.indices(Clock(step, 2, 10**6, 0)) for step in range(2000)])
+    assert seen.float().mean().item() == pytest.approx(0.75, abs=0.01)
+
+
+def test_generators_depend_on_step_and_purpose_only() -> None:
+    draw = lambda step, purpose: torch.rand(3, generator=Clock(step, 8, 100, 1).generator(purpose)).tolist()  # noqa: E731
+    assert draw(4, "t") == draw(4, "t")
+    assert draw(4, "t") != draw(5, "t")
+    assert draw(4, "t") != draw(4, "noise")
+
+
+def test_ema_is_the_weighted_mean_of_the_weights() -> None:
+    average, weights = [torch.zeros(1)], [torch.ones(1)]
+    for _ in range(3):
+        ema.update(average, weights, step=10**6, target=0.9)
+    assert average[0].item() == pytest.approx(1 - 0.9**3)
+    assert ema.decay_at(0, 0.999) == pytest.approx(0.1)
