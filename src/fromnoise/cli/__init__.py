@@ -1,5 +1,5 @@
 """The command line: ``fromnoise generate | sheet | train | data | evaluate | info``."""
 
-from fromnoise.cli.main import app, main
+from fromnoise.cli.entry import app, main
 
 __all__ = ["app", "main"]

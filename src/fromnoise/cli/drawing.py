@@ -57,7 +57,7 @@ def draw_pictures(job: Job) -> list[Path]:
                 if isinstance(event, Finished):
                     done += _write(event, part, (name, model), files[len(done) :])
                     for i, file in enumerate(films[len(done) - part.count : len(done)]):
-                        save_film(film.frames(i, event.pictures[i]), file)
+                        save_film(film.frames(i), file)
                 else:
                     bar.advance(task)
                     if films:

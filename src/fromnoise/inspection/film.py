@@ -37,11 +37,11 @@ class Film:
             self._latents.append(step.x_t)
         self._latents.append(step.x0_hat)
 
-    def frames(self, index: int, final: Tensor, most: int = 120) -> list[Image.Image]:
-        """The frames of picture ``index``; long runs are thinned to ``most`` frames. ``final`` is uint8 [3,H,W]."""
+    def frames(self, index: int, most: int = 120) -> list[Image.Image]:
+        """The frames of picture ``index``; long runs are thinned to ``most``. The last one is the picture itself."""
         chosen = torch.linspace(0, len(self._latents) - 1, min(most, len(self._latents))).round().int().tolist()
         latents = torch.stack([self._latents[i][index] for i in chosen])
-        return [to_image(picture) for picture in (*self._model.decode(latents), final)]
+        return [to_image(picture) for picture in self._model.decode(latents)]
 
 
 def save_film(frames: Sequence[Image.Image], file: Path, seconds: float = 4.0, zoom: int = 4) -> None:

@@ -1,0 +1,128 @@
+"""``fromnoise evaluate``: draw, judge, and print every figure beside its floor and its ceiling."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+
+from fromnoise.data.pictures import PictureSet, load_folder
+from fromnoise.errors import UserError
+from fromnoise.evaluation.judge import features
+from fromnoise.evaluation.retrieval import (
+    Gallery,
+    Question,
+    Score,
+    StyleJudge,
+    choose_questions,
+    relevant,
+    score,
+    share_of_the_way,
+)
+from fromnoise.generate import Request, draw
+from fromnoise.inspection.sheet import contact_sheet
+from fromnoise.picture_file import write_atomically
+from fromnoise.system import TextToImage
+from fromnoise.training.sheet import from_bytes
+
+CONCEPTS = 100
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured. ``share`` is the way from floor to ceiling in top-1 retrieval."""
+
+    model: str
+    model_hash: str
+    seed: int
+    retrieval: dict[str, Score]
+    share: float
+    style_accuracy: dict[str, float]
+
+
+def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 0) -> Report:
+    """Measure a model and write ``out/report.json`` and ``out/sheet.png``.
+
+    Raises:
+        UserError: unusable data, a model without styles, or missing packages.
+    """
+    if not model.styles:
+        raise UserError("this evaluation asks for styles, and the model has none")
+    out.mkdir(parents=True, exist_ok=True)
+    side = model.latent_shape()[1] * model.vae.factor
+    pictures = load_folder(data, side)
+    groups = _trained_groups(model)
+    asked = [r for r in pictures.records if not groups or r.group in groups]
+    keys, questions = choose_questions(_only(pictures.records, asked), model.styles, CONCEPTS, seed)
+    indices, records = relevant(pictures, keys)
+    gallery = Gallery(keys, records, features(pictures.images[indices]))
+    shown = _pictures(model, pictures, questions, seed)
+    judged = {kind: features(p) for kind, p in shown.items()}
+    scores = {kind: score(gallery.ranks(f, questions)) for kind, f in judged.items()}
+    styles = _style_accuracy(model, pictures, set(keys), judged, questions)
+    tops = {kind: s.top1 for kind, s in scores.items()}
+    share = share_of_the_way(tops["drawn"], tops["noise (floor)"], tops["real (ceiling)"])
+    report = Report(name, model.hash, seed, scores, share, styles)
+    _write(out, report, shown["drawn"], questions, model.styles)
+    _print(report)
+    return report
+
+
+def _pictures(model: TextToImage, data: PictureSet, questions: list[Question], seed: int) -> dict[str, Tensor]:
+    """The pictures to judge: real ones, their reconstructions, what the model draws, and noise."""
+    real = data.images[[q.real for q in questions]]
+    drawn = [
+        draw(model, Request(prompt=q.text, style=q.style, seed=seed + 1000 * i))
+        for i, q in enumerate(track(questions, "drawing", console=Console(stderr=True), transient=True))
+    ]
+    with torch.inference_mode():
+        again = torch.cat([model.decode(model.vae.encode(from_bytes(p)).mean) for p in real.split(16)])
+    noise = torch.randint(0, 256, real.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+    return {"real (ceiling)": real, "real through the VAE": again, "drawn": torch.cat(drawn), "noise (floor)": noise}
+
+
+def _style_accuracy(
+    model: TextToImage, data: PictureSet, asked: set[str], judged: dict[str, Tensor], questions: list[Question]
+) -> dict[str, float]:
+    """Learn the styles from other concepts' real pictures, then recognise them in ``judged``."""
+    pool = [i for i, r in enumerate(data.records) if r.style in model.styles and r.key not in asked]
+    order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(1))[:1200].tolist()
+    chosen = [pool[i] for i in order]
+    judge = StyleJudge(features(data.images[chosen]), [data.records[i].style for i in chosen], model.styles)
+    return {kind: judge.accuracy(f, [q.style for q in questions]) for kind, f in judged.items()}
+
+
+def _only(records: list, asked: list) -> list:  # type: ignore[type-arg]
+    """The records with those that are not asked about taken out of every split, keeping the indices."""
+    wanted = {id(r) for r in asked}
+    from dataclasses import replace
+
+    return [r if id(r) in wanted else replace(r, split="not asked") for r in records]
+
+
+def _trained_groups(model: TextToImage) -> tuple[str, ...]:
+    recipe = model.card.get("recipe")
+    return tuple(recipe["data"]["groups"]) if isinstance(recipe, dict) else ()
+
+
+def _write(out: Path, report: Report, drawn: Tensor, questions: list[Question], styles: tuple[str, ...]) -> None:
+    write_atomically(out / "report.json", (json.dumps(asdict(report), indent=1) + "\n").encode())
+    rows = [q.text for q in questions[:: len(styles)]][:24]
+    contact_sheet(drawn[: len(rows) * len(styles)], rows, styles, zoom=1).save(out / "sheet.png")
+
+
+def _print(report: Report) -> None:
+    table = Table(title=f"{report.model} ({report.model_hash}): which of {CONCEPTS} captions?")
+    for name in ("pictures", "top-1", "95 %", "top-5", "style", "n"):
+        table.add_column(name, justify="left" if name == "pictures" else "right")
+    for kind, s in report.retrieval.items():
+        style = f"{report.style_accuracy[kind]:.0%}"
+        table.add_row(kind, f"{s.top1:.1%}", f"{s.low:.1%}–{s.high:.1%}", f"{s.top5:.1%}", style, str(s.n))
+    Console().print(table)
+    Console().print(f"from floor to ceiling: {report.share:.0%} of the way (top-1)")

@@ -1,0 +1,175 @@
+"""Caption retrieval: can an independent judge tell which of 100 captions a picture was drawn for?
+
+For each concept the judge knows real pictures of it, but only from *other* style families than the one asked for,
+so a model that merely returned its training picture could not score better than that picture itself: the real
+picture is the ceiling.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fromnoise.config import Config
+from fromnoise.data.pictures import PictureSet
+from fromnoise.data.record import Record
+from fromnoise.data.splits import family
+from fromnoise.errors import UserError
+
+
+@dataclass(frozen=True)
+class Score(Config):
+    """One row of the table.
+
+    Attributes:
+        top1, top5: share of pictures whose own caption is the judge's first choice, or among its first five.
+        low, high: 95 % bootstrap interval of ``top1``.
+        n: pictures.
+    """
+
+    top1: float
+    top5: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """One picture to draw and judge: concept number ``concept`` in style ``style``.
+
+    ``real`` is the index of the real picture of that pair in the data.
+    """
+
+    concept: int
+    text: str
+    style: str
+    real: int
+
+
+def choose_questions(
+    records: list[Record], styles: tuple[str, ...], concepts: int, seed: int, split: str = "train"
+) -> tuple[list[str], list[Question]]:
+    """Choose concepts that every style has, and ask for each of them in each style.
+
+    Args:
+        records: of the data, all splits.
+        styles: the model's.
+        concepts: how many captions to choose among.
+        seed: of the choice.
+        split: "train": pairs the model was trained on; "test_concept": concepts it never saw.
+
+    Returns:
+        The concepts' keys and the questions.
+
+    Raises:
+        UserError: fewer concepts than asked for.
+    """
+    places: dict[str, dict[str, int]] = defaultdict(dict)
+    for i, r in enumerate(records):
+        if r.style in styles and r.split == split:
+            places[r.key].setdefault(r.style, i)
+    names = {records[i].text.lower(): key for key, by in places.items() for i in by.values()}  # one key per caption
+    whole = sorted(key for key in set(names.values()) if len(places[key]) == len(styles))
+    if len(whole) < concepts:
+        raise UserError(f"retrieval needs {concepts} concepts drawn in every style; the data has {len(whole)}")
+    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(seed))[:concepts].tolist()
+    keys = [whole[i] for i in order]
+    questions = [Question(c, records[places[k][s]].text, s, places[k][s]) for c, k in enumerate(keys) for s in styles]
+    return keys, questions
+
+
+class Gallery:
+    """What the judge knows of each concept: mean features of its real pictures, style family by style family.
+
+    Args:
+        keys: the concepts, [K].
+        records: of the real pictures.
+        features: of the real pictures, [N,D].
+    """
+
+    def __init__(self, keys: list[str], records: list[Record], features: Tensor) -> None:
+        self._center = features.mean(0)
+        unit = F.normalize(features - self._center, dim=1)
+        self._by_concept: list[dict[str, Tensor]] = []
+        for key in keys:
+            found: dict[str, list[Tensor]] = defaultdict(list)
+            for r, f in zip(records, unit, strict=True):
+                if r.key == key:
+                    found[family(r.style)].append(f)
+            self._by_concept.append({name: torch.stack(fs).mean(0) for name, fs in found.items()})
+
+    def without(self, style: str) -> Tensor:
+        """One unit vector per concept, [K,D], from all families but the style's own."""
+        rows = []
+        for families in self._by_concept:
+            others = [f for name, f in families.items() if name != family(style)]
+            if not others:
+                raise UserError(f"a concept has no picture outside the family of '{style}'; build the data with all sets")
+            rows.append(torch.stack(others).mean(0))
+        return F.normalize(torch.stack(rows), dim=1)
+
+    def ranks(self, features: Tensor, questions: list[Question]) -> Tensor:
+        """Rank (0 = first choice) of each picture's own concept, int64 [N]."""
+        unit = F.normalize(features - self._center, dim=1)
+        galleries = {q.style: self.without(q.style) for q in questions}
+        found = [rank(galleries[q.style] @ f, q.concept) for q, f in zip(questions, unit, strict=True)]
+        return torch.tensor(found)
+
+
+def rank(similarity: Tensor, own: int) -> int:
+    """How many other entries are at least as similar as ``own``; ties count against the picture."""
+    better = int((similarity >= similarity[own]).sum()) - 1
+    return better
+
+
+def score(ranks: Tensor, draws: int = 2000) -> Score:
+    """Top-1 and top-5 with a bootstrap interval over pictures."""
+    hits = (ranks == 0).double()
+    picks = torch.randint(len(hits), (draws, len(hits)), generator=torch.Generator().manual_seed(0))
+    means = hits[picks].mean(1)
+    low, high = torch.quantile(means, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Score(float(hits.mean()), float((ranks < 5).double().mean()), low, high, len(ranks))
+
+
+def share_of_the_way(value: float, floor: float, ceiling: float) -> float:
+    """Where ``value`` lies between floor (0) and ceiling (1)."""
+    return (value - floor) / (ceiling - floor) if ceiling > floor else float("nan")
+
+
+def relevant(data: PictureSet, keys: list[str]) -> tuple[list[int], list[Record]]:
+    """Indices and records of all real pictures of the concepts, in whatever style."""
+    wanted = set(keys)
+    indices = [i for i, r in enumerate(data.records) if r.key in wanted]
+    return indices, [data.records[i] for i in indices]
+
+
+class StyleJudge:
+    """Tells styles apart by a ridge regression on the judge's features.
+
+    Args:
+        features: of real pictures, [N,D].
+        styles: the style of each, [N].
+        names: the styles to tell apart.
+        ridge: strength of the regularisation, relative to the mean eigenvalue.
+    """
+
+    def __init__(self, features: Tensor, styles: list[str], names: tuple[str, ...], ridge: float = 0.1) -> None:
+        self.names = names
+        self._mean = features.mean(0)
+        x = (features - self._mean).double()
+        y = torch.eye(len(names), dtype=torch.float64)[torch.tensor([names.index(s) for s in styles])]
+        gram = x.T @ x
+        gram += ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
+        self._weights = torch.linalg.solve(gram, x.T @ (y - y.mean(0)))
+        self._bias = y.mean(0)
+
+    def accuracy(self, features: Tensor, styles: list[str]) -> float:
+        """Share of pictures whose style is recognised."""
+        logits = (features - self._mean).double() @ self._weights + self._bias
+        wanted = torch.tensor([self.names.index(s) for s in styles])
+        return float((logits.argmax(1) == wanted).double().mean())

@@ -1,0 +1,196 @@
+"""The command line as people use it: what it writes, what it says, and what it leaves behind when it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, PngImagePlugin
+from typer.testing import CliRunner
+
+from fromnoise.cli import entry
+from fromnoise.picture_file import as_tensor, read_origin
+
+
+class Result:
+    """Exit code and both streams of one call."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture()
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
+    """Call ``main()`` as the shell would, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["fromnoise", *map(str, arguments)])
+        code: Any = 0
+        try:
+            entry.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+def test_generate_writes_a_picture_and_again_redraws_it(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    first = run("generate", "red apple", "--style", "noto", "--model", tiny_model_folder, "--steps", 3, "--out", "a.png")
+    assert first.code == 0, first.err
+    seed = int(first.out.split("seed ")[1])
+    origin = read_origin(tmp_path / "a.png")
+    assert (origin.request.prompt, origin.request.style, origin.request.seed) == ("red apple", "noto", seed)
+    assert (origin.request.steps, origin.request.sampler, origin.request.guidance) == (3, "dpm++", 3.0)
+    again = run("generate", "--again", "a.png", "--model", tiny_model_folder, "--out", "b.png")
+    assert again.code == 0, again.err
+    assert as_tensor(tmp_path / "a.png").equal(as_tensor(tmp_path / "b.png"))
+    with Image.open(tmp_path / "a.png") as picture:
+        assert f"Seed: {seed}" in picture.text["parameters"]  # type: ignore[attr-defined]
+
+
+def test_each_picture_of_a_batch_can_be_redrawn_alone(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    arguments = ("--model", tiny_model_folder, "--steps", 2, "--seed", 5)
+    assert run("generate", "sun", "-n", 3, *arguments, "--out", "s.png", "--film", "s.gif").code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"s-{i}.{e}" for i in range(3) for e in ("gif", "png")]
+    assert run("generate", "--again", "s-2.png", "--model", tiny_model_folder, "--out", "t.png").code == 0
+    assert as_tensor(tmp_path / "t.png").equal(as_tensor(tmp_path / "s-2.png"))
+    assert read_origin(tmp_path / "s-2.png").request.seed == 7
+
+
+def test_a_film_goes_from_static_to_the_picture(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    done = run("generate", "sun", "--steps", 5, "--seed", 1, "--model", tiny_model_folder, "--out", "s.png", "--film", "s.webp")
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "s.webp") as film:
+        assert film.n_frames == 1 + 5  # the noise, then five clean estimates; the last is the picture
+
+
+def test_prompts_are_drawn_in_order_and_an_interrupted_run_goes_on(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("red apple\na blue house\nsun\n")
+    arguments = ("generate", "--prompts", "p.txt", "--out", "many", "--steps", 2, "--seed", 1, "--model", tiny_model_folder)
+    assert run(*arguments).code == 0
+    files = sorted((tmp_path / "many").iterdir())
+    assert [f.name for f in files] == ["0000.png", "0001.png", "0002.png"]
+    assert [read_origin(f).request.prompt for f in files] == ["red apple", "a blue house", "sun"]
+    kept = files[0].stat().st_mtime_ns
+    whole = files[1].read_bytes()
+    files[1].write_bytes(whole[:50])  # as if the machine had stopped while copying
+    files[2].unlink()
+    assert run(*arguments).code == 0
+    assert files[0].stat().st_mtime_ns == kept
+    assert files[1].read_bytes() == whole
+    assert files[2].exists()
+
+
+def test_free_draws_without_a_prompt(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    assert run("generate", "--free", "-n", 2, "--steps", 2, "--model", tiny_model_folder).code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["free-0.png", "free-1.png"]
+    assert run("generate", "--free", "-n", 2, "--steps", 2, "--model", tiny_model_folder).code == 0
+    assert len(list(tmp_path.iterdir())) == 4  # a name we chose ourselves never overwrites
+
+
+def test_a_long_prompt_is_cut_aloud(run: Any, tiny_model_folder: Path) -> None:
+    words = "red apple green tree yellow sun blue house cat face red apple"
+    done = run("generate", words, "--steps", 1, "--model", tiny_model_folder, "--out", "x.png")
+    assert done.code == 0
+    assert "does not see" in done.err
+    assert "apple" in done.err.split("does not see")[1]
+
+
+WRONG = [
+    (["--style", "nota"], "did you mean noto"),
+    (["--sampler", "plms"], "unknown sampler"),
+    (["--model", "nowhere"], "not a model"),
+    (["--steps", "0"], "steps"),
+    (["--steps", "many"], "steps"),
+    (["--guidance", "nan"], "guidance"),
+    (["-n", "0"], "number of pictures"),
+    (["--seed", "-3"], "seed"),
+    (["--out", "no/such/a.png"], "no folder"),
+    (["--out", "a.bmp"], "should end in .png"),
+    (["--out", "."], "should end in .png"),
+    (["--film", "a.mp4"], "should end in .gif or .webp"),
+    (["--free"], "--free"),
+    (["--prompts", "p.txt"], "--prompts"),
+    (["--again", "a.png"], "--again"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG)
+def test_wrong_options_end_with_code_2_one_line_and_no_file(
+    run: Any, tiny_model_folder: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    model = [] if "--model" in options else ["--model", tiny_model_folder]
+    done = run("generate", "red apple", *model, *options)
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_prompt_names_free(run: Any, tiny_model_folder: Path) -> None:
+    done = run("generate", "--model", tiny_model_folder)
+    assert done.code == 2
+    assert done.err.strip().count("\n") == 0
+    assert "--free" in done.err
+
+
+def test_a_folder_that_cannot_be_written_is_refused(run: Any, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # tests may run as root, who may write anywhere
+    done = run("generate", "sun", "--model", tiny_model_folder, "--out", "a.png")
+    assert done.code == 2
+    assert "cannot be written" in done.err
+
+
+def test_another_models_picture_is_not_redrawn(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    from conftest import make_tiny_model
+
+    make_tiny_model(seed=1).save(tmp_path / "other")
+    assert run("generate", "sun", "--steps", 1, "--model", tiny_model_folder, "--out", "a.png").code == 0
+    done = run("generate", "--again", "a.png", "--model", "other")
+    assert done.code == 2
+    assert "--model" in done.err
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"request": {"prompt": 1}}', json.dumps({"evil": 1}), "[" * 60_000, "x" * 100_000]
+)
+def test_metadata_is_data_and_never_trusted(run: Any, tiny_model_folder: Path, tmp_path: Path, text: str) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("fromnoise", text)
+    Image.new("RGB", (8, 8)).save(tmp_path / "bad.png", pnginfo=info)
+    done = run("generate", "--again", "bad.png", "--model", tiny_model_folder)
+    assert done.code == 2
+    assert done.err.strip().count("\n") == 0
+
+
+def test_info_names_styles_and_hash(run: Any, tiny_model_folder: Path, tiny_model: Any) -> None:
+    done = run("info", tiny_model_folder)
+    assert done.code == 0
+    assert tiny_model.hash in done.out
+    assert "twemoji" in done.out
+
+
+def test_sheet_draws_every_prompt_in_every_style(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    done = run("sheet", "--model", tiny_model_folder, "--prompt", "sun", "--prompt", "tree", "--steps", 1, "--out", "s.png")
+    assert done.code == 0, done.err
+    assert "4 pictures" in done.out
+    assert (tmp_path / "s.png").exists()
+
+
+@pytest.mark.parametrize("command", [[], ["generate"], ["train"], ["data"], ["data", "stickers"], ["info"], ["sheet"]])
+def test_help_of_every_command(command: list[str]) -> None:
+    result = CliRunner().invoke(entry.app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys; import fromnoise.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

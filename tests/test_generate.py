@@ -1,0 +1,128 @@
+"""Drawing: batch invariance, guidance, cancelling, and every wrong request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fromnoise.errors import UserError
+from fromnoise.generate import Finished, Request, batches, complete, draw, generate
+from fromnoise.system import TextToImage
+
+APPLE = Request(prompt="red apple", style="noto", seed=7, steps=4)
+
+
+@pytest.fixture()
+def _threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_threads")
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "euler", "heun", "ddpm"])
+def test_a_picture_is_the_same_bits_in_any_batch_and_on_any_number_of_threads(
+    tiny_model: TextToImage, sampler: str
+) -> None:
+    request = replace(APPLE, sampler=sampler, count=8)
+    expected = draw(tiny_model, request)
+    assert len(expected.unique(dim=0)) == 8  # eight seeds, eight pictures: equality below means something
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        for count in (1, 2, 3):
+            assert torch.equal(draw(tiny_model, replace(request, count=count)), expected[:count])
+        alone = draw(tiny_model, replace(request, count=1, seed=request.seed + 5))
+        assert torch.equal(alone[0], expected[5])
+
+
+def test_cutting_a_request_into_batches_changes_nothing(tiny_model: TextToImage) -> None:
+    request = replace(APPLE, count=5)
+    parts = [draw(tiny_model, part) for part in batches(request, size=2)]
+    assert [len(part) for part in parts] == [2, 2, 1]
+    assert torch.equal(torch.cat(parts), draw(tiny_model, request))
+
+
+def test_prompt_style_negative_and_guidance_each_change_the_picture(tiny_model: TextToImage) -> None:
+    requests = [
+        APPLE,
+        replace(APPLE, prompt="a blue house"),
+        replace(APPLE, style="twemoji"),
+        replace(APPLE, style=None),
+        replace(APPLE, negative="green tree"),
+        replace(APPLE, guidance=1.0),
+        replace(APPLE, guidance=7.0),
+        replace(APPLE, rescale=0.0),
+        replace(APPLE, seed=8),
+        Request(free=True, seed=7, steps=4),
+    ]
+    pictures = torch.cat([draw(tiny_model, r) for r in requests])
+    assert len(pictures.unique(dim=0)) == len(requests)
+
+
+def test_guidance_of_one_costs_one_call_and_more_costs_two(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    forward = type(tiny_model.unet).forward
+    monkeypatch.setattr(type(tiny_model.unet), "forward", lambda self, *a: calls.append(1) or forward(self, *a))
+    whole = {"interval": (0, 1000)}
+    draw(tiny_model, replace(APPLE, guidance=1.0, **whole))
+    assert len(calls) == 4
+    draw(tiny_model, replace(APPLE, guidance=3.0, **whole))
+    assert len(calls) == 4 + 8
+
+
+def test_closing_the_stream_stops_the_network(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    forward = type(tiny_model.unet).forward
+    monkeypatch.setattr(type(tiny_model.unet), "forward", lambda self, *a: calls.append(1) or forward(self, *a))
+    stream = generate(tiny_model, replace(APPLE, steps=50, guidance=1.0))
+    next(stream)
+    next(stream)
+    stream.close()
+    assert len(calls) == 2
+
+
+def test_the_stream_is_steps_and_then_the_pictures(tiny_model: TextToImage) -> None:
+    events = list(generate(tiny_model, replace(APPLE, count=2)))
+    *steps, last = events
+    assert [s.index for s in steps] == [0, 1, 2, 3]
+    assert steps[0].t == 999
+    assert steps[-1].t_next == -1
+    assert isinstance(last, Finished)
+    assert last.seeds == (7, 8)
+    assert torch.equal(last.pictures, tiny_model.decode(steps[-1].x_next))
+
+
+def test_ddpm_takes_all_its_steps_unless_told_otherwise(tiny_model: TextToImage) -> None:
+    assert complete(tiny_model, replace(APPLE, steps=None, sampler="ddpm")).steps == 1000
+    assert complete(tiny_model, replace(APPLE, steps=None)).steps == tiny_model.defaults.steps
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompt": " "}, "--free"),
+        ({"free": True}, "--free"),
+        ({"style": "nota"}, "did you mean noto"),
+        ({"style": "cubism"}, "noto, twemoji"),
+        ({"sampler": "plms"}, "dpm\\+\\+.*ddim"),
+        ({"steps": 0}, "1…1000"),
+        ({"steps": 1001}, "1…1000"),
+        ({"guidance": float("nan")}, "guidance"),
+        ({"guidance": -1.0}, "guidance"),
+        ({"count": 0}, "number of pictures"),
+        ({"count": 5000}, "number of pictures"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**63}, "seed"),
+        ({"rescale": 1.5}, "rescale"),
+        ({"interval": (500, 100)}, "interval"),
+    ],
+)
+def test_a_wrong_request_is_refused_before_anything_is_drawn(
+    tiny_model: TextToImage, changes: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(tiny_model.unet), "forward", lambda *_: pytest.fail("drawing had begun"))
+    with pytest.raises(UserError, match=message):
+        draw(tiny_model, replace(APPLE, **changes))  # type: ignore[arg-type]
