@@ -23,7 +23,9 @@ def make_tiny_model(seed: int = 0) -> TextToImage:
     """A model with every part, random weights, and 32×32 pictures."""
     torch.manual_seed(seed)
     tokenizer = Tokenizer.train(CAPTIONS * 3, vocab_size=600, context=12)
-    text = TextConfig(vocab_size=tokenizer.vocab_size, width=32, layers=2, heads=2, context=12, eos_token_id=tokenizer.eos_id)
+    text = TextConfig(
+        vocab_size=tokenizer.vocab_size, width=32, layers=2, heads=2, context=12, eos_token_id=tokenizer.eos_id
+    )
     clip = CLIPConfig(text, ImageConfig(pixels=32, patch=8, width=32, layers=1, heads=2), projection=24).build()
     unet = UNetConfig(
         sample_size=8, in_channels=4, out_channels=4, block_out_channels=(32, 48), layers_per_block=1,

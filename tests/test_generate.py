@@ -15,7 +15,7 @@ from fromnoise.system import TextToImage
 APPLE = Request(prompt="red apple", style="noto", seed=7, steps=4)
 
 
-@pytest.fixture()
+@pytest.fixture
 def _threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
@@ -62,7 +62,9 @@ def test_prompt_style_negative_and_guidance_each_change_the_picture(tiny_model: 
     assert len(pictures.unique(dim=0)) == len(requests)
 
 
-def test_guidance_of_one_costs_one_call_and_more_costs_two(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guidance_of_one_costs_one_call_and_more_costs_two(
+    tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
     forward = type(tiny_model.unet).forward
     monkeypatch.setattr(type(tiny_model.unet), "forward", lambda self, *a: calls.append(1) or forward(self, *a))

@@ -10,6 +10,7 @@ import difflib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -74,7 +75,7 @@ def complete(model: TextToImage, request: Request) -> Request:
         UserError: a number out of range, an unknown style or sampler, or an empty prompt without ``free``.
     """
     default = model.defaults
-    ours = {
+    ours: dict[str, Any] = {
         "guidance": default.guidance,
         "interval": default.interval,
         "rescale": default.rescale,
@@ -172,7 +173,10 @@ def _check_numbers(r: Request, most_steps: int) -> None:
     problems = (
         (not 1 <= r.count <= MOST_PICTURES, f"the number of pictures must be 1…{MOST_PICTURES}, not {r.count}"),
         (not 1 <= (r.steps or 0) <= most_steps, f"steps must be 1…{most_steps}, not {r.steps}"),
-        (not (math.isfinite(r.guidance or 0) and 0 <= (r.guidance or 0) <= 100), f"guidance must be 0…100 (1 is off), not {r.guidance}"),
+        (
+            not (math.isfinite(r.guidance or 0) and 0 <= (r.guidance or 0) <= 100),
+            f"guidance must be 0…100 (1 is off), not {r.guidance}",
+        ),
         (not 0 <= r.seed <= 2**63 - 1 - r.count, f"the seed must be 0…{2**63 - 1 - r.count}, not {r.seed}"),
         (not (math.isfinite(r.rescale or 0) and 0 <= (r.rescale or 0) <= 1), f"rescale must be 0…1, not {r.rescale}"),
         (not 0 <= low <= high <= most_steps, f"the guidance interval must be two rising times within 0…{most_steps}"),

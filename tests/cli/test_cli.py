@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ class Result:
         self.code, self.out, self.err = code, out, err
 
 
-@pytest.fixture()
+@pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
     """Call ``main()`` as the shell would, in an empty folder."""
     monkeypatch.chdir(tmp_path)
@@ -42,7 +43,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFi
 
 
 def test_generate_writes_a_picture_and_again_redraws_it(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
-    first = run("generate", "red apple", "--style", "noto", "--model", tiny_model_folder, "--steps", 3, "--out", "a.png")
+    first = run(
+        "generate", "red apple", "--style", "noto", "--model", tiny_model_folder, "--steps", 3, "--out", "a.png"
+    )
     assert first.code == 0, first.err
     seed = int(first.out.split("seed ")[1])
     origin = read_origin(tmp_path / "a.png")
@@ -65,15 +68,31 @@ def test_each_picture_of_a_batch_can_be_redrawn_alone(run: Any, tiny_model_folde
 
 
 def test_a_film_goes_from_static_to_the_picture(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
-    done = run("generate", "sun", "--steps", 5, "--seed", 1, "--model", tiny_model_folder, "--out", "s.png", "--film", "s.webp")
+    done = run(
+        "generate", "sun", "--steps", 5, "--seed", 1, "--model", tiny_model_folder, "--out", "s.png", "--film", "s.webp"
+    )
     assert done.code == 0, done.err
     with Image.open(tmp_path / "s.webp") as film:
         assert film.n_frames == 1 + 5  # the noise, then five clean estimates; the last is the picture
 
 
-def test_prompts_are_drawn_in_order_and_an_interrupted_run_goes_on(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+def test_prompts_are_drawn_in_order_and_an_interrupted_run_goes_on(
+    run: Any, tiny_model_folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "p.txt").write_text("red apple\na blue house\nsun\n")
-    arguments = ("generate", "--prompts", "p.txt", "--out", "many", "--steps", 2, "--seed", 1, "--model", tiny_model_folder)
+    arguments = (
+        "generate",
+        "--prompts",
+        "p.txt",
+        "--out",
+        "many",
+        "--steps",
+        2,
+        "--seed",
+        1,
+        "--model",
+        tiny_model_folder,
+    )
     assert run(*arguments).code == 0
     files = sorted((tmp_path / "many").iterdir())
     assert [f.name for f in files] == ["0000.png", "0001.png", "0002.png"]
@@ -130,7 +149,7 @@ def test_wrong_options_end_with_code_2_one_line_and_no_file(
     done = run("generate", "red apple", *model, *options)
     assert done.code == 2
     assert message in done.err
-    assert "Traceback" not in done.err
+    assert done.err.strip().count("\n") == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,8 +160,10 @@ def test_an_empty_prompt_names_free(run: Any, tiny_model_folder: Path) -> None:
     assert "--free" in done.err
 
 
-def test_a_folder_that_cannot_be_written_is_refused(run: Any, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.access", lambda *_: False)  # tests may run as root, who may write anywhere
+def test_a_folder_that_cannot_be_written_is_refused(
+    run: Any, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fromnoise.cli.drawing.os.access", lambda _, mode: mode != os.W_OK)  # root may write anywhere
     done = run("generate", "sun", "--model", tiny_model_folder, "--out", "a.png")
     assert done.code == 2
     assert "cannot be written" in done.err
@@ -178,7 +199,9 @@ def test_info_names_styles_and_hash(run: Any, tiny_model_folder: Path, tiny_mode
 
 
 def test_sheet_draws_every_prompt_in_every_style(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
-    done = run("sheet", "--model", tiny_model_folder, "--prompt", "sun", "--prompt", "tree", "--steps", 1, "--out", "s.png")
+    done = run(
+        "sheet", "--model", tiny_model_folder, "--prompt", "sun", "--prompt", "tree", "--steps", 1, "--out", "s.png"
+    )
     assert done.code == 0, done.err
     assert "4 pictures" in done.out
     assert (tmp_path / "s.png").exists()

@@ -35,15 +35,24 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
+# typer carries its own copy of click since 0.16; this is the base of all its errors in either case.
+_USAGE_ERROR: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+
 def main() -> None:
     """Run the command line."""
     # Idle OpenMP threads that spin would slow down everything beside them; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False) or 0)
     except UserError as error:
-        sys.exit(_complain(error))
-    except KeyboardInterrupt:
+        sys.exit(_complain(str(error)))
+    except _USAGE_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help page
+            error.show()  # type: ignore[attr-defined]
+            sys.exit(2)
+        sys.exit(_complain(error.format_message()))  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
@@ -51,6 +60,6 @@ def main() -> None:
         sys.exit(0)
 
 
-def _complain(error: UserError) -> int:
-    print("fromnoise: " + " ".join(str(error).split()), file=sys.stderr)
+def _complain(message: str) -> int:
+    print("fromnoise: " + " ".join(message.split()), file=sys.stderr)
     return 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="What the picture should show.")] = "",
-    style: Annotated[Optional[str], typer.Option(help="One of the model's styles (see: fromnoise info).")] = None,
+    style: Annotated[str | None, typer.Option(help="One of the model's styles (see: fromnoise info).")] = None,
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 1,
-    seed: Annotated[Optional[int], typer.Option(help="Same seed, same picture. Default: a fresh one.")] = None,
-    steps: Annotated[Optional[int], typer.Option(help="Steps from noise to picture.")] = None,
-    guidance: Annotated[Optional[float], typer.Option(help="How strongly the words pull; 1 is off.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same picture. Default: a fresh one.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps from noise to picture.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="How strongly the words pull; 1 is off.")] = None,
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
-    sampler: Annotated[Optional[str], typer.Option(help="dpm++, ddim, ddpm, euler or heun.")] = None,
-    rescale: Annotated[Optional[float], typer.Option(help="0…1: take back the contrast guidance adds.")] = None,
-    model: Annotated[Optional[Path], typer.Option(help="A model's folder or name.")] = None,
-    out: Annotated[Optional[Path], typer.Option(help="A .png file; with --prompts a folder.")] = None,
-    film: Annotated[Optional[Path], typer.Option(help="A .gif or .webp: from static to picture.")] = None,
-    prompts: Annotated[Optional[Path], typer.Option(help="A text file with one prompt per line.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="dpm++, ddim, ddpm, euler or heun.")] = None,
+    rescale: Annotated[float | None, typer.Option(help="0…1: take back the contrast guidance adds.")] = None,
+    model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .png file; with --prompts a folder.")] = None,
+    film: Annotated[Path | None, typer.Option(help="A .gif or .webp: from static to picture.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="A text file with one prompt per line.")] = None,
     free: Annotated[bool, typer.Option("--free", help="Draw without any prompt.")] = False,
-    again: Annotated[Optional[Path], typer.Option(help="Redraw this picture exactly.")] = None,
+    again: Annotated[Path | None, typer.Option(help="Redraw this picture exactly.")] = None,
 ) -> None:
     """Draw pictures from words.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 
-def info(model: Annotated[Optional[Path], typer.Argument(help="A model's folder or name.")] = None) -> None:
+def info(model: Annotated[Path | None, typer.Argument(help="A model's folder or name.")] = None) -> None:
     """Print a model's styles, sizes, defaults and training facts."""
     from rich.console import Console
     from rich.table import Table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -12,10 +12,10 @@ PROMPTS = ("red apple", "cat face", "house", "sailboat", "tulip", "automobile", 
 
 def sheet(
     out: Annotated[Path, typer.Option(help="Where to write the sheet (.png).")] = Path("pictures/first.png"),
-    model: Annotated[Optional[Path], typer.Option(help="A model's folder or name.")] = None,
-    prompt: Annotated[Optional[list[str]], typer.Option(help="A row of the sheet; may be given several times.")] = None,
+    model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="A row of the sheet; may be given several times.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
-    steps: Annotated[Optional[int], typer.Option(help="Steps from noise to picture.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps from noise to picture.")] = None,
 ) -> None:
     """Draw a labelled sheet: prompts down, the model's styles across. Unselected: the first draw is shown."""
     import io

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, stickers_cpu.")],
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, or 'starter'.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
-    set_: Annotated[Optional[list[str]], typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
     tasks: Annotated[str, typer.Option(help="Which networks to train.")] = "clip,vae,diffusion",
 ) -> None:
     """Train CLIP, VAE and U-Net, one after the other.

@@ -108,8 +108,7 @@ def decode(data: bytes, pixels: int) -> np.ndarray:
         raise ValueError(f"{picture.width}×{picture.height} pixels are more than {MOST_PIXELS:,}")
     picture.seek(0)
     picture.load()
-    picture = ImageOps.exif_transpose(picture)
-    return fit(_to_rgba(picture), pixels).transpose(2, 0, 1)
+    return fit(_to_rgba(ImageOps.exif_transpose(picture)), pixels).transpose(2, 0, 1)
 
 
 def fit(picture: Image.Image, pixels: int) -> np.ndarray:
@@ -117,7 +116,8 @@ def fit(picture: Image.Image, pixels: int) -> np.ndarray:
 
     Scaling happens with premultiplied alpha; otherwise the colour of invisible pixels bleeds into the edges.
     """
-    size = tuple(max(1, round(side * pixels / max(picture.size))) for side in picture.size)
+    width, height = (max(1, round(side * pixels / max(picture.size))) for side in picture.size)
+    size = (width, height)
     rgba = np.asarray(picture, np.float32)
     rgba = np.concatenate([rgba[..., :3] * rgba[..., 3:] / 255, rgba[..., 3:]], axis=-1)
     if size != picture.size:

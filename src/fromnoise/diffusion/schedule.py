@@ -140,7 +140,8 @@ class NoiseSchedule:
         rising = self._log_snr[1:].flip(0)  # (T,)
         wanted = log_snr.double().cpu()
         above = torch.searchsorted(rising, wanted).clamp(1, self.steps - 1)
-        closer_below = (wanted - rising[above - 1]) <= (rising[above] - wanted)
+        below = rising[above - 1]
+        closer_below = (wanted == below) | (wanted - below <= rising[above] - wanted)  # -inf - -inf would be nan
         return (self.steps - 1 - (above - closer_below.long())).to(log_snr.device)
 
     def timesteps(self, n: int, spacing: Spacing | str = "trailing") -> list[int]:
@@ -158,7 +159,8 @@ class NoiseSchedule:
         if spacing == "log_snr":
             return self._log_snr_timesteps(n)
         if spacing == "trailing":
-            return [round(self.steps - k * (self.steps / n)) - 1 for k in range(n)]
+            times = np.arange(self.steps, 0, -self.steps / n).round() - 1  # diffusers' words: halves round as theirs
+            return [int(t) for t in times[:n]]
         if spacing == "linspace":
             return [int(t) for t in np.linspace(0, self.steps - 1, n).round()[::-1]]
         if spacing == "leading":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from rich.table import Table
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder
+from fromnoise.data.record import Record
 from fromnoise.errors import UserError
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import (
@@ -29,7 +30,6 @@ from fromnoise.generate import Request, draw
 from fromnoise.inspection.sheet import contact_sheet
 from fromnoise.picture_file import write_atomically
 from fromnoise.system import TextToImage
-from fromnoise.training.sheet import from_bytes
 
 CONCEPTS = 100
 
@@ -82,7 +82,7 @@ def _pictures(model: TextToImage, data: PictureSet, questions: list[Question], s
         for i, q in enumerate(track(questions, "drawing", console=Console(stderr=True), transient=True))
     ]
     with torch.inference_mode():
-        again = torch.cat([model.decode(model.vae.encode(from_bytes(p)).mean) for p in real.split(16)])
+        again = torch.cat([model.decode(model.vae.encode(p.float() / 127.5 - 1).mean) for p in real.split(16)])
     noise = torch.randint(0, 256, real.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
     return {"real (ceiling)": real, "real through the VAE": again, "drawn": torch.cat(drawn), "noise (floor)": noise}
 
@@ -98,11 +98,9 @@ def _style_accuracy(
     return {kind: judge.accuracy(f, [q.style for q in questions]) for kind, f in judged.items()}
 
 
-def _only(records: list, asked: list) -> list:  # type: ignore[type-arg]
+def _only(records: list[Record], asked: list[Record]) -> list[Record]:
     """The records with those that are not asked about taken out of every split, keeping the indices."""
     wanted = {id(r) for r in asked}
-    from dataclasses import replace
-
     return [r if id(r) in wanted else replace(r, split="not asked") for r in records]
 
 

@@ -109,7 +109,9 @@ class Gallery:
         for families in self._by_concept:
             others = [f for name, f in families.items() if name != family(style)]
             if not others:
-                raise UserError(f"a concept has no picture outside the family of '{style}'; build the data with all sets")
+                raise UserError(
+                    f"a concept has no picture outside the family of '{style}'; build the data with all sets"
+                )
             rows.append(torch.stack(others).mean(0))
         return F.normalize(torch.stack(rows), dim=1)
 

@@ -55,7 +55,7 @@ class Trainer:
         self.task, self.folder, self.config = task, folder, task.config
         folder.mkdir(parents=True, exist_ok=True)
         self.clock = Clock(0, task.config.batch, task.config.pictures, seed)
-        self.weights = [p for p in task.parameters()]
+        self.weights: list[Tensor] = list(task.parameters())
         self.names = [name for name, p in task.network.named_parameters() if p.requires_grad]
         self.masters = [p.detach().float().clone() for p in self.weights]
         self.gradients = [torch.zeros_like(m) for m in self.masters]
@@ -103,7 +103,7 @@ class Trainer:
         self._collect_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self.masters, self.config.clip_norm)
         if not torch.isfinite(norm + losses["loss"].detach()):
-            raise UserError(self._not_a_number(float(losses["loss"])))
+            raise UserError(self._not_a_number(float(losses["loss"].detach())))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.clock)
         self.optimizer.step()

@@ -65,7 +65,7 @@ def _label(dtype: torch.dtype, channels_last: bool) -> str:
 def _step(device: torch.device, dtype: torch.dtype, channels_last: bool) -> Callable[[], None]:
     """One forward and backward of a convolution and a matrix product, at the size of a small U-Net's blocks."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    conv = nn.Conv2d(192, 192, 3, padding=1).to(device, dtype, memory_format=layout)
+    conv = nn.Conv2d(192, 192, 3, padding=1).to(device, dtype).to(memory_format=layout)  # type: ignore[call-overload]
     linear = nn.Linear(192, 768).to(device, dtype)
     x = torch.randn(32, 192, 8, 8, device=device).to(dtype).to(memory_format=layout).requires_grad_()
 

@@ -84,7 +84,9 @@ class Run:
         """Tie words to pictures."""
         words = (self.tokenizer, CaptionSampler(self.train_set.records))
         network = self._compute(self._fresh("clip", self._config("clip")))
-        task = CLIPTask(self.recipe.clip, (self.train_set, self.held_out), words, network, self.compute, self.recipe.seed)
+        task = CLIPTask(
+            self.recipe.clip, (self.train_set, self.held_out), words, network, self.compute, self.recipe.seed
+        )
         self._train(task)
 
     def train_vae(self) -> None:
@@ -146,7 +148,8 @@ class Run:
     def _latents(self, vae: Any) -> Latents:
         """Whiten the VAE and encode every picture, once; later sessions read the file."""
         file = self.out / "latents.safetensors"
-        stamp = f"{len(self.train_set.records)} pictures, vae step {checkpoint.newest(self.out / 'vae')[0].facts['step']}"
+        found, _ = checkpoint.newest(self.out / "vae")
+        stamp = f"{len(self.train_set.records)} pictures, vae step {found.facts['step'] if found else 0}"
         if not (file.exists() and _stamp(file) == stamp):
             _write_latents(file, stamp, vae, self.train_set.images, self.compute)
         stored = load_file(file, device=str(self.device))
@@ -177,7 +180,9 @@ class Run:
     def _tokenizer(self) -> Tokenizer:
         folder = self.out / "tokenizer"
         if not folder.exists():
-            tokenizer = Tokenizer.train(_words(self.train_set), self.recipe.clip.vocabulary, self.recipe.clip.text.context)
+            tokenizer = Tokenizer.train(
+                _words(self.train_set), self.recipe.clip.vocabulary, self.recipe.clip.text.context
+            )
             draft = folder.with_name("tokenizer.tmp")
             tokenizer.save(draft)
             os.replace(draft, folder)
@@ -221,7 +226,9 @@ def _write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Co
     plain = encode_all(vae, images, compute)
     mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
     mirrored = encode_all(vae, images.flip(3), compute)
-    white = {name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))}
+    white = {
+        name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))
+    }
     draft = file.with_name(file.name + ".tmp")
     tensors = {**white, "mean": mean, "std": std}
     save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from fromnoise.data.stickers.build import Summary
+    from fromnoise.data.stickers.builder import Summary
 
 SHOWN = ("red apple", "cat face", "dog", "house", "sun", "automobile", "rose", "pizza", "guitar", "grinning face")
 

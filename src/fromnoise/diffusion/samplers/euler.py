@@ -15,8 +15,8 @@ class Euler(Sampler):
 
     In Karras' coordinates, y = x/alpha and s = sigma/alpha, the ODE is dy/ds = (y - x̂_0)/s and the step is
     y_next = y + (s' - s) (y - x̂_0)/s. At pure noise s is infinite, so the step is taken in the mirrored coordinates
-    y = x/sigma, r = alpha/sigma, dy/dr = x̂_0 (see ``to_level``), where it is exact from the first move on. Along a
-    straight line in (alpha, sigma) both give the same point, which is also DDIM's with eta = 0: three names, one move.
+    y = x/sigma, r = alpha/sigma, dy/dr = x̂_0 (see ``to_level``), where it is exact from the first move on. Written out
+    in x, both coordinates give the same point, which is also DDIM's with eta = 0: three names, one move.
     """
 
     def step(self, now: Now, previous: Step | None, estimate: Calls, rng: Rng) -> Tensor:

@@ -58,9 +58,7 @@ class ImageTower(nn.Module):
         self.position = nn.Embedding((config.pixels // config.patch) ** 2 + 1, width)
         self.norm_in = nn.LayerNorm(width, EPS)
         inside = config.mlp_ratio * width
-        self.blocks = nn.ModuleList(
-            Block(width, config.heads, inside, config.activation) for _ in range(config.layers)
-        )
+        self.blocks = nn.ModuleList(Block(width, config.heads, inside, config.activation) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(width, EPS)
         initialise_(self, width, config.layers)
         # A patch of n numbers in -1..1 should come out with about unit variance.

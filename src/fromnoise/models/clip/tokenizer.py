@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
-from tokenizers import Regex, Tokenizer as Backend, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer as Backend
 from torch import Tensor
 
 from fromnoise.errors import UserError
@@ -30,7 +32,10 @@ class Tokenizer:
 
     def __init__(self, backend: Backend, context: int) -> None:
         self._backend, self.context = backend, context
-        self.start_id, self.end_id = (self._backend.token_to_id(token) for token in (START, END))
+        ids = [backend.token_to_id(token) for token in (START, END)]
+        if None in ids:
+            raise UserError(f"the vocabulary lacks {START} or {END}; it is not a CLIP tokenizer")
+        self.start_id, self.end_id = (int(i) for i in ids if i is not None)
 
     @property
     def vocab_size(self) -> int:
@@ -40,7 +45,7 @@ class Tokenizer:
     @property
     def eos_id(self) -> int:
         """Id of the end token, which also pads."""
-        return int(self.end_id)
+        return self.end_id
 
     def encode(self, texts: list[str]) -> Tensor:
         """Token ids, int64 (B, context); what does not fit is left out (see ``cut``)."""
@@ -98,18 +103,18 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
-        """Open a tokenizer folder (``vocab.json``, ``merges.txt``, ``tokenizer_config.json``).
+        """Open a tokenizer folder: ``vocab.json`` and ``merges.txt``, or ``tokenizer.json`` where they are missing.
 
         Raises:
             UserError: a file is missing or damaged.
         """
-        vocabulary = _read_json(folder / "vocab.json")
-        lines = _read(folder / "merges.txt").split("\n")
-        merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
         options = _read_json(folder / "tokenizer_config.json")
         try:
+            vocabulary, merges = _read_bpe(folder)
             model = models.BPE(vocabulary, merges, unk_token=END, end_of_word_suffix=WORD_END)
             return cls(_backend(model), int(options.get("model_max_length", 77)))
+        except UserError:
+            raise
         except Exception as error:  # the backend raises its own untyped errors
             raise UserError(f"{folder} does not hold a CLIP tokenizer: {error}") from error
 
@@ -158,7 +163,18 @@ def _read(file: Path) -> str:
         raise UserError(f"cannot read {file}: {error}; the tokenizer folder is incomplete") from error
 
 
-def _read_json(file: Path) -> dict[str, object]:
+def _read_bpe(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Vocabulary and merges. transformers 5 writes only ``tokenizer.json``; older files may lack that one."""
+    if not (folder / "vocab.json").exists() and (folder / "tokenizer.json").exists():
+        model = _read_json(folder / "tokenizer.json")["model"]
+        pairs = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
+        return model["vocab"], [(left, right) for left, right in pairs]
+    lines = _read(folder / "merges.txt").split("\n")
+    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    return _read_json(folder / "vocab.json"), [(left, right) for left, right in pairs]
+
+
+def _read_json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(_read(file))
     except json.JSONDecodeError as error:

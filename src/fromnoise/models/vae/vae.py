@@ -138,5 +138,5 @@ class VAE(nn.Module):
         before["weight"][:channels] /= std[:, None, None, None]
         before["bias"][:channels] = (before["bias"][:channels] - mean) / std
         before["bias"][channels:] -= 2 * std.log()
-        after["bias"] += after["weight"][:, :, 0, 0] @ mean
-        after["weight"] *= std[None, :, None, None]
+        after["bias"].add_(after["weight"][:, :, 0, 0] @ mean)
+        after["weight"].mul_(std[None, :, None, None])

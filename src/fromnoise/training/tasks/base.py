@@ -39,7 +39,7 @@ class Task(ABC):
     """
 
     name: str
-    network: nn.Module
+    network: Any
     config: LoopConfig
     order: Order
 

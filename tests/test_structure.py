@@ -1,0 +1,188 @@
+"""The shape of the code base: which way imports point, how large things are, and the project's conventions."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.system import TextToImage
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "fromnoise"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+# module prefix → what it may import from fromnoise (the arrows of docs/architecture). The longest prefix counts.
+GROUND = ("errors", "config")
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "config": ("errors",),
+    "diffusion": (*GROUND, "diffusion"),
+    "models.layers": (*GROUND, "models.layers"),
+    "models.clip": (*GROUND, "models.layers", "models.clip"),
+    "models.vae": (*GROUND, "models.layers", "models.vae"),
+    "models.unet": (*GROUND, "models.layers", "models.unet"),
+    "weights": (*GROUND, "models", "weights"),
+    "data": (*GROUND, "data"),
+    "picturewise": (*GROUND, "diffusion"),
+    "system": (*GROUND, "models", "diffusion", "weights", "picturewise"),
+    "generate": (*GROUND, "models", "diffusion", "system", "picturewise"),
+    "picture_file": (*GROUND, "generate"),
+    "inspection": (*GROUND, "models", "diffusion", "system", "generate", "picture_file", "inspection"),
+    "training": (*GROUND, "models", "diffusion", "system", "data", "training"),
+    "evaluation": (*GROUND, "diffusion", "system", "generate", "picture_file", "data", "inspection", "evaluation"),
+    "cli": ("",),
+}
+
+# name → why it may be larger than the budget
+LARGER_FILES: dict[str, str] = {}
+MANY_PARAMETERS = {
+    "cli.generate.generate": "every command-line option is a parameter; that is how typer reads them",
+}
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """Modules of fromnoise that a file imports, without the leading package name, for type checking or not."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "fromnoise":
+            module = node.module.removeprefix("fromnoise").lstrip(".")
+            for alias in node.names:
+                yield module or alias.name
+        elif isinstance(node, ast.Import):
+            yield from (a.name.removeprefix("fromnoise.") for a in node.names if a.name.startswith("fromnoise."))
+
+
+def rule_for(module: str) -> str:
+    fitting = [prefix for prefix in MAY_IMPORT if module == prefix or module.startswith(f"{prefix}.")]
+    return max(fitting, key=len, default="")
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if module_name(f)], ids=module_name)
+def test_imports_point_the_right_way(file: Path) -> None:
+    module = module_name(file)
+    if file.name == "__init__.py" and not list(imports_of(file)):
+        return
+    rule = rule_for(module)
+    assert rule, f"say in MAY_IMPORT what {module} may import"
+    for target in imports_of(file):
+        if target == "__version__":
+            continue
+        allowed = any(p == "" or target == p or target.startswith(f"{p}.") for p in MAY_IMPORT[rule])
+        assert allowed, f"{module} imports fromnoise.{target}, against the arrows"
+
+
+def test_siblings_among_the_models_never_meet() -> None:
+    # The parametrised test above reads a table; this one would fail if the table itself were loosened.
+    for own in ("clip", "vae", "unet"):
+        for file in (SOURCE / "models" / own).glob("*.py"):
+            for other in {"clip", "vae", "unet"} - {own}:
+                assert not any(t.startswith(f"models.{other}") for t in imports_of(file)), file
+
+
+def functions() -> Iterator[tuple[str, int, int]]:
+    """(name, lines, parameters) of every function; lines without the docstring."""
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                first = node.body[0]
+                if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                    lines -= (first.end_lineno or 0) - first.lineno + 1
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                count = len([a for a in arguments if a.arg not in ("self", "cls")])
+                yield f"{module_name(file)}.{node.name}", lines, count
+
+
+def test_functions_are_small() -> None:
+    sizes = sorted(lines for _, lines, _ in functions())
+    assert statistics.median(sizes) <= 10
+    assert sizes[int(0.9 * len(sizes))] <= 30
+    assert [(name, lines) for name, lines, _ in functions() if lines > 70] == []
+
+
+def test_functions_take_few_parameters() -> None:
+    assert [n for n, _, count in functions() if count > 8 and n not in MANY_PARAMETERS] == []
+
+
+def test_files_are_short_and_none_is_called_utils() -> None:
+    long = {module_name(f): n for f in FILES if (n := len(f.read_text(encoding="utf-8").splitlines())) > 350}
+    assert set(long) <= set(LARGER_FILES), long
+    assert not [f for f in FILES if "util" in f.stem]
+
+
+def test_everything_public_is_documented() -> None:
+    missing = []
+    for file in FILES:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        if not ast.get_docstring(tree) and tree.body:
+            missing.append(module_name(file))
+        missing += [f"{module_name(file)}.{name}" for name in _undocumented(tree)]
+    assert missing == []
+
+
+def _undocumented(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            if not ast.get_docstring(node):
+                yield node.name
+            if isinstance(node, ast.ClassDef):
+                for method in node.body:
+                    if (
+                        isinstance(method, ast.FunctionDef)
+                        and not method.name.startswith("_")
+                        and not ast.get_docstring(method)
+                        and not any("overload" in ast.dump(d) for d in method.decorator_list)
+                    ):
+                        yield f"{node.name}.{method.name}"
+
+
+def test_no_pickle_is_ever_loaded() -> None:
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Import) and any(a.name in ("pickle", "dill") for a in node.names)), file
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                assert any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords), file
+
+
+# --- conventions (docs/3_notation.md) ---------------------------------------------------------------------------
+
+
+def test_time_zero_is_clean_and_the_last_time_is_pure_noise() -> None:
+    schedule = ScheduleConfig().build()
+    assert (schedule.alpha(999), schedule.sigma(999)) == (0.0, 1.0)
+    assert (schedule.alpha(-1), schedule.sigma(-1)) == (1.0, 0.0)
+    assert schedule.alpha(0) > 0.999
+
+
+def test_pictures_are_bytes_outside_and_minus_one_to_one_inside(tiny_model: TextToImage) -> None:
+    white = torch.full((1, 3, 32, 32), 1.0)
+    assert tiny_model.decode(tiny_model.vae.encode(white).mean).dtype == torch.uint8
+    latents = torch.zeros(1, *tiny_model.latent_shape())
+    inside = tiny_model.vae.decode(latents).clamp(-1, 1)
+    assert torch.equal(tiny_model.decode(latents), ((inside + 1) * 127.5).round().to(torch.uint8))
+
+
+def test_weights_in_the_repository_stay_within_48_mib() -> None:
+    shipped = sum(f.stat().st_size for f in (SOURCE / "assets").rglob("*.safetensors"))
+    assert shipped <= 48 * 2**20
+
+
+def test_the_starter_set_is_small_and_permissive() -> None:
+    import json
+
+    folder = SOURCE / "assets" / "starter"
+    assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) <= 4 * 2**20
+    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(rows) >= 300
+    assert {r["licence"] for r in rows} <= {"Apache-2.0", "MIT"}
+    assert len({r["style"] for r in rows}) >= 3
