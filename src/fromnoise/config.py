@@ -43,22 +43,39 @@ class Config:
         Raises:
             UserError: an unknown name (near names are offered) or a value that does not fit its type.
         """
-        config = self
+        tree: dict[str, Any] = {}
         for name, value in overrides.items():
-            config = _replace(config, name.split("."), value, name)
-        return config
+            *path, last = name.split(".")
+            branch = tree
+            for part in path:
+                branch = branch.setdefault(part, {})
+            branch[last] = _Value(value)
+        return _replaced(self, tree, "")
 
 
-def _replace(config: Any, path: list[str], value: Any, name: str) -> Any:
+@dataclasses.dataclass(frozen=True)
+class _Value:
+    """A leaf of the tree of overrides, so that a dict can itself be a value."""
+
+    value: Any
+
+
+def _replaced(config: Any, tree: dict[str, Any], prefix: str) -> Any:
+    """Replace all settings of one config at once: two that only fit together must not be checked one by one."""
     hints = typing.get_type_hints(type(config))
-    if path[0] not in hints:
-        raise UserError(_unknown(type(config), name, list(hints)))
-    if len(path) > 1:
-        inner = getattr(config, path[0])
-        if not dataclasses.is_dataclass(inner):
-            raise UserError(f"cannot set '{name}': '{path[0]}' has no settings inside it")
-        return dataclasses.replace(config, **{path[0]: _replace(inner, path[1:], value, name)})
-    return dataclasses.replace(config, **{path[0]: _coerce(hints[path[0]], value, name)})
+    changes = {}
+    for key, branch in tree.items():
+        name = f"{prefix}{key}"
+        if key not in hints:
+            raise UserError(_unknown(type(config), name, list(hints)))
+        inner = getattr(config, key)
+        if isinstance(branch, _Value):
+            changes[key] = _coerce(hints[key], branch.value, name)
+        elif dataclasses.is_dataclass(inner):
+            changes[key] = _replaced(inner, branch, f"{name}.")
+        else:
+            raise UserError(f"cannot set '{name}.{next(iter(branch))}': '{key}' has no settings inside it")
+    return dataclasses.replace(config, **changes)
 
 
 def _unknown(cls: type, key: str, known: list[str]) -> str:

@@ -118,7 +118,8 @@ def test_a_drawing_that_reaches_outside_itself_is_refused(body: str) -> None:
 
 
 def test_references_inside_the_drawing_are_fine() -> None:
-    body = '<defs><circle id="a" cx="8" cy="8" r="8" fill="#2864d2"/></defs><use href="#a"/><rect width="1" fill="url(#g)"/>'
+    defined = '<defs><circle id="a" cx="8" cy="8" r="8" fill="#2864d2"/></defs>'
+    body = defined + '<use href="#a"/><rect width="1" fill="url(#g)"/>'
     picture, alpha = render_svg(body, (0, 0, 16, 16), 16)
     assert picture[8, 8].tolist() == [40, 100, 210]
     assert (alpha[8, 8], alpha[0, 0]) == (255, 0)

@@ -24,7 +24,7 @@ def world(concepts: int, dimensions: int = 64, seed: int = 0) -> tuple[list[Reco
     """Records of every concept in every style, and features = concept + a little of the style."""
     rng = torch.Generator().manual_seed(seed)
     meaning = torch.randn(concepts, dimensions, generator=rng)
-    look = 0.3 * torch.randn(len(STYLES), dimensions, generator=rng)
+    look = 0.6 * torch.randn(len(STYLES), dimensions, generator=rng)
     records = [Record("", f"thing {c}", style=s, key=f"k{c}") for c in range(concepts) for s in STYLES]
     features = torch.stack([meaning[c] + look[i] for c in range(concepts) for i in range(len(STYLES))])
     return records, features, meaning

@@ -39,7 +39,7 @@ class Log:
 
     def note(self, text: str) -> None:
         """Print one line for the reader."""
-        self._console.print(f"[dim]{self._name}[/dim] {text}", highlight=False)
+        self._console.print(f"[dim]{self._name}[/dim] {text}", highlight=False, soft_wrap=True)
 
     def record(self, clock: Clock, values: dict[str, float]) -> None:
         """Write a point of each curve, and refresh what the terminal shows."""

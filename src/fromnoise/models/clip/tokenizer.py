@@ -77,9 +77,12 @@ class Tokenizer:
         backend = _backend(models.BPE(unk_token=END, end_of_word_suffix=WORD_END))
         alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
         trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size - 2 - len(alphabet),  # the byte tokens come first and once more with the end mark
+            vocab_size=vocab_size - 2,
             initial_alphabet=alphabet,
             end_of_word_suffix=WORD_END,
+            # Named here only to number them before training, which otherwise does it in the order of a hash map
+            # and breaks ties between equally frequent pairs differently every time.
+            special_tokens=[a + WORD_END for a in alphabet],
             show_progress=False,
         )
         backend.train_from_iterator(list(texts), trainer)

@@ -1,0 +1,134 @@
+"""Prompt to PNG: ours beside diffusers with the very same exported weights and the same number of steps.
+
+    python benchmarks/drawing.py [--model FOLDER] [--steps 20] [--rounds 7]
+
+Warm: the model is loaded, one picture has been drawn; both draw 64×64 pictures with classifier-free guidance at
+every step (diffusers knows no guidance interval, so ours is measured with and without one) and write a PNG. Cold: a
+fresh process from the shell, imports and loading included. Rounds are interleaved; medians are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from fromnoise.training.memory import keep_freed_memory, let_idle_threads_sleep
+
+let_idle_threads_sleep()
+keep_freed_memory()
+
+import torch  # noqa: E402
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from fromnoise.generate import Request, draw  # noqa: E402
+from fromnoise.picture_file import to_image  # noqa: E402
+from fromnoise.system import TextToImage, find_model  # noqa: E402
+
+PROMPT, STYLE = "red apple", "noto"
+COLD_PEER = """
+import sys, torch
+from diffusers import StableDiffusionPipeline
+pipe = StableDiffusionPipeline.from_pretrained(sys.argv[1])
+pipe.set_progress_bar_config(disable=True)
+size = pipe.unet.config.sample_size * pipe.vae_scale_factor
+pipe(sys.argv[2], num_inference_steps=int(sys.argv[3]), guidance_scale=3.0, height=size, width=size).images[0].save(sys.argv[4])
+"""
+
+
+def ours(folder: Path, request: Request) -> Callable[[], None]:
+    """A function that draws one picture and encodes it as PNG."""
+    model = TextToImage.load(folder)
+
+    def call() -> None:
+        for picture in draw(model, request):
+            to_image(picture).save(io.BytesIO(), "PNG")
+
+    return call
+
+
+def theirs(folder: Path, request: Request) -> Callable[[], None]:
+    """The same through diffusers, with its own DPM-Solver++."""
+    pipe = StableDiffusionPipeline.from_pretrained(folder)
+    pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)
+    pipe.set_progress_bar_config(disable=True)
+    size = pipe.unet.config.sample_size * pipe.vae_scale_factor
+    prompts = [f"{request.prompt}, {request.style} style"] * request.count
+
+    def call() -> None:
+        pictures = pipe(prompts, num_inference_steps=request.steps, guidance_scale=3.0, height=size, width=size).images
+        for picture in pictures:
+            picture.save(io.BytesIO(), "PNG")
+
+    return call
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Wall-clock seconds of one call."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def cold(folder: Path, steps: int) -> dict[str, float]:
+    """Median of three fresh processes each."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = str(Path(scratch) / "a.png")
+        own = [sys.executable, "-m", "fromnoise", "generate", PROMPT, "--style", STYLE, "--seed", "1", "--steps",
+               str(steps), "--model", str(folder), "--out", out]  # fmt: skip
+        peer = [sys.executable, "-c", COLD_PEER, str(folder), f"{PROMPT}, {STYLE} style", str(steps), out]
+
+        def run(command: list[str]) -> float:
+            return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+
+        return {
+            "fromnoise": statistics.median(run(own) for _ in range(3)),
+            "diffusers": statistics.median(run(peer) for _ in range(3)),
+        }
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="stickers-64")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    folder = find_model(options.model)
+    every = Request(prompt=PROMPT, style=STYLE, seed=1, steps=options.steps, interval=(0, 1000), rescale=0.0)
+    table = Table(title=f"prompt to PNG, warm, {options.steps} steps, {torch.get_num_threads()} threads: seconds")
+    for name in ("pictures", "diffusers", "fromnoise, guided at every step", "×", "fromnoise, default interval", "×"):
+        table.add_column(name, justify="right")
+    for count in (1, 4):
+        request = replace(every, count=count)
+        calls = {
+            "peer": theirs(folder, request),
+            "every": ours(folder, request),
+            "interval": ours(folder, replace(request, interval=None)),
+        }
+        for call in calls.values():
+            call()
+        rounds = [{name: seconds(call) for name, call in calls.items()} for _ in range(options.rounds)]
+        m = {name: statistics.median(r[name] for r in rounds) for name in calls}
+        cells = [m["peer"], m["every"], m["peer"] / m["every"], m["interval"], m["peer"] / m["interval"]]
+        table.add_row(str(count), *(f"{value:.2f}" for value in cells))
+    console = Console()
+    console.print(table)
+    found = cold(folder, options.steps)
+    ratio = found["diffusers"] / found["fromnoise"]
+    console.print(
+        f"cold, from the shell: diffusers {found['diffusers']:.1f} s, fromnoise {found['fromnoise']:.1f} s, {ratio:.1f}×"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""How fast does the U-Net train here: against the machine's own peak, and against diffusers?
+
+    python benchmarks/training.py [--batch 64] [--seconds 20]
+
+All in one run, on the shipped model's U-Net: the measured peak of a large matrix product in the same number format,
+our training step (forward, backward, AdamW, EMA), and a plain diffusers UNet2DConditionModel's (forward, backward,
+AdamW) in fp32 and under bf16 autocast. Rounds are interleaved, so that a noisy neighbour hits all alike; the median
+round counts. FLOP are counted by torch on the forward and backward pass, and are the same for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+from fromnoise.training.memory import keep_freed_memory, let_idle_threads_sleep
+
+let_idle_threads_sleep()
+keep_freed_memory()
+
+import torch  # noqa: E402
+from diffusers import UNet2DConditionModel  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+
+from fromnoise.cli.train import load_recipe  # noqa: E402
+from fromnoise.models.unet import UNetConfig  # noqa: E402
+from fromnoise.training import ema, precision  # noqa: E402
+from fromnoise.training.loop import _adamw  # noqa: E402
+from fromnoise.training.recipe import LoopConfig  # noqa: E402
+from fromnoise.weights.configs import unet_to_foreign  # noqa: E402
+
+CONTEXT = 32
+
+
+def inputs(config: UNetConfig, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Latents, times, text features and targets of one batch."""
+    x = torch.randn(batch, config.in_channels, config.sample_size, config.sample_size)
+    return (
+        x,
+        torch.randint(0, 1000, (batch,)),
+        torch.randn(batch, CONTEXT, config.cross_attention_dim),
+        torch.randn_like(x),
+    )
+
+
+def ours(config: UNetConfig, batch: int, dtype: torch.dtype) -> Callable[[], None]:
+    """The arithmetic of ``Trainer.step``: fp32 masters, a network in ``dtype``, AdamW and EMA."""
+    network = config.build().to(dtype).to(memory_format=torch.channels_last)
+    weights = list(network.parameters())
+    masters = [w.detach().float().clone() for w in weights]
+    for m in masters:
+        m.grad = torch.zeros_like(m)
+    averages = [m.clone() for m in masters]
+    optimizer = _adamw(masters, LoopConfig())
+    x, t, context, target = inputs(config, batch)
+
+    def step() -> None:
+        for weight in weights:
+            weight.grad = None
+        noisy = x.to(dtype).contiguous(memory_format=torch.channels_last)
+        (network(noisy, t, context.to(dtype)).float() - target).square().mean().backward()
+        for master, weight in zip(masters, weights, strict=True):
+            master.grad.copy_(weight.grad)
+        torch.nn.utils.clip_grad_norm_(masters, 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            torch._foreach_copy_(weights, masters)
+            ema.update(averages, masters, 1000, 0.999)
+
+    return step
+
+
+def theirs(config: UNetConfig, batch: int, autocast: bool) -> Callable[[], None]:
+    """A plain training step of the same network in diffusers."""
+    values = {k: v for k, v in unet_to_foreign(config).items() if not k.startswith("_")}
+    network = UNet2DConditionModel(**values)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    x, t, context, target = inputs(config, batch)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            out = network(x, t, context).sample
+        (out.float() - target).square().mean().backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+def peak(dtype: torch.dtype, size: int = 2048) -> float:
+    """FLOP/s of a large matrix product."""
+    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
+    times = [seconds(lambda: a @ b) for _ in range(12)]
+    return 2 * size**3 / statistics.median(times[2:])
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Wall-clock seconds of one call."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=20, help="time per contender")
+    options = parser.parse_args()
+    config = load_recipe("stickers_cpu").diffusion.model
+    choice = precision.choose(torch.device("cpu"))
+    contenders = {
+        f"fromnoise {choice.name}": ours(config, options.batch, choice.dtype),
+        "fromnoise fp32": ours(config, options.batch, torch.float32),
+        "diffusers fp32": theirs(config, options.batch, autocast=False),
+        "diffusers bf16 autocast": theirs(config, options.batch, autocast=True),
+    }
+    with FlopCounterMode(display=False) as counter:
+        contenders["fromnoise fp32"]()
+    flop = counter.get_total_flops()
+    for step in contenders.values():  # kernels are built on the first calls
+        step(), step()
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    peaks = {torch.float32: [], torch.bfloat16: []}  # type: ignore[var-annotated]
+    end = time.monotonic() + options.seconds * len(contenders)
+    while time.monotonic() < end:
+        for name, step in contenders.items():
+            times[name].append(seconds(step))
+        for dtype, found in peaks.items():
+            found.append(peak(dtype))
+    report(times, {d: statistics.median(p) for d, p in peaks.items()}, flop, options.batch)
+
+
+def report(times: dict[str, list[float]], peaks: dict[torch.dtype, float], flop: int, batch: int) -> None:
+    """Print medians and ratios."""
+    base = statistics.median(times["diffusers fp32"])
+    table = Table(title=f"U-Net training step, batch {batch}, {flop / batch / 1e9:.2f} GFLOP per picture")
+    for name in ("", "pictures/s", "GFLOP/s", "share of matmul peak", "× diffusers fp32"):
+        table.add_column(name, justify="right" if name else "left")
+    for name, found in times.items():
+        median = statistics.median(found)
+        top = peaks[torch.bfloat16 if "bf16" in name else torch.float32]
+        rate = flop / median
+        table.add_row(name, f"{batch / median:.0f}", f"{rate / 1e9:.0f}", f"{rate / top:.0%}", f"{base / median:.2f}")
+    console = Console()
+    console.print(table)
+    console.print(", ".join(f"matmul peak {str(d)[6:]} {p / 1e9:.0f} GFLOP/s" for d, p in peaks.items()))
+
+
+if __name__ == "__main__":
+    main()

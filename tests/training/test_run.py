@@ -1,0 +1,141 @@
+"""A whole run, end to end: train on the starter pictures, draw with the result, stop and go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from fromnoise.cli.train import load_recipe
+from fromnoise.errors import UserError
+from fromnoise.generate import Request, draw
+from fromnoise.system import TextToImage
+from fromnoise.training import precision
+from fromnoise.training.recipe import Recipe
+from fromnoise.training.run import train
+
+# The recipe that newcomers run, made small enough for a test.
+SMALL = {
+    "precision": "fp32",
+    "threads": "1",
+    "data.pixels": "32",
+    "clip.image.pixels": "32",
+    "clip.loop.pictures": "1536",
+    "clip.loop.warmup": "128",
+    "vae.model.block_out_channels": "16,32,32",
+    "vae.loop.pictures": "2400",
+    "vae.loop.warmup": "160",
+    "diffusion.model.block_out_channels": "48,64",
+    "diffusion.model.head_dim": "16",
+    "diffusion.loop.pictures": "9600",
+    "diffusion.loop.warmup": "640",
+    "diffusion.loop.ema": "0.98",
+}
+
+
+def small(**changes: str) -> Recipe:
+    return load_recipe("first_model").with_overrides({**SMALL, **changes})
+
+
+def losses(folder: Path) -> list[float]:
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows if "loss" in row]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "first"
+    train(small(), "starter", out)
+    return out
+
+
+def test_every_loss_falls_by_its_margin(run: Path) -> None:
+    for task, margin in (("clip", 0.85), ("vae", 0.85), ("diffusion", 0.6)):
+        found = losses(run / task)
+        assert sum(found[-3:]) / 3 < margin * found[0], (task, found[0], found[-3:])
+
+
+def test_the_model_draws_and_what_it_draws_depends_on_the_words(run: Path) -> None:
+    model = TextToImage.load(run / "model")
+    assert model.styles == ("fluent-emoji-3d", "fluent-emoji-flat", "noto", "noto-v1")
+    pictures = [draw(model, Request(prompt=p, style="noto", seed=1, steps=8)) for p in ("strawberry", "cloud")]
+    assert pictures[0].float().sub(pictures[1].float()).abs().mean() > 2
+    assert pictures[0].float().std() > 10
+
+
+def test_what_is_kept_of_a_run(run: Path) -> None:
+    assert {p.name for p in run.iterdir()} >= {"run.json", "tokenizer", "clip", "vae", "diffusion", "model", "curves"}
+    assert not list(run.rglob("*.tmp"))
+    assert len(list((run / "diffusion" / "sheets").glob("*.png"))) >= 2
+    assert any(p.name.startswith("events.out.tfevents") for p in (run / "curves").rglob("*"))
+    card = TextToImage.load(run / "model").card
+    assert card["pictures_seen"] == 9600
+    assert card["recipe"]["name"] == "first-model"
+
+
+def test_the_same_command_again_changes_nothing(run: Path) -> None:
+    before = TextToImage.load(run / "model").hash
+    train(small(), "starter", run)
+    assert TextToImage.load(run / "model").hash == before
+
+
+def test_another_network_or_other_data_in_the_same_folder_is_refused(run: Path) -> None:
+    with pytest.raises(UserError, match="'data'"):
+        train(small(**{"data.styles": "noto"}), "starter", run)
+    with pytest.raises(UserError, match=r"'diffusion\.model'"):
+        train(small(**{"diffusion.model.layers_per_block": "2"}), "starter", run)
+
+
+def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path) -> None:
+    short = {"clip.loop.pictures": "512", "vae.loop.pictures": "320", "diffusion.loop.pictures": "960"}
+    quick = {f"{t}.loop.save_minutes": "0.005" for t in ("clip", "vae", "diffusion")}
+    settings = [f"--set={k}={v}" for k, v in {**SMALL, **short, **quick}.items()]
+    command = [sys.executable, "-m", "fromnoise", "train", "first_model", "--data", "starter", *settings, "--out"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run([*command, str(whole)], check=True, env=environment, capture_output=True)
+    for victim in ("vae", "diffusion"):
+        process = subprocess.Popen([*command, str(broken)], env=environment, stdout=-3, stderr=-3)
+        end = time.monotonic() + 120
+        while not list((broken / victim).glob("step-*")) and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (broken / "model").exists() or victim == "diffusion"
+    subprocess.run([*command, str(broken)], check=True, env=environment, capture_output=True)
+    for part in ("unet", "vae", "text_encoder", "clip"):
+        files = [next((folder / "model" / part).glob("*.safetensors")) for folder in (whole, broken)]
+        assert files[0].read_bytes() == files[1].read_bytes(), part
+
+
+def test_the_self_check_measures_and_says_why() -> None:
+    choice = precision.choose(torch.device("cpu"))
+    assert "fastest" in choice.reason
+    assert choice.name in ("bf16", "fp32")
+    with pytest.raises(UserError, match="auto, bf16 or fp32"):
+        precision.choose(torch.device("cpu"), "fp8")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("diffusion.loop.bach=3", "did you mean batch"),
+        ("diffusion.loop.batch=many", "must be a int"),
+        ("diffusion.loop.batch", "name=value"),
+        ("seed.x=1", "no settings inside"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line(setting: str, message: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fromnoise", "train", "first_model", "--data", "starter", "--set", setting]
+    done = subprocess.run([*command, "--out", str(tmp_path / "x")], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.strip().count("\n") == 0
+    assert message in done.stderr
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,172 @@
+"""Each task can overfit one batch to what theory allows, and says how it does on held-out pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fromnoise.data.captions import CaptionSampler
+from fromnoise.data.pictures import PictureSet, load_folder
+from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.models.clip.clip import CLIPConfig
+from fromnoise.models.clip.image_tower import ImageConfig
+from fromnoise.models.clip.text_tower import TextConfig
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.models.unet import UNetConfig
+from fromnoise.models.vae import VAEConfig
+from fromnoise.training.clock import Clock
+from fromnoise.training.loop import Trainer
+from fromnoise.training.recipe import ClipStage, DiffusionStage, LoopConfig, VAEStage
+from fromnoise.training.tasks.base import Compute, Task
+from fromnoise.training.tasks.clip import CLIPTask
+from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask, Latents
+from fromnoise.training.tasks.vae import VAETask, reconstruction_losses, ssim
+
+COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.channels_last)
+LOOP = LoopConfig(pictures=10**6, batch=8, warmup=0, learning_rate=3e-3, weight_decay=0.0, ema=0.9)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> PictureSet:
+    return load_folder("starter", 32, styles=["noto", "noto-v1"])
+
+
+@pytest.fixture(scope="module")
+def tokenizer(pictures: PictureSet) -> Tokenizer:
+    return Tokenizer.train([r.text for r in pictures.records], vocab_size=700, context=12)
+
+
+def text_config(tokenizer: Tokenizer) -> TextConfig:
+    return TextConfig(tokenizer.vocab_size, width=32, layers=1, heads=2, context=12, eos_token_id=tokenizer.eos_id)
+
+
+def clip_task(pictures: PictureSet, tokenizer: Tokenizer) -> CLIPTask:
+    torch.manual_seed(0)
+    config = CLIPConfig(text_config(tokenizer), ImageConfig(32, 8, width=32, layers=1, heads=2), projection=32)
+    words = (tokenizer, CaptionSampler(pictures.records))
+    return CLIPTask(ClipStage(loop=LOOP), (pictures, pictures), words, config.build(), COMPUTE, 0)
+
+
+def vae_task(pictures: PictureSet) -> VAETask:
+    torch.manual_seed(0)
+    config = VAEConfig(latent_channels=8, block_out_channels=(16, 32, 32), norm_num_groups=8)
+    stage = VAEStage(config, loop=replace(LOOP, learning_rate=4e-3))
+    return VAETask(stage, pictures.images[:64], pictures.images[64:96], config.build(), COMPUTE, 0)
+
+
+def diffusion_task(pictures: PictureSet, tokenizer: Tokenizer, levels: str = "default") -> DiffusionTask:
+    torch.manual_seed(0)
+    unet = UNetConfig(
+        sample_size=4, in_channels=4, out_channels=4, block_out_channels=(48, 64), layers_per_block=1,
+        attention=(True, True), cross_attention_dim=32, head_dim=16, norm_num_groups=8,
+    )  # fmt: skip
+    count = len(pictures.records)
+    latents = torch.randn(count, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    cached = Latents(latents, latents.flip(3), torch.zeros(count, dtype=torch.bool), torch.ones(count))
+    words = Conditioning(tokenizer, text_config(tokenizer).build().eval(), CaptionSampler(pictures.records))
+    vae = VAEConfig(latent_channels=4, block_out_channels=(16, 16, 16, 16), norm_num_groups=8).build().eval()
+    stage = DiffusionStage(unet, levels, ("red apple", ""), sheet_steps=3, loop=LOOP)
+    return DiffusionTask(stage, cached, words, (unet.build(), ScheduleConfig().build(), vae), COMPUTE, 0)
+
+
+def overfit(task: Task, steps: int) -> list[float]:
+    """Train on the batch of step 0 again and again; the loss after every step."""
+    batch = task.batch(Clock(0, 8, 10**6, 0))
+    optimizer = torch.optim.Adam(task.parameters(), lr=task.config.learning_rate)
+    found = []
+    for _ in range(steps):
+        loss = task.losses(batch, Clock(0, 8, 10**6, 0))["loss"]
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        found.append(float(loss.detach()))
+    return found
+
+
+def test_clip_overfits_one_batch_to_the_entropy_of_its_targets(pictures: PictureSet, tokenizer: Tokenizer) -> None:
+    task = clip_task(pictures, tokenizer)
+    floor = float(task.losses(task.batch(Clock(0, 8, 10**6, 0)), Clock(0, 8, 10**6, 0))["floor"])
+    found = overfit(task, 60)
+    assert found[0] > floor + 1.0
+    assert found[-1] == pytest.approx(floor, abs=0.05)
+
+
+def test_the_vae_overfits_one_batch(pictures: PictureSet) -> None:
+    found = overfit(vae_task(pictures), 120)
+    assert found[-1] < 0.35 * found[0]
+
+
+def test_diffusion_overfits_one_batch(pictures: PictureSet, tokenizer: Tokenizer) -> None:
+    found = overfit(diffusion_task(pictures, tokenizer), 250)
+    # The U-Net starts at zero output, so its first loss is the variance of v, which is 1 for unit latents and noise.
+    assert found[0] == pytest.approx(1.0, abs=0.15)
+    assert found[-1] < 0.05
+
+
+@pytest.mark.parametrize("make", ["clip", "vae", "diffusion"])
+def test_every_task_resumes_to_the_same_bits(
+    make: str, pictures: PictureSet, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    def task() -> Task:
+        if make == "vae":
+            return vae_task(pictures)
+        return clip_task(pictures, tokenizer) if make == "clip" else diffusion_task(pictures, tokenizer)
+
+    whole = Trainer(task(), tmp_path / "whole", seed=3)
+    whole.run(6)
+    Trainer(task(), tmp_path / "broken", seed=3).run(2)
+    broken = Trainer(task(), tmp_path / "broken", seed=3)
+    broken.run(4)
+    assert broken.clock == whole.clock
+    for a, b in zip((*whole.masters, *whole.averages), (*broken.masters, *broken.averages), strict=True):
+        assert torch.equal(a, b)
+    assert sorted((tmp_path / "broken" / "sheets").glob("*.png"))
+
+
+def test_batches_differ_from_step_to_step_but_not_from_run_to_run(pictures: PictureSet, tokenizer: Tokenizer) -> None:
+    task = diffusion_task(pictures, tokenizer)
+    first, again, next_ = (task.batch(Clock(step, 8, 10**6, 0)) for step in (4, 4, 5))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(first[:3], next_[:3], strict=True))
+
+
+def test_mirrored_latents_are_used_only_where_allowed(pictures: PictureSet, tokenizer: Tokenizer) -> None:
+    task = diffusion_task(pictures, tokenizer)
+    allowed = torch.arange(len(pictures.records)) % 2 == 0
+    task.latents = replace(task.latents, mirrored=task.latents.plain + 100, may_mirror=allowed)
+    mirrored = 0
+    for step in range(20):
+        clock = Clock(step, 8, 10**6, 0)
+        flags = task.batch(clock)[0].mean((1, 2, 3)) > 50
+        assert not (flags & ~allowed[task.order.indices(clock)]).any()
+        mirrored += int(flags.sum())
+    assert 20 < mirrored < 60  # half of the half that may be
+
+
+def test_the_curriculum_begins_with_little_noise(pictures: PictureSet, tokenizer: Tokenizer) -> None:
+    task = diffusion_task(pictures, tokenizer, "curriculum")
+    assert task.batch(Clock(0, 8, 10**6, 0))[2].max() < 100
+    late = torch.cat([task.batch(Clock(step, 8, 10**6, 0))[2] for step in range(124_000, 124_050)])
+    assert late.max() > 900
+
+
+def test_the_loss_is_logged_per_noise_level(pictures: PictureSet, tokenizer: Tokenizer) -> None:
+    task = diffusion_task(pictures, tokenizer)
+    losses = [task.losses(task.batch(c), c)["loss"] for c in (Clock(s, 8, 10**6, 0) for s in range(12))]
+    details: dict[str, Any] = task.details()
+    assert len(details) >= 5
+    assert min(details.values()) - 1e-6 <= float(torch.stack(losses).detach().mean()) <= max(details.values())
+    assert task.details() == {}
+
+
+def test_reconstruction_losses_vanish_for_equal_pictures_and_see_blur() -> None:
+    pictures = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    same = reconstruction_losses(pictures, pictures)
+    assert all(float(v) == pytest.approx(0, abs=1e-5) for v in same.values())
+    blurred = torch.nn.functional.avg_pool2d(pictures, 3, 1, 1)
+    assert float(reconstruction_losses(blurred, pictures)["gradient"]) > 0.2
+    assert float(ssim(blurred, pictures)) < 0.8
