@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 MODEL  ?= stickers-64
 
-.PHONY: picture test lint types check clean
+.PHONY: picture test lint types docs-pictures clean
 
 picture: $(VENV)/.base
 	@mkdir -p pictures
@@ -30,6 +30,13 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.base
+
+# The README's pictures, by the shipped model, unselected.
+docs-pictures: $(VENV)/.base
+	@mkdir -p docs/pictures pictures
+	$(BIN)/fromnoise sheet --model $(MODEL) --out docs/pictures/first.png
+	$(BIN)/fromnoise generate "red apple" --style noto --seed 0 --model $(MODEL) --out pictures/film.png \
+		--film docs/pictures/film.png
 
 clean:
 	rm -rf $(VENV) pictures .pytest_cache .mypy_cache .ruff_cache

@@ -20,19 +20,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from fromnoise.training.memory import keep_freed_memory, let_idle_threads_sleep
+import torch
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
+from rich.console import Console
+from rich.table import Table
 
-let_idle_threads_sleep()
-keep_freed_memory()
-
-import torch  # noqa: E402
-from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from fromnoise.generate import Request, draw  # noqa: E402
-from fromnoise.picture_file import to_image  # noqa: E402
-from fromnoise.system import TextToImage, find_model  # noqa: E402
+from fromnoise.generate import Request, draw
+from fromnoise.picture_file import to_image
+from fromnoise.system import TextToImage, find_model
 
 PROMPT, STYLE = "red apple", "noto"
 COLD_PEER = """
@@ -41,7 +36,8 @@ from diffusers import StableDiffusionPipeline
 pipe = StableDiffusionPipeline.from_pretrained(sys.argv[1])
 pipe.set_progress_bar_config(disable=True)
 size = pipe.unet.config.sample_size * pipe.vae_scale_factor
-pipe(sys.argv[2], num_inference_steps=int(sys.argv[3]), guidance_scale=3.0, height=size, width=size).images[0].save(sys.argv[4])
+options = dict(num_inference_steps=int(sys.argv[3]), guidance_scale=3.0, height=size, width=size)
+pipe(sys.argv[2], **options).images[0].save(sys.argv[4])
 """
 
 

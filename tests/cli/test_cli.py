@@ -76,6 +76,15 @@ def test_a_film_goes_from_static_to_the_picture(run: Any, tiny_model_folder: Pat
         assert film.n_frames == 1 + 5  # the noise, then five clean estimates; the last is the picture
 
 
+def test_a_strip_shows_ten_moments_side_by_side(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    arguments = ("generate", "sun", "--steps", 15, "--seed", 1, "--model", tiny_model_folder)
+    done = run(*arguments, "--out", "s.png", "--film", "strip.png")
+    assert done.code == 0, done.err
+    strip = as_tensor(tmp_path / "strip.png")
+    assert strip.shape == (3, 32, 10 * 36 - 4)
+    assert strip[:, :, -32:].equal(as_tensor(tmp_path / "s.png"))
+
+
 def test_prompts_are_drawn_in_order_and_an_interrupted_run_goes_on(
     run: Any, tiny_model_folder: Path, tmp_path: Path
 ) -> None:
@@ -134,7 +143,8 @@ WRONG = [
     (["--out", "no/such/a.png"], "no folder"),
     (["--out", "a.bmp"], "should end in .png"),
     (["--out", "."], "should end in .png"),
-    (["--film", "a.mp4"], "should end in .gif or .webp"),
+    (["--film", "a.mp4"], "should end in .gif or .webp or .png"),
+    (["--film", "a.png", "--out", "a.png"], "same file"),
     (["--free"], "--free"),
     (["--prompts", "p.txt"], "--prompts"),
     (["--again", "a.png"], "--again"),

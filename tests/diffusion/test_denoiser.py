@@ -28,7 +28,7 @@ def test_a_network_that_knows_the_answer_gives_the_answer(kind: str) -> None:
 
 
 def test_half_precision_networks_give_float32_estimates() -> None:
-    denoiser = NetworkDenoiser(lambda x, t, cond: x.bfloat16(), SCHEDULE, "v")
+    denoiser = NetworkDenoiser(lambda x, t, cond: x.bfloat16(), SCHEDULE, "x0")
     assert denoiser(torch.ones(1, 1, 2, 2), torch.tensor([500]), None).dtype == torch.float32
 
 

@@ -48,16 +48,25 @@ def test_loss_is_the_mean_square_of_each_example() -> None:
     assert diffusion_loss(prediction.bfloat16(), target).tolist() == [0.0, 4.0, 4.5]
 
 
-def test_shares_of_the_mix() -> None:
-    """Pure noise comes from its own share and a thousandth of the uniform one; 4 standard errors of 100,000 draws."""
-    t = sample_t(MANY, seeded(), TimeMix(), SCHEDULE)
-    expected = 0.02 + 0.18 / 1000
-    error = 4 * math.sqrt(expected * (1 - expected) / MANY)
-    assert (t == 999).float().mean().item() == pytest.approx(expected, abs=error)
-    # Levels noisier than u = 0.99 are out of the logit-normal's reach (4 deviations): uniform and terminal only.
-    rare = SCHEDULE.nearest(torch.tensor([2 * math.log(0.01 / 0.99)])).item()
-    share = 0.02 + 0.18 * (1000 - rare) / 1000
-    assert (t >= rare).float().mean().item() == pytest.approx(share, abs=4 * math.sqrt(share / MANY) + 1e-3)
+@pytest.mark.parametrize("mix", [TimeMix(), TimeMix(0.3, 0.4, 0.3)])
+def test_shares_of_the_mix(mix: TimeMix) -> None:
+    """Chance of pure noise, of a noisy and of a middle band, within 4 standard errors of 100,000 draws.
+
+    Pure noise is out of the logit-normal's reach. A band t = low..high is uniform / 1000 of every level plus the part
+    of N(-2 mean, 2 std) whose nearest levels those are: between the midpoints to the neighbours.
+    """
+    t = sample_t(MANY, seeded(), mix, SCHEDULE)
+    for low, high in [(999, 999), (945, 998), (300, 600)]:
+        expected = mix.uniform * (high - low + 1) / 1000
+        if high == 999:
+            expected += mix.terminal
+        else:
+            noisy_edge = (SCHEDULE.log_snr(high) + SCHEDULE.log_snr(high + 1)) / 2
+            clean_edge = (SCHEDULE.log_snr(low) + SCHEDULE.log_snr(low - 1)) / 2
+            normal = norm(-2 * mix.mean, 2 * mix.std)
+            expected += mix.logit_normal * (normal.cdf(clean_edge) - normal.cdf(noisy_edge))
+        found = ((t >= low) & (t <= high)).float().mean().item()
+        assert found == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / MANY)), (low, high)
 
 
 def test_logit_normal_is_mapped_by_equal_snr() -> None:

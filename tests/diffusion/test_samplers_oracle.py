@@ -128,6 +128,15 @@ def test_second_order_beats_first_at_equal_calls() -> None:
     assert errors[DPMSolver] < errors[DDIM] / 5
 
 
+def test_dpm_solver_after_pure_noise_is_first_order_once_more() -> None:
+    """The slope since a step of infinite log-SNR is 0: the second move is DDIM's, the third is not."""
+    times = REAL.timesteps(16, "log_snr")
+    steps = list(DPMSolver(REAL).steps(Oracle(REAL), STARTS, None, timesteps=times))
+    for step, same in [(steps[0], True), (steps[1], True), (steps[2], False)]:
+        alone = DDIM(REAL).steps(Oracle(REAL), step.x_t, None, timesteps=times[step.index :])
+        assert torch.allclose(next(alone).x_next, step.x_next, atol=1e-12, rtol=0) is same
+
+
 def test_heun_from_pure_noise_beats_a_tiny_alpha() -> None:
     """Why Heun changes coordinates at alpha = 0: with 2^-24 instead, its first move in the recipe's spacing is off by
     several standard deviations of the data (measured 2.5), ours by 1.5e-5."""

@@ -29,8 +29,8 @@ PLAIN = ScheduleConfig(zero_terminal_snr=False).build()
 ZERO = ScheduleConfig(zero_terminal_snr=True).build()
 TERMS: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 KINDS = {"v": "v_prediction", "epsilon": "epsilon"}
-TIGHT = {"atol": 3e-5, "rtol": 1e-5}
-LONG = {"atol": 5e-4, "rtol": 1e-4}
+TIGHT: dict[str, Any] = {"atol": 3e-5, "rtol": 1e-5}
+LONG: dict[str, Any] = {"atol": 5e-4, "rtol": 1e-4}
 WEIGHT = 0.3 * torch.randn(4, 4, 3, 3, generator=torch.Generator().manual_seed(9))
 NOISE = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
 
@@ -114,7 +114,7 @@ CASES = [("v", PLAIN), ("epsilon", PLAIN), ("v", TINY)]
 
 @pytest.mark.parametrize(("kind", "schedule"), CASES)
 def test_dpm_solver(kind: str, schedule: NoiseSchedule) -> None:
-    peer = DPMSolverMultistepScheduler(
+    peer: Any = DPMSolverMultistepScheduler(
         **TERMS, prediction_type=KINDS[kind], timestep_spacing="trailing", rescale_betas_zero_snr=schedule is TINY
     )
     times = scheduler_times(peer, 20)
@@ -123,7 +123,7 @@ def test_dpm_solver(kind: str, schedule: NoiseSchedule) -> None:
 
 def test_dpm_solver_in_the_recipe_spacing() -> None:
     times = ZERO.timesteps(16, "log_snr")
-    peer = DPMSolverMultistepScheduler(**TERMS, prediction_type="v_prediction", rescale_betas_zero_snr=True)
+    peer: Any = DPMSolverMultistepScheduler(**TERMS, prediction_type="v_prediction", rescale_betas_zero_snr=True)
     peer.set_timesteps(timesteps=times)
     torch.testing.assert_close(ours(DPMSolver(TINY), "v", times), theirs(peer, NOISE), **TIGHT)
 
@@ -144,11 +144,11 @@ def test_heun(kind: str, schedule: NoiseSchedule) -> None:
 
     On those levels both multiply float32 rounding by 4096 in the first move: tolerance 2e-3 there.
     """
-    peer = HeunDiscreteScheduler(**TERMS, prediction_type=KINDS[kind], timestep_spacing="trailing")
+    peer: Any = HeunDiscreteScheduler(**TERMS, prediction_type=KINDS[kind], timestep_spacing="trailing")
     peer.alphas_cumprod = schedule.alpha_bar.float()
     times = scheduler_times(peer, 20)
     expected = theirs(peer, NOISE / schedule.alpha(999))
-    tolerance = {"atol": 2e-3, "rtol": 0.0} if schedule is TINY else TIGHT
+    tolerance: dict[str, Any] = {"atol": 2e-3, "rtol": 0.0} if schedule is TINY else TIGHT
     torch.testing.assert_close(ours(Heun(schedule), kind, times), expected, **tolerance)
 
 

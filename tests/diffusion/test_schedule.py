@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ RECIPE = [999, 799, 756, 706, 649, 585, 514, 437, 358, 281, 210, 149, 101, 65, 4
 def test_alpha_bar_equals_diffusers(kind: str, zero_terminal_snr: bool) -> None:
     """diffusers multiplies 1,000 factors in float32, so its own rounding (about 1e-6) is the tolerance."""
     ours = ScheduleConfig(kind=kind, zero_terminal_snr=zero_terminal_snr).build()  # type: ignore[arg-type]
-    theirs = DDIMScheduler(
+    theirs: Any = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule=kind, rescale_betas_zero_snr=zero_terminal_snr
     )
     torch.testing.assert_close(ours.alpha_bar, theirs.alphas_cumprod.double(), atol=3e-6, rtol=0)
@@ -81,9 +82,10 @@ def test_add_noise_equals_diffusers() -> None:
     generator = torch.Generator().manual_seed(0)
     x0, noise = torch.randn(2, 3, 2, 5, 5, generator=generator)
     t = torch.tensor([0, 400, 999])
-    theirs = DDIMScheduler(
+    peer: Any = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", rescale_betas_zero_snr=True
-    ).add_noise(x0, noise, t)
+    )
+    theirs = peer.add_noise(x0, noise, t)
     ours = SCHEDULE.add_noise(x0, noise, t)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     assert torch.equal(ours[2], noise[2])
@@ -106,7 +108,7 @@ def test_nearest_of_every_level_is_itself() -> None:
 @pytest.mark.parametrize("spacing", ["trailing", "linspace", "leading"])
 def test_spacings_equal_diffusers(spacing: str) -> None:
     """For every n; np.arange with a fractional step may give one time too many, which is cut off on their side."""
-    theirs = DDIMScheduler(timestep_spacing=spacing)
+    theirs: Any = DDIMScheduler(timestep_spacing=spacing)
     for n in range(1, 1001):
         theirs.set_timesteps(n)
         assert SCHEDULE.timesteps(n, spacing) == theirs.timesteps.tolist()[:n], n

@@ -45,6 +45,8 @@ def draw_pictures(job: Job) -> list[Path]:
     request = complete(model, job.request)
     files = _files(job.out or _free_name(request), request.count, (".png",))
     films = _files(job.film, request.count, SUFFIXES) if job.film else []
+    if set(files) & set(films):
+        raise UserError("--film and --out name the same file")
     _warn_of_cut(model, request)
     done: list[Path] = []
     with _bar() as bar:

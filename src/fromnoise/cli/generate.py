@@ -27,7 +27,7 @@ def generate(
     rescale: Annotated[float | None, typer.Option(help="0…1: take back the contrast guidance adds.")] = None,
     model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
     out: Annotated[Path | None, typer.Option(help="A .png file; with --prompts a folder.")] = None,
-    film: Annotated[Path | None, typer.Option(help="A .gif or .webp: from static to picture.")] = None,
+    film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): from static to picture.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="A text file with one prompt per line.")] = None,
     free: Annotated[bool, typer.Option("--free", help="Draw without any prompt.")] = False,
     again: Annotated[Path | None, typer.Option(help="Redraw this picture exactly.")] = None,

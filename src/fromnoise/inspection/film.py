@@ -14,7 +14,8 @@ from fromnoise.diffusion.samplers import Step
 from fromnoise.picture_file import to_image, write_atomically
 from fromnoise.system import TextToImage
 
-SUFFIXES = (".gif", ".webp")
+SUFFIXES = (".gif", ".webp", ".png")
+STRIP = 10  # pictures side by side in a .png
 
 
 class Film:
@@ -45,12 +46,28 @@ class Film:
 
 
 def save_film(frames: Sequence[Image.Image], file: Path, seconds: float = 4.0, zoom: int = 4) -> None:
-    """Write an animation (.gif or .webp) that takes ``seconds`` and then holds its last frame for two."""
-    size = (frames[0].width * zoom, frames[0].height * zoom)
-    large = [frame.resize(size, Image.Resampling.NEAREST) for frame in frames]
-    each = max(20, round(1000 * seconds / len(large)))
-    durations = [each] * (len(large) - 1) + [2000]
+    """Write a film.
+
+    A .gif or .webp moves for ``seconds`` and then holds its last frame for two; a .png is a strip of ten frames side
+    by side, for paper and web pages.
+    """
     buffer = io.BytesIO()
-    options = {"save_all": True, "append_images": large[1:], "duration": durations, "loop": 0}
-    large[0].save(buffer, file.suffix[1:].upper(), **options)
+    if file.suffix.lower() == ".png":
+        _strip(frames).save(buffer, "PNG")
+    else:
+        size = (frames[0].width * zoom, frames[0].height * zoom)
+        first, *rest = [frame.resize(size, Image.Resampling.NEAREST) for frame in frames]
+        each = max(20, round(1000 * seconds / len(frames)))
+        options = {"save_all": True, "append_images": rest, "duration": [each] * len(rest) + [2000], "loop": 0}
+        first.save(buffer, file.suffix[1:].upper(), **options)
     write_atomically(file, buffer.getvalue())
+
+
+def _strip(frames: Sequence[Image.Image], zoom: int = 1) -> Image.Image:
+    count = min(STRIP, len(frames))
+    chosen = [frames[round(i * (len(frames) - 1) / max(1, count - 1))] for i in range(count)]
+    width, height = frames[0].width * zoom, frames[0].height * zoom
+    strip = Image.new("RGB", (count * (width + 4) - 4, height), "white")
+    for i, frame in enumerate(chosen):
+        strip.paste(frame.resize((width, height), Image.Resampling.NEAREST), (i * (width + 4), 0))
+    return strip
