@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "training": (*GROUND, "models", "diffusion", "system", "data", "training"),
     "evaluation": (*GROUND, "diffusion", "system", "generate", "picture_file", "data", "inspection", "evaluation"),
     "cli": ("",),
+    "__main__": ("cli",),
 }
 
 # name → why it may be larger than the budget

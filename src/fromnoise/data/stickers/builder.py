@@ -31,8 +31,7 @@ from fromnoise.data.stickers.sets import StickerSet, chosen_sets, npm_packages
 from fromnoise.data.stickers.summary import print_table, write_contact_sheet
 from fromnoise.errors import UserError
 
-# How the sets' authors are named in every record; the licence files say the same.
-FORMAT = 1  # of set.json: a change here renders everything again
+FORMAT = 2  # of set.json: a change here renders everything again
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def _numbered(icons: list[Icon]) -> list[tuple[str, Icon]]:
     for icon in icons:
         count[icon.file_stem] += 1
         number = count[icon.file_stem]
-        found.append((icon.file_stem if number == 1 else f"{icon.file_stem}_{number}", icon))
+        found.append((icon.file_stem if number == 1 else f"{icon.file_stem}x{number}", icon))
     return found
 
 

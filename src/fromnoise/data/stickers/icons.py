@@ -45,8 +45,13 @@ class Icon:
 
     @property
     def file_stem(self) -> str:
-        """A file name without suffix that is safe everywhere."""
-        return re.sub(r"[^a-z0-9-]+", "-", self.key.removeprefix("name:"))[:80]
+        """A file name without suffix that is safe everywhere.
+
+        Clip art is written "TestTube": ``datasets`` would take "test-tube.png" for a file of the test split.
+        """
+        if not self.key.startswith("name:"):
+            return self.key
+        return "".join(word.capitalize() for word in re.findall(r"[a-z0-9]+", self.key.removeprefix("name:")))[:80]
 
 
 def icons_of(sticker_set: StickerSet, modules: Path, names: Names, dropped: Counter[str]) -> list[Icon]:
