@@ -27,7 +27,7 @@ from fromnoise.training.log import Log
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.tasks.base import Task
 
-Hook = Callable[[nn.Module, Clock], None]
+Hook = Callable[[nn.Module, Clock, float], None]
 
 
 def learning_rate(config: LoopConfig, clock: Clock) -> float:
@@ -45,7 +45,7 @@ class Trainer:
         folder: ``runs/NAME/TASK``; checkpoints, sheets and curves go there.
         seed: the run's seed.
         tracker: an initialised ``accelerate.Accelerator``, or None.
-        on_save: called with the averaged network after every checkpoint.
+        on_save: called with the averaged network, the clock and the hours trained so far, after every checkpoint.
 
     Raises:
         UserError: the checkpoint belongs to another network, or the disk is full.
@@ -64,6 +64,7 @@ class Trainer:
         self.averages = [m.clone() for m in self.masters]
         self.optimizer = _adamw(self.masters, self.config)
         self._on_save = on_save
+        self.seconds = 0.0  # spent in all sessions; for the model card, nothing depends on it
         self._notes = self._resume()
         self._tracker = tracker
 
@@ -117,13 +118,15 @@ class Trainer:
         """Write a checkpoint and tell the run."""
         checkpoint.save(self.folder, self.clock.step, self._state())
         if self._on_save is not None:
-            self._on_save(self.averaged(), self.clock)
+            self._on_save(self.averaged(), self.clock, self.seconds / 3600)
 
     def _loop(self, log: Log, end: int | None, stop: Callable[[], bool]) -> None:
         sheet_due = save_due = time.monotonic()
         save_due += 60 * self.config.save_minutes
         while not self.clock.done and (end is None or self.clock.step < end):
+            begin = time.monotonic()
             losses = self.step()
+            self.seconds += time.monotonic() - begin
             if self.clock.step % self.config.log_steps == 0:
                 values = {key: float(value) for key, value in losses.items()}
                 log.record(self.clock, {**values, "learning_rate": learning_rate(self.config, self.clock)})
@@ -164,7 +167,7 @@ class Trainer:
         second = [moments[m]["exp_avg_sq"] for m in self.masters] if moments else []
         groups = {"weights": self.masters, "ema": self.averages, "first_moment": first, "second_moment": second}
         named = {key: dict(zip(self.names, tensors, strict=bool(tensors))) for key, tensors in groups.items()}
-        facts = {"step": self.clock.step, "batch": self.clock.batch, "seed": self.clock.seed}
+        facts = {"step": self.clock.step, "batch": self.clock.batch, "seed": self.clock.seed, "seconds": self.seconds}
         return Checkpoint(named, {**facts, "task": self.task.name, "loop": self.config.to_dict()})
 
     def _resume(self) -> list[str]:
@@ -176,6 +179,7 @@ class Trainer:
         if found.facts["batch"] != self.config.batch or found.facts["seed"] != self.clock.seed:
             raise UserError(f"{self.folder} was started with another batch size or seed; use a new --out")
         step = int(found.facts["step"])
+        self.seconds = float(found.facts.get("seconds", 0.0))
         self._fill_moments(found, step)
         with torch.no_grad():
             torch._foreach_copy_(self.weights, self.masters)

@@ -11,6 +11,7 @@ import copy
 import functools
 import json
 import os
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,8 @@ class Run:
         parts = (network, schedule, vae)
         task = DiffusionTask(stage, latents, words, parts, self.compute, self.recipe.seed)
 
-        def keep_model(unet: nn.Module, clock: Clock) -> None:
-            self._save_model(clip, vae, unet, clock)
+        def keep_model(unet: nn.Module, clock: Clock, hours: float) -> None:
+            self._save_model(clip, vae, unet, {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)})
 
         self._train(task, keep_model)
 
@@ -158,8 +159,18 @@ class Run:
         mirror = torch.tensor([may_mirror(r) for r in records])
         return Latents(stored["plain"], stored["mirrored"], mirror, sampling_weights(records))
 
-    def _save_model(self, clip: Any, vae: Any, unet: Any, clock: Clock) -> None:
-        facts = {"recipe": self.recipe.to_dict(), "pictures_seen": clock.pictures, "data": self.data}
+    def _save_model(self, clip: Any, vae: Any, unet: Any, progress: dict[str, Any]) -> None:
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.machine()
+        hardware = f"{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {self.choice.name}"
+        sources = sorted({(r.style, r.licence, r.author) for r in self.train_set.records})
+        facts = {
+            "name": self.recipe.name,
+            **progress,
+            "pictures": len(self.train_set.records),
+            "hardware": hardware,
+            "sources": [list(source) for source in sources],
+            "recipe": self.recipe.to_dict(),
+        }
         styles = tuple(sorted({r.style for r in self.train_set.records if r.style}))
         schedule = ScheduleConfig().build()
         model = TextToImage(self.tokenizer, clip.text, unet, vae, schedule, "v", styles, facts, clip)

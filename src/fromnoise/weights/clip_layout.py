@@ -14,7 +14,7 @@ from fromnoise.models.clip.clip import CLIP, CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig, TextTower
 from fromnoise.weights.configs import build, check_fixed
-from fromnoise.weights.files import check_state, read_json, read_weights, write_json, write_weights
+from fromnoise.weights.files import check_state, empty, read_json, read_weights, write_json, write_weights
 from fromnoise.weights.names import Entry, Table, entries, inside, to_foreign, to_ours
 
 WEIGHTS = "model"
@@ -219,8 +219,7 @@ def _save(network: nn.Module, config: dict[str, Any], table: Table, folder: Path
 
 
 def _load(config: Any, table: Table, folder: Path) -> Any:
-    with torch.device("meta"):
-        network = config.build()
+    network = empty(config)
     names = entries(network.state_dict(), table)
     file, state = read_weights(folder, WEIGHTS)
     state = {name: x for name, x in _prefixed(state, names).items() if not name.endswith("position_ids")}

@@ -25,7 +25,7 @@ from fromnoise.weights.configs import (
     vae_from_foreign,
     vae_to_foreign,
 )
-from fromnoise.weights.files import check_state, read_json, read_weights, write_json, write_weights
+from fromnoise.weights.files import check_state, empty, read_json, read_weights, write_json, write_weights
 from fromnoise.weights.names import Entry, entries, modern, to_foreign, to_ours, unet_table, vae_table
 
 WEIGHTS = "diffusion_pytorch_model"
@@ -63,7 +63,7 @@ def load_unet(folder: Path) -> UNet:
         UserError: a file is missing or damaged, does not fit its config, or needs what our U-Net does not have.
     """
     config = unet_from_foreign(read_json(folder / "config.json"), folder / "config.json")
-    network = _empty(config)
+    network = empty(config)
     names = entries(network.state_dict(), unet_table(config), not config.use_linear_projection)
     return _fill(network, folder, names)
 
@@ -83,7 +83,7 @@ def load_vae(folder: Path) -> VAE:
     """
     values = read_json(folder / "config.json")
     config = vae_from_foreign(values, folder / "config.json")
-    network = _empty(config)
+    network = empty(config)
     vae = _fill(network, folder, entries(network.state_dict(), vae_table(config)))
     scale, shift = values.get("scaling_factor", 0.18215), values.get("shift_factor") or 0.0
     if (scale, shift) != (1, 0):
@@ -113,12 +113,6 @@ def load_scheduler(folder: Path) -> tuple[dict[str, Any], str]:
     """
     file = folder / "scheduler_config.json"
     return schedule_from_foreign(read_json(file), file)
-
-
-def _empty(config: Any) -> Any:
-    """Build a network whose tensors take no memory and no time; ``_fill`` puts the stored ones in their place."""
-    with torch.device("meta"):
-        return config.build()
 
 
 def _fill(network: Any, folder: Path, names: list[Entry]) -> Any:

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from fromnoise.errors import UserError
 
@@ -95,3 +96,24 @@ def check_state(file: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
         if tuple(state[name].shape) != shape:
             got = tuple(state[name].shape)
             raise UserError(f"{file} does not fit its config.json: '{name}' is {got}, expected {shape}")
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Skips everything that fills a tensor in place: the stored weights will replace it."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name.endswith("_") and not name.startswith("_") and name != "requires_grad_":
+            return args[0] if args else next(iter((kwargs or {}).values()))
+        return func(*args, **(kwargs or {}))
+
+
+def empty(config: Any) -> Any:
+    """Build a network whose tensors take no memory and no time, to be given the stored ones.
+
+    Initialising tensors without memory would make torch import a second of Python decompositions.
+    """
+    with torch.device("meta"), _NoInitialisation():
+        return config.build()

@@ -54,13 +54,14 @@ class ImageTower(nn.Module):
         self.config = config
         width = config.width
         self.patch = nn.Conv2d(3, width, config.patch, stride=config.patch, bias=False)
-        self.class_token = nn.Parameter(torch.randn(width) * width**-0.5)
+        self.class_token = nn.Parameter(torch.empty(width))
         self.position = nn.Embedding((config.pixels // config.patch) ** 2 + 1, width)
         self.norm_in = nn.LayerNorm(width, EPS)
         inside = config.mlp_ratio * width
         self.blocks = nn.ModuleList(Block(width, config.heads, inside, config.activation) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(width, EPS)
         initialise_(self, width, config.layers)
+        nn.init.normal_(self.class_token, std=width**-0.5)
         # A patch of n numbers in -1..1 should come out with about unit variance.
         nn.init.normal_(self.patch.weight, std=(3 * config.patch**2) ** -0.5)
 
