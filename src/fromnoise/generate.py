@@ -35,10 +35,10 @@ class Request(Config):
         prompt: what the picture should show; "" only with ``free``.
         negative: what it should not show.
         style: one of the model's styles, added to the prompt in the words it was trained on.
-        seed: of the first picture; picture i uses seed + i.
+        seed: of the first picture; picture i uses seed + i. On the CPU torch's generator reads its lowest 32 bits.
         count: how many pictures.
         steps: moves of the sampler, 1…1000.
-        guidance: scale of classifier-free guidance; 1 = off.
+        guidance: scale of classifier-free guidance; 1 = off, 0 = deaf to the prompt, larger = closer to the words.
         interval: (lowest, highest) t at which guidance acts.
         rescale: 0…1, how far the contrast that guidance adds is taken back.
         sampler: name of the sampler.
@@ -135,11 +135,12 @@ def conditioned(model: TextToImage, request: Request) -> tuple[Denoiser, Tensor]
     """The (guided) denoiser of a complete request, and the prompt's features for each picture, [count,L,D]."""
     words = model.embed([prompt_text(request)]).repeat(request.count, 1, 1)
     plain = model.denoiser()
-    if request.guidance == 1.0 or (request.free and not request.negative):
+    scale = 1.0 if request.guidance is None else request.guidance  # 0 is a scale of its own, not "off"
+    if scale == 1.0 or prompt_text(request) == request.negative:  # equal words pull nowhere
         return plain, words
     away = model.embed([request.negative]).repeat(request.count, 1, 1)
     interval, rescale = request.interval or (0, model.schedule.steps), request.rescale or 0.0
-    return ClassifierFreeGuidance(plain, away, request.guidance or 1.0, interval, rescale), words
+    return ClassifierFreeGuidance(plain, away, scale, interval, rescale), words
 
 
 def batches(request: Request, size: int = MOST_AT_ONCE) -> Iterator[Request]:
@@ -163,9 +164,10 @@ def preview(model: TextToImage, latents: Tensor) -> Tensor:
     return model.decode(latents)
 
 
-def cut_off(model: TextToImage, request: Request) -> str:
-    """The end of the prompt that the text tower cannot see; "" when all of it fits."""
-    return model.tokenizer.cut(prompt_text(request))
+def cut_off(model: TextToImage, request: Request) -> tuple[str, ...]:
+    """What the text tower cannot see: the end of the prompt, of the negative prompt, or nothing when all fits."""
+    ends = (model.tokenizer.cut(text) for text in (prompt_text(request), request.negative))
+    return tuple(end for end in ends if end)
 
 
 def _check_numbers(r: Request, most_steps: int) -> None:
@@ -187,6 +189,9 @@ def _check_numbers(r: Request, most_steps: int) -> None:
 
 
 def _check_words(request: Request, model: TextToImage) -> None:
+    for text in (request.prompt, request.negative):
+        if any(0xD800 <= ord(sign) < 0xE000 for sign in text):  # what is left of bytes in another encoding
+            raise UserError("the prompt is not valid UTF-8 text; set the terminal to UTF-8")
     if request.free and request.prompt.strip():
         raise UserError("--free draws without any prompt; leave out either the prompt or --free")
     if not request.free and not request.prompt.strip():

@@ -6,6 +6,7 @@ as a request from the command line.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from fromnoise.generate import Request
 
 KEY = "fromnoise"
 MOST_METADATA = 64 * 1024
+MOST_PIXELS = 4096 * 4096  # reading the metadata unpacks the picture, and a small file can hold a huge one
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Origin(Config):
         model: name of the model.
         model_hash: 12 hex digits over its weights and tokenizer.
         version: of fromnoise.
+        index: which picture of the batch, or which line of the prompts, it was.
     """
 
     request: Request
     model: str
     model_hash: str
     version: str
+    index: int = 0
 
 
 def to_image(picture: Tensor) -> Image.Image:
@@ -69,13 +73,7 @@ def read_origin(file: Path) -> Origin:
     Raises:
         UserError: not a picture, not one of ours, or its metadata is damaged or too large.
     """
-    try:
-        with Image.open(file) as picture:
-            text: Any = getattr(picture, "text", {}).get(KEY)
-    except FileNotFoundError:
-        raise UserError(f"there is no file {file}") from None
-    except (OSError, ValueError, UnidentifiedImageError, SyntaxError) as error:
-        raise UserError(f"{file} cannot be read as a picture: {error}") from None
+    text = _stored_text(file)
     if not text:
         raise UserError(f"{file} does not say how it was drawn; only PNG files drawn by fromnoise do")
     if len(text) > MOST_METADATA:
@@ -84,6 +82,20 @@ def read_origin(file: Path) -> Origin:
         return Origin.from_dict(json.loads(text))
     except (ValueError, TypeError, AttributeError, RecursionError, UserError) as error:
         raise UserError(f"the metadata in {file} is damaged: {error}") from None
+
+
+def _stored_text(file: Path) -> str | None:
+    """The JSON chunk of a PNG, not yet trusted; None when there is none."""
+    try:
+        with Image.open(file) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise UserError(f"{file} is larger than any picture drawn by fromnoise")
+            text: Any = getattr(picture, "text", {}).get(KEY)
+            return text
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}") from None
+    except (OSError, ValueError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{file} cannot be read as a picture: {error}") from None
 
 
 def write_atomically(file: Path, data: bytes) -> None:
@@ -97,8 +109,10 @@ def write_atomically(file: Path, data: bytes) -> None:
         draft.write_bytes(data)
         os.replace(draft, file)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise UserError(f"cannot write {file}: {error.strerror or error}") from None
+    finally:  # also after Ctrl-C; once the draft is renamed there is nothing left to remove
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def as_tensor(file: Path) -> Tensor:
@@ -115,6 +129,8 @@ def _readable(origin: Origin) -> str:
         "Steps": r.steps,
         "Sampler": r.sampler,
         "CFG scale": r.guidance,
+        "CFG rescale": r.rescale,
+        "CFG interval": r.interval and f"{r.interval[0]} to {r.interval[1]}",
         "Seed": r.seed,
         "Style": r.style,
         "Model": origin.model,

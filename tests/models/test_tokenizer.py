@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,8 @@ TEXTS = [
 ] * 4
 ODD = ["", " ", "A  Cat\n\tdog's I'll  x", "日本語 emoji 😀👍🏽", "ÅNGSTRÖM Café", "e\u0301", "12345 a1b2", "!!!??",
        "\x00\x07 control", "word " * 300, "İstanbul ß ﬁ", "it's we've they'd I'm", "\u200b zero\u200dwidth", "a\u00a0b",
-       "𝔘𝔫𝔦", "——…“”", "<|endoftextt|>", "http://x.y/z?a=b&c=d", "🇩🇪🏳️‍🌈", "ﷺ", "\ud7ff"]  # fmt: skip
+       "𝔘𝔫𝔦", "——…“”", "<|endoftextt|>",
+       "a <|endoftext|> b<|startoftext|>", "http://x.y/z?a=b&c=d", "🇩🇪🏳️‍🌈", "ﷺ", "\ud7ff"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -104,5 +107,69 @@ def test_a_broken_folder_is_named(folder: Path, tmp_path: Path, damage: str) -> 
     with pytest.raises(UserError, match=damage):
         Tokenizer.load(tmp_path / "t")
     (tmp_path / "t" / damage).write_bytes(b"\xff{")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=damage):
         Tokenizer.load(tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("merges.txt", ""),  # every prompt would still get ids, but wrong ones
+        ("merges.txt", "#version: 0.2\nr e d\n"),
+        ("merges.txt", "#version: 0.2\nred\n"),
+        ("vocab.json", "{}"),
+        ("vocab.json", '{"a": "x"}'),
+        ("vocab.json", "[1]"),
+        ("tokenizer_config.json", '{"model_max_length": "long"}'),
+        ("tokenizer_config.json", '{"model_max_length": 0}'),
+    ],
+)
+def test_a_damaged_file_is_named(folder: Path, tmp_path: Path, name: str, content: str) -> None:
+    shutil.copytree(folder, tmp_path / "t")
+    (tmp_path / "t" / name).write_text(content)
+    with pytest.raises(UserError, match=name):
+        Tokenizer.load(tmp_path / "t")
+
+
+def test_merges_cut_short_at_a_line_are_noticed(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "t")
+    merges = tmp_path / "t" / "merges.txt"
+    merges.write_text("\n".join(merges.read_text().splitlines()[:-20]) + "\n")
+    with pytest.raises(UserError, match=r"merges\.txt"):
+        Tokenizer.load(tmp_path / "t")
+
+
+@pytest.mark.parametrize("content", ["{}", "{", '{"model": {"vocab": {}, "merges": [1]}}', '{"model": []}'])
+def test_a_damaged_tokenizer_json_is_named(folder: Path, tmp_path: Path, content: str) -> None:
+    shutil.copy(folder / "tokenizer_config.json", tmp_path)
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(UserError, match=r"tokenizer\.json"):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_context_that_transformers_left_open_is_the_usual_one(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "t")
+    (tmp_path / "t" / "tokenizer_config.json").write_text('{"model_max_length": 1000000000000000019884624838656}')
+    assert Tokenizer.load(tmp_path / "t").context == 77
+
+
+def test_bytes_that_are_not_text_are_refused(folder: Path) -> None:
+    tokenizer = Tokenizer.load(folder)
+    argument = b"red \xff".decode("utf-8", "surrogateescape")  # as Python hands over a broken argument
+    for read in (tokenizer.cut, tokenizer.count, tokenizer.tokens, lambda text: tokenizer.encode([text])):
+        with pytest.raises(UserError, match=r"character 5 .* not valid Unicode"):
+            read(argument)
+
+
+def test_training_does_not_depend_on_the_process(folder: Path) -> None:
+    """Hash maps are seeded per process; the order of equally frequent pairs must not follow them."""
+    code = f"""
+import pathlib, sys
+from fromnoise.models.clip.tokenizer import Tokenizer
+folder = pathlib.Path(sys.argv[1])
+Tokenizer.train({TEXTS!r}, vocab_size=700, context=16).save(folder)
+"""
+    again = folder.parent / "another_process"
+    subprocess.run([sys.executable, "-c", code, str(again)], check=True, timeout=60)
+    for name in ("vocab.json", "merges.txt", "tokenizer.json"):
+        assert (again / name).read_bytes() == (folder / name).read_bytes()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +21,6 @@ from fromnoise.inspection.film import SUFFIXES, Film, save_film
 from fromnoise.picture_file import Origin, as_tensor, read_origin, save_png
 from fromnoise.system import DEFAULT_MODEL, TextToImage, find_model
 
-PROMPTS_AT_ONCE = 16
 ERRORS = Console(stderr=True)
 
 
@@ -34,20 +35,20 @@ class Job:
 
 
 def load(folder: Path | None) -> tuple[str, TextToImage]:
-    """The model and its name."""
-    name = Path(folder).name if folder is not None else DEFAULT_MODEL
-    return name, TextToImage.load(find_model(folder))
+    """The model and its name: what its card says, since every run's folder is called "model"."""
+    model = TextToImage.load(find_model(folder))
+    return str(model.card.get("name") or (folder or Path(DEFAULT_MODEL)).resolve().name), model
 
 
 def draw_pictures(job: Job) -> list[Path]:
     """Draw a request's pictures, and their films if asked for; everything is checked before the first step."""
     name, model = job.model
     request = complete(model, job.request)
-    files = _files(job.out or _free_name(request), request.count, (".png",))
+    files = _files(job.out or _free_name(_named_after(request), request.count), request.count, (".png",))
     films = _files(job.film, request.count, SUFFIXES) if job.film else []
     if set(files) & set(films):
         raise UserError("--film and --out name the same file")
-    _warn_of_cut(model, request)
+    _warn_of_cut(model, [request])
     done: list[Path] = []
     with _bar() as bar:
         task = bar.add_task("drawing", total=(request.steps or 0) * -(-request.count // 64))
@@ -55,7 +56,7 @@ def draw_pictures(job: Job) -> list[Path]:
             film = Film(model)
             for event in events(model, part):
                 if isinstance(event, Finished):
-                    done += _write(event, part, (name, model), files[len(done) :])
+                    done += _write(event, request, (name, model), files[len(done) :])
                     for i, file in enumerate(films[len(done) - part.count : len(done)]):
                         save_film(film.frames(i), file)
                 else:
@@ -67,96 +68,111 @@ def draw_pictures(job: Job) -> list[Path]:
     return done
 
 
-def draw_prompts(model: tuple[str, TextToImage], request: Request, prompts: Path, folder: Path) -> None:
-    """Draw one picture per line into ``folder/0000.png`` …; pictures that are there already are kept."""
-    lines = _lines(prompts)
-    requests = [complete(model[1], replace(request, prompt=line)) for line in lines]
+def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
+    """Draw one picture per line into ``folder/0000.png`` …; pictures that are there already are kept.
+
+    Args:
+        job: ``out`` is the folder; line i is drawn with the request's seed + i.
+        prompts: a text file, one prompt per line.
+        any_seed: nobody asked for the request's seed; the one of an interrupted run is taken up instead.
+
+    Returns:
+        The seed of the first line.
+    """
+    model, folder, lines = job.model, job.out or Path(), _lines(prompts)
     width = max(4, len(str(len(lines) - 1)))
     files = [folder / f"{i:0{width}d}.png" for i in range(len(lines))]
-    _make_folder(folder)
-    for r in requests:
-        _warn_of_cut(model[1], r)
-    todo = [(r, f) for r, f in zip(requests, files, strict=True) if not _is_drawn(f, r, model[1].hash)]
+    requests = _line_requests(model[1], job.request, lines)
+    before = _seed_before(files, requests, model[1].hash) if any_seed else None
+    if before is not None:
+        requests = _line_requests(model[1], replace(job.request, seed=before), lines)
+    make_folder(folder)
+    _warn_of_cut(model[1], requests)
+    todo = [i for i, r in enumerate(requests) if not _is_drawn(files[i], r, model[1].hash)]
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     with _bar() as bar:
-        task = bar.add_task("drawing", total=len(todo))
-        for r, file in todo:
-            save_png(draw(model[1], r)[0], file, _origin(r, r.seed, model))
-            bar.advance(task)
+        for i in bar.track(todo, description="drawing"):
+            save_png(draw(model[1], requests[i])[0], files[i], _origin(requests[i], model, i))
     print(folder)
+    return requests[0].seed
 
 
 def redraw(picture: Path, folder: Path | None, out: Path | None) -> None:
     """Draw a picture again from what its file says, bit for bit."""
     origin = read_origin(picture)
-    model = load(folder if folder is not None else _model_named(origin.model))
+    needed = f"{picture} was drawn by {origin.model} ({origin.model_hash})"
+    model = load(folder if folder is not None else _shipped(origin.model, needed))
     if model[1].hash != origin.model_hash:
-        raise UserError(
-            f"{picture} was drawn by {origin.model} ({origin.model_hash}); this model is {model[0]} "
-            f"({model[1].hash}). Give its folder with --model"
-        )
-    file = _files(out or picture.with_name(f"{picture.stem}-again.png"), 1, (".png",))[0]
+        raise UserError(f"{needed}; this model is {model[0]} ({model[1].hash}). Give its folder with --model")
+    file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
+    before = as_tensor(picture)
     drawn = draw(model[1], replace(origin.request, count=1))[0]
     save_png(drawn, file, replace(origin, version=__version__))
-    same = torch.equal(drawn, as_tensor(picture)) if file != picture else True
     print(file)
-    if not same:
+    if not torch.equal(drawn, before):
         ERRORS.print("the pixels differ from the file: it was edited, or drawn on another kind of machine")
 
 
 def _write(event: Finished, request: Request, model: tuple[str, TextToImage], files: list[Path]) -> list[Path]:
     written = []
     for picture, seed, file in zip(event.pictures, event.seeds, files, strict=False):
-        save_png(picture, file, _origin(request, seed, model))
+        origin = _origin(replace(request, seed=seed, count=1), model, seed - request.seed)
+        save_png(picture, file, origin)
         written.append(file)
     return written
 
 
-def _origin(request: Request, seed: int, model: tuple[str, TextToImage]) -> Origin:
-    return Origin(replace(request, seed=seed, count=1), model[0], model[1].hash, __version__)
+def _origin(request: Request, model: tuple[str, TextToImage], index: int) -> Origin:
+    return Origin(request, model[0], model[1].hash, __version__, index)
 
 
 def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:
     """The files to write, checked for a known suffix and a writable folder."""
     if out.suffix.lower() not in suffixes:
         raise UserError(f"'{out}' should end in {' or '.join(suffixes)}")
-    if out.is_dir():
-        raise UserError(f"'{out}' is a folder; name a file")
-    _check_writable(out.parent)
-    if count == 1:
-        return [out]
-    return [out.with_name(f"{out.stem}-{i}{out.suffix}") for i in range(count)]
+    check_writable(out.parent)
+    files = [out] if count == 1 else [out.with_name(f"{out.stem}-{i}{out.suffix}") for i in range(count)]
+    for file in files:
+        if file.is_dir():
+            raise UserError(f"'{file}' is a folder; name a file")
+    return files
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that does not exist or cannot be written to, before anything is drawn."""
     if not folder.is_dir():
         raise UserError(f"there is no folder '{folder}'; make it first or name another --out")
     if not os.access(folder, os.W_OK):
         raise UserError(f"the folder '{folder}' cannot be written to; name another --out")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder that may exist already, or say why not."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder '{folder}': {error.strerror}") from None
-    _check_writable(folder)
+    check_writable(folder)
 
 
-def _free_name(request: Request) -> Path:
-    """A file name made of the prompt that overwrites nothing."""
-    words = re.sub(r"[^a-z0-9]+", "-", prompt_text(request).lower()).strip("-")[:48] or "free"
+def _named_after(request: Request) -> Path:
+    words = re.sub(r"[^a-z0-9]+", "-", prompt_text(request).lower()).strip("-")[:48]
+    return Path(f"{words or ('free' if request.free else 'picture')}.png")
+
+
+def _free_name(file: Path, count: int) -> Path:
+    """A name that we chose ourselves, changed until it overwrites nothing."""
     for i in range(10_000):
-        file = Path(f"{words}{f'-v{i}' if i else ''}.png")
-        if not any(f.exists() for f in _files(file, request.count, (".png",))):
-            return file
-    raise UserError("the folder is full of pictures of this prompt; name an --out")
+        candidate = file.with_stem(f"{file.stem}-v{i}") if i else file
+        if not any(f.exists() for f in (candidate, *_files(candidate, count, (".png",)))):
+            return candidate
+    raise UserError(f"there are too many pictures called {file.stem}; name an --out")
 
 
 def _lines(prompts: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in prompts.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in prompts.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the prompts in {prompts}: {error}") from None
     while lines and not lines[-1]:
@@ -168,6 +184,21 @@ def _lines(prompts: Path) -> list[str]:
     return lines
 
 
+def _line_requests(model: TextToImage, request: Request, lines: list[str]) -> list[Request]:
+    return [complete(model, replace(request, prompt=line, seed=request.seed + i)) for i, line in enumerate(lines)]
+
+
+def _seed_before(files: list[Path], requests: list[Request], model_hash: str) -> int | None:
+    """The seed of an interrupted run of these very requests, or None: read from its first picture."""
+    for i, (file, request) in enumerate(zip(files, requests, strict=True)):
+        if file.exists():
+            with contextlib.suppress(UserError):
+                seed = read_origin(file).request.seed
+                if seed >= i and _is_drawn(file, replace(request, seed=seed), model_hash):
+                    return seed - i
+    return None
+
+
 def _is_drawn(file: Path, request: Request, model_hash: str) -> bool:
     """Whether the file already holds this request, drawn by this model."""
     try:
@@ -177,17 +208,28 @@ def _is_drawn(file: Path, request: Request, model_hash: str) -> bool:
     return origin.request == request and origin.model_hash == model_hash
 
 
-def _warn_of_cut(model: TextToImage, request: Request) -> None:
-    if lost := cut_off(model, request):
-        room = model.tokenizer.context - 2
+def _warn_of_cut(model: TextToImage, requests: Iterable[Request]) -> None:
+    """Say once what the model cannot see of these prompts."""
+    room = model.tokenizer.context - 2
+    for lost in dict.fromkeys(end for request in requests for end in cut_off(model, request)):
         ERRORS.print(f"warning: the model reads {room} tokens; it does not see “{lost}”", highlight=False, markup=False)
 
 
-def _model_named(name: str) -> Path | None:
-    """The shipped model of this name, or None for the default one. A name from a file is never used as a path."""
-    return Path(name) if re.fullmatch(r"[\w-]+", name) and not Path(name).exists() else None
+def _shipped(name: str, needed: str) -> Path:
+    """The shipped model of this name. A name from a file is never used as a path.
+
+    Raises:
+        UserError: there is none; ``needed`` tells which model is asked for.
+    """
+    if name != DEFAULT_MODEL and (not re.fullmatch(r"[\w-]+", name) or Path(name).exists()):
+        raise UserError(f"{needed}. Give the model's folder with --model")
+    try:
+        return find_model(None if name == DEFAULT_MODEL else Path(name))
+    except UserError:
+        raise UserError(f"{needed}, which is not shipped with fromnoise. Give its folder with --model") from None
 
 
 def _bar() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=ERRORS, transient=True)
+    # Off a terminal a bar would leave an empty line in what should hold one clear line at most.
+    return Progress(*columns, console=ERRORS, transient=True, disable=not ERRORS.is_terminal)

@@ -44,7 +44,11 @@ def main() -> None:
     # Idle OpenMP threads that spin would slow down everything beside them; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()  # a closed pipe shows here, where it is caught, and not while Python shuts down
+        if code == 130:  # newer versions of typer turn Ctrl-C into this
+            print("stopped", file=sys.stderr)
+        sys.exit(code)
     except UserError as error:
         sys.exit(_complain(str(error)))
     except _USAGE_ERROR as error:
@@ -58,8 +62,14 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # a name that is too long, a full disk, a file that may not be read
+        if error.filename is None:
+            raise
+        sys.exit(_complain(f"{error.filename}: {error.strerror}"))
 
 
 def _complain(message: str) -> int:
-    print("fromnoise: " + " ".join(message.split()), file=sys.stderr)
+    # Messages quote what stands in files of others: no control characters into the terminal.
+    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))
+    print(f"fromnoise: {line}", file=sys.stderr)
     return 2

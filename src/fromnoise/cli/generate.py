@@ -28,7 +28,7 @@ def generate(
     model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
     out: Annotated[Path | None, typer.Option(help="A .png file; with --prompts a folder.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): from static to picture.")] = None,
-    prompts: Annotated[Path | None, typer.Option(help="A text file with one prompt per line.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="A text file, one prompt a line; line i has seed + i.")] = None,
     free: Annotated[bool, typer.Option("--free", help="Draw without any prompt.")] = False,
     again: Annotated[Path | None, typer.Option(help="Redraw this picture exactly.")] = None,
 ) -> None:
@@ -46,11 +46,13 @@ def generate(
     request = _request(values)
     if prompts is not None:
         _not_with_prompts(values)
-        drawing.draw_prompts(drawing.load(model), request, prompts, _needed(out))
+        _needed(out)
+        first = drawing.draw_prompts(_job(values, request, drawing.load(model)), prompts, seed is None)
     else:
         drawing.draw_pictures(_job(values, request, drawing.load(model)))
+        first = request.seed
     if seed is None:
-        typer.echo(f"seed {request.seed}")
+        typer.echo(f"seed {first}")
 
 
 def _request(values: dict[str, Any]) -> Any:
@@ -68,8 +70,8 @@ def _job(values: dict[str, Any], request: Any, model: Any) -> Job:
 
 
 def _only_with_again(values: dict[str, Any]) -> None:
-    given = [k for k, v in values.items() if v not in (None, "", False) and k not in ("again", "model", "out")]
-    if [k for k in given if not (k == "count" and values[k] == 1)]:
+    unset: dict[str, Any] = {"prompt": "", "negative": "", "count": 1, "free": False}
+    if [k for k, v in values.items() if k not in ("again", "model", "out") and v != unset.get(k)]:
         raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")
 
 
@@ -80,7 +82,6 @@ def _not_with_prompts(values: dict[str, Any]) -> None:
         raise UserError("--prompts draws one picture per line; leave out -n and repeat lines instead")
 
 
-def _needed(out: Path | None) -> Path:
+def _needed(out: Path | None) -> None:
     if out is None:
         raise UserError("--prompts needs --out FOLDER for its pictures")
-    return out

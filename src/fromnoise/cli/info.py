@@ -11,6 +11,7 @@ import typer
 def info(model: Annotated[Path | None, typer.Argument(help="A model's folder or name.")] = None) -> None:
     """Print a model's styles, sizes, defaults and training facts."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from fromnoise.cli.drawing import load
@@ -19,13 +20,15 @@ def info(model: Annotated[Path | None, typer.Argument(help="A model's folder or 
     table = Table(show_header=False, box=None)
     side = system.latent_shape()[1] * system.vae.factor
     parts = {"text tower": system.text_tower, "U-Net": system.unet, "VAE": system.vae}
+    if system.clip is not None:
+        parts["image tower"] = system.clip.image
     millions = ", ".join(f"{k} {sum(p.numel() for p in v.parameters()) / 1e6:.1f} M" for k, v in parts.items())
-    table.add_row("model", f"{name} ({system.hash})")
+    table.add_row("model", escape(f"{name} ({system.hash})"))
     table.add_row("pictures", f"{side}×{side} pixels from latents {'×'.join(map(str, system.latent_shape()))}")
     table.add_row("parameters", millions)
-    table.add_row("styles", ", ".join(system.styles) or "none")
+    table.add_row("styles", escape(", ".join(system.styles)) or "none")
     table.add_row("defaults", ", ".join(f"{k} {v}" for k, v in system.defaults.to_dict().items()))
     for key, value in system.card.items():
-        if not isinstance(value, dict):
-            table.add_row(key.replace("_", " "), str(value))
+        if key != "name" and not isinstance(value, dict | list):  # recipes and sources are for programs
+            table.add_row(escape(key.replace("_", " ")), escape(str(value)))
     Console().print(table, highlight=False)

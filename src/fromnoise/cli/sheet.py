@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fromnoise.errors import UserError
+
+if TYPE_CHECKING:
+    from fromnoise.generate import Request
+
 PROMPTS = ("red apple", "cat face", "house", "sailboat", "tulip", "automobile", "mushroom", "fish")
+DEFAULT_OUT = Path("pictures/first.png")
 
 
 def sheet(
-    out: Annotated[Path, typer.Option(help="Where to write the sheet (.png).")] = Path("pictures/first.png"),
+    out: Annotated[Path, typer.Option(help="Where to write the sheet (.png).")] = DEFAULT_OUT,
     model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A row of the sheet; may be given several times.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
@@ -23,26 +29,31 @@ def sheet(
 
     import torch
 
-    from fromnoise.cli.drawing import _check_writable, load
-    from fromnoise.errors import UserError
-    from fromnoise.generate import Request, draw
+    from fromnoise.cli import drawing
+    from fromnoise.generate import complete, draw
     from fromnoise.inspection.sheet import contact_sheet
     from fromnoise.picture_file import write_atomically
 
-    if out.suffix.lower() != ".png":
-        raise UserError(f"'{out}' should end in .png")
-    _check_writable(out.parent)
-    name, system = load(model)
+    if out.suffix.lower() != ".png" or out.is_dir():
+        raise UserError(f"'{out}' should be a file that ends in .png")
+    name, system = drawing.load(model)
     rows, styles = tuple(prompt or PROMPTS), system.styles or ("",)
+    requests = [complete(system, request) for request in _cells(rows, styles, seed, steps)]
+    if out == DEFAULT_OUT:  # the folder of a name that was typed is checked for a slip, not made
+        drawing.make_folder(out.parent)
+    drawing.check_writable(out.parent)
     begin = time.perf_counter()
-    requests = [
-        Request(prompt=p, style=s or None, seed=seed + i * len(styles) + j, steps=steps)
-        for i, p in enumerate(rows)
-        for j, s in enumerate(styles)
-    ]
     pictures = torch.cat([draw(system, request) for request in requests])
     seconds = time.perf_counter() - begin
     buffer = io.BytesIO()
     contact_sheet(pictures, rows, styles).save(buffer, "PNG")
     write_atomically(out, buffer.getvalue())
     print(f"{len(requests)} pictures by {name} in {seconds:.1f} s: {out.resolve()}")
+
+
+def _cells(rows: tuple[str, ...], styles: tuple[str, ...], seed: int, steps: int | None) -> list[Request]:
+    """One request per cell, row by row, each with a seed of its own."""
+    from fromnoise.generate import Request
+
+    pairs = [(row, style) for row in rows for style in styles]
+    return [Request(prompt=row, style=s or None, seed=seed + i, steps=steps) for i, (row, s) in enumerate(pairs)]

@@ -58,10 +58,15 @@ class CLIP(nn.Module):
 def clip_loss(image: Tensor, text: Tensor, logit_scale: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy between how well pictures and captions match and how well they should, in both directions.
 
-    CLIP's own target is the identity matrix. On a small set the same caption belongs to several pictures of a
-    batch, the identity calls equal captions wrong answers, and the loss gets stuck near ln(batch) (reported as
-    open_clip issues 17 and 821). With ``targets`` that share the match among equal captions, the smallest
-    possible loss is the targets' entropy and training gets there.
+    CLIP's own target is the identity matrix (figure 3 of the paper). ``targets`` may also share a match among
+    several captions; the smallest possible loss is then their entropy, not 0.
+
+    Sharing among *equal* captions changes neither the value nor the gradient: equal captions have equal
+    embeddings, so the identity's rows already average to the shared ones. It only makes the floor known. A loss
+    near ln(batch) means that nothing is told apart yet (open_clip issues 17 and 821 report losses that stop
+    falling); when captions repeat, part of it can never go away: with k captions, each equally often in a batch
+    of B, the floor is ln(B / k). Sharing among *different* captions of one thing ("car", "automobile") does
+    change what is learnt: it pulls them together where the identity pushes them apart.
 
     Args:
         image: unit vectors (B, P).

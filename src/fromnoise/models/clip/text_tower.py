@@ -89,7 +89,7 @@ class TextTower(nn.Module):
 
 @torch.no_grad()
 def initialise_(tower: nn.Module, width: int, layers: int) -> None:
-    """Initial weights of CLIP's reference code: small, and smaller where blocks add to the residual stream."""
+    """Initial weights much as in CLIP's reference code: small, and smaller where blocks add to the residual stream."""
     out = width**-0.5 * (2 * layers) ** -0.5
     for name, parameter in tower.named_parameters():
         if parameter.ndim < 2:

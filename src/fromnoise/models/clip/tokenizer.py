@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Encoding, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
 from torch import Tensor
 
 from fromnoise.errors import UserError
 
 START, END, WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
+UNSET = 10**6  # transformers writes 1e30 into model_max_length where nobody gave one
+USUAL_CONTEXT = 77  # of all Stable Diffusion models
 # CLIP's own split: contractions, runs of letters, single digits, runs of other signs.
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
@@ -48,7 +50,11 @@ class Tokenizer:
         return self.end_id
 
     def encode(self, texts: list[str]) -> Tensor:
-        """Token ids, int64 (B, context); what does not fit is left out (see ``cut``)."""
+        """Token ids, int64 (B, context); what does not fit is left out (see ``cut``).
+
+        Raises:
+            UserError: a text that is not valid Unicode; so do ``count``, ``cut`` and ``tokens``.
+        """
         rows = []
         for text in texts:
             ids = [self.start_id, *self._ids(text)[: self.context - 2], self.end_id]
@@ -61,7 +67,7 @@ class Tokenizer:
 
     def cut(self, text: str) -> str:
         """The end of the text that does not fit into the context; "" when all of it fits."""
-        encoding = self._backend.encode(text, add_special_tokens=False)
+        encoding = self._encode(text)
         room = self.context - 2
         if len(encoding.ids) <= room:
             return ""
@@ -69,7 +75,7 @@ class Tokenizer:
 
     def tokens(self, text: str) -> list[str]:
         """The text's tokens as they stand in the vocabulary."""
-        return list(self._backend.encode(text, add_special_tokens=False).tokens)
+        return list(self._encode(text).tokens)
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int = 4096, context: int = 32) -> Tokenizer:
@@ -109,20 +115,27 @@ class Tokenizer:
         """Open a tokenizer folder: ``vocab.json`` and ``merges.txt``, or ``tokenizer.json`` where they are missing.
 
         Raises:
-            UserError: a file is missing or damaged.
+            UserError: a file is missing or damaged; the message names it.
         """
-        options = _read_json(folder / "tokenizer_config.json")
+        context = _read_context(folder / "tokenizer_config.json")
+        vocabulary, merges, file = _read_bpe(folder)
+        _check_bpe(vocabulary, merges, file)
         try:
-            vocabulary, merges = _read_bpe(folder)
             model = models.BPE(vocabulary, merges, unk_token=END, end_of_word_suffix=WORD_END)
-            return cls(_backend(model), int(options.get("model_max_length", 77)))
-        except UserError:
-            raise
         except Exception as error:  # the backend raises its own untyped errors
-            raise UserError(f"{folder} does not hold a CLIP tokenizer: {error}") from error
+            raise UserError(f"{file} is damaged: {error}") from error
+        return cls(_backend(model), context)
 
     def _ids(self, text: str) -> list[int]:
-        return list(self._backend.encode(text, add_special_tokens=False).ids)
+        return list(self._encode(text).ids)
+
+    def _encode(self, text: str) -> Encoding:
+        """Tokens of one text; half a character, which is what Python makes of bytes it cannot read, is refused."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"character {error.start + 1} of {text[:60]!r} is not valid Unicode; use UTF-8") from None
+        return self._backend.encode(text, add_special_tokens=False)
 
 
 def _bpe(alphabet: list[str], merges: list[tuple[str, ...]], vocab_size: int) -> models.BPE:
@@ -166,15 +179,58 @@ def _read(file: Path) -> str:
         raise UserError(f"cannot read {file}: {error}; the tokenizer folder is incomplete") from error
 
 
-def _read_bpe(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Vocabulary and merges. transformers 5 writes only ``tokenizer.json``; older files may lack that one."""
+def _read_context(file: Path) -> int:
+    """Longest prompt in tokens; start, end and one more have to fit."""
+    context = _read_json(file).get("model_max_length", USUAL_CONTEXT)
+    if not isinstance(context, int | float) or context < 3:
+        raise UserError(f"{file}: model_max_length should be a number of at least 3, not {context!r}")
+    return USUAL_CONTEXT if context > UNSET else int(context)
+
+
+def _read_bpe(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]], Path]:
+    """Vocabulary, merges and the file of the merges.
+
+    transformers 5 writes only ``tokenizer.json``; older folders may lack that one.
+    """
     if not (folder / "vocab.json").exists() and (folder / "tokenizer.json").exists():
-        model = _read_json(folder / "tokenizer.json")["model"]
-        pairs = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
-        return model["vocab"], [(left, right) for left, right in pairs]
-    lines = _read(folder / "merges.txt").split("\n")
-    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
-    return _read_json(folder / "vocab.json"), [(left, right) for left, right in pairs]
+        file = folder / "tokenizer.json"
+        model = _read_json(file).get("model")
+        if not isinstance(model, dict) or not isinstance(model.get("merges"), list):
+            raise UserError(f"{file} is damaged: it should hold a model with vocab and merges")
+        return _vocabulary(model.get("vocab"), file), _pairs(model["merges"], file), file
+    file = folder / "merges.txt"
+    lines = [line for line in _read(file).split("\n") if line and not line.startswith("#version")]
+    vocab = folder / "vocab.json"
+    return _vocabulary(_read_json(vocab), vocab), _pairs(lines, file), file
+
+
+def _vocabulary(found: Any, file: Path) -> dict[str, int]:
+    if not isinstance(found, dict) or not all(isinstance(i, int) for i in found.values()):
+        raise UserError(f"{file} is damaged: the vocabulary should map tokens to whole numbers")
+    if START not in found or END not in found:
+        raise UserError(f"{file} lacks {START} or {END}; it is not a CLIP tokenizer")
+    return found
+
+
+def _pairs(merges: list[Any], file: Path) -> list[tuple[str, str]]:
+    """Merges as pairs; files hold either two words with a blank between them or lists of two."""
+    pairs = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) if isinstance(m, list) else () for m in merges]
+    for i, pair in enumerate(pairs):
+        if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise UserError(f"{file} is damaged: merge {i + 1} should be two tokens, not {merges[i]!r}")
+    return [(pair[0], pair[1]) for pair in pairs]
+
+
+def _check_bpe(vocabulary: dict[str, int], merges: list[tuple[str, str]], file: Path) -> None:
+    """Refuse a list of merges cut short: every word would still get ids, but wrong ones.
+
+    A tokenizer edited by hand may have a few tokens that no merge makes; a tenth of them is no edit any more.
+    """
+    made = {left + right for left, right in merges}
+    learned = [t for t in vocabulary if t not in (START, END) and len(t.removesuffix(WORD_END)) > 1]
+    lost = [token for token in learned if token not in made]
+    if len(lost) > len(learned) / 10:
+        raise UserError(f"{file} is damaged: no merge makes {len(lost)} of the tokens, e.g. {lost[0]!r}")
 
 
 def _read_json(file: Path) -> dict[str, Any]:

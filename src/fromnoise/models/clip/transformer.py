@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fromnoise.errors import UserError
+from fromnoise.models.layers.attention import attend
 
 EPS = 1e-5
 
@@ -43,9 +44,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         """Map (B, N, width) to (B, N, width); ``causal`` hides later tokens from earlier ones."""
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1))
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal)  # (B, heads, N, d)
-        return self.out(mixed.transpose(1, 2).flatten(2))
+        query, key, value = self.qkv(x).chunk(3, dim=-1)
+        return self.out(attend(query, key, value, self.heads, causal))
 
 
 class Block(nn.Module):
