@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fromnoise.diffusion.samplers import Step
 from fromnoise.errors import UserError
-from fromnoise.generate import Finished, Request, batches, complete, draw, generate
+from fromnoise.generate import Finished, Request, batches, complete, cut_off, draw, generate, preview
 from fromnoise.system import TextToImage
 
 APPLE = Request(prompt="red apple", style="noto", seed=7, steps=4)
@@ -60,6 +61,36 @@ def test_prompt_style_negative_and_guidance_each_change_the_picture(tiny_model: 
     ]
     pictures = torch.cat([draw(tiny_model, r) for r in requests])
     assert len(pictures.unique(dim=0)) == len(requests)
+
+
+def test_guidance_of_zero_is_deaf_to_the_prompt_and_is_not_off(tiny_model: TextToImage) -> None:
+    whole = replace(APPLE, interval=(0, 1000), rescale=0.0)
+    deaf = draw(tiny_model, replace(whole, guidance=0.0)).int()
+    free = draw(tiny_model, replace(whole, prompt="", style=None, free=True)).int()
+    assert (deaf - free).abs().max() <= 1  # u + 0·(c − u), up to rounding
+    assert (deaf - draw(tiny_model, replace(whole, guidance=1.0)).int()).abs().max() > 1
+
+
+def test_guidance_pulls_towards_a_style_without_a_prompt(tiny_model: TextToImage) -> None:
+    request = replace(APPLE, prompt="", free=True)
+    assert not torch.equal(draw(tiny_model, replace(request, guidance=1.0)), draw(tiny_model, request))
+
+
+def test_what_is_cut_off_is_the_end_of_either_prompt(tiny_model: TextToImage) -> None:
+    words = " ".join(["red"] * 10)  # the tiny model reads ten tokens
+    assert cut_off(tiny_model, Request(prompt=words)) == ()
+    assert cut_off(tiny_model, Request(prompt=f"{words} apple", negative=f"{words} sun")) == ("apple", "sun")
+
+
+def test_previews_show_the_noise_first_and_the_picture_last(tiny_model: TextToImage) -> None:
+    *steps, last = generate(tiny_model, APPLE)
+    assert isinstance(last, Finished)
+    first, final = steps[0], steps[-1]
+    assert isinstance(first, Step)
+    assert isinstance(final, Step)
+    assert torch.equal(preview(tiny_model, final.x0_hat), last.pictures)
+    noise = torch.randn(tiny_model.latent_shape(), generator=torch.Generator().manual_seed(APPLE.seed))
+    assert torch.equal(preview(tiny_model, first.x_t), tiny_model.decode(noise[None]))
 
 
 def test_guidance_of_one_costs_one_call_and_more_costs_two(
@@ -120,6 +151,8 @@ def test_ddpm_takes_all_its_steps_unless_told_otherwise(tiny_model: TextToImage)
         ({"seed": 2**63}, "seed"),
         ({"rescale": 1.5}, "rescale"),
         ({"interval": (500, 100)}, "interval"),
+        ({"prompt": "caf\udce9"}, "UTF-8"),
+        ({"negative": "\ud800"}, "UTF-8"),
     ],
 )
 def test_a_wrong_request_is_refused_before_anything_is_drawn(

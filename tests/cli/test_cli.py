@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ from PIL import Image, PngImagePlugin
 from typer.testing import CliRunner
 
 from fromnoise.cli import entry
-from fromnoise.picture_file import as_tensor, read_origin
+from fromnoise.models.unet import UNet
+from fromnoise.picture_file import as_tensor, read_origin, save_png
 
 
 class Result:
@@ -64,7 +68,10 @@ def test_each_picture_of_a_batch_can_be_redrawn_alone(run: Any, tiny_model_folde
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"s-{i}.{e}" for i in range(3) for e in ("gif", "png")]
     assert run("generate", "--again", "s-2.png", "--model", tiny_model_folder, "--out", "t.png").code == 0
     assert as_tensor(tmp_path / "t.png").equal(as_tensor(tmp_path / "s-2.png"))
-    assert read_origin(tmp_path / "s-2.png").request.seed == 7
+    origin = read_origin(tmp_path / "s-2.png")
+    assert (origin.request.seed, origin.request.count, origin.index) == (7, 1, 2)
+    redrawn = [run("generate", "--again", "s-1.png", "--model", tiny_model_folder).out for _ in range(2)]
+    assert redrawn == ["s-1-again.png\n", "s-1-again-v1.png\n"]  # a name we chose ourselves never overwrites
 
 
 def test_a_film_goes_from_static_to_the_picture(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
@@ -89,19 +96,8 @@ def test_prompts_are_drawn_in_order_and_an_interrupted_run_goes_on(
     run: Any, tiny_model_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "p.txt").write_text("red apple\na blue house\nsun\n")
-    arguments = (
-        "generate",
-        "--prompts",
-        "p.txt",
-        "--out",
-        "many",
-        "--steps",
-        2,
-        "--seed",
-        1,
-        "--model",
-        tiny_model_folder,
-    )
+    arguments = ("generate", "--prompts", "p.txt", "--out", "many", "--steps", 2, "--seed", 1)
+    arguments += ("--model", tiny_model_folder)
     assert run(*arguments).code == 0
     files = sorted((tmp_path / "many").iterdir())
     assert [f.name for f in files] == ["0000.png", "0001.png", "0002.png"]
@@ -114,6 +110,35 @@ def test_prompts_are_drawn_in_order_and_an_interrupted_run_goes_on(
     assert files[0].stat().st_mtime_ns == kept
     assert files[1].read_bytes() == whole
     assert files[2].exists()
+
+
+def test_prompts_without_a_seed_take_up_the_seed_of_the_interrupted_run(
+    run: Any, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "p.txt").write_text("\ufeffred apple\nsun\nred apple\n", encoding="utf-8")
+    arguments = ("generate", "--prompts", "p.txt", "--out", "many", "--steps", 2, "--model", tiny_model_folder)
+    first = run(*arguments)
+    before = {f.name: f.read_bytes() for f in (tmp_path / "many").iterdir()}
+    (tmp_path / "many" / "0000.png").unlink()
+    kept = (tmp_path / "many" / "0001.png").stat().st_mtime_ns
+    second = run(*arguments)
+    assert second.out == first.out  # the same folder, the same seed
+    assert "2 of 3 are there already" in second.err
+    assert {f.name: f.read_bytes() for f in (tmp_path / "many").iterdir()} == before
+    assert (tmp_path / "many" / "0001.png").stat().st_mtime_ns == kept
+    assert run(*arguments[:5], "--steps", 3, *arguments[-2:]).out != first.out  # another request begins afresh
+
+
+def test_line_i_uses_seed_plus_i(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("red apple\nsun\nred apple\n")
+    common = ("--steps", 2, "--model", tiny_model_folder)
+    assert run("generate", "--prompts", "p.txt", "--out", "many", "--seed", 5, *common).code == 0
+    assert run("generate", "red apple", "--seed", 7, "--out", "alone.png", *common).code == 0
+    origins = [read_origin(tmp_path / "many" / f"000{i}.png") for i in range(3)]
+    assert [(o.request.seed, o.index) for o in origins] == [(5, 0), (6, 1), (7, 2)]
+    third = as_tensor(tmp_path / "many" / "0002.png")
+    assert third.equal(as_tensor(tmp_path / "alone.png"))
+    assert not third.equal(as_tensor(tmp_path / "many" / "0000.png"))  # a repeated line is another picture
 
 
 def test_free_draws_without_a_prompt(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
@@ -143,12 +168,98 @@ WRONG = [
     (["--out", "no/such/a.png"], "no folder"),
     (["--out", "a.bmp"], "should end in .png"),
     (["--out", "."], "should end in .png"),
+    (["--out", "x" * 300 + ".png"], "too long"),
+    (["--model", "x" * 300], "too long"),
+    (["--negative", "caf\udce9"], "UTF-8"),
     (["--film", "a.mp4"], "should end in .gif or .webp or .png"),
     (["--film", "a.png", "--out", "a.png"], "same file"),
     (["--free"], "--free"),
     (["--prompts", "p.txt"], "--prompts"),
     (["--again", "a.png"], "--again"),
 ]
+
+
+@pytest.mark.parametrize("option", [["--seed", "0"], ["--guidance", "0"], ["-n", "2"], ["--free"], ["--style", "noto"]])
+def test_again_takes_no_settings_beside_it(run: Any, tmp_path: Path, option: list[str]) -> None:
+    done = run("generate", "--again", "a.png", *option)
+    assert done.code == 2
+    assert "its own settings" in done.err
+
+
+def test_a_folder_in_the_way_of_a_picture_is_found_before_drawing(
+    run: Any, tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a-1.png").mkdir()
+    monkeypatch.setattr(UNet, "forward", lambda *_: pytest.fail("drawing had begun"))
+    done = run("generate", "sun", "-n", 2, "--model", tiny_model_folder, "--out", "a.png")
+    assert (done.code, done.err) == (2, "fromnoise: 'a-1.png' is a folder; name a file\n")
+
+
+def test_a_disk_that_is_full_leaves_nothing(
+    run: Any, tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fromnoise.picture_file.os.replace", full)
+    done = run("generate", "sun", "--steps", 1, "--model", tiny_model_folder, "--out", "a.png")
+    assert (done.code, done.err) == (2, "fromnoise: cannot write a.png: No space left on device\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_control_c_says_so_and_leaves_nothing(
+    run: Any, tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(UNet, "forward", interrupt)
+    done = run("generate", "sun", "--steps", 3, "--model", tiny_model_folder, "--out", "a.png")
+    assert done.code == 130
+    assert done.err.strip() == "stopped"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_reader_that_leaves_early_gets_no_traceback(buffered: bool) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    environment |= {} if buffered else {"PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "fromnoise", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_a_metadata_picture_that_unpacks_to_gigabytes_is_refused(run: Any, tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    for side in (5_000, 60_000):
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+        data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+        (tmp_path / "bomb.png").write_bytes(data)
+        done = run("generate", "--again", "bomb.png")
+        assert done.code == 2
+        assert done.err.strip().count("\n") == 0
+        assert "larger than" in done.err or "decompression bomb" in done.err
+
+
+def test_a_missing_model_is_named_with_its_hash_and_without_control_signs(
+    run: Any, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    assert run("generate", "sun", "--steps", 1, "--model", tiny_model_folder, "--out", "a.png").code == 0
+    origin = read_origin(tmp_path / "a.png")
+    done = run("generate", "--again", "a.png")
+    assert done.code == 2
+    assert f"drawn by tiny ({origin.model_hash})" in done.err
+    assert "--model" in done.err
+    save_png(as_tensor(tmp_path / "a.png"), tmp_path / "b.png", replace(origin, model="\x1b]0;evil\x07../x"))
+    done = run("generate", "--again", "b.png")
+    assert done.code == 2
+    assert "evil" in done.err
+    assert "\x1b" not in done.err
 
 
 @pytest.mark.parametrize(("options", "message"), WRONG)
@@ -215,6 +326,9 @@ def test_sheet_draws_every_prompt_in_every_style(run: Any, tiny_model_folder: Pa
     assert done.code == 0, done.err
     assert "4 pictures" in done.out
     assert (tmp_path / "s.png").exists()
+    assert run("sheet", "--model", tiny_model_folder, "--prompt", "sun", "--steps", 1).code == 0
+    assert (tmp_path / "pictures" / "first.png").exists()  # the folder of the name we chose is made
+    assert run("sheet", "--model", tiny_model_folder, "--out", "slip/s.png").code == 2
 
 
 @pytest.mark.parametrize("command", [[], ["generate"], ["train"], ["data"], ["data", "stickers"], ["info"], ["sheet"]])
