@@ -11,7 +11,7 @@ picture: $(VENV)/.base
 	$(BIN)/fromnoise sheet --model $(MODEL) --out pictures/first.png
 
 test: lint types
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests recipes benchmarks

@@ -120,10 +120,8 @@ def main() -> None:
     console = Console()
     console.print(table)
     found = cold(folder, options.steps)
-    ratio = found["diffusers"] / found["fromnoise"]
-    console.print(
-        f"cold, from the shell: diffusers {found['diffusers']:.1f} s, fromnoise {found['fromnoise']:.1f} s, {ratio:.1f}×"
-    )
+    peer, own = found["diffusers"], found["fromnoise"]
+    console.print(f"cold, from the shell: diffusers {peer:.1f} s, fromnoise {own:.1f} s, {peer / own:.1f}×")
 
 
 if __name__ == "__main__":
