@@ -37,6 +37,7 @@ class Origin(Config):
         model_hash: 12 hex digits over its weights and tokenizer.
         version: of fromnoise.
         index: which picture of the batch, or which line of the prompts, it was.
+        precision: number format of the U-Net, "fp32" or "bf16".
     """
 
     request: Request
@@ -44,6 +45,7 @@ class Origin(Config):
     model_hash: str
     version: str
     index: int = 0
+    precision: str = "fp32"
 
 
 def to_image(picture: Tensor) -> Image.Image:

@@ -6,12 +6,13 @@ model, how it was trained) is in ``fromnoise.json`` beside ``model_index.json``.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -29,7 +30,7 @@ from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.vae import VAE
-from fromnoise.picturewise import PicturewiseDenoiser, each_alone
+from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser, each_alone, native_bf16
 from fromnoise.weights.clip_layout import load_clip, load_text, save_clip, save_text
 from fromnoise.weights.diffusers_layout import (
     load_scheduler,
@@ -43,6 +44,7 @@ from fromnoise.weights.diffusers_layout import (
 from fromnoise.weights.files import read_json, write_json
 
 DEFAULT_MODEL = "stickers-64"
+PRECISIONS = ("auto", "bf16", "fp32")
 FACTS = "fromnoise.json"
 FORMAT = 1  # of fromnoise.json
 
@@ -123,7 +125,39 @@ class TextToImage:
 
     def denoiser(self) -> PicturewiseDenoiser:
         """Return the U-Net as a denoiser; ``cond`` is what :meth:`embed` returns."""
-        return PicturewiseDenoiser(NetworkDenoiser(self.unet, self.schedule, self.prediction))
+        return PicturewiseDenoiser(NetworkDenoiser(self.unet, self.schedule, self.prediction), self._batches)
+
+    @cached_property
+    def _batches(self) -> ExactBatches:
+        """What has been found out about batch sizes of this U-Net."""
+        return ExactBatches(self.unet)
+
+    @property
+    def precision(self) -> str:
+        """The U-Net's number format: "fp32" or "bf16"."""
+        return "bf16" if self.dtype == torch.bfloat16 else "fp32"
+
+    def for_drawing(self, precision: str = "auto") -> TextToImage:
+        """Return a model to draw with: the same, with a U-Net that computes in another number format.
+
+        bf16 keeps 8 bits of each weight and draws slightly other pictures (docs/figures.md says how slightly), but in
+        half of the time where the CPU has it. Save the model that was loaded, never this one.
+
+        Args:
+            precision: "fp32", "bf16", or "auto": bf16 where the CPU multiplies it in hardware. Read from the CPU and
+                not measured, so that the same seed gives the same picture every time.
+
+        Raises:
+            UserError: an unknown precision.
+        """
+        if precision not in PRECISIONS:
+            raise UserError(f"--precision must be one of {', '.join(PRECISIONS)}, not '{precision}'")
+        if precision == "fp32" or (precision == "auto" and not (self.device.type == "cpu" and native_bf16())):
+            return self
+        unet = copy.deepcopy(self.unet).to(torch.bfloat16)
+        model = replace(self, unet=unet)
+        model.__dict__["hash"] = self.hash  # of the weights as they were loaded, before they are rounded
+        return model
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return uint8 pictures [B,3,H,W] on the CPU for clean latents [B,C,h,w]."""

@@ -74,6 +74,17 @@ def test_each_picture_of_a_batch_can_be_redrawn_alone(run: Any, tiny_model_folde
     assert redrawn == ["s-1-again.png\n", "s-1-again-v1.png\n"]  # a name we chose ourselves never overwrites
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_picture_is_redrawn_in_the_format_it_was_drawn_in(
+    run: Any, tiny_model_folder: Path, tmp_path: Path, precision: str
+) -> None:
+    model = ("--model", tiny_model_folder)
+    assert run("generate", "sun", "--steps", 3, *model, "--precision", precision, "--out", "a.png").code == 0
+    assert read_origin(tmp_path / "a.png").precision == precision
+    assert run("generate", "--again", "a.png", *model, "--out", "b.png").code == 0
+    assert as_tensor(tmp_path / "a.png").equal(as_tensor(tmp_path / "b.png"))
+
+
 def test_a_film_goes_from_static_to_the_picture(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
     done = run(
         "generate", "sun", "--steps", 5, "--seed", 1, "--model", tiny_model_folder, "--out", "s.png", "--film", "s.webp"
@@ -160,6 +171,7 @@ WRONG = [
     (["--style", "nota"], "did you mean noto"),
     (["--sampler", "plms"], "unknown sampler"),
     (["--model", "nowhere"], "not a model"),
+    (["--precision", "int8"], "auto, bf16, fp32"),
     (["--steps", "0"], "steps"),
     (["--steps", "many"], "steps"),
     (["--guidance", "nan"], "guidance"),

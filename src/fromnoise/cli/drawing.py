@@ -34,9 +34,9 @@ class Job:
     film: Path | None
 
 
-def load(folder: Path | None) -> tuple[str, TextToImage]:
-    """The model and its name: what its card says, since every run's folder is called "model"."""
-    model = TextToImage.load(find_model(folder))
+def load(folder: Path | None, precision: str = "auto") -> tuple[str, TextToImage]:
+    """The model, ready to draw, and its name: what its card says, since every run's folder is called "model"."""
+    model = TextToImage.load(find_model(folder)).for_drawing(precision)
     return str(model.card.get("name") or (folder or Path(DEFAULT_MODEL)).resolve().name), model
 
 
@@ -102,7 +102,7 @@ def redraw(picture: Path, folder: Path | None, out: Path | None) -> None:
     """Draw a picture again from what its file says, bit for bit."""
     origin = read_origin(picture)
     needed = f"{picture} was drawn by {origin.model} ({origin.model_hash})"
-    model = load(folder if folder is not None else _shipped(origin.model, needed))
+    model = load(folder if folder is not None else _shipped(origin.model, needed), origin.precision)
     if model[1].hash != origin.model_hash:
         raise UserError(f"{needed}; this model is {model[0]} ({model[1].hash}). Give its folder with --model")
     file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
@@ -124,7 +124,7 @@ def _write(event: Finished, request: Request, model: tuple[str, TextToImage], fi
 
 
 def _origin(request: Request, model: tuple[str, TextToImage], index: int) -> Origin:
-    return Origin(request, model[0], model[1].hash, __version__, index)
+    return Origin(request, model[0], model[1].hash, __version__, index, model[1].precision)
 
 
 def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:

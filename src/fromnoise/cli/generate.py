@@ -26,6 +26,7 @@ def generate(
     sampler: Annotated[str | None, typer.Option(help="dpm++, ddim, ddpm, euler or heun.")] = None,
     rescale: Annotated[float | None, typer.Option(help="0…1: take back the contrast guidance adds.")] = None,
     model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
+    precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="A .png file; with --prompts a folder.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): from static to picture.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="A text file, one prompt a line; line i has seed + i.")] = None,
@@ -47,9 +48,9 @@ def generate(
     if prompts is not None:
         _not_with_prompts(values)
         _needed(out)
-        first = drawing.draw_prompts(_job(values, request, drawing.load(model)), prompts, seed is None)
+        first = drawing.draw_prompts(_job(values, request), prompts, seed is None)
     else:
-        drawing.draw_pictures(_job(values, request, drawing.load(model)))
+        drawing.draw_pictures(_job(values, request))
         first = request.seed
     if seed is None:
         typer.echo(f"seed {first}")
@@ -63,14 +64,14 @@ def _request(values: dict[str, Any]) -> Any:
     return replace(Request(seed=seed), **{name: values[name] for name in names})
 
 
-def _job(values: dict[str, Any], request: Any, model: Any) -> Job:
-    from fromnoise.cli.drawing import Job
+def _job(values: dict[str, Any], request: Any) -> Job:
+    from fromnoise.cli.drawing import Job, load
 
-    return Job(model, request, values["out"], values["film"])
+    return Job(load(values["model"], values["precision"]), request, values["out"], values["film"])
 
 
 def _only_with_again(values: dict[str, Any]) -> None:
-    unset: dict[str, Any] = {"prompt": "", "negative": "", "count": 1, "free": False}
+    unset: dict[str, Any] = {"prompt": "", "negative": "", "count": 1, "free": False, "precision": "auto"}
     if [k for k, v in values.items() if k not in ("again", "model", "out") and v != unset.get(k)]:
         raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")
 

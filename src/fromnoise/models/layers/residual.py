@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fromnoise.models.layers.convolution import Convolution3x3
+
 
 class ResidualBlock(nn.Module):
     """x + conv(silu(norm(conv(silu(norm(x))) + time))), the residual block of DDPM (arXiv 2006.11239, appendix B).
@@ -23,10 +25,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, groups: int, eps: float, time_width: int = 0) -> None:
         super().__init__()
         self.norm_1 = nn.GroupNorm(groups, in_channels, eps)
-        self.conv_1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv_1 = Convolution3x3(in_channels, out_channels)
         self.time = nn.Linear(time_width, out_channels) if time_width else None
         self.norm_2 = nn.GroupNorm(groups, out_channels, eps)
-        self.conv_2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv_2 = Convolution3x3(out_channels, out_channels)
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
 
     def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
@@ -48,7 +50,7 @@ class Downsample(nn.Module):
     def __init__(self, channels: int, one_sided: bool = False) -> None:
         super().__init__()
         self.one_sided = one_sided
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=0 if one_sided else 1)
+        self.conv = Convolution3x3(channels, channels, stride=2, padding=0 if one_sided else 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, ceil(H/2), ceil(W/2)); one-sided padding rounds down."""
@@ -60,7 +62,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Convolution3x3(channels, channels)
 
     def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Map (B, C, H, W) to (B, C, *size); ``size`` defaults to (2H, 2W)."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fromnoise.config import Config
 from fromnoise.errors import UserError
 from fromnoise.models.layers.attention import SpatialTransformer
+from fromnoise.models.layers.convolution import Convolution3x3
 from fromnoise.models.layers.embedding import TimeEmbedding
 from fromnoise.models.layers.residual import Downsample, ResidualBlock, Upsample
 from fromnoise.models.unet.blocks import EPS, MiddleBlock, UNetBlock
@@ -93,7 +94,7 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         widths, groups = config.block_out_channels, config.norm_num_groups
-        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        self.conv_in = Convolution3x3(config.in_channels, widths[0])
         self.time = TimeEmbedding(widths[0], 4 * widths[0])
         self.down, skips = self._way_down()
         heads = config.heads_at(-1) if config.mid_attention else 0
@@ -101,7 +102,7 @@ class UNet(nn.Module):
         self.middle = nn.ModuleDict({f"{config.resolution(len(widths) - 1)}_middle": block})
         self.up = self._way_up(skips)
         self.norm_out = nn.GroupNorm(groups, widths[0], EPS)
-        self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+        self.conv_out = Convolution3x3(widths[0], config.out_channels)
 
     def _block(self, level: int, in_channels: int) -> UNetBlock:
         c = self.config
