@@ -10,7 +10,19 @@ import torch
 
 from fromnoise.diffusion.samplers import Step
 from fromnoise.errors import UserError
-from fromnoise.generate import Finished, Request, batches, complete, cut_off, draw, generate, preview
+from fromnoise.generate import (
+    Finished,
+    Request,
+    alike,
+    batches,
+    complete,
+    cut_off,
+    draw,
+    draw_all,
+    generate,
+    generate_together,
+    preview,
+)
 from fromnoise.system import TextToImage
 
 APPLE = Request(prompt="red apple", style="noto", seed=7, steps=4)
@@ -104,6 +116,27 @@ def test_guidance_of_one_costs_one_call_and_more_costs_two(
     assert len(calls) == 4
     draw(tiny_model, replace(APPLE, guidance=3.0, **whole))
     assert len(calls) == 4 + 8
+
+
+def test_different_prompts_share_a_batch_and_stay_the_same_bits(tiny_model: TextToImage) -> None:
+    wishes = [
+        replace(APPLE, prompt="cat", seed=5),
+        replace(APPLE, seed=2**40),
+        replace(APPLE, prompt="cat", style="noto", seed=1, negative="dog"),
+        replace(APPLE, prompt="dog", style=None, negative="dog", seed=9),  # equal words: not guided
+        replace(APPLE, steps=3),
+        replace(APPLE, prompt="", style=None, free=True),
+    ]
+    expected = [draw(tiny_model, wish)[0] for wish in wishes]
+    assert [len(group) for group in alike([complete(tiny_model, w) for w in wishes])] == [3, 2, 1]
+    for drawn, alone in zip(draw_all(tiny_model, wishes), expected, strict=True):
+        assert torch.equal(drawn, alone)
+
+
+def test_a_batch_of_unlike_requests_is_refused(tiny_model: TextToImage) -> None:
+    for other in (replace(APPLE, steps=3), replace(APPLE, count=2)):
+        with pytest.raises(ValueError, match="one picture each"):
+            next(generate_together(tiny_model, [APPLE, other]))
 
 
 def test_closing_the_stream_stops_the_network(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:

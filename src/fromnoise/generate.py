@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,13 +110,30 @@ def generate(model: TextToImage, request: Request) -> Iterator[Step | Finished]:
     Raises:
         UserError: see :func:`complete`.
     """
-    request = complete(model, request)
+    return generate_together(model, one_by_one(complete(model, request)))
 
-    # Words: the prompt, and what guidance pushes away from.
-    denoiser, cond = conditioned(model, request)
+
+def generate_together(model: TextToImage, requests: Sequence[Request]) -> Iterator[Step | Finished]:
+    """Draw several requests in one batch; on the CPU each picture is the same bits as drawn alone.
+
+    Args:
+        model: what draws.
+        requests: one picture each, alike in all but words and seed; see :func:`alike`.
+
+    Raises:
+        UserError: see :func:`complete`.
+        ValueError: the requests cannot share a batch.
+    """
+    requests = [complete(model, request) for request in requests]
+    if len({_shared(request) for request in requests}) != 1 or any(request.count != 1 for request in requests):
+        raise ValueError("a batch needs requests for one picture each that differ in words and seed only")
+    request = requests[0]
+
+    # Words: the prompts, and what guidance pushes away from.
+    denoiser, cond = conditioned(model, requests)
 
     # Noise: one generator per picture, so that a picture does not depend on its neighbours.
-    generators = [torch.Generator().manual_seed(request.seed + i) for i in range(request.count)]
+    generators = [torch.Generator().manual_seed(r.seed) for r in requests]
     x = torch.stack([torch.randn(model.latent_shape(), generator=g) for g in generators]).to(model.device)
 
     # Un-noising.
@@ -128,19 +146,24 @@ def generate(model: TextToImage, request: Request) -> Iterator[Step | Finished]:
     # Latents to pixels.
     if not torch.isfinite(x).all():
         raise UserError("the drawing became not-a-number; try lower --guidance, or another --sampler")
-    yield Finished(model.decode(x), tuple(request.seed + i for i in range(request.count)))
+    yield Finished(model.decode(x), tuple(r.seed for r in requests))
 
 
-def conditioned(model: TextToImage, request: Request) -> tuple[Denoiser, Tensor]:
-    """The (guided) denoiser of a complete request, and the prompt's features for each picture, [count,L,D]."""
-    words = model.embed([prompt_text(request)]).repeat(request.count, 1, 1)
+def conditioned(model: TextToImage, requests: Sequence[Request]) -> tuple[Denoiser, Tensor]:
+    """The (guided) denoiser of complete requests that share a batch, and their prompts' features, [B,L,D]."""
+    request = requests[0]
+    words = _embed(model, [prompt_text(r) for r in requests])
     plain = model.denoiser()
-    scale = 1.0 if request.guidance is None else request.guidance  # 0 is a scale of its own, not "off"
-    if scale == 1.0 or prompt_text(request) == request.negative:  # equal words pull nowhere
+    if not _guides(request):
         return plain, words
-    away = model.embed([request.negative]).repeat(request.count, 1, 1)
+    away = _embed(model, [r.negative for r in requests])
     interval, rescale = request.interval or (0, model.schedule.steps), request.rescale or 0.0
-    return ClassifierFreeGuidance(plain, away, scale, interval, rescale), words
+    return ClassifierFreeGuidance(plain, away, _scale(request), interval, rescale), words
+
+
+def one_by_one(request: Request) -> list[Request]:
+    """A request for n pictures as n requests for one."""
+    return [replace(request, seed=request.seed + i, count=1) for i in range(request.count)]
 
 
 def batches(request: Request, size: int = MOST_AT_ONCE) -> Iterator[Request]:
@@ -149,14 +172,28 @@ def batches(request: Request, size: int = MOST_AT_ONCE) -> Iterator[Request]:
         yield replace(request, seed=request.seed + start, count=min(size, request.count - start))
 
 
+def alike(requests: Sequence[Request], size: int = MOST_AT_ONCE) -> list[list[int]]:
+    """Indices of complete requests for one picture that can be drawn together, at most ``size`` per group."""
+    groups: dict[Any, list[int]] = defaultdict(list)
+    for i, request in enumerate(requests):
+        groups[_shared(request)].append(i)
+    return [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
+
+
 def draw(model: TextToImage, request: Request) -> Tensor:
     """Draw and return only the pictures, uint8 [B,3,H,W]."""
-    pictures = []
-    for part in batches(complete(model, request)):
-        for event in generate(model, part):
+    return draw_all(model, one_by_one(complete(model, request)))
+
+
+def draw_all(model: TextToImage, requests: Sequence[Request]) -> Tensor:
+    """Draw one picture per request, together where they are alike, uint8 [B,3,H,W] in their order."""
+    requests = [complete(model, request) for request in requests]
+    pictures: dict[int, Tensor] = {}
+    for group in alike(requests):
+        for event in generate_together(model, [requests[i] for i in group]):
             if isinstance(event, Finished):
-                pictures.append(event.pictures)
-    return torch.cat(pictures)
+                pictures.update(zip(group, event.pictures, strict=True))
+    return torch.stack([pictures[i] for i in range(len(requests))])
 
 
 def preview(model: TextToImage, latents: Tensor) -> Tensor:
@@ -168,6 +205,26 @@ def cut_off(model: TextToImage, request: Request) -> tuple[str, ...]:
     """What the text tower cannot see: the end of the prompt, of the negative prompt, or nothing when all fits."""
     ends = (model.tokenizer.cut(text) for text in (prompt_text(request), request.negative))
     return tuple(end for end in ends if end)
+
+
+def _shared(request: Request) -> tuple[Request, bool]:
+    """What requests of one batch have in common: everything but words and seed, and whether they are guided."""
+    return replace(request, prompt="", negative="", style=None, seed=0, free=False), _guides(request)
+
+
+def _scale(request: Request) -> float:
+    return 1.0 if request.guidance is None else request.guidance  # 0 is a scale of its own, not "off"
+
+
+def _guides(request: Request) -> bool:
+    return _scale(request) != 1.0 and prompt_text(request) != request.negative  # equal words pull nowhere
+
+
+def _embed(model: TextToImage, texts: list[str]) -> Tensor:
+    """Features of texts, [B,L,D]; equal texts are read once."""
+    unique = list(dict.fromkeys(texts))
+    features = dict(zip(unique, model.embed(unique), strict=True))
+    return torch.stack([features[text] for text in texts])
 
 
 def _check_numbers(r: Request, most_steps: int) -> None:

@@ -10,7 +10,6 @@ from fromnoise.errors import UserError
 from fromnoise.evaluation.retrieval import (
     Gallery,
     Question,
-    StyleJudge,
     choose_questions,
     rank,
     score,
@@ -95,15 +94,6 @@ def test_concepts_with_a_held_out_style_are_not_asked_about() -> None:
 
 def test_share_of_the_way() -> None:
     assert share_of_the_way(0.3, 0.1, 0.5) == pytest.approx(0.5)
-
-
-def test_styles_are_recognised_where_they_can_be() -> None:
-    records, features, _ = world(80)
-    styles = [r.style for r in records]
-    judge = StyleJudge(features[:120], styles[:120], STYLES)
-    assert judge.accuracy(features[120:], styles[120:]) > 0.9
-    shuffled = styles[120:][1:] + styles[120:][:1]
-    assert judge.accuracy(features[120:], shuffled) < 0.2
 
 
 def test_the_judge_does_not_depend_on_the_batch() -> None:

@@ -52,12 +52,15 @@ def bits(network: nn.Module) -> list[bytes]:
     return [p.detach().float().numpy().tobytes() for p in network.parameters()]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, dtype: torch.dtype) -> None:
-    whole = Trainer(Line(config(), dtype), tmp_path / "whole", seed=5)
+@pytest.mark.parametrize(
+    ("dtype", "optimizer"), [(torch.float32, "adamw"), (torch.bfloat16, "adamw"), (torch.float32, "muon")]
+)
+def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, dtype: torch.dtype, optimizer: str) -> None:
+    settings = config(optimizer=optimizer)
+    whole = Trainer(Line(settings, dtype), tmp_path / "whole", seed=5)
     expected = bits(whole.run())
     for steps in (7, 13, None):
-        broken = Trainer(Line(config(), dtype), tmp_path / "broken", seed=5)
+        broken = Trainer(Line(settings, dtype), tmp_path / "broken", seed=5)
         result = broken.run(steps)
     assert bits(result) == expected
     assert [m.numpy().tobytes() for m in broken.masters] == [m.numpy().tobytes() for m in whole.masters]
@@ -136,6 +139,14 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     other.network = nn.Sequential(nn.Linear(4, 8), nn.SiLU(), nn.Linear(8, 4))
     with pytest.raises(UserError, match="another network"):
         Trainer(other, tmp_path, 0)
+
+
+def test_another_optimizer_is_refused(tmp_path: Path) -> None:
+    Trainer(Line(config(optimizer="muon")), tmp_path, 0).run(2)
+    with pytest.raises(UserError, match="another optimizer"):
+        Trainer(Line(config()), tmp_path, 0)
+    with pytest.raises(UserError, match="adamw, muon, not 'sgd'"):
+        config(optimizer="sgd")
 
 
 def test_kill_minus_nine_at_any_moment_ends_with_the_same_bits(tmp_path: Path) -> None:

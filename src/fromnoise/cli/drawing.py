@@ -15,13 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fromnoise import __version__
 from fromnoise.errors import UserError
-from fromnoise.generate import Finished, Request, batches, complete, cut_off, draw, prompt_text
+from fromnoise.generate import Finished, Request, alike, batches, complete, cut_off, draw, draw_all, prompt_text
 from fromnoise.generate import generate as events
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
 from fromnoise.picture_file import Origin, as_tensor, read_origin, save_png
 from fromnoise.system import DEFAULT_MODEL, TextToImage, find_model
 
 ERRORS = Console(stderr=True)
+AT_ONCE = 8  # lines of --prompts per batch: what an interruption can lose
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,13 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     with _bar() as bar:
-        for i in bar.track(todo, description="drawing"):
-            save_png(draw(model[1], requests[i])[0], files[i], _origin(requests[i], model, i))
+        task = bar.add_task("drawing", total=len(todo))
+        for group in alike([requests[i] for i in todo], AT_ONCE):
+            lines_here = [todo[i] for i in group]
+            pictures = draw_all(model[1], [requests[i] for i in lines_here])
+            for i, picture in zip(lines_here, pictures, strict=True):
+                save_png(picture, files[i], _origin(requests[i], model, i))
+            bar.advance(task, len(group))
     print(folder)
     return requests[0].seed
 

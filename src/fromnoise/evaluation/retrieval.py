@@ -148,30 +148,3 @@ def relevant(data: PictureSet, keys: list[str]) -> tuple[list[int], list[Record]
     wanted = set(keys)
     indices = [i for i, r in enumerate(data.records) if r.key in wanted]
     return indices, [data.records[i] for i in indices]
-
-
-class StyleJudge:
-    """Tells styles apart by a ridge regression on the judge's features.
-
-    Args:
-        features: of real pictures, [N,D].
-        styles: the style of each, [N].
-        names: the styles to tell apart.
-        ridge: strength of the regularisation, relative to the mean eigenvalue.
-    """
-
-    def __init__(self, features: Tensor, styles: list[str], names: tuple[str, ...], ridge: float = 0.1) -> None:
-        self.names = names
-        self._mean = features.mean(0)
-        x = (features - self._mean).double()
-        y = torch.eye(len(names), dtype=torch.float64)[torch.tensor([names.index(s) for s in styles])]
-        gram = x.T @ x
-        gram += ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
-        self._weights = torch.linalg.solve(gram, x.T @ (y - y.mean(0)))
-        self._bias = y.mean(0)
-
-    def accuracy(self, features: Tensor, styles: list[str]) -> float:
-        """Share of pictures whose style is recognised."""
-        logits = (features - self._mean).double() @ self._weights + self._bias
-        wanted = torch.tensor([self.names.index(s) for s in styles])
-        return float((logits.argmax(1) == wanted).double().mean())

@@ -24,6 +24,7 @@ from fromnoise.training import checkpoint, ema
 from fromnoise.training.checkpoint import Checkpoint
 from fromnoise.training.clock import Clock
 from fromnoise.training.log import Log
+from fromnoise.training.optimizers import Optimizers
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.tasks.base import Task
 
@@ -62,7 +63,7 @@ class Trainer:
         for master, gradient in zip(self.masters, self.gradients, strict=True):
             master.grad = gradient
         self.averages = [m.clone() for m in self.masters]
-        self.optimizer = _adamw(self.masters, self.config)
+        self.optimizer = Optimizers(task.network, dict(zip(self.names, self.masters, strict=True)), self.config)
         self._on_save = on_save
         self.seconds = 0.0  # spent in all sessions; for the model card, nothing depends on it
         self._notes = self._resume()
@@ -105,9 +106,7 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.masters, self.config.clip_norm)
         if not torch.isfinite(norm + losses["loss"].detach()):
             raise UserError(self._not_a_number(float(losses["loss"].detach())))
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.clock)
-        self.optimizer.step()
+        self.optimizer.step(learning_rate(self.config, self.clock))
         with torch.no_grad():
             torch._foreach_copy_(self.weights, self.masters)
             ema.update(self.averages, self.masters, self.clock.step, self.config.ema)
@@ -162,13 +161,12 @@ class Trainer:
                 gradient.copy_(weight.grad)
 
     def _state(self) -> Checkpoint:
-        moments = self.optimizer.state
-        first = [moments[m]["exp_avg"] for m in self.masters] if moments else []
-        second = [moments[m]["exp_avg_sq"] for m in self.masters] if moments else []
-        groups = {"weights": self.masters, "ema": self.averages, "first_moment": first, "second_moment": second}
-        named = {key: dict(zip(self.names, tensors, strict=bool(tensors))) for key, tensors in groups.items()}
+        groups = {"weights": self.masters, "ema": self.averages}
+        named = {key: dict(zip(self.names, tensors, strict=True)) for key, tensors in groups.items()}
         facts = {"step": self.clock.step, "batch": self.clock.batch, "seed": self.clock.seed, "seconds": self.seconds}
-        return Checkpoint(named, {**facts, "task": self.task.name, "loop": self.config.to_dict()})
+        return Checkpoint(
+            {**named, **self.optimizer.state()}, {**facts, "task": self.task.name, "loop": self.config.to_dict()}
+        )
 
     def _resume(self) -> list[str]:
         found, notes = checkpoint.newest(self.folder)
@@ -180,7 +178,10 @@ class Trainer:
             raise UserError(f"{self.folder} was started with another batch size or seed; use a new --out")
         step = int(found.facts["step"])
         self.seconds = float(found.facts.get("seconds", 0.0))
-        self._fill_moments(found, step)
+        try:
+            self.optimizer.load(found.groups, step)
+        except KeyError as error:
+            raise UserError(f"{self.folder} was started with another optimizer; use a new --out") from error
         with torch.no_grad():
             torch._foreach_copy_(self.weights, self.masters)
         self.clock = Clock(step, self.clock.batch, self.clock.total, self.clock.seed)
@@ -192,13 +193,6 @@ class Trainer:
                 raise UserError(f"the checkpoint in {self.folder} is of another network ('{name}'); use a new --out")
             tensor.copy_(stored[name])
 
-    def _fill_moments(self, found: Checkpoint, step: int) -> None:
-        for name, master in zip(self.names, self.masters, strict=True):
-            state = self.optimizer.state[master]
-            state["step"] = torch.tensor(float(step))
-            state["exp_avg"] = torch.zeros_like(master).copy_(found.groups["first_moment"][name])
-            state["exp_avg_sq"] = torch.zeros_like(master).copy_(found.groups["second_moment"][name])
-
     def _not_a_number(self, loss: float) -> str:
         found, _ = checkpoint.newest(self.folder)
         kept = "no checkpoint was written yet" if found is None else f"step {found.facts['step']} is kept"
@@ -206,16 +200,6 @@ class Trainer:
             f"training {self.task.name} stopped at step {self.clock.step}: the loss is {loss}, the gradient is not "
             f"finite; {kept}. Lower {self.task.name}.loop.learning_rate or set precision=fp32, and run again"
         )
-
-
-def _adamw(masters: list[Tensor], config: LoopConfig) -> torch.optim.AdamW:
-    """AdamW that decays matrices and kernels, not biases and norms."""
-    groups = [
-        {"params": [m for m in masters if m.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [m for m in masters if m.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=1e-8, fused=True)
 
 
 @contextmanager

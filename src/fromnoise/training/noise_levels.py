@@ -19,22 +19,24 @@ class NoiseLevels:
         kind: "default" (logit-normal, mostly middle levels), "uniform" (every level alike, as DDPM), or
             "curriculum" (10 % noise first, then 20 %, … 100 %, as popular explanations tell it).
         schedule: the noise schedule.
+        mix: the shares of "default"; None takes ``TimeMix()``.
 
     Raises:
-        UserError: an unknown kind.
+        UserError: an unknown kind, or a mix whose shares are no probability.
     """
 
-    def __init__(self, kind: str, schedule: NoiseSchedule) -> None:
+    def __init__(self, kind: str, schedule: NoiseSchedule, mix: TimeMix | None = None) -> None:
         if kind not in KINDS:
             raise UserError(f"noise_levels must be one of {', '.join(KINDS)}, not '{kind}'")
         self.kind, self.schedule = kind, schedule
+        self.mix = TimeMix(0.0, 1.0, 0.0) if kind == "uniform" else mix or TimeMix()
+        self.mix.check()
 
     def draw(self, n: int, progress: float, generator: torch.Generator) -> Tensor:
         """Draw times, int64 [n] on the CPU; ``progress`` 0…1 is the share of the training done."""
         if self.kind == "curriculum":
             return sample_t_curriculum(n, generator, progress, self.schedule)
-        mix = TimeMix() if self.kind == "default" else TimeMix(0.0, 1.0, 0.0)
-        return sample_t(n, generator, mix, self.schedule)
+        return sample_t(n, generator, self.mix, self.schedule)
 
     def names(self, t: Tensor) -> list[str]:
         """The log-SNR bin of each time, noisiest bin named "..-4"."""

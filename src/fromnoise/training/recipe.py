@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fromnoise.config import Config
+from fromnoise.diffusion.loss import TimeMix
+from fromnoise.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig
+
+OPTIMIZERS = ("adamw", "muon")
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,11 @@ class LoopConfig(Config):
     Attributes:
         pictures: pictures seen in the whole run (a clock in pictures does not change with the batch size).
         batch: pictures per step.
-        learning_rate: of AdamW, after warm-up.
+        optimizer: "adamw", or "muon" for the hidden matrices (AdamW moves the rest).
+        learning_rate: after warm-up.
         warmup: pictures over which the learning rate rises from 0.
         decay: last share of the run over which the learning rate falls linearly to 0.
-        weight_decay: of AdamW, on matrices and kernels only.
+        weight_decay: on matrices and kernels only.
         betas: of AdamW.
         clip_norm: largest norm of the gradient.
         ema: decay of the weights' moving average per step (it warms up).
@@ -36,6 +41,7 @@ class LoopConfig(Config):
 
     pictures: int = 200_000
     batch: int = 64
+    optimizer: str = "adamw"
     learning_rate: float = 8e-4
     warmup: int = 20_000
     decay: float = 0.4
@@ -46,6 +52,10 @@ class LoopConfig(Config):
     log_steps: int = 20
     sheet_minutes: float = 5.0
     save_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise UserError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not '{self.optimizer}'")
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,8 @@ class VAEStage(Config):
 class DiffusionStage(Config):
     """U-Net: its size, how noise levels are drawn ("default", "uniform" or "curriculum") and its training.
 
-    ``prompts`` are drawn for the sample sheets; empty takes captions from the data.
+    ``time_mix`` holds the shares of "default"; ``mirror`` is the share of pictures that are shown mirrored, where
+    their captions allow it. ``prompts`` are drawn for the sample sheets; empty takes captions from the data.
     """
 
     model: UNetConfig = field(default_factory=UNetConfig)
@@ -100,6 +111,8 @@ class DiffusionStage(Config):
     prompts: tuple[str, ...] = ()
     sheet_steps: int = 16
     guidance: float = 3.0
+    time_mix: TimeMix = field(default_factory=TimeMix)
+    mirror: float = 0.5
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 

@@ -89,7 +89,7 @@ class DiffusionTask(Task):
         self.network, self.schedule, self.vae = parts
         self.latents = latents
         self.order = Order(latents.weights, seed)
-        self.levels = NoiseLevels(stage.noise_levels, self.schedule)
+        self.levels = NoiseLevels(stage.noise_levels, self.schedule, stage.time_mix)
         self._by_level: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
 
     def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -97,7 +97,7 @@ class DiffusionTask(Task):
         device, indices = self.compute.device, self.order.indices(clock)
         rng = clock.generator("captions")
         texts = [self.words.captions(i, rng) for i in indices.tolist()]
-        toss = torch.rand(clock.batch, generator=clock.generator("mirror")) < 0.5
+        toss = torch.rand(clock.batch, generator=clock.generator("mirror")) < self.stage.mirror
         here = indices.to(device)
         mirror = (toss & self.latents.may_mirror[indices]).to(device)[:, None, None, None]
         clean = torch.where(mirror, self.latents.mirrored[here], self.latents.plain[here])
