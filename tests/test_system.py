@@ -80,8 +80,8 @@ def noise(model: TextToImage, seeds: list[int]) -> Tensor:
 
 def draw(model: TextToImage, seeds: list[int], steps: int = 3) -> tuple[Tensor, Tensor]:
     """(latents, pictures) with guidance; the prompt of a picture follows from its seed."""
-    cond = model.embed([TEXTS[s % len(TEXTS)] for s in seeds])
-    guided = ClassifierFreeGuidance(model.denoiser(), model.embed([""] * len(seeds)), 3.0, interval=(0, 999))
+    cond = model.read([TEXTS[s % len(TEXTS)] for s in seeds])
+    guided = ClassifierFreeGuidance(model.denoiser(), model.read([""] * len(seeds)), 3.0, interval=(0, 999))
     times = model.schedule.timesteps(steps)
     *_, last = sampler("ddim", model.schedule).steps(guided, noise(model, seeds), cond, None, times)
     return last.x_next, model.decode(last.x_next)
@@ -269,9 +269,9 @@ class TestDiffusers:
         start = noise(model, [3])
         options = {"num_inference_steps": 5, "guidance_scale": guidance, "latents": start}
         theirs = pipe("red apple, noto style", output_type="latent", **options).images
-        guided = ClassifierFreeGuidance(model.denoiser(), model.embed([""]), guidance, interval=(0, 999))
+        guided = ClassifierFreeGuidance(model.denoiser(), model.read([""]), guidance, interval=(0, 999))
         times = model.schedule.timesteps(5)
-        cond = model.embed(["red apple, noto style"])
+        cond = model.read(["red apple, noto style"])
         *_, last = sampler("ddim", model.schedule).steps(guided, start, cond, None, times)
         assert theirs.std() > 0.1
         torch.testing.assert_close(last.x_next, theirs, rtol=1e-3, atol=1e-3)
@@ -320,8 +320,8 @@ class TestDiffusers:
         model = TextToImage.load(tmp_path)
         start = noise(model, [3])
         picture = pipe("a blue fish", num_inference_steps=4, guidance_scale=3.0, latents=start, output_type="np").images
-        guided = ClassifierFreeGuidance(model.denoiser(), model.embed([""]), 3.0, interval=(0, 999))
-        cond, times = model.embed(["a blue fish"]), model.schedule.timesteps(4)
+        guided = ClassifierFreeGuidance(model.denoiser(), model.read([""]), 3.0, interval=(0, 999))
+        cond, times = model.read(["a blue fish"]), model.schedule.timesteps(4)
         *_, last = sampler("ddim", model.schedule).steps(guided, start, cond, None, times)
         expected = torch.from_numpy(picture).permute(0, 3, 1, 2) * 255
         assert expected.std() > 1

@@ -150,13 +150,13 @@ def generate_together(model: TextToImage, requests: Sequence[Request]) -> Iterat
 
 
 def conditioned(model: TextToImage, requests: Sequence[Request]) -> tuple[Denoiser, Tensor]:
-    """The (guided) denoiser of complete requests that share a batch, and their prompts' features, [B,L,D]."""
+    """The (guided) denoiser of complete requests that share a batch, and their prompts as it wants them, [B,L,W]."""
     request = requests[0]
-    words = _embed(model, [prompt_text(r) for r in requests])
+    words = _read(model, [prompt_text(r) for r in requests])
     plain = model.denoiser()
     if not _guides(request):
         return plain, words
-    away = _embed(model, [r.negative for r in requests])
+    away = _read(model, [r.negative for r in requests])
     interval, rescale = request.interval or (0, model.schedule.steps), request.rescale or 0.0
     return ClassifierFreeGuidance(plain, away, _scale(request), interval, rescale), words
 
@@ -220,11 +220,11 @@ def _guides(request: Request) -> bool:
     return _scale(request) != 1.0 and prompt_text(request) != request.negative  # equal words pull nowhere
 
 
-def _embed(model: TextToImage, texts: list[str]) -> Tensor:
-    """Features of texts, [B,L,D]; equal texts are read once."""
+def _read(model: TextToImage, texts: list[str]) -> Tensor:
+    """What the U-Net wants to know of texts, [B,L,W]; equal texts are read once."""
     unique = list(dict.fromkeys(texts))
-    features = dict(zip(unique, model.embed(unique), strict=True))
-    return torch.stack([features[text] for text in texts])
+    words = dict(zip(unique, model.read(unique), strict=True))
+    return torch.stack([words[text] for text in texts])
 
 
 def _check_numbers(r: Request, most_steps: int) -> None:

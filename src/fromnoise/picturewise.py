@@ -104,7 +104,7 @@ class ExactBatches:
     size is needed and takes as long as two steps of drawing.
 
     Args:
-        function: (x_t [B,C,H,W], t [B], cond [B,L,D]) → [B,...].
+        function: (x_t [B,C,H,W], t [B], cond [B,L,W]) → [B,...].
     """
 
     SIZES = (16, 8, 4, 2)
@@ -137,7 +137,7 @@ class PicturewiseDenoiser:
     """A denoiser whose answer for a picture does not depend on the rest of the batch.
 
     Args:
-        denoiser: the network as a denoiser; ``cond`` is the prompt's tokens [B,L,D].
+        denoiser: the network as a denoiser; ``cond`` is what the network wants to know of the prompt, [B,L,W].
         batches: what is known about exact batch sizes of this very network; by default, to be found out.
 
     Attributes:

@@ -123,14 +123,23 @@ class TextToImage:
         with torch.no_grad():
             return self.text_tower(ids).tokens.float()
 
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """Return what the U-Net's attention makes of texts, [B,L,W]: the same at every step, so it is read once."""
+        features = self.embed(texts).to(self.device)
+        if self.device.type == "cpu":
+            return torch.cat(each_alone(self.unet.read, [(x[None],) for x in features]))
+        with torch.no_grad():
+            return self.unet.read(features)
+
     def denoiser(self) -> PicturewiseDenoiser:
-        """Return the U-Net as a denoiser; ``cond`` is what :meth:`embed` returns."""
-        return PicturewiseDenoiser(NetworkDenoiser(self.unet, self.schedule, self.prediction), self._batches)
+        """Return the U-Net as a denoiser; ``cond`` is what :meth:`read` returns."""
+        network = NetworkDenoiser(self.unet.with_words, self.schedule, self.prediction)
+        return PicturewiseDenoiser(network, self._batches)
 
     @cached_property
     def _batches(self) -> ExactBatches:
         """What has been found out about batch sizes of this U-Net."""
-        return ExactBatches(self.unet)
+        return ExactBatches(self.unet.with_words)
 
     @property
     def precision(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
@@ -51,6 +53,16 @@ def inputs(config: UNetConfig, size: int, batch: int = 3) -> tuple[torch.Tensor,
     x = torch.randn(batch, config.in_channels, size, size, generator=generator)
     context = torch.randn(batch, 7, config.cross_attention_dim, generator=generator)
     return x, torch.tensor([999, 3, 500])[:batch], context
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@torch.no_grad()
+def test_words_read_once_are_words_read_every_time(name: str) -> None:
+    network = copy.deepcopy(randomized(CONFIGS[name]))  # a copy must read with its own weights
+    for parameter in network.parameters():
+        parameter.mul_(1.5)
+    x, t, context = inputs(CONFIGS[name], size=CONFIGS[name].sample_size)
+    assert torch.equal(network.with_words(x, t, network.read(context)), network(x, t, context))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

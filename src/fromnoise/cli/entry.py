@@ -41,8 +41,6 @@ _USAGE_ERROR: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.
 
 def main() -> None:
     """Run the command line."""
-    # Idle OpenMP threads that spin would slow down everything beside them; read when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()  # a closed pipe shows here, where it is caught, and not while Python shuts down

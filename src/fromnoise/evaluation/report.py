@@ -59,9 +59,7 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 
     out.mkdir(parents=True, exist_ok=True)
     side = model.latent_shape()[1] * model.vae.factor
     pictures = load_folder(data, side)
-    groups = _trained_groups(model)
-    asked = [r for r in pictures.records if not groups or r.group in groups]
-    keys, questions = choose_questions(_only(pictures.records, asked), model.styles, CONCEPTS, seed)
+    keys, questions = choose_questions(asked_of(model, pictures), model.styles, CONCEPTS, seed)
     indices, records = relevant(pictures, keys)
     gallery = Gallery(keys, records, features(pictures.images[indices]))
     shown = _pictures(model, pictures, questions, seed)
@@ -100,15 +98,11 @@ def _style_accuracy(
     return {kind: judge.accuracy(style_features(p), [q.style for q in questions]) for kind, p in shown.items()}
 
 
-def _only(records: list[Record], asked: list[Record]) -> list[Record]:
-    """The records with those that are not asked about taken out of every split, keeping the indices."""
-    wanted = {id(r) for r in asked}
-    return [r if id(r) in wanted else replace(r, split="not asked") for r in records]
-
-
-def _trained_groups(model: TextToImage) -> tuple[str, ...]:
+def asked_of(model: TextToImage, pictures: PictureSet) -> list[Record]:
+    """The pictures' records, with those of concepts the model was not trained on taken out of every split."""
     recipe = model.card.get("recipe")
-    return tuple(recipe["data"]["groups"]) if isinstance(recipe, dict) else ()
+    groups = recipe["data"]["groups"] if isinstance(recipe, dict) else ()
+    return [r if not groups or r.group in groups else replace(r, split="not asked") for r in pictures.records]
 
 
 def _write(out: Path, report: Report, drawn: Tensor, questions: list[Question], styles: tuple[str, ...]) -> None:

@@ -4,8 +4,9 @@ glibc hands each large tensor's memory back to the kernel as soon as it is freed
 zeroed, for the next one. In a training step that happens hundreds of times. ``mallopt`` turns it off.
 
 GNU OpenMP's threads spin while they wait. Beside any other busy process on a small machine, that steals the
-very cores that the others wait for. ``OMP_WAIT_POLICY=passive`` makes them sleep; it is read when the library
-loads, so it has to be in the environment before ``import torch``.
+very cores that the others wait for. With a small ``GOMP_SPINCOUNT`` they soon sleep; it is read when the library
+loads, so it has to be in the environment before ``import torch``. Training takes its small loss for it; drawing does
+not, since waking a thread for each of a step's 300 small products doubles its time (``benchmarks/waiting.py``).
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ def keep_freed_memory() -> bool:
     return all(mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in settings)
 
 
+SPINS = "1000"  # a few microseconds
+
+
 def let_idle_threads_sleep() -> None:
     """Set OpenMP's waiting policy, unless the user has chosen one. Call before torch is imported."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

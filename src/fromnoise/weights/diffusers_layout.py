@@ -1,7 +1,7 @@
 """The diffusers layout: one folder per part, each with a ``config.json`` and a safetensors file.
 
 ``diffusers.StableDiffusionPipeline.from_pretrained`` opens what is written here, and what it opens can be read
-here as far as our networks have the parts. The text side is in :mod:`fromnoise.weights.clip_names`.
+here as far as our networks have the parts. The text side is in :mod:`fromnoise.weights.clip_layout`.
 """
 
 from __future__ import annotations

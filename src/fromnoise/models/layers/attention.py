@@ -61,7 +61,11 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Every token of the picture looks at every token of the prompt."""
+    """Every token of the picture looks at every token of the prompt.
+
+    What the prompt's tokens offer does not depend on the picture or on the noise, so ``kv(context)`` can be read
+    once and used in all steps.
+    """
 
     def __init__(self, width: int, context_width: int, heads: int) -> None:
         super().__init__()
@@ -70,9 +74,9 @@ class CrossAttention(nn.Module):
         self.kv = nn.Linear(context_width, 2 * width, bias=False)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Map x (B, N, width) and context (B, L, context_width) to (B, N, width)."""
-        key, value = self.kv(context).chunk(2, dim=-1)
+    def forward(self, x: Tensor, words: Tensor) -> Tensor:
+        """Map x (B, N, width) and words = ``kv(context)`` (B, L, 2*width) to (B, N, width)."""
+        key, value = words.chunk(2, dim=-1)
         return self.out(attend(self.q(x), key, value, self.heads))
 
 
@@ -102,10 +106,10 @@ class TransformerBlock(nn.Module):
         self.feed_norm = nn.LayerNorm(width)
         self.feed_forward = FeedForward(width)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Map x (B, N, width) and context (B, L, context_width) to (B, N, width)."""
+    def forward(self, x: Tensor, words: Tensor) -> Tensor:
+        """Map x (B, N, width) and the prompt's keys and values (B, L, 2*width) to (B, N, width)."""
         x = x + self.self_attention(self.self_norm(x))
-        x = x + self.cross_attention(self.cross_norm(x), context)
+        x = x + self.cross_attention(self.cross_norm(x), words)
         return x + self.feed_forward(self.feed_norm(x))
 
 
@@ -123,10 +127,15 @@ class SpatialTransformer(nn.Module):
         self.block = TransformerBlock(channels, context_width, heads)
         self.proj_out = nn.Linear(channels, channels)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Map x (B, C, H, W) and context (B, L, context_width) to (B, C, H, W)."""
+    def read(self, context: Tensor) -> Tensor:
+        """The keys and values (B, L, 2*C) of a prompt's tokens (B, L, context_width)."""
+        words: Tensor = self.block.cross_attention.kv(context)
+        return words
+
+    def forward(self, x: Tensor, words: Tensor) -> Tensor:
+        """Map x (B, C, H, W) and ``read(context)`` (B, L, 2*C) to (B, C, H, W)."""
         tokens = to_tokens(self.norm(x))
-        tokens = self.proj_out(self.block(self.proj_in(tokens), context))
+        tokens = self.proj_out(self.block(self.proj_in(tokens), words))
         return x + to_picture(tokens, x)
 
 

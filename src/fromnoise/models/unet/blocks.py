@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from fromnoise.models.layers.attention import SpatialTransformer
@@ -29,10 +31,16 @@ class UNetBlock(nn.Module):
         self.residual = ResidualBlock(in_channels, out_channels, groups, EPS, time_width)
         self.attention = SpatialTransformer(out_channels, context_width, heads, groups) if heads else None
 
-    def forward(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
-        """Map x (B, in, H, W), time (B, time_width), context (B, L, context_width) to (B, out, H, W)."""
+    def forward(self, x: Tensor, time: Tensor, words: Iterator[Tensor]) -> Tensor:
+        """Map x (B, in, H, W) and time (B, time_width) to (B, out, H, W).
+
+        Args:
+            x: feature map.
+            time: time embedding.
+            words: keys and values of the prompt; a block with attention takes the next ones, (B, L, 2*out).
+        """
         x = self.residual(x, time)
-        return x if self.attention is None else self.attention(x, context)
+        return x if self.attention is None else self.attention(x, next(words))
 
 
 class MiddleBlock(nn.Module):
@@ -46,7 +54,7 @@ class MiddleBlock(nn.Module):
         self.first = UNetBlock(channels, channels, time_width, context_width, heads, groups)
         self.last = ResidualBlock(channels, channels, groups, EPS, time_width) if heads else None
 
-    def forward(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
-        """Map x (B, C, H, W) to (B, C, H, W)."""
-        x = self.first(x, time, context)
+    def forward(self, x: Tensor, time: Tensor, words: Iterator[Tensor]) -> Tensor:
+        """Map x (B, C, H, W) to (B, C, H, W); arguments as in :class:`UNetBlock`."""
+        x = self.first(x, time, words)
         return x if self.last is None else self.last(x, time)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -103,6 +104,9 @@ class UNet(nn.Module):
         self.up = self._way_up(skips)
         self.norm_out = nn.GroupNorm(groups, widths[0], EPS)
         self.conv_out = Convolution3x3(widths[0], config.out_channels)
+        # In the order in which a picture passes them, which is that of the modules.
+        self._attentions = tuple(module for module in self.modules() if isinstance(module, SpatialTransformer))
+        self._read_widths = [2 * layer.proj_in.in_features for layer in self._attentions]
 
     def _block(self, level: int, in_channels: int) -> UNetBlock:
         c = self.config
@@ -154,23 +158,46 @@ class UNet(nn.Module):
         Returns:
             (B, out_channels, H, W) in the dtype of the weights.
         """
-        dtype = self.conv_in.weight.dtype
-        x, context = self.conv_in(x.to(dtype)), context.to(dtype)
+        return self._un_noise(x, t, self._read_all(context))
+
+    def read(self, context: Tensor) -> Tensor:
+        """What all blocks want to know of the prompt, which is the same at every noise level.
+
+        Args:
+            context: the prompt's tokens (B, L, cross_attention_dim).
+
+        Returns:
+            Keys and values of all blocks with attention, (B, L, width) in the dtype of the weights, in the order in
+            which a picture passes them; width is 0 without attention.
+        """
+        parts = self._read_all(context)
+        return torch.cat(parts, dim=-1) if parts else context[..., :0]
+
+    def with_words(self, x: Tensor, t: Tensor, words: Tensor) -> Tensor:
+        """:meth:`forward`, for a prompt that was read before: ``words`` is what :meth:`read` returned."""
+        return self._un_noise(x, t, words.to(self.conv_in.weight.dtype).split(self._read_widths, dim=-1))
+
+    def _read_all(self, context: Tensor) -> list[Tensor]:
+        context = context.to(self.conv_in.weight.dtype)
+        return [layer.read(context) for layer in self._attentions]
+
+    def _un_noise(self, x: Tensor, t: Tensor, read: Sequence[Tensor]) -> Tensor:
+        x, words = self.conv_in(x.to(self.conv_in.weight.dtype)), iter(read)
         time = F.silu(self.time(t))  # every block starts with this SiLU, so it is taken once
 
         # Down: every tensor is kept for the way up.
         skips = [x]
         for block in self.down.values():
-            x = block(x, time, context) if isinstance(block, UNetBlock) else block(x)
+            x = block(x, time, words) if isinstance(block, UNetBlock) else block(x)
             skips.append(x)
 
         for block in self.middle.values():
-            x = block(x, time, context)
+            x = block(x, time, words)
 
         # Up: each block also sees the tensor that left the same resolution on the way down.
         for block in self.up.values():
             if isinstance(block, UNetBlock):
-                x = block(torch.cat([x, skips.pop()], dim=1), time, context)
+                x = block(torch.cat([x, skips.pop()], dim=1), time, words)
             else:
                 x = block(x, skips[-1].shape[2:])
         return self.conv_out(F.silu(self.norm_out(x)))

@@ -1,7 +1,8 @@
 """Task: CLIP, which ties words to pictures by contrast (Radford et al. 2021, arXiv 2103.00020).
 
-The same caption belongs to several pictures (a red apple in four styles), so the target is not the identity
-matrix but "equal captions match equally"; see :func:`fromnoise.models.clip.clip.clip_loss`.
+The same caption may come several times in a batch (a red apple in four styles). The target is then shared among
+equal captions, which teaches the same as CLIP's identity matrix but makes the least possible loss known; see
+:func:`fromnoise.models.clip.clip.clip_loss`.
 """
 
 from __future__ import annotations
