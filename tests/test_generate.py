@@ -109,8 +109,8 @@ def test_guidance_of_one_costs_one_call_and_more_costs_two(
     tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    forward = type(tiny_model.unet).forward
-    monkeypatch.setattr(type(tiny_model.unet), "forward", lambda self, *a: calls.append(1) or forward(self, *a))
+    forward = type(tiny_model.unet).with_words
+    monkeypatch.setattr(type(tiny_model.unet), "with_words", lambda self, *a: calls.append(1) or forward(self, *a))
     whole = {"interval": (0, 1000)}
     draw(tiny_model, replace(APPLE, guidance=1.0, **whole))
     assert len(calls) == 4
@@ -141,8 +141,8 @@ def test_a_batch_of_unlike_requests_is_refused(tiny_model: TextToImage) -> None:
 
 def test_closing_the_stream_stops_the_network(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    forward = type(tiny_model.unet).forward
-    monkeypatch.setattr(type(tiny_model.unet), "forward", lambda self, *a: calls.append(1) or forward(self, *a))
+    forward = type(tiny_model.unet).with_words
+    monkeypatch.setattr(type(tiny_model.unet), "with_words", lambda self, *a: calls.append(1) or forward(self, *a))
     stream = generate(tiny_model, replace(APPLE, steps=50, guidance=1.0))
     next(stream)
     next(stream)
@@ -191,6 +191,6 @@ def test_ddpm_takes_all_its_steps_unless_told_otherwise(tiny_model: TextToImage)
 def test_a_wrong_request_is_refused_before_anything_is_drawn(
     tiny_model: TextToImage, changes: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(tiny_model.unet), "forward", lambda *_: pytest.fail("drawing had begun"))
+    monkeypatch.setattr(type(tiny_model.unet), "with_words", lambda *_: pytest.fail("drawing had begun"))
     with pytest.raises(UserError, match=message):
         draw(tiny_model, replace(APPLE, **changes))  # type: ignore[arg-type]

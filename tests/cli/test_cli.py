@@ -225,7 +225,7 @@ def test_control_c_says_so_and_leaves_nothing(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(UNet, "forward", interrupt)
+    monkeypatch.setattr(UNet, "with_words", interrupt)
     done = run("generate", "sun", "--steps", 3, "--model", tiny_model_folder, "--out", "a.png")
     assert done.code == 130
     assert done.err.strip() == "stopped"

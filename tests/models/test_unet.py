@@ -131,8 +131,8 @@ def test_starts_from_zero_output_and_identity_blocks() -> None:
     x, t, context = inputs(config, 8)
     assert torch.equal(network(x, t, context), torch.zeros_like(x))
     h = torch.randn(2, 64, 4, 4)
-    time, words = torch.randn(2, 128), torch.randn(2, 5, 24)
-    assert torch.equal(network.middle["4x4_middle"](h, time, words), h)
+    time, words = torch.randn(2, 128), torch.randn(2, 5, 2 * 64)
+    assert torch.equal(network.middle["4x4_middle"](h, time, iter([words])), h)
 
 
 def test_block_names_are_the_architecture() -> None:
