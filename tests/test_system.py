@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import diffusers
@@ -156,6 +158,19 @@ class TestFolder:
         assert torch.equal(draw(again, [1, 2])[0], draw(loaded, [1, 2])[0])
         for file in sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file()):
             assert (tmp_path / "again" / file).read_bytes() == (folder / file).read_bytes(), file
+
+    def test_stores_the_text_tower_once(self, model: TextToImage, folder: Path, tmp_path: Path) -> None:
+        loaded = TextToImage.load(folder)
+        assert loaded.clip is not None
+        assert loaded.clip.text is loaded.text_tower
+        assert loaded.hash == model.hash
+        other = copy.deepcopy(loaded.text_tower)  # a text tower that went on learning without its CLIP
+        with torch.no_grad():
+            other.norm_out.bias.add_(1)
+        replace(loaded, text_tower=other).save(tmp_path / "apart")
+        apart = TextToImage.load(tmp_path / "apart")
+        assert apart.clip is not None
+        assert not torch.equal(apart.clip.text.norm_out.bias, apart.text_tower.norm_out.bias)
 
     def test_keeps_the_facts(self, model: TextToImage, folder: Path) -> None:
         loaded = TextToImage.load(folder)

@@ -31,7 +31,7 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.vae import VAE
 from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser, each_alone, native_bf16
-from fromnoise.weights.clip_layout import load_clip, load_text, save_clip, save_text
+from fromnoise.weights.clip_layout import TEXT_WEIGHTS, equal_weights, load_clip, load_text, save_clip, save_text
 from fromnoise.weights.diffusers_layout import (
     load_scheduler,
     load_unet,
@@ -237,7 +237,8 @@ class TextToImage:
         save_vae(self.vae, folder / "vae", dtype)
         save_scheduler(schedule.to_dict(), self.prediction, folder / "scheduler")
         if self.clip is not None:
-            save_clip(self.clip, folder / "clip", dtype)
+            same = equal_weights(self.clip.text, self.text_tower)
+            save_clip(self.clip, folder / "clip", dtype, folder / TEXT_WEIGHTS if same else None)
         facts = {"styles": list(self.styles), "defaults": self.defaults.to_dict(), "card": self.card}
         write_json(folder / FACTS, {"format": FORMAT, **facts})
 
@@ -254,10 +255,11 @@ class TextToImage:
         path = find_model(folder)
         styles, defaults, card = _facts(path)
         values, prediction = load_scheduler(path / "scheduler")
-        clip = load_clip(path / "clip") if (path / "clip").is_dir() else None
+        text_tower = load_text(path / "text_encoder")
+        clip = load_clip(path / "clip", text_tower) if (path / "clip").is_dir() else None
         model = cls(
             tokenizer=Tokenizer.load(path / "tokenizer"),
-            text_tower=load_text(path / "text_encoder"),
+            text_tower=text_tower,
             unet=load_unet(path / "unet"),
             vae=load_vae(path / "vae"),
             schedule=ScheduleConfig.from_dict(values).build(),

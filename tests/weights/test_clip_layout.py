@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from fromnoise.errors import UserError
 from fromnoise.models.clip.clip import CLIP, CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
-from fromnoise.weights.clip_layout import load_clip, load_text, save_clip, save_text
+from fromnoise.weights.clip_layout import TEXT_WEIGHTS, load_clip, load_text, save_clip, save_text
 
 TEXT = TextConfig(vocab_size=50, width=32, layers=2, heads=4, context=9, activation="gelu", eos_token_id=49)
 IMAGE = ImageConfig(pixels=32, patch=8, width=24, layers=2, heads=3, mlp_ratio=3)
@@ -62,6 +63,25 @@ def test_transformers_reads_our_clip(tmp_path: Path) -> None:
     torch.testing.assert_close(again.embed_image(pictures), expected.image_embeds, rtol=1e-5, atol=1e-5)
     logits = again.logit_scale.exp() * again.embed_image(pictures) @ again.embed_text(IDS).T
     torch.testing.assert_close(logits, expected.logits_per_image, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_text_tower_stored_elsewhere_is_shared(tmp_path: Path) -> None:
+    ours, folder = clip().eval(), tmp_path / "clip"
+    save_text(ours.text, tmp_path / "text_encoder", torch.float32)
+    save_clip(ours, folder, torch.float32, tmp_path / TEXT_WEIGHTS)
+    stored = load_file(folder / "image.safetensors")
+    assert not any(name.startswith("text_model.") for name in stored)
+    text = load_text(tmp_path / "text_encoder")
+    again, peer = load_clip(folder, text), transformers.CLIPModel.from_pretrained(folder).eval()
+    assert again.text is text
+    pictures = torch.rand(3, 3, 32, 32) * 2 - 1
+    expected = peer(input_ids=IDS, pixel_values=pictures)
+    torch.testing.assert_close(again.embed_text(IDS), expected.text_embeds, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(again.embed_image(pictures), expected.image_embeds, rtol=1e-5, atol=1e-5)
+    for wrong in (None, replace(text.config, context=5).build()):
+        with pytest.raises(UserError, match="another text tower"):
+            load_clip(folder, wrong)
 
 
 @pytest.mark.parametrize("prefixed", [True, False])

@@ -25,6 +25,10 @@ def generate(
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     sampler: Annotated[str | None, typer.Option(help="dpm++, ddim, ddpm, euler or heun.")] = None,
     rescale: Annotated[float | None, typer.Option(help="0…1: take back the contrast guidance adds.")] = None,
+    interval: Annotated[tuple[int, int] | None, typer.Option(help="Lowest and highest t with guidance.")] = None,
+    spacing: Annotated[
+        str | None, typer.Option(help="log_snr, trailing, linspace or leading: how steps spread over t.")
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
     precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="A .png file; with --prompts a folder.")] = None,
@@ -59,7 +63,10 @@ def generate(
 def _request(values: dict[str, Any]) -> Any:
     from fromnoise.generate import Request
 
-    names = ("prompt", "negative", "style", "count", "steps", "guidance", "rescale", "sampler", "free")
+    names = (
+        *("prompt", "negative", "style", "count", "steps", "guidance", "interval", "rescale"),
+        *("sampler", "spacing", "free"),
+    )
     seed = values["seed"] if values["seed"] is not None else secrets.randbelow(2**32)
     return replace(Request(seed=seed), **{name: values[name] for name in names})
 

@@ -1,4 +1,8 @@
-"""The text side of the layout: folders that transformers' CLIPTextModel and CLIPModel open."""
+"""The text side of the layout: folders that transformers' CLIPTextModel and CLIPModel open.
+
+Inside a model, ``clip/`` holds the image tower only. Its index of shards names ``text_encoder/`` as the place of the
+text tower, which transformers follows, so the same weights are not stored twice.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,9 @@ from fromnoise.weights.files import check_state, empty, read_json, read_weights,
 from fromnoise.weights.names import Entry, Table, entries, inside, to_foreign, to_ours
 
 WEIGHTS = "model"
+IMAGE_SHARD = "image"
+TEXT_WEIGHTS = f"text_encoder/{WEIGHTS}.safetensors"
+INDEX = f"{WEIGHTS}.safetensors.index.json"
 FIXED: dict[str, tuple[Any, ...]] = {"layer_norm_eps": (1e-5,), "num_channels": (3,)}
 LAYER: Table = {
     "norm_1": ("layer_norm1",),
@@ -47,22 +54,62 @@ def load_text(folder: Path) -> TextTower:
     return tower
 
 
-def save_clip(clip: CLIP, folder: Path, dtype: torch.dtype) -> None:
-    """Write ``config.json`` and the weights of a CLIPModel, and the preprocessor that makes -1..1 of a picture."""
-    _save(clip, clip_to_foreign(clip.config), clip_table(clip.config), folder, dtype)
+def save_clip(clip: CLIP, folder: Path, dtype: torch.dtype, text: Path | None = None) -> None:
+    """Write ``config.json`` and the weights of a CLIPModel, and the preprocessor that makes -1..1 of a picture.
+
+    Args:
+        clip: both towers.
+        folder: where to.
+        dtype: of the file.
+        text: the weights of this very text tower, beside ``folder``, that are there already; they are referred to.
+    """
+    write_json(folder / "config.json", clip_to_foreign(clip.config))
     write_json(folder / "preprocessor_config.json", preprocessor(clip.config.image.pixels))
+    state = to_foreign(clip.state_dict(), entries(clip.state_dict(), clip_table(clip.config)))
+    own = {name: x for name, x in state.items() if text is None or not name.startswith("text_model.")}
+    file = folder / f"{WEIGHTS if text is None else IMAGE_SHARD}.safetensors"
+    write_weights(file, own, dtype)
+    if text is not None:
+        places = {name: file.name if name in own else f"../{text.parent.name}/{text.name}" for name in sorted(state)}
+        size = sum(x.numel() for x in state.values()) * dtype.itemsize
+        write_json(folder / INDEX, {"metadata": {"total_size": size}, "weight_map": places})
 
 
-def load_clip(folder: Path) -> CLIP:
+def load_clip(folder: Path, text: TextTower | None = None) -> CLIP:
     """Read a CLIPModel, in float32.
 
+    Args:
+        folder: what :func:`save_clip` wrote.
+        text: the text tower, when ``folder`` has only the image tower; it becomes part of the result, not a copy.
+
     Raises:
-        UserError: as :func:`load_text`.
+        UserError: as :func:`load_text`, or the towers do not belong together.
     """
     file = folder / "config.json"
     config = clip_from_foreign(read_json(file), file)
-    clip: CLIP = _load(config, clip_table(config), folder)
+    if not (folder / f"{IMAGE_SHARD}.safetensors").is_file():
+        clip: CLIP = _load(config, clip_table(config), folder)
+        return clip
+    if text is None or text.config != config.text:
+        raise UserError(f"{folder} is the image side of another text tower than the one beside it")
+    clip = empty(config)
+    names = [entry for entry in entries(clip.state_dict(), clip_table(config)) if not _is_text(entry)]
+    file, state = read_weights(folder, IMAGE_SHARD)
+    foreign = to_foreign(clip.state_dict(), names)
+    check_state(file, state, {name: tuple(x.shape) for name, x in foreign.items()})
+    clip.load_state_dict(to_ours(state, names), assign=True, strict=False)
+    clip.text = text
     return clip
+
+
+def equal_weights(a: nn.Module, b: nn.Module) -> bool:
+    """Whether two networks have the same tensors, bit for bit."""
+    ours, theirs = a.state_dict(), b.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def _is_text(entry: Entry) -> bool:
+    return any(name.startswith("text_model.") for name in entry.theirs)
 
 
 def text_table(config: TextConfig) -> Table:
