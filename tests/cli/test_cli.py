@@ -353,3 +353,26 @@ def test_help_of_every_command(command: list[str]) -> None:
 def test_help_does_not_wait_for_torch() -> None:
     code = "import sys; import fromnoise.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_run_becomes_a_film_of_its_sheets(run: Any, tmp_path: Path) -> None:
+    sheets = tmp_path / "run" / "diffusion" / "sheets"
+    sheets.mkdir(parents=True)
+    for seen, size in ((64, 8), (5_000, 16), (12_000, 16)):
+        Image.new("RGB", (size, size), (0, seen % 255, 0)).save(sheets / f"{seen:010d}.png")
+    done = run("film", "run", "--out", "a.gif")
+    assert (done.code, done.out) == (0, "2 sheets, after 5,000 to 12,000 pictures: a.gif\n")
+    with Image.open(tmp_path / "a.gif") as film:
+        assert (film.n_frames, film.size) == (2, (32, 32))
+    for arguments, word in (
+        (("run", "--task", "vae"), "tasks with sheets: diffusion"),
+        (("nowhere",), "no sheets"),
+        (("run", "--out", "a.mp4"), ".gif or .webp"),
+        (("run", "--seconds", 0), "above 0"),
+        (("run", "--out", "none/a.gif"), "no folder"),
+    ):
+        done = run("film", *arguments)
+        assert done.code == 2
+        assert word in done.err
+    (sheets / "0000020000.png").write_bytes(b"not a picture")
+    assert "cannot be read" in run("film", "run").err

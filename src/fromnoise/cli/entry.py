@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fromnoise import __version__
-from fromnoise.cli import data, evaluate, generate, info, sheet, train
+from fromnoise.cli import data, evaluate, film, generate, info, sheet, train
 from fromnoise.errors import UserError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(generate.generate)
 app.command()(sheet.sheet)
 app.command()(train.train)
+app.command()(film.film)
 app.add_typer(data.app, name="data")
 app.command()(evaluate.evaluate)
 app.command()(info.info)

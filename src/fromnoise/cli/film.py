@@ -1,0 +1,41 @@
+"""``fromnoise film``: watch a run learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fromnoise.errors import UserError
+
+
+def film(
+    run: Annotated[Path, typer.Argument(help="A run's folder, as given to fromnoise train --out.")],
+    out: Annotated[Path, typer.Option(help="A .gif or .webp, or a .png strip.")] = Path("learning.gif"),
+    task: Annotated[str, typer.Option(help="Whose sheets: clip, vae or diffusion.")] = "diffusion",
+    seconds: Annotated[float, typer.Option(help="Length of the film.")] = 8.0,
+) -> None:
+    """Make a film of a run's sample sheets: the same prompts and seeds, from the first minute to the last."""
+    from PIL import Image
+
+    from fromnoise.cli.drawing import check_writable
+    from fromnoise.inspection.film import SUFFIXES, save_film
+
+    if out.suffix.lower() not in SUFFIXES or out.is_dir():
+        raise UserError(f"'{out}' should be a file that ends in {' or '.join(SUFFIXES)}")
+    if not 0 < seconds <= 600:
+        raise UserError(f"--seconds must be above 0 and at most 600, not {seconds}")
+    sheets = sorted((run / task / "sheets").glob("*.png"))
+    if not sheets:
+        known = ", ".join(sorted(path.parent.name for path in run.glob("*/sheets"))) or "none"
+        raise UserError(f"'{run}' has no sheets of '{task}'; tasks with sheets: {known}")
+    check_writable(out.parent)
+    try:
+        frames = [(int(sheet.stem), Image.open(sheet).convert("RGB")) for sheet in sheets]
+    except (OSError, ValueError) as error:
+        raise UserError(f"a sheet cannot be read: {error}") from None
+    size = frames[-1][1].size
+    same = [(seen, frame) for seen, frame in frames if frame.size == size]  # a recipe's prompts may have changed
+    save_film([frame for _, frame in same], out, seconds, zoom=2)
+    print(f"{len(same)} sheets, after {same[0][0]:,} to {same[-1][0]:,} pictures: {out}")
