@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fromnoise.cores import together
 from fromnoise.errors import UserError
 from fromnoise.generate import Request, draw
 from fromnoise.models.layers.convolution import Convolution3x3
-from fromnoise.picturewise import ExactBatches, together
+from fromnoise.picturewise import ExactBatches
 from fromnoise.system import TextToImage
 
 ROW = (torch.zeros(1, 4, 8, 8), torch.zeros(1, dtype=torch.int64), torch.zeros(1, 3, 5))

@@ -18,10 +18,11 @@ SOURCE = ROOT / "src" / "fromnoise"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 # module prefix → what it may import from fromnoise (the arrows of docs/architecture). The longest prefix counts.
-GROUND = ("errors", "config")
+GROUND = ("errors", "config", "cores")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "config": ("errors",),
+    "cores": (),
     "diffusion": (*GROUND, "diffusion"),
     "models.layers": (*GROUND, "models.layers"),
     "models.clip": (*GROUND, "models.layers", "models.clip"),

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 import fromnoise.system
+from fromnoise.cores import each_alone
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
 from fromnoise.diffusion.samplers import sampler
 from fromnoise.diffusion.schedule import ScheduleConfig
@@ -25,7 +26,6 @@ from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
-from fromnoise.picturewise import each_alone
 from fromnoise.system import Defaults, TextToImage
 
 TEXTS = ["red apple, noto style", "a blue fish", "green tree", "noto style"]

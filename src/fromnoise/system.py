@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from fromnoise.config import Config
+from fromnoise.cores import each_alone
 from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig
 from fromnoise.errors import UserError
@@ -30,7 +31,7 @@ from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.vae import VAE
-from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser, each_alone, native_bf16
+from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser, native_bf16
 from fromnoise.weights.clip_layout import TEXT_WEIGHTS, equal_weights, load_clip, load_text, save_clip, save_text
 from fromnoise.weights.diffusers_layout import (
     load_scheduler,

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fromnoise.training import optimizers
 from fromnoise.training.optimizers import Optimizers, hidden_matrices
 from fromnoise.training.recipe import LoopConfig
 
@@ -68,3 +69,17 @@ def test_everything_else_moves_as_with_adamw() -> None:
     muon, adamw = moved(MUON), moved(LoopConfig(weight_decay=0.0))
     for name in adamw:
         assert torch.equal(muon[name], adamw[name]) == (name not in hidden_matrices(network())), name
+
+
+def test_the_number_of_cores_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for cores in (1, 2, 3):
+        monkeypatch.setattr(optimizers, "available_cores", lambda cores=cores: cores)
+        net = network()
+        masters = masters_of(net, torch.channels_last)
+        built = Optimizers(net, masters, MUON)
+        for _ in range(3):
+            built.step(RATE)
+        found.append({name: m.clone() for name, m in {**masters, **built.state()["first_moment"]}.items()})
+    for other in found[1:]:
+        assert all(torch.equal(other[name], found[0][name]) for name in found[0])

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from fromnoise.cores import available_cores, each_alone
 from fromnoise.training.recipe import LoopConfig
 
 # A network's first and last layers see or make a few channels, where "every direction alike" has no meaning.
@@ -32,15 +33,23 @@ class Optimizers:
         self._rest = {name: m for name, m in masters.items() if name not in hidden}
         self._momentum = {name: torch.zeros_like(m) for name, m in masters.items() if name in hidden}
         self._adamw = _adamw(self._rest.values(), config) if self._rest else None
-        self._muon = _muon({name: masters[name] for name in self._momentum}, self._momentum, config)
+        self._muons = [
+            _muon({name: masters[name] for name in names}, self._momentum, config)
+            for names in _shares({name: masters[name] for name in self._momentum})
+        ]
 
     def step(self, learning_rate: float) -> None:
         """Move all weights against their gradients."""
-        for part in (self._adamw, self._muon):
-            if part is not None:
-                for group in part.param_groups:
-                    group["lr"] = learning_rate
-                part.step()
+        parts = [*self._muons, *([] if self._adamw is None else [self._adamw])]
+        for group in (group for part in parts for group in part.param_groups):
+            group["lr"] = learning_rate
+        if self._adamw is not None:
+            self._adamw.step()
+        if _on_cpu(self._momentum):
+            each_alone(lambda muon: muon.step(), [(muon,) for muon in self._muons])
+        else:
+            for muon in self._muons:
+                muon.step()
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """First moments (of Muon: the momentum) and AdamW's second moments, by the weights' names."""
@@ -60,8 +69,9 @@ class Optimizers:
         """
         for name, momentum in self._momentum.items():
             momentum.copy_(stored["first_moment"][name])
-        for name, master in self._rest.items() if self._adamw is not None else ():
-            state = self._adamw.state[master]  # type: ignore[union-attr]
+        for name, master in self._rest.items():
+            assert self._adamw is not None  # it exists when there is a rest
+            state = self._adamw.state[master]
             state["step"] = torch.tensor(float(step))
             state["exp_avg"] = torch.zeros_like(master).copy_(stored["first_moment"][name])
             state["exp_avg_sq"] = torch.zeros_like(master).copy_(stored["second_moment"][name])
@@ -74,6 +84,33 @@ def hidden_matrices(network: nn.Module) -> set[str]:
         for name, module in network.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d) and name.rpartition(".")[2] not in _ENDS
     }
+
+
+def _shares(masters: dict[str, Tensor]) -> list[list[str]]:
+    """Divide matrices among the cores so that each has about the same work; all together on a GPU.
+
+    Muon multiplies many small matrices one after the other. Two threads for each product take twice as long as one
+    (benchmarks/training.py), so every core gets matrices of its own.
+    """
+    if not masters:
+        return []
+    shares: list[list[str]] = [[] for _ in range(min(available_cores() if _on_cpu(masters) else 1, len(masters)))]
+    load = [0] * len(shares)
+    for name in sorted(masters, key=lambda name: -_work(masters[name])):
+        least = load.index(min(load))
+        shares[least].append(name)
+        load[least] += _work(masters[name])
+    return shares
+
+
+def _on_cpu(weights: dict[str, Tensor]) -> bool:
+    return all(x.device.type == "cpu" for x in weights.values())
+
+
+def _work(x: Tensor) -> int:
+    """Multiplications of one Newton-Schulz step on a weight."""
+    short, long = sorted((len(x), x[0].numel()))
+    return 2 * short * short * long + short**3
 
 
 def _matrix(x: Tensor) -> Tensor:
@@ -92,10 +129,8 @@ def _adamw(masters: Iterable[Tensor], config: LoopConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=1e-8, fused=True)
 
 
-def _muon(masters: dict[str, Tensor], momentum: dict[str, Tensor], config: LoopConfig) -> torch.optim.Muon | None:
+def _muon(masters: dict[str, Tensor], momentum: dict[str, Tensor], config: LoopConfig) -> torch.optim.Muon:
     """Muon on views of the weights as matrices, with the momentum kept in the weights' own shape."""
-    if not masters:
-        return None
     matrices = {}
     for name, master in masters.items():
         matrices[name] = _matrix(master)
