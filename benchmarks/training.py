@@ -3,9 +3,9 @@
     python benchmarks/training.py [--batch 64] [--seconds 20]
 
 All in one run, on the shipped model's U-Net: the measured peak of a large matrix product in the same number format,
-our training step (forward, backward, AdamW, EMA), and a plain diffusers UNet2DConditionModel's (forward, backward,
-AdamW) in fp32 and under bf16 autocast. Rounds are interleaved, so that a noisy neighbour hits all alike; the median
-round counts. FLOP are counted by torch on the forward and backward pass, and are the same for both.
+our training step (forward, backward, AdamW or Muon, EMA), and a plain diffusers UNet2DConditionModel's (forward,
+backward, AdamW) in fp32 and under bf16 autocast. Rounds are interleaved, so that a noisy neighbour hits all alike; the
+median round counts. FLOP are counted by torch on the forward and backward pass, and are the same for all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from fromnoise.cli.train import load_recipe  # noqa: E402
 from fromnoise.models.unet import UNetConfig  # noqa: E402
 from fromnoise.training import ema, precision  # noqa: E402
-from fromnoise.training.loop import _adamw  # noqa: E402
+from fromnoise.training.optimizers import Optimizers  # noqa: E402
 from fromnoise.training.recipe import LoopConfig  # noqa: E402
 from fromnoise.weights.configs import unet_to_foreign  # noqa: E402
 
@@ -47,15 +47,16 @@ def inputs(config: UNetConfig, batch: int) -> tuple[torch.Tensor, torch.Tensor, 
     )
 
 
-def ours(config: UNetConfig, batch: int, dtype: torch.dtype) -> Callable[[], None]:
-    """The arithmetic of ``Trainer.step``: fp32 masters, a network in ``dtype``, AdamW and EMA."""
+def ours(config: UNetConfig, batch: int, dtype: torch.dtype, optimizer: str = "adamw") -> Callable[[], None]:
+    """The arithmetic of ``Trainer.step``: fp32 masters, a network in ``dtype``, an optimizer and EMA."""
     network = config.build().to(dtype).to(memory_format=torch.channels_last)
     weights = list(network.parameters())
     masters = [w.detach().float().clone() for w in weights]
     for m in masters:
         m.grad = torch.zeros_like(m)
     averages = [m.clone() for m in masters]
-    optimizer = _adamw(masters, LoopConfig())
+    names = [name for name, _ in network.named_parameters()]
+    moves = Optimizers(network, dict(zip(names, masters, strict=True)), LoopConfig(optimizer=optimizer))
     x, t, context, target = inputs(config, batch)
 
     def step() -> None:
@@ -66,7 +67,7 @@ def ours(config: UNetConfig, batch: int, dtype: torch.dtype) -> Callable[[], Non
         for master, weight in zip(masters, weights, strict=True):
             master.grad.copy_(weight.grad)
         torch.nn.utils.clip_grad_norm_(masters, 1.0)
-        optimizer.step()
+        moves.step(1e-4)
         with torch.no_grad():
             torch._foreach_copy_(weights, masters)
             ema.update(averages, masters, 1000, 0.999)
@@ -116,6 +117,7 @@ def main() -> None:
     choice = precision.choose(torch.device("cpu"))
     contenders = {
         f"fromnoise {choice.name}": ours(config, options.batch, choice.dtype),
+        f"fromnoise {choice.name}, Muon": ours(config, options.batch, choice.dtype, "muon"),
         "fromnoise fp32": ours(config, options.batch, torch.float32),
         "diffusers fp32": theirs(config, options.batch, autocast=False),
         "diffusers bf16 autocast": theirs(config, options.batch, autocast=True),

@@ -67,7 +67,7 @@ def recipe() -> Recipe:
             mirror=0.15,
             prompts=PROMPTS,
             loop=LoopConfig(
-                pictures=1_060_000, batch=64, optimizer="muon", learning_rate=1.6e-3, ema=0.9995, decay=0.35
+                pictures=1_060_000, batch=64, optimizer="muon", learning_rate=1.6e-3, ema=0.998, decay=0.35
             ),
         ),
     )
