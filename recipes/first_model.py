@@ -6,6 +6,7 @@ It is far too small and too short to draw well. Watch the sheets in ``runs/first
 colours, colours become shapes. Then change a number and watch again.
 """
 
+from fromnoise.diffusion.loss import TimeMix
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet import UNetConfig
@@ -43,8 +44,17 @@ def recipe() -> Recipe:
                 head_dim=32,
                 norm_num_groups=16,
             ),
+            time_mix=TimeMix(logit_normal=0.80, uniform=0.12, terminal=0.08, mean=0.5, std=1.2),
+            mirror=0.15,
             loop=LoopConfig(
-                pictures=80_000, batch=32, warmup=3_200, learning_rate=1e-3, ema=0.995, sheet_minutes=1, save_minutes=1
+                pictures=60_000,
+                batch=32,
+                optimizer="muon",
+                warmup=3_200,
+                learning_rate=1.6e-3,
+                ema=0.995,
+                sheet_minutes=1,
+                save_minutes=1,
             ),
         ),
     )

@@ -66,8 +66,6 @@ def recipe() -> Recipe:
             time_mix=TimeMix(logit_normal=0.80, uniform=0.12, terminal=0.08, mean=0.5, std=1.2),
             mirror=0.15,
             prompts=PROMPTS,
-            loop=LoopConfig(
-                pictures=1_060_000, batch=64, optimizer="muon", learning_rate=1.6e-3, ema=0.998, decay=0.35
-            ),
+            loop=LoopConfig(pictures=960_000, batch=64, optimizer="muon", learning_rate=1.6e-3, ema=0.998, decay=0.35),
         ),
     )

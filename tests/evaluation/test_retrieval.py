@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from fromnoise.evaluation.retrieval import (
     Gallery,
     Question,
     choose_questions,
+    held_out_questions,
     rank,
     score,
     share_of_the_way,
@@ -90,6 +93,23 @@ def test_concepts_with_a_held_out_style_are_not_asked_about() -> None:
     records[0] = Record("", "thing 0", style="noto", key="k0", split="test_pair")
     keys, _ = choose_questions(records, STYLES, 4, seed=0)
     assert "k0" not in keys
+
+
+def test_held_out_pairs_are_all_asked_for_among_their_concepts_only() -> None:
+    records, _, _ = world(6)
+    for i in (0, 4, 5):  # thing 0 in noto, thing 1 in twemoji and fluent
+        records[i] = replace(records[i], split="test_pair")
+    keys, questions = held_out_questions(records, STYLES, 100, seed=0)
+    assert sorted(keys) == ["k0", "k1"]
+    assert sorted((keys[q.concept], q.style, q.real) for q in questions) == [
+        ("k0", "noto", 0),
+        ("k1", "fluent-emoji-3d", 5),
+        ("k1", "twemoji", 4),
+    ]
+    keys, questions = held_out_questions(records, ("noto",), 100, seed=0)
+    assert (keys, [q.real for q in questions]) == (["k0"], [0])
+    assert len(held_out_questions(records, STYLES, 1, seed=0)[0]) == 1
+    assert held_out_questions(world(3)[0], STYLES, 100, seed=0) == ([], [])
 
 
 def test_share_of_the_way() -> None:

@@ -21,6 +21,7 @@ from fromnoise.evaluation.retrieval import (
     Question,
     Score,
     choose_questions,
+    held_out_questions,
     relevant,
     score,
     share_of_the_way,
@@ -38,7 +39,16 @@ STYLE_PICTURES = 2400  # real pictures that the style judge learns from
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured. ``share`` is the way from floor to ceiling in top-1 retrieval."""
+    """What was measured.
+
+    Attributes:
+        model, model_hash: which model.
+        seed: of the choice of concepts and of the drawings.
+        retrieval: by kind of picture.
+        share: the way from floor to ceiling in top-1 retrieval.
+        style_accuracy: by kind of picture.
+        held_out: retrieval of (concept, style) pairs the model never saw, among ``held_out_concepts``.
+    """
 
     model: str
     model_hash: str
@@ -46,6 +56,8 @@ class Report:
     retrieval: dict[str, Score]
     share: float
     style_accuracy: dict[str, float]
+    held_out: dict[str, Score]
+    held_out_concepts: int
 
 
 def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 0) -> Report:
@@ -59,16 +71,21 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 
     out.mkdir(parents=True, exist_ok=True)
     side = model.latent_shape()[1] * model.vae.factor
     pictures = load_folder(data, side)
-    keys, questions = choose_questions(asked_of(model, pictures), model.styles, CONCEPTS, seed)
-    indices, records = relevant(pictures, keys)
-    gallery = Gallery(keys, records, features(pictures.images[indices]))
+    records = asked_of(model, pictures)
+    keys, questions = choose_questions(records, model.styles, CONCEPTS, seed)
     shown = _pictures(model, pictures, questions, seed)
-    judged = {kind: features(p) for kind, p in shown.items()}
-    scores = {kind: score(gallery.ranks(f, questions)) for kind, f in judged.items()}
+    scores = _scores(pictures, keys, questions, shown)
     styles = _style_accuracy(model, pictures, set(keys), shown, questions)
+    unseen = held_out_questions(records, model.styles, CONCEPTS, seed)
+    if unseen[1]:
+        wanted = ("real (ceiling)", "drawn", "noise (floor)")
+        of_unseen = _pictures(model, pictures, unseen[1], seed)
+        held_out = _scores(pictures, *unseen, {kind: of_unseen[kind] for kind in wanted})
+    else:
+        held_out = {}
     tops = {kind: s.top1 for kind, s in scores.items()}
     share = share_of_the_way(tops["drawn"], tops["noise (floor)"], tops["real (ceiling)"])
-    report = Report(name, model.hash, seed, scores, share, styles)
+    report = Report(name, model.hash, seed, scores, share, styles, held_out, len(unseen[0]))
     _write(out, report, shown["drawn"], questions, model.styles)
     _print(report)
     return report
@@ -85,6 +102,13 @@ def _pictures(model: TextToImage, data: PictureSet, questions: list[Question], s
         again = torch.cat([model.decode(model.vae.encode(p.float() / 127.5 - 1).mean) for p in real.split(16)])
     noise = torch.randint(0, 256, real.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
     return {"real (ceiling)": real, "real through the VAE": again, "drawn": torch.cat(drawn), "noise (floor)": noise}
+
+
+def _scores(data: PictureSet, keys: list[str], questions: list[Question], shown: dict[str, Tensor]) -> dict[str, Score]:
+    """How well the judge finds the caption of each kind of picture."""
+    indices, records = relevant(data, keys)
+    gallery = Gallery(keys, records, features(data.images[indices]))
+    return {kind: score(gallery.ranks(features(pictures), questions)) for kind, pictures in shown.items()}
 
 
 def _style_accuracy(
@@ -118,5 +142,8 @@ def _print(report: Report) -> None:
     for kind, s in report.retrieval.items():
         style = f"{report.style_accuracy[kind]:.0%}"
         table.add_row(kind, f"{s.top1:.1%}", f"{s.low:.1%}–{s.high:.1%}", f"{s.top5:.1%}", style, str(s.n))
+    for kind, s in report.held_out.items():
+        row = f"pairs never seen: {kind.split()[0]}"
+        table.add_row(row, f"{s.top1:.1%}", f"{s.low:.1%}–{s.high:.1%}", f"{s.top5:.1%}", "", str(s.n))
     Console().print(table)
     Console().print(f"from floor to ceiling: {report.share:.0%} of the way (top-1)")

@@ -83,6 +83,29 @@ def choose_questions(
     return keys, questions
 
 
+def held_out_questions(
+    records: list[Record], styles: tuple[str, ...], concepts: int, seed: int
+) -> tuple[list[str], list[Question]]:
+    """Ask for (concept, style) pairs that were kept from the training: the concept was seen in other styles only.
+
+    Args:
+        records: of the data, all splits.
+        styles: the model's.
+        concepts: how many captions to choose among, at most.
+        seed: of the choice.
+
+    Returns:
+        The concepts' keys, as many as there are up to ``concepts``, and a question for each of their held-out pairs.
+    """
+    pairs = [(i, r) for i, r in enumerate(records) if r.split == "test_pair" and r.style in styles]
+    known = {r.text.lower(): r.key for _, r in pairs}  # one key per caption
+    whole = sorted(set(known.values()))
+    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(seed))[:concepts].tolist()
+    keys = [whole[i] for i in order]
+    place = {key: c for c, key in enumerate(keys)}
+    return keys, [Question(place[r.key], r.text, r.style, i) for i, r in pairs if r.key in place]
+
+
 class Gallery:
     """What the judge knows of each concept: mean features of its real pictures, style family by style family.
 
