@@ -24,7 +24,7 @@ from fromnoise.training import checkpoint
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.run import caption
 
-TIMES = (999, 800, 650, 500)
+TIMES = (999, 800, 650, 500, 300, 100)
 
 
 def losses(model: TextToImage, pictures: PictureSet) -> list[tuple[float, float]]:
@@ -77,7 +77,7 @@ def main() -> None:
             part = PictureSet(chosen.images[order], [chosen.records[i] for i in order.tolist()], [])
             cells = [f"{told:.4f} | {silent:.4f}" for told, silent in losses(model, part)]
             table.add_row(name, f"{model.card.get('pictures_seen', 0):,}", split, *cells)
-    Console(width=150).print(table)
+    Console(width=190).print(table)
 
 
 if __name__ == "__main__":
