@@ -47,7 +47,7 @@ def recipe() -> Recipe:
             time_mix=TimeMix(logit_normal=0.80, uniform=0.12, terminal=0.08, mean=0.5, std=1.2),
             mirror=0.15,
             loop=LoopConfig(
-                pictures=60_000,
+                pictures=36_000,
                 batch=32,
                 optimizer="muon",
                 warmup=3_200,
