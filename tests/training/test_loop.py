@@ -149,6 +149,16 @@ def test_another_optimizer_is_refused(tmp_path: Path) -> None:
         config(optimizer="sgd")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch", 0), ("batch", 10**8), ("pictures", -5), ("learning_rate", 1e9), ("learning_rate", float("nan")),
+     ("decay", 1.5), ("ema", 1.0), ("betas", (0.9, 1.0)), ("log_steps", 0), ("save_minutes", 0.0)],
+)  # fmt: skip
+def test_a_number_that_cannot_work_is_refused_before_anything_starts(name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=f"loop.{name} must be"):
+        config(**{name: value})
+
+
 def test_kill_minus_nine_at_any_moment_ends_with_the_same_bits(tmp_path: Path) -> None:
     script = Path(__file__).with_name("killable_run.py")
     command = [sys.executable, str(script)]

@@ -17,6 +17,7 @@ from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig
 
 OPTIMIZERS = ("adamw", "muon")
+LARGEST_BATCH = 65_536
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,23 @@ class LoopConfig(Config):
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise UserError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not '{self.optimizer}'")
+        wishes = (
+            ("pictures", 1 <= self.pictures <= 10**12, "1 or more"),
+            ("batch", 1 <= self.batch <= LARGEST_BATCH, f"1…{LARGEST_BATCH}"),
+            ("learning_rate", 0 < self.learning_rate < 10, "above 0 and below 10"),
+            ("warmup", self.warmup >= 0, "0 or more"),
+            ("decay", 0 <= self.decay <= 1, "0…1"),
+            ("weight_decay", 0 <= self.weight_decay < 10, "0 or more and below 10"),
+            ("betas", all(0 <= beta < 1 for beta in self.betas), "two numbers of 0 or more and below 1"),
+            ("clip_norm", self.clip_norm > 0, "above 0"),
+            ("ema", 0 <= self.ema < 1, "0 or more and below 1"),
+            ("log_steps", self.log_steps >= 1, "1 or more"),
+            ("sheet_minutes", self.sheet_minutes > 0, "above 0"),
+            ("save_minutes", self.save_minutes > 0, "above 0"),
+        )
+        for name, fine, wish in wishes:
+            if not fine:  # written so that a value that is not a number is not fine either
+                raise UserError(f"loop.{name} must be {wish}, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
