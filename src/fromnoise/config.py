@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from fromnoise.errors import UserError
 
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
 
 class Config:
     """Mixin for frozen dataclasses: ``to_dict``, ``from_dict`` and ``with_overrides``."""
@@ -124,11 +126,15 @@ def _coerce_scalar(hint: Any, value: Any, name: str) -> Any:
     try:
         if hint is bool and isinstance(value, str):
             return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
+        if isinstance(value, bool) != (hint is bool) and hint in KINDS and not isinstance(value, str):
+            raise ValueError  # JSON's true is no number, and 1 is not true
+        if hint is str and not isinstance(value, str):
+            raise ValueError
         if hint is int and isinstance(value, float) and not value.is_integer():
             raise ValueError
         if hint is int and isinstance(value, str):
             return int(value)
         return hint(value) if hint in (int, float, str, bool) else value
     except (ValueError, TypeError, KeyError):
-        kind = getattr(hint, "__name__", str(hint))
-        raise UserError(f"'{name}' must be a {kind}, not {value!r}") from None
+        kind = KINDS.get(hint, str(hint))
+        raise UserError(f"'{name}' must be {kind}, not {value!r}") from None

@@ -7,3 +7,13 @@ class UserError(Exception):
     The message is one line that says what is wrong and what to do. The command line prints it
     without a traceback and exits with code 2.
     """
+
+
+def missing_packages(what: str, extra: str) -> UserError:
+    """The error for a feature whose packages are an extra of fromnoise that is not installed."""
+    return UserError(f"{what}: pip install 'fromnoise[{extra}]' (in a clone: pip install -e '.[{extra}]')")
+
+
+def one_line(message: str) -> str:
+    """A message that may quote what stands in files of others: on one line, no control characters."""
+    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))

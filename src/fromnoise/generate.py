@@ -238,7 +238,10 @@ def _check_numbers(r: Request, most_steps: int) -> None:
         ),
         (not 0 <= r.seed <= 2**63 - 1 - r.count, f"the seed must be 0…{2**63 - 1 - r.count}, not {r.seed}"),
         (not (math.isfinite(r.rescale or 0) and 0 <= (r.rescale or 0) <= 1), f"rescale must be 0…1, not {r.rescale}"),
-        (not 0 <= low <= high <= most_steps, f"the guidance interval must be two rising times within 0…{most_steps}"),
+        (
+            not 0 <= low <= high <= most_steps,
+            f"the guidance interval must be two times within 0…{most_steps}, the lower first; not {low} {high}",
+        ),
     )
     for wrong, message in problems:
         if wrong:
@@ -255,6 +258,6 @@ def _check_words(request: Request, model: TextToImage) -> None:
         raise UserError("the prompt is empty; say what to draw, or use --free to draw without words")
     if request.style is not None and request.style not in model.styles:
         near = difflib.get_close_matches(request.style, model.styles, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"did you mean {near[0]}? " if near else ""
         known = ", ".join(model.styles) or "none"
-        raise UserError(f"unknown style '{request.style}'{hint} This model's styles: {known}".replace("?;", "?"))
+        raise UserError(f"unknown style '{request.style}'; {hint}this model's styles: {known}")

@@ -23,6 +23,7 @@ from fromnoise.errors import UserError
 from fromnoise.generate import Request
 
 KEY = "fromnoise"
+MOST_INDEX = 10**9  # a line of --prompts, at the very most
 MOST_METADATA = 64 * 1024
 MOST_PIXELS = 4096 * 4096  # reading the metadata unpacks the picture, and a small file can hold a huge one
 
@@ -81,9 +82,21 @@ def read_origin(file: Path) -> Origin:
     if len(text) > MOST_METADATA:
         raise UserError(f"the metadata in {file} is larger than {MOST_METADATA} characters; it is not ours")
     try:
-        return Origin.from_dict(json.loads(text))
+        return _checked(Origin.from_dict(json.loads(text)))
     except (ValueError, TypeError, AttributeError, RecursionError, UserError) as error:
         raise UserError(f"the metadata in {file} is damaged: {error}") from None
+
+
+def _checked(origin: Origin) -> Origin:
+    """Refuse what no picture of ours says.
+
+    Raises:
+        ValueError: an incomplete request, or one for several pictures.
+    """
+    r = origin.request
+    if r.count != 1 or not 0 <= origin.index < MOST_INDEX or None in (r.steps, r.guidance, r.sampler):
+        raise ValueError("it is not the complete request of one picture")
+    return origin
 
 
 def _stored_text(file: Path) -> str | None:

@@ -288,6 +288,8 @@ def find_model(name: Path | str | None = None) -> Path:
     for path in (shipped / wanted,) if name is None else (wanted, shipped / wanted):
         if (path / "model_index.json").is_file():
             return path
+    if (wanted / "model" / "model_index.json").is_file():
+        raise UserError(f"'{wanted}' is a training run; its model is '{wanted / 'model'}'")
     known = ", ".join(sorted(x.name for x in shipped.iterdir())) if shipped.is_dir() else "none"
     raise UserError(f"'{wanted}' is not a model: no model_index.json there; shipped models: {known}")
 

@@ -137,7 +137,19 @@ def test_prompts_without_a_seed_take_up_the_seed_of_the_interrupted_run(
     assert "2 of 3 are there already" in second.err
     assert {f.name: f.read_bytes() for f in (tmp_path / "many").iterdir()} == before
     assert (tmp_path / "many" / "0001.png").stat().st_mtime_ns == kept
-    assert run(*arguments[:5], "--steps", 3, *arguments[-2:]).out != first.out  # another request begins afresh
+
+
+def test_prompts_never_draw_over_pictures_of_something_else(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("red apple\nsun\n", encoding="utf-8")
+    arguments = ("generate", "--prompts", "p.txt", "--out", "many", "--model", tiny_model_folder, "--steps")
+    assert run(*arguments, 2).code == 0
+    Image.new("RGB", (8, 8)).save(tmp_path / "many" / "0001.png")  # somebody's own
+    before = {f.name: f.read_bytes() for f in (tmp_path / "many").iterdir()}
+    for steps, message in ((2, "0001.png shows another prompt"), (3, "(2 of 2 files)")):
+        done = run(*arguments, steps)
+        assert done.code == 2
+        assert message in done.err
+        assert {f.name: f.read_bytes() for f in (tmp_path / "many").iterdir()} == before
 
 
 def test_line_i_uses_seed_plus_i(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
@@ -167,6 +179,17 @@ def test_a_long_prompt_is_cut_aloud(run: Any, tiny_model_folder: Path) -> None:
     assert "apple" in done.err.split("does not see")[1]
 
 
+def test_a_very_long_prompt_is_not_repeated_whole(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    words = "red apple " * 10_000
+    done = run("generate", words, "--steps", 1, "--model", tiny_model_folder, "--out", "x.png")
+    assert done.code == 0
+    assert len(done.err) < 500
+    assert "more characters" in done.err
+    assert run("sheet", "--prompt", words, "--steps", 1, "--model", tiny_model_folder, "--out", "s.png").code == 0
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.width < 800
+
+
 WRONG = [
     (["--style", "nota"], "did you mean noto"),
     (["--sampler", "plms"], "unknown sampler"),
@@ -185,6 +208,9 @@ WRONG = [
     (["--negative", "caf\udce9"], "UTF-8"),
     (["--film", "a.mp4"], "should end in .gif or .webp or .png"),
     (["--film", "a.png", "--out", "a.png"], "same file"),
+    (["--film", "/proc/a.gif"], "cannot write /proc/a.gif"),
+    (["--out", "/proc/a.png"], "cannot write /proc/a.png"),
+    (["--interval", "900", "60"], "the lower first; not 900 60"),
     (["--free"], "--free"),
     (["--prompts", "p.txt"], "--prompts"),
     (["--again", "a.png"], "--again"),
@@ -312,8 +338,23 @@ def test_another_models_picture_is_not_redrawn(run: Any, tiny_model_folder: Path
     assert "--model" in done.err
 
 
+COMPLETE = {
+    "request": {"prompt": "sun", "steps": 2, "guidance": 3.0, "sampler": "dpm++"},
+    "model": "tiny",
+    "model_hash": "0" * 12,
+    "version": "0",
+}
+ODD_REQUESTS = ({"steps": True}, {"prompt": None}, {"steps": None}, {"sampler": None}, {"count": 3}, {"seed": 1.5})
+ODD_ORIGINS = [
+    *(json.dumps({**COMPLETE, "request": {**COMPLETE["request"], **odd}}) for odd in ODD_REQUESTS),  # type: ignore[dict-item]
+    json.dumps({**COMPLETE, "index": -1}),
+    json.dumps({**COMPLETE, "index": False}),
+]
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"request": {"prompt": 1}}', json.dumps({"evil": 1}), "[" * 60_000, "x" * 100_000]
+    "text",
+    ["", "[]", "{", '{"request": {"prompt": 1}}', json.dumps({"evil": 1}), "[" * 60_000, "x" * 100_000, *ODD_ORIGINS],
 )
 def test_metadata_is_data_and_never_trusted(run: Any, tiny_model_folder: Path, tmp_path: Path, text: str) -> None:
     info = PngImagePlugin.PngInfo()
@@ -322,6 +363,7 @@ def test_metadata_is_data_and_never_trusted(run: Any, tiny_model_folder: Path, t
     done = run("generate", "--again", "bad.png", "--model", tiny_model_folder)
     assert done.code == 2
     assert done.err.strip().count("\n") == 0
+    assert "was drawn by" not in done.err  # refused for what it says, and not only because the model is another
 
 
 def test_info_names_styles_and_hash(run: Any, tiny_model_folder: Path, tiny_model: Any) -> None:

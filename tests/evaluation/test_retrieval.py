@@ -84,7 +84,7 @@ def test_questions_are_asked_in_every_style_and_follow_the_seed() -> None:
     assert all(records[q.real].key == keys[q.concept] and records[q.real].style == q.style for q in questions)
     assert choose_questions(records, STYLES, 10, seed=1) == (keys, questions)
     assert choose_questions(records, STYLES, 10, seed=2)[0] != keys
-    with pytest.raises(UserError, match="the data has 30"):
+    with pytest.raises(UserError, match="it has 30"):
         choose_questions(records, STYLES, 31, seed=0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,14 +13,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
+from PIL import Image
 
 from fromnoise.cli.train import load_recipe
+from fromnoise.data.starter import starter_path
 from fromnoise.errors import UserError
 from fromnoise.generate import Request, draw
 from fromnoise.system import TextToImage
 from fromnoise.training import precision
 from fromnoise.training.recipe import Recipe
-from fromnoise.training.run import train
+from fromnoise.training.run import Run, train
 
 # The recipe that newcomers run, made small enough for a test.
 SMALL = {
@@ -93,6 +97,55 @@ def test_another_network_or_other_data_in_the_same_folder_is_refused(run: Path) 
         train(small(**{"diffusion.model.layers_per_block": "2"}), "starter", run)
 
 
+def test_other_pictures_are_never_mixed_into_a_run(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "mine"
+    shutil.copytree(starter_path(), other)
+    lines = (other / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    (other / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    before = TextToImage.load(run / "model").hash
+    train(small(), other, run)  # the same pictures and captions from another folder are the same data
+    shown = next(i for i, line in enumerate(lines) if json.loads(line)["split"] == "train")
+    lines[shown] = json.dumps({**json.loads(lines[shown]), "text": "something else"})
+    (other / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(UserError, match="started with other pictures"):
+        train(small(), other, run)
+    assert TextToImage.load(run / "model").hash == before
+
+
+def test_two_trainings_never_write_to_one_folder(run: Path) -> None:
+    with FileLock(run / ".lock"), pytest.raises(UserError, match="another training"):
+        train(small(), "starter", run)
+
+
+def test_the_u_net_does_not_begin_on_half_trained_networks(tmp_path: Path) -> None:
+    short = small(**{"clip.loop.pictures": "128", "vae.loop.pictures": "32"})
+    train(short, "starter", tmp_path / "x", ("clip", "vae"))
+    more = small(**{"clip.loop.pictures": "128", "vae.loop.pictures": "64"})
+    with pytest.raises(UserError, match=r"vae in .* has seen 32 of 64 pictures"):
+        train(more, "starter", tmp_path / "x", ("diffusion",))
+    with pytest.raises(UserError, match="no trained clip yet"):
+        train(short, "starter", tmp_path / "y", ("diffusion",))
+
+
+def test_a_limit_keeps_pictures_spread_over_all_of_them(tmp_path: Path) -> None:
+    run = Run(small(**{"data.limit": "10"}), "starter", tmp_path / "x")
+    assert len(run.train_set.records) == len(run.train_set.images) == 10
+    assert len({r.style for r in run.train_set.records}) >= 3
+
+
+@pytest.mark.parametrize("kind", ["nothing", "no captions", "empty metadata"])
+def test_data_without_pictures_leaves_no_folder(tmp_path: Path, kind: str) -> None:
+    data = tmp_path / "data"
+    if kind != "nothing":
+        data.mkdir()
+        Image.new("RGB", (8, 8)).save(data / "a.png")
+    if kind == "empty metadata":
+        (data / "metadata.jsonl").touch()
+    with pytest.raises(UserError):
+        train(small(), data, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path) -> None:
     short = {"clip.loop.pictures": "512", "vae.loop.pictures": "320", "diffusion.loop.pictures": "960"}
     quick = {f"{t}.loop.save_minutes": "0.005" for t in ("clip", "vae", "diffusion")}
@@ -127,9 +180,20 @@ def test_the_self_check_measures_and_says_why() -> None:
     ("setting", "message"),
     [
         ("diffusion.loop.bach=3", "did you mean batch"),
-        ("diffusion.loop.batch=many", "must be a int"),
+        ("diffusion.loop.batch=many", "must be a whole number"),
         ("diffusion.loop.batch", "name=value"),
         ("seed.x=1", "no settings inside"),
+        ("data.pixels=0", "data.pixels must be"),
+        ("data.pixels=60", "multiple of 16"),
+        ("clip.image.pixels=32", "set it to 64"),
+        ("diffusion.model.sample_size=16", "set it to 8"),
+        ("clip.text.width=64", "cross_attention_dim = 128 does not fit clip.text.width; set it to 64"),
+        ("threads=-4", "threads must be"),
+        ("precision=fp99", "auto, bf16 or fp32"),
+        ("diffusion.noise_levels=foo", "noise_levels must be one of"),
+        ("diffusion.mirror=nan", "mirror must be 0…1"),
+        ("diffusion.time_mix.uniform=0.9", "sum to 1"),
+        ("data.styles=nota", "no usable training pictures"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(setting: str, message: str, tmp_path: Path) -> None:

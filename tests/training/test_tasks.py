@@ -55,7 +55,7 @@ def vae_task(pictures: PictureSet) -> VAETask:
     torch.manual_seed(0)
     config = VAEConfig(latent_channels=8, block_out_channels=(16, 32, 32), norm_num_groups=8)
     stage = VAEStage(config, loop=replace(LOOP, learning_rate=4e-3))
-    return VAETask(stage, pictures.images[:64], pictures.images[64:96], config.build(), COMPUTE, 0)
+    return VAETask(stage, (pictures.images[:64], pictures.images[64:96]), config.build(), COMPUTE, 0)
 
 
 def diffusion_task(pictures: PictureSet, tokenizer: Tokenizer, levels: str = "default") -> DiffusionTask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fromnoise import __version__
-from fromnoise.errors import UserError
+from fromnoise.errors import UserError, one_line
 from fromnoise.generate import Finished, Request, alike, batches, complete, cut_off, draw, draw_all, prompt_text
 from fromnoise.generate import generate as events
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
@@ -22,6 +23,7 @@ from fromnoise.picture_file import Origin, as_tensor, read_origin, save_png
 from fromnoise.system import DEFAULT_MODEL, TextToImage, find_model
 
 ERRORS = Console(stderr=True)
+SHOWN = 200  # characters of a prompt that a message repeats
 AT_ONCE = 8  # lines of --prompts per batch: what an interruption can lose
 
 
@@ -88,10 +90,10 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
     if before is not None:
         requests = _line_requests(model[1], replace(job.request, seed=before), lines)
     make_folder(folder)
-    _warn_of_cut(model[1], requests)
-    todo = [i for i, r in enumerate(requests) if not _is_drawn(files[i], r, model[1].hash)]
+    todo = _still_to_draw(files, requests, model[1].hash)
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
+    _warn_of_cut(model[1], [requests[i] for i in todo])
     with _bar() as bar:
         task = bar.add_task("drawing", total=len(todo))
         for group in alike([requests[i] for i in todo], AT_ONCE):
@@ -137,12 +139,27 @@ def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:
     """The files to write, checked for a known suffix and a writable folder."""
     if out.suffix.lower() not in suffixes:
         raise UserError(f"'{out}' should end in {' or '.join(suffixes)}")
-    check_writable(out.parent)
-    files = [out] if count == 1 else [out.with_name(f"{out.stem}-{i}{out.suffix}") for i in range(count)]
+    files = _names(out, count)
     for file in files:
+        check_file(file)
+    return files
+
+
+def _names(out: Path, count: int) -> list[Path]:
+    return [out] if count == 1 else [out.with_name(f"{out.stem}-{i}{out.suffix}") for i in range(count)]
+
+
+def check_file(file: Path) -> None:
+    """Refuse a file that cannot be written, whatever its folder's permissions say, before anything is drawn."""
+    check_writable(file.parent)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")  # as long as the name it will be written under
+    try:
         if file.is_dir():
             raise UserError(f"'{file}' is a folder; name a file")
-    return files
+        draft.touch()
+        draft.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}") from None
 
 
 def check_writable(folder: Path) -> None:
@@ -171,7 +188,7 @@ def _free_name(file: Path, count: int) -> Path:
     """A name that we chose ourselves, changed until it overwrites nothing."""
     for i in range(10_000):
         candidate = file.with_stem(f"{file.stem}-v{i}") if i else file
-        if not any(f.exists() for f in (candidate, *_files(candidate, count, (".png",)))):
+        if not any(f.exists() for f in (candidate, *_names(candidate, count))):
             return candidate
     raise UserError(f"there are too many pictures called {file.stem}; name an --out")
 
@@ -192,6 +209,30 @@ def _lines(prompts: Path) -> list[str]:
 
 def _line_requests(model: TextToImage, request: Request, lines: list[str]) -> list[Request]:
     return [complete(model, replace(request, prompt=line, seed=request.seed + i)) for i, line in enumerate(lines)]
+
+
+def _still_to_draw(files: list[Path], requests: list[Request], model_hash: str) -> list[int]:
+    """The lines without a picture. A damaged picture counts as none; somebody else's is not drawn over.
+
+    Raises:
+        UserError: a file holds a picture of something else.
+    """
+    todo = [i for i, r in enumerate(requests) if not _is_drawn(files[i], r, model_hash)]
+    others = [files[i] for i in todo if files[i].exists() and _is_whole(files[i])]
+    if others:
+        raise UserError(
+            f"{others[0]} shows another prompt, or was drawn with other options or another model "
+            f"({len(others)} of {len(files)} files); give the options of before, or another --out"
+        )
+    return todo
+
+
+def _is_whole(file: Path) -> bool:
+    try:
+        as_tensor(file)
+    except (OSError, ValueError, SyntaxError):
+        return False
+    return True
 
 
 def _seed_before(files: list[Path], requests: list[Request], model_hash: str) -> int | None:
@@ -218,7 +259,12 @@ def _warn_of_cut(model: TextToImage, requests: Iterable[Request]) -> None:
     """Say once what the model cannot see of these prompts."""
     room = model.tokenizer.context - 2
     for lost in dict.fromkeys(end for request in requests for end in cut_off(model, request)):
-        ERRORS.print(f"warning: the model reads {room} tokens; it does not see “{lost}”", highlight=False, markup=False)
+        text = (
+            lost
+            if len(lost) <= SHOWN
+            else f"{lost[:SHOWN]}…” and {len(lost) - SHOWN:,} more characters, up to “{lost[-20:]}"
+        )
+        print(one_line(f"warning: the model reads {room} tokens; it does not see “{text}”"), file=sys.stderr)
 
 
 def _shipped(name: str, needed: str) -> Path:

@@ -10,7 +10,7 @@ import typer
 
 from fromnoise import __version__
 from fromnoise.cli import data, evaluate, film, generate, info, sheet, train
-from fromnoise.errors import UserError
+from fromnoise.errors import UserError, one_line
 
 app = typer.Typer(
     name="fromnoise",
@@ -68,7 +68,5 @@ def main() -> None:
 
 
 def _complain(message: str) -> int:
-    # Messages quote what stands in files of others: no control characters into the terminal.
-    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))
-    print(f"fromnoise: {line}", file=sys.stderr)
+    print(f"fromnoise: {one_line(message)}", file=sys.stderr)
     return 2

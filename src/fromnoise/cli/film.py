@@ -19,7 +19,7 @@ def film(
     """Make a film of a run's sample sheets: the same prompts and seeds, from the first minute to the last."""
     from PIL import Image
 
-    from fromnoise.cli.drawing import check_writable
+    from fromnoise.cli.drawing import check_file
     from fromnoise.inspection.film import SUFFIXES, save_film
 
     if out.suffix.lower() not in SUFFIXES or out.is_dir():
@@ -30,7 +30,7 @@ def film(
     if not sheets:
         known = ", ".join(sorted(path.parent.name for path in run.glob("*/sheets"))) or "none"
         raise UserError(f"'{run}' has no sheets of '{task}'; tasks with sheets: {known}")
-    check_writable(out.parent)
+    check_file(out)
     try:
         frames = [(int(sheet.stem), Image.open(sheet).convert("RGB")) for sheet in sheets]
     except (OSError, ValueError) as error:

@@ -25,7 +25,9 @@ def generate(
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     sampler: Annotated[str | None, typer.Option(help="dpm++, ddim, ddpm, euler or heun.")] = None,
     rescale: Annotated[float | None, typer.Option(help="0…1: take back the contrast guidance adds.")] = None,
-    interval: Annotated[tuple[int, int] | None, typer.Option(help="Lowest and highest t with guidance.")] = None,
+    interval: Annotated[
+        tuple[int, int] | None, typer.Option(help="Lowest and highest t with guidance: 60 850.")
+    ] = None,
     spacing: Annotated[str | None, typer.Option(help="log_snr, trailing, linspace or leading.")] = None,
     model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
     precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",

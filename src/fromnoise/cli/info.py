@@ -24,11 +24,13 @@ def info(model: Annotated[Path | None, typer.Argument(help="A model's folder or 
         parts["image tower"] = system.clip.image
     millions = ", ".join(f"{k} {sum(p.numel() for p in v.parameters()) / 1e6:.1f} M" for k, v in parts.items())
     table.add_row("model", escape(f"{name} ({system.hash})"))
-    table.add_row("pictures", f"{side}×{side} pixels from latents {'×'.join(map(str, system.latent_shape()))}")
+    table.add_row("draws", f"{side}×{side} pixels from latents {'×'.join(map(str, system.latent_shape()))}")
     table.add_row("parameters", millions)
     table.add_row("styles", escape(", ".join(system.styles)) or "none")
     table.add_row("defaults", ", ".join(f"{k} {v}" for k, v in system.defaults.to_dict().items()))
     for key, value in system.card.items():
         if key != "name" and not isinstance(value, dict | list):  # recipes and sources are for programs
-            table.add_row(escape(key.replace("_", " ")), escape(str(value)))
+            table.add_row(
+                escape({"pictures": "trained on pictures"}.get(key, key.replace("_", " "))), escape(str(value))
+            )
     Console().print(table, highlight=False)

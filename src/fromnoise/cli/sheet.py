@@ -39,7 +39,7 @@ def sheet(
     requests = [complete(system, request) for request in _cells(rows, styles, seed, steps)]
     if out == DEFAULT_OUT:  # the folder of a name that was typed is checked for a slip, not made
         drawing.make_folder(out.parent)
-    drawing.check_writable(out.parent)
+    drawing.check_file(out)
     begin = time.perf_counter()
     pictures = draw_all(system, requests)
     seconds = time.perf_counter() - begin

@@ -34,7 +34,8 @@ def train(
     chosen = tuple(part.strip() for part in tasks.split(",") if part.strip())
     if not chosen or set(chosen) - set(TASKS):
         raise UserError(f"--tasks takes some of {', '.join(TASKS)}, separated by commas; not '{tasks}'")
-    print(run(load_recipe(recipe).with_overrides(_overrides(set_ or [])), data, out, chosen))
+    model = run(load_recipe(recipe).with_overrides(_overrides(set_ or [])), data, out, chosen)
+    print(model if model.exists() else f"{out}: trained {', '.join(chosen)}; the model appears with 'diffusion'")
 
 
 def load_recipe(name: str) -> Recipe:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.data.record import Record
-from fromnoise.errors import UserError
+from fromnoise.errors import UserError, missing_packages
 
 
 def pack(folder: Path, file: Path) -> int:
@@ -25,6 +25,8 @@ def pack(folder: Path, file: Path) -> int:
 
     if file.suffix != ".parquet":
         raise UserError(f"'{file}' should end in .parquet")
+    if not os.access(file.parent, os.W_OK):  # false too where there is no such folder
+        raise UserError(f"the folder '{file.parent}' does not exist or cannot be written to")
     entries, _ = _entries(folder)
     arrow, parquet = _pyarrow()
     columns: dict[str, list[Any]] = {f.name: [] for f in dataclasses.fields(Record)}
@@ -34,8 +36,12 @@ def pack(folder: Path, file: Path) -> int:
         for name, value in entry.record.to_dict().items():
             columns[name].append(value)
     draft = file.with_name(f".{file.name}.tmp")
-    parquet.write_table(arrow.table({"image": images, **columns}), draft, compression="zstd")
-    os.replace(draft, file)
+    try:
+        parquet.write_table(arrow.table({"image": images, **columns}), draft, compression="zstd")
+        os.replace(draft, file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UserError(f"cannot write {file}: {error.strerror or error}") from None
     return len(images)
 
 
@@ -62,5 +68,5 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise UserError("packed data needs pyarrow: pip install 'fromnoise[train]'") from error
+        raise missing_packages("packed data needs pyarrow", "train") from error
     return pyarrow, parquet

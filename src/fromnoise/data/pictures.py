@@ -159,7 +159,7 @@ def _from_metadata(folder: Path, lines: Path, quarantine: list[tuple[str, str]])
         if not line.strip():
             continue
         try:
-            facts: dict[str, Any] = json.loads(line.decode("utf-8"))
+            facts = _facts(line)
             record = Record.from_dict({k: v for k, v in facts.items() if k in names and v is not None})
             file = _inside(folder, record.file_name)
         except (ValueError, TypeError, UserError, AttributeError) as error:
@@ -171,6 +171,20 @@ def _from_metadata(folder: Path, lines: Path, quarantine: list[tuple[str, str]])
             quarantine.append((record.file_name, "the file is missing"))
         else:
             yield Entry(record, file)
+
+
+def _facts(line: bytes) -> dict[str, Any]:
+    """One line of metadata.jsonl as an object with a file name and a caption."""
+    try:
+        facts: Any = json.loads(line.decode("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"not a line of JSON in UTF-8 ({error})") from None
+    if not isinstance(facts, dict):
+        raise ValueError("not a JSON object")
+    for name in ("file_name", "text"):
+        if not isinstance(facts.get(name), str):
+            raise ValueError(f"it has no {name}")
+    return facts
 
 
 def _from_text(folder: Path, quarantine: list[tuple[str, str]]) -> Iterator[Entry]:

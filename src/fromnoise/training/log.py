@@ -65,7 +65,9 @@ class Log:
         if not self._console.is_terminal and now - self._last_line > 30:
             self._last_line = now
             left = (clock.total - clock.pictures) / max(rate, 1e-9) / 60
-            self.note(f"{clock.pictures:,} of {clock.total:,} pictures · {detail} · {left:.0f} min left")
+            self.note(
+                f"{clock.pictures:,} of {clock.total:,} pictures · {detail} · {left:.0f} min left for {self._name}"
+            )
 
 
 def _bar(console: Console) -> Progress:

@@ -30,6 +30,15 @@ class Choice:
         return "bf16" if self.dtype == torch.bfloat16 else "fp32"
 
 
+SETTINGS = ("auto", "bf16", "fp32")
+
+
+def check(setting: str) -> None:
+    """Raise ``UserError`` unless ``setting`` is one that :func:`choose` knows."""
+    if setting not in SETTINGS:
+        raise UserError(f"precision must be auto, bf16 or fp32, not '{setting}'")
+
+
 def choose(device: torch.device, setting: str = "auto") -> Choice:
     """Pick the training format for a device.
 
@@ -40,8 +49,7 @@ def choose(device: torch.device, setting: str = "auto") -> Choice:
     Raises:
         UserError: an unknown setting.
     """
-    if setting not in ("auto", "bf16", "fp32"):
-        raise UserError(f"precision must be auto, bf16 or fp32, not '{setting}'")
+    check(setting)
     if setting != "auto":
         return Choice(torch.bfloat16 if setting == "bf16" else torch.float32, True, "set by the recipe")
     if device.type == "cuda":

@@ -15,9 +15,20 @@ from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig
+from fromnoise.training import precision
+from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
 
+Wishes = tuple[tuple[str, bool, str], ...]
 OPTIMIZERS = ("adamw", "muon")
 LARGEST_BATCH = 65_536
+LARGEST_PICTURE = 4_096
+
+
+def _check(config: Config, prefix: str, wishes: Wishes) -> None:
+    """Raise ``UserError`` for the first (setting, whether it is fine, what it must be) that is not fine."""
+    for name, fine, wish in wishes:
+        if not fine:  # wishes are written so that a value that is not a number is not fine either
+            raise UserError(f"{prefix}{name} must be {wish}, not {getattr(config, name)}")
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ class LoopConfig(Config):
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise UserError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not '{self.optimizer}'")
-        wishes = (
+        wishes: Wishes = (
             ("pictures", 1 <= self.pictures <= 10**12, "1 or more"),
             ("batch", 1 <= self.batch <= LARGEST_BATCH, f"1…{LARGEST_BATCH}"),
             ("learning_rate", 0 < self.learning_rate < 10, "above 0 and below 10"),
@@ -71,9 +82,7 @@ class LoopConfig(Config):
             ("sheet_minutes", self.sheet_minutes > 0, "above 0"),
             ("save_minutes", self.save_minutes > 0, "above 0"),
         )
-        for name, fine, wish in wishes:
-            if not fine:  # written so that a value that is not a number is not fine either
-                raise UserError(f"loop.{name} must be {wish}, not {getattr(self, name)}")
+        _check(self, "loop.", wishes)
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,13 @@ class DataConfig(Config):
     styles: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     limit: int = 0
+
+    def __post_init__(self) -> None:
+        wishes: Wishes = (
+            ("pixels", 8 <= self.pixels <= LARGEST_PICTURE, f"8…{LARGEST_PICTURE}"),
+            ("limit", self.limit >= 0, "0 (all) or more"),
+        )
+        _check(self, "data.", wishes)
 
 
 @dataclass(frozen=True)
@@ -133,6 +149,16 @@ class DiffusionStage(Config):
     mirror: float = 0.5
     loop: LoopConfig = field(default_factory=LoopConfig)
 
+    def __post_init__(self) -> None:
+        self.time_mix.check()
+        wishes: Wishes = (
+            ("noise_levels", self.noise_levels in NOISE_LEVELS, f"one of {', '.join(NOISE_LEVELS)}"),
+            ("sheet_steps", 1 <= self.sheet_steps <= 1000, "1…1000"),
+            ("guidance", 0 <= self.guidance <= 100, "0…100"),
+            ("mirror", 0 <= self.mirror <= 1, "0…1"),
+        )
+        _check(self, "diffusion.", wishes)
+
 
 @dataclass(frozen=True)
 class Recipe(Config):
@@ -153,3 +179,34 @@ class Recipe(Config):
     clip: ClipStage = field(default_factory=ClipStage)
     vae: VAEStage = field(default_factory=VAEStage)
     diffusion: DiffusionStage = field(default_factory=DiffusionStage)
+
+    def __post_init__(self) -> None:
+        precision.check(self.precision)
+        wishes: Wishes = (
+            ("seed", 0 <= self.seed < 2**63, "0 or more"),
+            ("threads", 0 <= self.threads <= 1024, "0 (all) to 1024"),
+        )
+        _check(self, "", wishes)
+        self._check_fit()
+
+    def _check_fit(self) -> None:
+        """Three networks are trained apart; sizes that do not fit together are told before the first one begins."""
+        pixels, factor = self.data.pixels, 2 ** (len(self.vae.model.block_out_channels) - 1)
+        unet = self.diffusion.model
+        smallest = factor * 2 ** (len(unet.block_out_channels) - 1)
+        if pixels % smallest:
+            raise UserError(f"data.pixels must be a multiple of {smallest} for these networks, not {pixels}")
+        fits = (
+            ("clip.image.pixels", self.clip.image.pixels, pixels, "data.pixels"),
+            ("diffusion.model.in_channels", unet.in_channels, self.vae.model.latent_channels, "the VAE's latents"),
+            ("diffusion.model.out_channels", unet.out_channels, self.vae.model.latent_channels, "the VAE's latents"),
+            ("diffusion.model.cross_attention_dim", unet.cross_attention_dim, self.clip.text.width, "clip.text.width"),
+        )
+        for name, value, wanted, what in fits:
+            if value != wanted:
+                raise UserError(f"{name} = {value} does not fit {what}; set it to {wanted}")
+        if unet.sample_size != pixels // factor:
+            raise UserError(
+                f"diffusion.model.sample_size = {unet.sample_size} does not fit latents of {pixels} pixels; "
+                f"set it to {pixels // factor}"
+            )

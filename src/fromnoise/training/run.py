@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -25,7 +27,7 @@ from torch import Tensor, nn
 from fromnoise.data.captions import CaptionSampler, may_mirror, sampling_weights
 from fromnoise.data.pictures import PictureSet, Record, load_folder
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.errors import UserError
+from fromnoise.errors import UserError, missing_packages
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system import TextToImage
@@ -71,12 +73,15 @@ class Run:
         keep_freed_memory()
         self.console = Console(stderr=True)
         self.recipe, self.out, self.data = recipe, out, str(data)
+        # Everything is checked before anything is written.
+        self.train_set, self.held_out = self._pictures()
+        self._check_same_run()
         out.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(out)
+        torch.set_num_threads(recipe.threads or len(os.sched_getaffinity(0)))
         self.accelerator = _accelerator(out)
         self.device: torch.device = self.accelerator.device
-        torch.set_num_threads(recipe.threads or len(os.sched_getaffinity(0)))
-        self.choice = self._same_run()
-        self.train_set, self.held_out = self._pictures()
+        self.choice = self._format()
         self.tokenizer = self._tokenizer()
 
     # --- the three tasks -------------------------------------------------------------------------------------
@@ -94,8 +99,8 @@ class Run:
         """Learn to go between pictures and latents."""
         stage = self.recipe.vae
         network = self._compute(self._fresh("vae", stage.model))
-        held_out = self.held_out.images if len(self.held_out.records) else self.train_set.images[:64]
-        self._train(VAETask(stage, self.train_set.images, held_out, network, self.compute, self.recipe.seed))
+        pictures = (self.train_set.images, self.held_out.images)
+        self._train(VAETask(stage, pictures, network, self.compute, self.recipe.seed))
 
     def train_diffusion(self) -> None:
         """Learn to remove noise, guided by words."""
@@ -124,6 +129,12 @@ class Run:
         found, _ = checkpoint.newest(self.out / name)
         if found is None:
             raise UserError(f"{self.out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
+        seen, wanted = found.facts["step"] * found.facts["batch"], getattr(self.recipe, name).loop.pictures
+        if seen < wanted:
+            raise UserError(
+                f"{name} in {self.out} has seen {seen:,} of {wanted:,} pictures; "
+                f"run without --tasks, or with --tasks {name} first"
+            )
         network = self._fresh(name, self._config(name)).float()
         network.load_state_dict(found.groups["ema"])
         return network.to(self.device).eval().requires_grad_(False)
@@ -150,7 +161,7 @@ class Run:
         """Whiten the VAE and encode every picture, once; later sessions read the file."""
         file = self.out / "latents.safetensors"
         found, _ = checkpoint.newest(self.out / "vae")
-        stamp = f"{len(self.train_set.records)} pictures, vae step {found.facts['step'] if found else 0}"
+        stamp = f"pictures {self._fingerprint}, vae step {found.facts['step'] if found else 0}"
         if not (file.exists() and _stamp(file) == stamp):
             _write_latents(file, stamp, vae, self.train_set.images, self.compute)
         stored = load_file(file, device=str(self.device))
@@ -185,6 +196,8 @@ class Run:
             self.console.print(f"left out {file}: {reason}", style="yellow", highlight=False)
         if not train_set.records:
             raise UserError(f"{self.data} has no usable training pictures with the recipe's styles and groups")
+        if d.limit:
+            train_set = _thinned(train_set, d.limit)
         self.console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
         return train_set, held_out
 
@@ -199,17 +212,36 @@ class Run:
             os.replace(draft, folder)
         return Tokenizer.load(folder)
 
-    def _same_run(self) -> precision.Choice:
-        """Store the recipe and the measured format, or check that this is the same run going on."""
+    def _check_same_run(self) -> None:
+        """Refuse to go on with a run of another recipe or of other pictures."""
         file = self.out / "run.json"
         if file.exists():
             stored = json.loads(file.read_text())
             _check_same(Recipe.from_dict(stored["recipe"]), self.recipe, self.out)
+            if stored.get("pictures", self._fingerprint) != self._fingerprint:
+                raise UserError(f"{self.out} was started with other pictures ({stored['data']}); use a new --out")
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
+        """16 hex digits that name the training pictures and their captions."""
+        digest = hashlib.sha256(self.train_set.images.contiguous().numpy().data)
+        for record in self.train_set.records:
+            digest.update(json.dumps(record.to_dict(), sort_keys=True).encode())
+        return digest.hexdigest()[:16]
+
+    def _format(self) -> precision.Choice:
+        """Measure the number format and store it with the recipe, or take that of the run that goes on."""
+        file = self.out / "run.json"
+        if file.exists():
+            stored = json.loads(file.read_text())
+            why = str(stored["why"])
             choice = precision.Choice(getattr(torch, stored["dtype"]), stored["channels_last"], "as this run began")
         else:
             choice = precision.choose(self.device, self.recipe.precision)
-        facts = {"dtype": str(choice.dtype).removeprefix("torch."), "channels_last": choice.channels_last}
-        _write(file, json.dumps({**facts, "why": choice.reason, "data": self.data, "recipe": self.recipe.to_dict()}))
+            why = choice.reason
+        facts = {"dtype": str(choice.dtype).removeprefix("torch."), "channels_last": choice.channels_last, "why": why}
+        about = {"data": self.data, "pictures": self._fingerprint, "recipe": self.recipe.to_dict()}
+        _write(file, json.dumps({**facts, **about}))
         self.console.print(f"training in {choice.name}: {choice.reason}", highlight=False)
         self.compute = Compute(
             self.device, choice.dtype, torch.channels_last if choice.channels_last else torch.contiguous_format
@@ -246,6 +278,14 @@ def _write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Co
     os.replace(draft, file)
 
 
+def _thinned(pictures: PictureSet, most: int) -> PictureSet:
+    """At most ``most`` of the pictures, spread over all of them."""
+    if len(pictures.records) <= most:
+        return pictures
+    chosen = [i * len(pictures.records) // most for i in range(most)]
+    return PictureSet(pictures.images[chosen], [pictures.records[i] for i in chosen], pictures.quarantine)
+
+
 def _stamp(file: Path) -> str:
     with safe_open(file, "pt") as stored:
         return str((stored.metadata() or {}).get("stamp"))
@@ -264,12 +304,22 @@ def _check_same(before: Recipe, now: Recipe, out: Path) -> None:
             raise UserError(f"{out} was started with another '{name}'; give the same settings or a new --out")
 
 
+def _locked(out: Path) -> FileLock:
+    """Keep a second training out of the folder for as long as this process lives."""
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"another training is writing to {out}; stop it first, or use a new --out") from None
+    return lock
+
+
 def _accelerator(out: Path) -> Any:
     """Device choice and TensorBoard curves, through Hugging Face accelerate."""
     try:
         from accelerate import Accelerator
     except ImportError as error:
-        raise UserError("training needs more packages: pip install 'fromnoise[train]'") from error
+        raise missing_packages("training needs more packages", "train") from error
     accelerator = Accelerator(log_with="tensorboard", project_dir=out / "curves")
     accelerator.init_trackers("fromnoise")
     return accelerator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ def read_weights(folder: Path, stem: str) -> tuple[Path, State]:
     try:
         state = load_file(found[0])
     except (SafetensorError, OSError, ValueError) as error:
+        if not os.access(found[0], os.R_OK):
+            raise UserError(f"{found[0]} may not be read by this user") from None
         raise UserError(f"{found[0]} is damaged: {error}") from None
     # Copied even when it is float32 already: what is read lies wherever the file put it, and how a matrix product
     # rounds may depend on where in memory its inputs begin.
@@ -77,7 +80,10 @@ def write_weights(file: Path, state: Mapping[str, Tensor], dtype: torch.dtype) -
         raise UserError(f"cannot save {file.name}: '{bad[0]}' has values that {dtype} cannot hold")
     file.parent.mkdir(parents=True, exist_ok=True)
     # A tensor cut from another shares its memory, which the format refuses: each gets its own.
+    file.touch()
+    usual = file.stat().st_mode  # what the user's umask gives; safetensors makes files that only their owner can read
     save_file({name: x.clone() for name, x in stored.items()}, file, metadata={"format": "pt"})
+    file.chmod(usual)
 
 
 def check_state(file: Path, state: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:

@@ -29,7 +29,7 @@ from fromnoise.data.stickers.npm import install
 from fromnoise.data.stickers.render import RefusedError, colour_words, render_file, render_svg
 from fromnoise.data.stickers.sets import StickerSet, chosen_sets, npm_packages
 from fromnoise.data.stickers.summary import print_table, write_contact_sheet
-from fromnoise.errors import UserError
+from fromnoise.errors import UserError, missing_packages
 
 FORMAT = 2  # of set.json: a change here renders everything again
 
@@ -235,7 +235,7 @@ def _need_resvg() -> None:
     try:
         import resvg_py  # noqa: F401
     except ImportError:
-        raise UserError("drawing SVG needs resvg-py: pip install 'fromnoise[train]'") from None
+        raise missing_packages("drawing SVG needs resvg-py", "train") from None
 
 
 def _write(file: Path, text: str) -> None:

@@ -44,7 +44,7 @@ class UNetConfig(Config):
     block_out_channels: tuple[int, ...] = (192, 384)
     layers_per_block: int = 2
     attention: tuple[bool, ...] = (True, True)
-    cross_attention_dim: int = 256
+    cross_attention_dim: int = 192
     head_dim: int = 48
     norm_num_groups: int = 16
     mid_attention: bool = True

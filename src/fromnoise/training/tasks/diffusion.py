@@ -117,8 +117,10 @@ class DiffusionTask(Task):
         return {"loss": each.mean()}
 
     def details(self) -> dict[str, float]:
-        """Mean loss per noise level since the last call."""
-        found = {f"loss_{name}": total / count for name, (total, count) in sorted(self._by_level.items()) if count}
+        """Mean loss per noise level (log SNR, clean is high) since the last call."""
+        found = {
+            f"loss_log_snr_{name}": total / count for name, (total, count) in sorted(self._by_level.items()) if count
+        }
         self._by_level.clear()
         return found
 

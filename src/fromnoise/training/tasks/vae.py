@@ -25,8 +25,8 @@ class VAETask(Task):
 
     Args:
         stage: size, loss weights and training of the VAE.
-        images: training pictures, uint8 [N,3,P,P].
-        held_out: pictures that are never trained on, for the score and the sheet, uint8 [M,3,P,P].
+        pictures: those to train on, uint8 [N,3,P,P], and those that are never trained on, for the score and the sheet,
+            uint8 [M,3,P,P]; with M = 0 some of the former take their place.
         network: the VAE, in the compute format.
         compute: device and format.
         seed: the run's seed.
@@ -35,10 +35,13 @@ class VAETask(Task):
     name = "vae"
 
     def __init__(
-        self, stage: VAEStage, images: Tensor, held_out: Tensor, network: VAE, compute: Compute, seed: int
+        self, stage: VAEStage, pictures: tuple[Tensor, Tensor], network: VAE, compute: Compute, seed: int
     ) -> None:
         self.stage, self.config, self.network, self.compute = stage, stage.loop, network, compute
-        self.images, self.held_out = images.to(compute.device), held_out[:256].to(compute.device)
+        images, held_out = pictures
+        self._score_name = "held_out_psnr" if len(held_out) else "train_psnr"
+        watched = held_out[:256] if len(held_out) else images[:64]
+        self.images, self.watched = images.to(compute.device), watched.to(compute.device)
         self.order = Order(torch.ones(len(images)), seed)
 
     def batch(self, clock: Clock) -> Tensor:
@@ -66,17 +69,17 @@ class VAETask(Task):
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
         """Held-out pictures above their reconstructions."""
-        shown = self.held_out[:12]
+        shown = self.watched[:12]
         again = to_bytes(_reconstruct(network, from_bytes(shown))).to(shown.device)
         return grid(torch.cat([shown, again]).cpu(), columns=len(shown))
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
         """Mean PSNR in dB on held-out pictures."""
-        pictures = from_bytes(self.held_out)
+        pictures = from_bytes(self.watched)
         again = torch.cat([_reconstruct(network, part) for part in pictures.split(64)]).clamp(-1, 1)
         error = (again - pictures).square().flatten(1).mean(1) / 4
-        return {"held_out_psnr": float((-10 * error.clamp_min(1e-10).log10()).mean())}
+        return {self._score_name: float((-10 * error.clamp_min(1e-10).log10()).mean())}
 
 
 def reconstruction_losses(decoded: Tensor, pictures: Tensor) -> dict[str, Tensor]:
