@@ -16,11 +16,11 @@ from fromnoise.generate import (
     alike,
     batches,
     complete,
-    cut_off,
     draw,
     draw_all,
     generate,
     generate_together,
+    in_parts,
     preview,
 )
 from fromnoise.system import TextToImage
@@ -88,10 +88,29 @@ def test_guidance_pulls_towards_a_style_without_a_prompt(tiny_model: TextToImage
     assert not torch.equal(draw(tiny_model, replace(request, guidance=1.0)), draw(tiny_model, request))
 
 
-def test_what_is_cut_off_is_the_end_of_either_prompt(tiny_model: TextToImage) -> None:
-    words = " ".join(["red"] * 10)  # the tiny model reads ten tokens
-    assert cut_off(tiny_model, Request(prompt=words)) == ()
-    assert cut_off(tiny_model, Request(prompt=f"{words} apple", negative=f"{words} sun")) == ("apple", "sun")
+def test_a_long_prompt_is_read_in_parts_and_its_end_counts(tiny_model: TextToImage) -> None:
+    words = " ".join(["red"] * 10)  # the tiny model reads ten tokens at once
+    assert in_parts(tiny_model, Request(prompt=words)) is None
+    said = in_parts(tiny_model, Request(prompt="sun", negative=f"{words} apple"))
+    assert said is not None
+    assert "2 parts" in said
+    pictures = [draw(tiny_model, replace(APPLE, style=None, prompt=f"{words} {end}")) for end in ("apple", "house")]
+    assert not torch.equal(*pictures)
+
+
+def test_a_neighbour_with_a_long_prompt_changes_nothing(tiny_model: TextToImage) -> None:
+    long = replace(APPLE, prompt=" ".join(["red"] * 12))
+    both = draw_all(tiny_model, [APPLE, long])
+    assert torch.equal(both[:1], draw(tiny_model, APPLE))
+    assert torch.equal(both[1:], draw(tiny_model, long))
+
+
+def test_weights_in_brackets_count(tiny_model: TextToImage) -> None:
+    plain, strong, weak = (
+        draw(tiny_model, replace(APPLE, prompt=p)) for p in ("red apple", "red (apple:1.6)", "(red apple:1.0)")
+    )
+    assert not torch.equal(plain, strong)
+    assert torch.equal(plain, weak)
 
 
 def test_previews_show_the_noise_first_and_the_picture_last(tiny_model: TextToImage) -> None:
@@ -128,7 +147,7 @@ def test_different_prompts_share_a_batch_and_stay_the_same_bits(tiny_model: Text
         replace(APPLE, prompt="", style=None, free=True),
     ]
     expected = [draw(tiny_model, wish)[0] for wish in wishes]
-    assert [len(group) for group in alike([complete(tiny_model, w) for w in wishes])] == [3, 2, 1]
+    assert [len(group) for group in alike(tiny_model, [complete(tiny_model, w) for w in wishes])] == [3, 2, 1]
     for drawn, alone in zip(draw_all(tiny_model, wishes), expected, strict=True):
         assert torch.equal(drawn, alone)
 
@@ -173,7 +192,7 @@ def test_ddpm_takes_all_its_steps_unless_told_otherwise(tiny_model: TextToImage)
         ({"free": True}, "--free"),
         ({"style": "nota"}, "did you mean noto"),
         ({"style": "cubism"}, "noto, twemoji"),
-        ({"sampler": "plms"}, "dpm\\+\\+.*ddim"),
+        ({"sampler": "plmz"}, "dpm\\+\\+.*ddim"),
         ({"steps": 0}, "1…1000"),
         ({"steps": 1001}, "1…1000"),
         ({"guidance": float("nan")}, "guidance"),

@@ -82,7 +82,7 @@ def test_bf16_draws_nearly_the_same_picture_and_leaves_the_loaded_model_alone(ti
 
 def test_the_format_follows_from_the_cpu(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
     for native, expected in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr("fromnoise.system.native_bf16", lambda native=native: native)
+        monkeypatch.setattr("fromnoise.defaults.native_bf16", lambda native=native: native)
         assert tiny_model.for_drawing().precision == expected
     with pytest.raises(UserError, match="auto, bf16, fp32"):
         tiny_model.for_drawing("int8")

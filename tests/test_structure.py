@@ -31,8 +31,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "weights": (*GROUND, "models", "weights"),
     "data": (*GROUND, "data"),
     "picturewise": (*GROUND, "diffusion"),
-    "system": (*GROUND, "models", "diffusion", "weights", "picturewise"),
-    "generate": (*GROUND, "models", "diffusion", "system", "picturewise"),
+    "prompt": (*GROUND, "models"),
+    "defaults": (*GROUND, "weights", "picturewise"),
+    "texts": (*GROUND, "models", "prompt"),
+    "opening": (*GROUND, "models", "weights"),
+    "system": (*GROUND, "models", "diffusion", "weights", "picturewise", "opening", "texts", "defaults"),
+    "start": (*GROUND, "models", "diffusion"),
+    "generate": (*GROUND, "models", "diffusion", "system", "picturewise", "prompt", "start", "texts"),
     "picture_file": (*GROUND, "generate"),
     "inspection": (*GROUND, "models", "diffusion", "system", "generate", "picture_file", "inspection"),
     "training": (*GROUND, "models", "diffusion", "system", "data", "training"),
@@ -44,6 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # name → why it may be larger than the budget
 LARGER_FILES: dict[str, str] = {}
 MANY_PARAMETERS = {
+    "cli.restyle.restyle": "as cli.generate.generate",
     "cli.generate.generate": "every command-line option is a parameter; that is how typer reads them",
 }
 

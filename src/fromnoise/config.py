@@ -34,10 +34,15 @@ class Config:
             UserError: a key that this config does not have, or a value of the wrong type.
         """
         hints = typing.get_type_hints(cls)
+        if not isinstance(values, dict):
+            raise UserError(f"{cls.__name__} is a group of settings, not {values!r:.60}")
         for key in values:
             if key not in hints:
-                raise UserError(_unknown(cls, key, list(hints)))
-        return cls(**{key: _coerce(hints[key], value, key) for key, value in values.items()})
+                raise UserError(_unknown(cls, str(key), list(hints)))
+        try:
+            return cls(**{key: _coerce(hints[key], value, key) for key, value in values.items()})
+        except TypeError as error:
+            raise UserError(f"{cls.__name__} lacks a setting: {str(error).split(':')[-1].strip()}") from None
 
     def with_overrides(self, overrides: dict[str, Any]) -> Self:
         """Return a copy with dotted names replaced, e.g. ``{"unet.layers_per_block": "2"}``.
@@ -90,6 +95,8 @@ def _coerce(hint: Any, value: Any, name: str) -> Any:
     """Turn JSON values and command-line strings into the annotated type."""
     origin = typing.get_origin(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, str):
+            raise UserError(f"'{name}' is a group of settings; set one of them: {name}.{next(iter(_fields(hint)))}=…")
         return value if isinstance(value, hint) else hint.from_dict(value)  # type: ignore[attr-defined]
     if origin in (typing.Union, types.UnionType):
         return _coerce_optional(hint, value, name)
@@ -102,6 +109,10 @@ def _coerce(hint: Any, value: Any, name: str) -> Any:
     if origin is dict or hint is dict or hint is Any:
         return json.loads(value) if isinstance(value, str) and hint is not Any else value
     return _coerce_scalar(hint, value, name)
+
+
+def _fields(hint: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(hint)]
 
 
 def _coerce_optional(hint: Any, value: Any, name: str) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -84,3 +86,11 @@ def together(function: Callable[..., T], call: tuple[Any, ...]) -> T:
         return _alone(function, call)
     finally:
         torch.set_num_threads(before)
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system, where the C library (glibc) would keep it scattered between what is in use."""
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

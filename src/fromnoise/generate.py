@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -19,12 +19,19 @@ from torch import Tensor
 from fromnoise.config import Config
 from fromnoise.diffusion.denoiser import Denoiser
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
-from fromnoise.diffusion.samplers import SAMPLERS, Step, sampler
+from fromnoise.diffusion.paths import Path, Spread, path
+from fromnoise.diffusion.samplers import Step, read_name, sampler, sampler_class
 from fromnoise.diffusion.samplers.ddpm import DDPM
+from fromnoise.diffusion.schedule import Spacing
 from fromnoise.errors import UserError
+from fromnoise.prompt import chunked, describe
+from fromnoise.start import Prepared, Start, pasted, prepare, with_more
 from fromnoise.system import TextToImage
+from fromnoise.texts import parts_needed
 
 MOST_PICTURES = 4096
+MOST_SIDE = 8192  # pixels
+MOST_PARTS = 32  # of a prompt, each read in one go
 MOST_AT_ONCE = 64  # pictures per batch; more are drawn batch after batch, so memory stays flat
 
 
@@ -44,7 +51,10 @@ class Request(Config):
         rescale: 0…1, how far the contrast that guidance adds is taken back.
         sampler: name of the sampler.
         spacing: how the steps are spread over t.
+        sigmas: "" (by spacing), "karras", "exponential" or "beta": how the noise levels fall.
         free: draw without any prompt.
+        width, height: of the picture in pixels, multiples of the VAE's factor (8); the model's own by default.
+        strength: how far a given picture may be changed, above 0…1; None where no picture is given.
     """
 
     prompt: str = ""
@@ -58,7 +68,15 @@ class Request(Config):
     rescale: float | None = None
     sampler: str | None = None
     spacing: str | None = None
+    sigmas: str | None = None
     free: bool = False
+    width: int | None = None
+    height: int | None = None
+    strength: float | None = None
+
+    def size(self, model: TextToImage) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.height or model.pixels, self.width or model.pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,20 +94,22 @@ def complete(model: TextToImage, request: Request) -> Request:
         UserError: a number out of range, an unknown style or sampler, or an empty prompt without ``free``.
     """
     default = model.defaults
+    name, spread = read_name(request.sampler or default.sampler)
+    solver = sampler_class(name)
+    layout, _ = model.layout(name)
     ours: dict[str, Any] = {
         "guidance": default.guidance,
         "interval": default.interval,
         "rescale": default.rescale,
-        "sampler": default.sampler,
-        "spacing": default.spacing,
+        "spacing": layout.spacing,
+        "sigmas": spread or layout.sigmas,
     }
-    filled = replace(request, **{k: v for k, v in ours.items() if getattr(request, k) is None})
-    solver = type(sampler(filled.sampler or "", model.schedule))
+    filled = replace(request, sampler=name, **{k: v for k, v in ours.items() if getattr(request, k) is None})
     if filled.steps is None:  # DDPM needs all of its steps, as the classic explanation tells it
         filled = replace(filled, steps=model.schedule.steps if solver is DDPM else default.steps)
-    name = next(name for name, kind in SAMPLERS.items() if kind is solver)
-    filled = replace(filled, sampler=name)
     _check_numbers(filled, model.schedule.steps)
+    _check_size(filled, model)
+    walk_of(model, filled)
     _check_words(filled, model)
     return filled
 
@@ -100,65 +120,107 @@ def prompt_text(request: Request) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def generate(model: TextToImage, request: Request) -> Iterator[Step | Finished]:
+def generate(model: TextToImage, request: Request, start: Start | None = None) -> Iterator[Step | Finished]:
     """Draw one batch: a ``Step`` after every move, then ``Finished``.
 
     Args:
         model: what draws.
         request: what to draw, at most ``MOST_AT_ONCE`` pictures; see :func:`batches` for more.
+        start: a picture to begin with, for a request with a strength.
 
     Raises:
         UserError: see :func:`complete`.
     """
-    return generate_together(model, one_by_one(complete(model, request)))
+    return generate_together(model, one_by_one(complete(model, request)), start)
 
 
-def generate_together(model: TextToImage, requests: Sequence[Request]) -> Iterator[Step | Finished]:
+def generate_together(
+    model: TextToImage, requests: Sequence[Request], start: Start | None = None
+) -> Iterator[Step | Finished]:
     """Draw several requests in one batch; on the CPU each picture is the same bits as drawn alone.
 
     Args:
         model: what draws.
         requests: one picture each, alike in all but words and seed; see :func:`alike`.
+        start: as in :func:`generate`.
 
     Raises:
         UserError: see :func:`complete`.
-        ValueError: the requests cannot share a batch.
+        ValueError: the requests cannot share a batch, or strength and start do not come together.
     """
     requests = [complete(model, request) for request in requests]
-    if len({_shared(request) for request in requests}) != 1 or any(request.count != 1 for request in requests):
+    if len({_shared(model, request) for request in requests}) != 1 or any(request.count != 1 for request in requests):
         raise ValueError("a batch needs requests for one picture each that differ in words and seed only")
     request = requests[0]
+    if (start is None) != (request.strength is None):
+        raise ValueError("a start needs a strength, and a strength a start")
+    walk = walk_of(model, request)
 
     # Words: the prompts, and what guidance pushes away from.
-    denoiser, cond = conditioned(model, requests)
+    denoiser, cond = conditioned(model, requests, walk)
 
     # Noise: one generator per picture, so that a picture does not depend on its neighbours.
     generators = [torch.Generator().manual_seed(r.seed) for r in requests]
-    x = torch.stack([torch.randn(model.latent_shape(), generator=g) for g in generators]).to(model.device)
+    x, times, prepared = _begin(model, request, walk, generators, start)
+    keep = prepared.keep(walk) if prepared else None
+    denoiser = with_more(denoiser, prepared.beside() if prepared else None)
 
     # Un-noising.
-    solver = sampler(request.sampler or "", model.schedule)
-    times = model.schedule.timesteps(request.steps or 0, request.spacing or "trailing")
-    for step in solver.steps(denoiser, x, cond, generators, times):
+    solver = sampler(request.sampler or "", walk, model.layout(request.sampler or "")[1])
+    for step in solver.steps(denoiser, x, cond, generators, times, keep):
         x = step.x_next
         yield step
 
     # Latents to pixels.
     if not torch.isfinite(x).all():
         raise UserError("the drawing became not-a-number; try lower --guidance, or another --sampler")
-    yield Finished(model.decode(x), tuple(r.seed for r in requests))
+    yield Finished(pasted(model.decode(x), start), tuple(r.seed for r in requests))
 
 
-def conditioned(model: TextToImage, requests: Sequence[Request]) -> tuple[Denoiser, Tensor]:
+def walk_of(model: TextToImage, request: Request) -> Path:
+    """The noise levels that a complete request visits.
+
+    Raises:
+        UserError: a spacing or spread that does not exist, or that has no room for so many steps.
+    """
+    layout, _ = model.layout(request.sampler or "")
+    spacing, sigmas = cast(Spacing, request.spacing), cast(Spread, request.sigmas or "")
+    config = replace(layout, spacing=spacing, sigmas=sigmas)
+    return path(model.schedule, request.sampler or "", request.steps or 0, config)
+
+
+def conditioned(model: TextToImage, requests: Sequence[Request], walk: Path | None = None) -> tuple[Denoiser, Tensor]:
     """The (guided) denoiser of complete requests that share a batch, and their prompts as it wants them, [B,L,W]."""
     request = requests[0]
-    words = _read(model, [prompt_text(r) for r in requests])
-    plain = model.denoiser()
+    parts, size = parts_of(model, request), request.size(model)
+    words = _read(model, [prompt_text(r) for r in requests], parts, size)
+    plain = model.denoiser(walk)
     if not _guides(request):
         return plain, words
-    away = _read(model, [r.negative for r in requests])
+    away = _read(model, [r.negative for r in requests], parts, size, model.zero_empty)
     interval, rescale = request.interval or (0, model.schedule.steps), request.rescale or 0.0
     return ClassifierFreeGuidance(plain, away, _scale(request), interval, rescale), words
+
+
+def parts_of(model: TextToImage, request: Request) -> int:
+    """In how many parts a request's prompts are read; both have as many as the longer one needs."""
+    return parts_needed(model.readers, (prompt_text(request), request.negative))
+
+
+def _begin(
+    model: TextToImage, request: Request, walk: Path, generators: Sequence[torch.Generator], start: Start | None
+) -> tuple[Tensor, list[float], Prepared | None]:
+    """Where the walk begins: latents [B,C,h,w], the times to visit, and what is known of a given picture."""
+    if start is None:
+        shape = model.latent_shape(request.size(model))
+        noise = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(model.device)
+        return (noise if walk.start_scale == 1 else walk.start_scale * noise), list(walk.times), None
+    prepared = prepare(start, model.vae, generators, model.for_inpainting, request.strength == 1)
+    times = walk.after(request.strength or 0.0)
+    if prepared.mask is not None and request.strength == 1:  # nothing of the picture need be left
+        return walk.start_scale * prepared.noise, times, prepared
+    x = walk.alpha(times[0]) * prepared.latents + walk.sigma(times[0]) * prepared.noise
+    return x, times, prepared
 
 
 def one_by_one(request: Request) -> list[Request]:
@@ -172,25 +234,25 @@ def batches(request: Request, size: int = MOST_AT_ONCE) -> Iterator[Request]:
         yield replace(request, seed=request.seed + start, count=min(size, request.count - start))
 
 
-def alike(requests: Sequence[Request], size: int = MOST_AT_ONCE) -> list[list[int]]:
+def alike(model: TextToImage, requests: Sequence[Request], size: int = MOST_AT_ONCE) -> list[list[int]]:
     """Indices of complete requests for one picture that can be drawn together, at most ``size`` per group."""
     groups: dict[Any, list[int]] = defaultdict(list)
     for i, request in enumerate(requests):
-        groups[_shared(request)].append(i)
+        groups[_shared(model, request)].append(i)
     return [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
 
 
-def draw(model: TextToImage, request: Request) -> Tensor:
+def draw(model: TextToImage, request: Request, start: Start | None = None) -> Tensor:
     """Draw and return only the pictures, uint8 [B,3,H,W]."""
-    return draw_all(model, one_by_one(complete(model, request)))
+    return draw_all(model, one_by_one(complete(model, request)), start)
 
 
-def draw_all(model: TextToImage, requests: Sequence[Request]) -> Tensor:
+def draw_all(model: TextToImage, requests: Sequence[Request], start: Start | None = None) -> Tensor:
     """Draw one picture per request, together where they are alike, uint8 [B,3,H,W] in their order."""
     requests = [complete(model, request) for request in requests]
     pictures: dict[int, Tensor] = {}
-    for group in alike(requests):
-        for event in generate_together(model, [requests[i] for i in group]):
+    for group in alike(model, requests):
+        for event in generate_together(model, [requests[i] for i in group], start):
             if isinstance(event, Finished):
                 pictures.update(zip(group, event.pictures, strict=True))
     return torch.stack([pictures[i] for i in range(len(requests))])
@@ -201,15 +263,17 @@ def preview(model: TextToImage, latents: Tensor) -> Tensor:
     return model.decode(latents)
 
 
-def cut_off(model: TextToImage, request: Request) -> tuple[str, ...]:
-    """What the text tower cannot see: the end of the prompt, of the negative prompt, or nothing when all fits."""
-    ends = (model.tokenizer.cut(text) for text in (prompt_text(request), request.negative))
-    return tuple(end for end in ends if end)
+def in_parts(model: TextToImage, request: Request) -> str | None:
+    """A line about a prompt that is too long to be read at once, or None."""
+    texts = (prompt_text(request), request.negative)
+    found = [describe(chunked(r.tokenizer, text)) for r in model.readers for text in texts]
+    return next((line for line in found if line), None)
 
 
-def _shared(request: Request) -> tuple[Request, bool]:
-    """What requests of one batch have in common: everything but words and seed, and whether they are guided."""
-    return replace(request, prompt="", negative="", style=None, seed=0, free=False), _guides(request)
+def _shared(model: TextToImage, request: Request) -> tuple[Request, bool, int]:
+    """What requests of one batch have in common: all but words and seed, whether they are guided, parts of prompts."""
+    alone = replace(request, prompt="", negative="", style=None, seed=0, free=False)
+    return alone, _guides(request), parts_of(model, request)
 
 
 def _scale(request: Request) -> float:
@@ -220,11 +284,19 @@ def _guides(request: Request) -> bool:
     return _scale(request) != 1.0 and prompt_text(request) != request.negative  # equal words pull nowhere
 
 
-def _read(model: TextToImage, texts: list[str]) -> Tensor:
+def _read(model: TextToImage, texts: list[str], parts: int, size: tuple[int, int], zero_empty: bool = False) -> Tensor:
     """What the U-Net wants to know of texts, [B,L,W]; equal texts are read once."""
     unique = list(dict.fromkeys(texts))
-    words = dict(zip(unique, model.read(unique), strict=True))
+    silent = [zero_empty and not text for text in unique]
+    words = dict(zip(unique, model.read(unique, parts, size, silent), strict=True))
     return torch.stack([words[text] for text in texts])
+
+
+def _check_size(request: Request, model: TextToImage) -> None:
+    for name in ("width", "height"):
+        side = getattr(request, name)
+        if side is not None and (side % model.vae.factor or not 2 * model.vae.factor <= side <= MOST_SIDE):
+            raise UserError(f"{name} must be a multiple of {model.vae.factor} up to {MOST_SIDE}, not {side}")
 
 
 def _check_numbers(r: Request, most_steps: int) -> None:
@@ -239,6 +311,10 @@ def _check_numbers(r: Request, most_steps: int) -> None:
         (not 0 <= r.seed <= 2**63 - 1 - r.count, f"the seed must be 0…{2**63 - 1 - r.count}, not {r.seed}"),
         (not (math.isfinite(r.rescale or 0) and 0 <= (r.rescale or 0) <= 1), f"rescale must be 0…1, not {r.rescale}"),
         (
+            not 0 < (1 if r.strength is None else r.strength) <= 1,
+            f"strength must be above 0 and at most 1, not {r.strength}",
+        ),
+        (
             not 0 <= low <= high <= most_steps,
             f"the guidance interval must be two times within 0…{most_steps}, the lower first; not {low} {high}",
         ),
@@ -252,6 +328,10 @@ def _check_words(request: Request, model: TextToImage) -> None:
     for text in (request.prompt, request.negative):
         if any(0xD800 <= ord(sign) < 0xE000 for sign in text):  # what is left of bytes in another encoding
             raise UserError("the prompt is not valid UTF-8 text; set the terminal to UTF-8")
+    if parts_of(model, request) > MOST_PARTS:
+        raise UserError(
+            f"the prompt has more than {MOST_PARTS} parts of {model.tokenizer.context - 2} tokens; shorten it"
+        )
     if request.free and request.prompt.strip():
         raise UserError("--free draws without any prompt; leave out either the prompt or --free")
     if not request.free and not request.prompt.strip():

@@ -39,6 +39,8 @@ class Origin(Config):
         version: of fromnoise.
         index: which picture of the batch, or which line of the prompts, it was.
         precision: number format of the U-Net, "fp32" or "bf16".
+        loras: name and weight of each LoRA, as it was asked for.
+        start: 12 hex digits of the picture and mask it started from; None when it began as noise.
     """
 
     request: Request
@@ -47,6 +49,8 @@ class Origin(Config):
     version: str
     index: int = 0
     precision: str = "fp32"
+    loras: tuple[str, ...] = ()
+    start: str | None = None
 
 
 def to_image(picture: Tensor) -> Image.Image:
@@ -94,6 +98,8 @@ def _checked(origin: Origin) -> Origin:
         ValueError: an incomplete request, or one for several pictures.
     """
     r = origin.request
+    if origin.precision not in ("fp32", "bf16"):
+        raise ValueError(f"its precision is '{origin.precision}'")
     if r.count != 1 or not 0 <= origin.index < MOST_INDEX or None in (r.steps, r.guidance, r.sampler):
         raise ValueError("it is not the complete request of one picture")
     return origin
@@ -147,6 +153,10 @@ def _readable(origin: Origin) -> str:
         "CFG rescale": r.rescale,
         "CFG interval": r.interval and f"{r.interval[0]} to {r.interval[1]}",
         "Seed": r.seed,
+        "Schedule type": r.sigmas or None,
+        "Size": r.width and f"{r.width}x{r.height}",
+        "Denoising strength": r.strength,
+        "LoRA": ", ".join(origin.loras) or None,
         "Style": r.style,
         "Model": origin.model,
         "Model hash": origin.model_hash,

@@ -4,7 +4,8 @@ Matrix products may sum in an order that depends on the batch size and on the nu
 in a batch differs from itself drawn alone in the last bits, and 20 steps of guidance make that visible. So on the CPU
 pictures share a network call only in batch sizes that were compared, on this machine, with single calls and gave the
 very same bits (:class:`ExactBatches`). All others are computed one by one, each on one thread, side by side on the
-cores. A GPU batches always, and promises less.
+cores; so are all large ones, which gain nothing from company and for which the comparison would take as long as
+several steps. A GPU batches always, and promises less.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ from torch import Tensor
 
 from fromnoise.cores import each_alone, together
 from fromnoise.diffusion.denoiser import Call, NetworkDenoiser
+
+LARGE = 32 * 32  # positions of the latents from which on a picture keeps a core busy by itself
+
+
+def is_large(latents: Tensor) -> bool:
+    """Whether latents [...,h,w] are those of large pictures."""
+    return latents.shape[-2] * latents.shape[-1] >= LARGE
 
 
 class ExactBatches:
@@ -38,7 +46,9 @@ class ExactBatches:
         self._known: dict[tuple[Any, ...], bool] = {}
 
     def largest(self, rows: int, call: tuple[Tensor, ...]) -> int:
-        """The largest exact size that is not above ``rows``; 1 when there is none."""
+        """The largest exact size that is not above ``rows``; 1 when there is none, and for large pictures."""
+        if is_large(call[0]):
+            return 1
         return next((size for size in self.SIZES if size <= rows and self._is_exact(size, call)), 1)
 
     def _is_exact(self, size: int, call: tuple[Tensor, ...]) -> bool:

@@ -6,69 +6,41 @@ model, how it was trained) is in ``fromnoise.json`` beside ``model_index.json``.
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from fromnoise.config import Config
-from fromnoise.cores import each_alone
+from fromnoise.cores import each_alone, together
+from fromnoise.defaults import FACTS, Defaults, drawing_format, elsewhere, read_facts, write_facts
 from fromnoise.diffusion.denoiser import NetworkDenoiser
-from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig
+from fromnoise.diffusion.paths import PathConfig
+from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
+from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig, Spacing
 from fromnoise.errors import UserError
 from fromnoise.models.clip.clip import CLIP
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.vae import VAE
-from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser, native_bf16
-from fromnoise.weights.clip_layout import TEXT_WEIGHTS, equal_weights, load_clip, load_text, save_clip, save_text
-from fromnoise.weights.diffusers_layout import (
-    load_scheduler,
-    load_unet,
-    load_vae,
-    save_index,
-    save_scheduler,
-    save_unet,
-    save_vae,
-)
-from fromnoise.weights.files import read_json, write_json
+from fromnoise.opening import DEFAULT_MODEL, find_model, open_file, open_folder
+from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser, is_large
+from fromnoise.texts import Reader, each_text, vector_of
+from fromnoise.weights.clip_layout import TEXT_WEIGHTS, equal_weights, save_clip, save_text
+from fromnoise.weights.diffusers_layout import save_index, save_unet, save_vae
+from fromnoise.weights.files import read_json, replaced_folder, write_json
+from fromnoise.weights.schedulers import Scheduler, scheduler_from_foreign, scheduler_to_foreign
+from fromnoise.weights.single_file_out import save_single
 
-DEFAULT_MODEL = "stickers-64"
-PRECISIONS = ("auto", "bf16", "fp32")
-FACTS = "fromnoise.json"
-FORMAT = 1  # of fromnoise.json
-
-
-@dataclass(frozen=True)
-class Defaults(Config):
-    """How a model is best drawn with; a request may say otherwise.
-
-    Attributes:
-        steps: moves of the sampler.
-        guidance: scale of classifier-free guidance; 1 = off.
-        interval: (lowest, highest) t at which guidance acts.
-        rescale: 0..1, how far the contrast that guidance adds is taken back.
-        sampler: name of the sampler.
-        spacing: how the steps are spread over t: "trailing" or "log_snr".
-    """
-
-    steps: int = 20
-    guidance: float = 3.0
-    interval: tuple[int, int] = (60, 850)
-    rescale: float = 0.5
-    sampler: str = "dpm++"
-    spacing: str = "log_snr"
+__all__ = ["DEFAULT_MODEL", "Defaults", "TextToImage", "drawing_format", "find_model"]
+SCHEDULER = Path("scheduler") / "scheduler_config.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +58,12 @@ class TextToImage:
         card: facts about the training, plain JSON.
         clip: both towers of the CLIP model the text tower comes from, to compare pictures with words; optional.
         defaults: how it is best drawn with.
+        second: the second reader of prompts, which Stable Diffusion XL has.
+        zero_empty: an empty negative prompt stands for zeros, not for the words "" (Stable Diffusion XL).
+        files: the weights' files, of a model that was made elsewhere; its hash is theirs.
+        stored: the number format of those files.
+        scheduler: the ``scheduler_config.json`` of a model that was made elsewhere.
+        note: what is different from what the makers of the model drew with, a sentence, or "".
     """
 
     tokenizer: Tokenizer
@@ -98,6 +76,12 @@ class TextToImage:
     card: dict[str, Any] = field(default_factory=dict)
     clip: CLIP | None = None
     defaults: Defaults = field(default_factory=Defaults)
+    second: tuple[Tokenizer, TextTower] | None = None
+    zero_empty: bool = False
+    files: tuple[Path, ...] = ()
+    stored: torch.dtype = torch.float16
+    scheduler: dict[str, Any] | None = None
+    note: str = ""
 
     # --- drawing ---------------------------------------------------------------------------------------------
 
@@ -111,31 +95,77 @@ class TextToImage:
         """In which format the U-Net computes."""
         return next(self.unet.parameters()).dtype
 
-    def latent_shape(self, pixels: int | None = None) -> tuple[int, int, int]:
-        """Return (C, h, w) of the latents of a picture; ``pixels`` defaults to what it was trained on."""
-        side = self.unet.config.sample_size if pixels is None else pixels // self.vae.factor
-        return self.unet.config.in_channels, side, side
+    @property
+    def pixels(self) -> int:
+        """Side of the pictures it was trained on."""
+        return self.unet.config.sample_size * self.vae.factor
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """Return the text tower's features, float32 [B,L,D]; each text alone, so that no other text changes it."""
-        ids = self.tokenizer.encode(list(texts)).to(next(self.text_tower.parameters()).device)
-        if ids.device.type == "cpu":
-            return torch.cat(each_alone(lambda one: self.text_tower(one).tokens.float(), [(x[None],) for x in ids]))
-        with torch.no_grad():
-            return self.text_tower(ids).tokens.float()
+    def latent_shape(self, size: tuple[int, int] | None = None) -> tuple[int, int, int]:
+        """Return (C, h, w) of the latents of a picture of (height, width) pixels; by default of its own size."""
+        height, width = size or (self.pixels, self.pixels)
+        return self.vae.config.latent_channels, height // self.vae.factor, width // self.vae.factor
 
-    def read(self, texts: Sequence[str]) -> Tensor:
-        """Return what the U-Net's attention makes of texts, [B,L,W]: the same at every step, so it is read once."""
-        features = self.embed(texts).to(self.device)
-        if self.device.type == "cpu":
-            return torch.cat(each_alone(self.unet.read, [(x[None],) for x in features]))
-        with torch.no_grad():
-            return self.unet.read(features)
+    @property
+    def readers(self) -> tuple[Reader, ...]:
+        """Who reads the prompts: one text tower, or two."""
+        first = Reader(self.tokenizer, self.text_tower, penultimate=self.second is not None)
+        return (first,) if self.second is None else (first, Reader(*self.second, penultimate=True))
 
-    def denoiser(self) -> PicturewiseDenoiser:
-        """Return the U-Net as a denoiser; ``cond`` is what :meth:`read` returns."""
-        network = NetworkDenoiser(self.unet.with_words, self.schedule, self.prediction)
+    def embed(self, texts: Sequence[str], parts: int = 1) -> Tensor:
+        """Return the text towers' features, float32 [B,L,D]; each text alone, so that no other text changes it.
+
+        Args:
+            texts: prompts, with weights in brackets if wanted (:mod:`fromnoise.prompt`).
+            parts: read each in at least so many parts; texts that need more than that cannot share a call.
+        """
+        return torch.cat(each_text(self.readers, texts, parts, lambda features, _: features))
+
+    def read(
+        self, texts: Sequence[str], parts: int = 1, size: tuple[int, int] | None = None, zero: Sequence[bool] = ()
+    ) -> Tensor:
+        """Return what the U-Net's attention makes of texts, [B,L,W]: the same at every step, so it is read once.
+
+        Args:
+            texts, parts: as in :meth:`embed`.
+            size: (height, width) of the pictures in pixels, which Stable Diffusion XL wants to know.
+            zero: which texts stand for zeros, because they are empty and the model wants it so.
+        """
+        silent = list(zero) or [False] * len(texts)
+        wanted, width = size or (self.pixels, self.pixels), self.unet.config.size_width
+
+        def one(features: Tensor, pooled: Tensor, no_words: bool) -> Tensor:
+            features, pooled = (x * 0 if no_words else x for x in (features, pooled))
+            vector = vector_of(pooled, wanted, width) if self.unet.config.vector_width else None
+            return self.unet.read(features.to(self.device), vector)
+
+        return torch.cat(each_text(self.readers, texts, parts, one, silent))
+
+    def denoiser(self, walk: NoiseSchedule | None = None) -> PicturewiseDenoiser:
+        """Return the U-Net as a denoiser; ``cond`` is what :meth:`read` returns.
+
+        Args:
+            walk: the noise levels of one drawing; by default all of the schedule's.
+        """
+        network = NetworkDenoiser(self.unet.with_words, walk or self.schedule, self.prediction)
         return PicturewiseDenoiser(network, self._batches)
+
+    def layout(self, sampler: str) -> tuple[PathConfig, dict[str, Any]]:
+        """How a sampler walks on this model's levels, and its settings: as the model's files say, or ours.
+
+        Raises:
+            UserError: an unknown sampler, or one that the model's files cannot be read for.
+        """
+        name = canonical(sampler)
+        if self.scheduler is None or name not in SAMPLERS:
+            sampler_class(sampler)
+            return PathConfig(spacing=cast(Spacing, self.defaults.spacing)), {}
+        found = scheduler_from_foreign(self.scheduler, Path("scheduler_config.json"), name)
+        return PathConfig.from_dict(found.path), found.options
+
+    @property
+    def for_inpainting(self) -> bool:
+        """Whether the U-Net sees a mask and the masked picture beside its latents."""
+        return self.unet.config.in_channels > self.vae.config.latent_channels
 
     @cached_property
     def _batches(self) -> ExactBatches:
@@ -148,7 +178,7 @@ class TextToImage:
         return "bf16" if self.dtype == torch.bfloat16 else "fp32"
 
     def for_drawing(self, precision: str = "auto") -> TextToImage:
-        """Return a model to draw with: the same, with a U-Net that computes in another number format.
+        """Return a model to draw with: the same, with a U-Net packed for the CPU, in another number format.
 
         bf16 keeps 8 bits of each weight and draws slightly other pictures (docs/figures.md says how slightly), but in
         half of the time where the CPU has it. Save the model that was loaded, never this one.
@@ -160,17 +190,32 @@ class TextToImage:
         Raises:
             UserError: an unknown precision.
         """
-        if precision not in PRECISIONS:
-            raise UserError(f"--precision must be one of {', '.join(PRECISIONS)}, not '{precision}'")
-        if precision == "fp32" or (precision == "auto" and not (self.device.type == "cpu" and native_bf16())):
+        dtype = torch.bfloat16 if self.dtype == torch.bfloat16 else drawing_format(precision)
+        if self.device.type != "cpu" and (precision == "auto" or dtype == self.dtype):
             return self
-        unet = copy.deepcopy(self.unet).to(torch.bfloat16)
-        model = replace(self, unet=unet)
+        model = replace(self, unet=packed_copy(self.unet, dtype))
         model.__dict__["hash"] = self.hash  # of the weights as they were loaded, before they are rounded
         return model
 
+    def with_loras(self, loras: Sequence[tuple[Path, float]]) -> TextToImage:
+        """Add LoRAs to the weights, in place, and return self; the hash then names them too.
+
+        Raises:
+            UserError: a file that is no LoRA, is damaged, or belongs to another kind of model.
+        """
+        if loras:
+            from fromnoise.weights.lora import with_loras
+
+            before = self.hash
+            applied = with_loras(self.unet, [reader.tower for reader in self.readers], loras)
+            named = "".join(sorted(f" {lora.hash}:{weight}" for lora, weight in applied.loras))
+            self.__dict__["hash"] = hashlib.sha256(f"{before}{named}".encode()).hexdigest()[:12]
+        return self
+
     def decode(self, latents: Tensor) -> Tensor:
         """Return uint8 pictures [B,3,H,W] on the CPU for clean latents [B,C,h,w]."""
+        if latents.device.type == "cpu" and is_large(latents):
+            return torch.cat([together(self._decode, (x[None],)) for x in latents])
         if latents.device.type == "cpu":
             return torch.cat(each_alone(self._decode, [(x[None],) for x in latents]))
         with torch.no_grad():
@@ -193,6 +238,11 @@ class TextToImage:
     def hash(self) -> str:
         """12 hex digits that name this model: SHA-256 of all weights as stored in float16, and of the tokenizer."""
         digest = hashlib.sha256()
+        if self.files:  # made elsewhere: the files as they are, without turning gigabytes into another format
+            for file in self.files:
+                with file.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+            return digest.hexdigest()[:12]
         for part, network in self._networks().items():
             for name, tensor in sorted(network.state_dict().items()):
                 digest.update(f"{part}.{name} {tuple(tensor.shape)}\n".encode())
@@ -206,125 +256,95 @@ class TextToImage:
     def _networks(self) -> dict[str, nn.Module]:
         """Everything with weights, under the names of its folders."""
         parts: dict[str, nn.Module] = {"text_encoder": self.text_tower, "unet": self.unet, "vae": self.vae}
+        parts |= {"text_encoder_2": self.second[1]} if self.second is not None else {}
         return parts if self.clip is None else {**parts, "clip": self.clip}
 
-    def save(self, folder: Path | str, dtype: torch.dtype = torch.float16) -> None:
+    def save_file(self, file: Path, dtype: torch.dtype | None = None) -> None:
+        """Write a model built like Stable Diffusion into one file, in the original naming; arguments as :meth:`save`.
+
+        Raises:
+            UserError: another kind of model, or the file cannot be written.
+        """
+        noise = self.schedule.ends_in_pure_noise
+        marks = [mark for mark, has in (("v_pred", self.prediction == "v"), ("ztsnr", noise)) if has]
+        save_single(file, self.unet, self.vae, [reader.tower for reader in self.readers], dtype, marks)
+
+    def save(self, folder: Path | str, dtype: torch.dtype | None = torch.float16) -> None:
         """Write the model as a folder, whole or not at all; a model that is there already is replaced.
+
+        Args:
+            folder: where to.
+            dtype: of the files; None: as the networks are.
 
         Raises:
             UserError: the folder holds something else, the disk is full, or a weight does not fit ``dtype``.
         """
-        target = Path(folder)
-        _check_replaceable(target)
-        draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir(parents=True)
+        with replaced_folder(Path(folder), "model_index.json") as draft:
             self._write(draft, dtype)
-            _swap(draft, target)
-        except OSError as error:
-            raise UserError(f"cannot write the model to {target}: {error}") from error
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
 
-    def _write(self, folder: Path, dtype: torch.dtype) -> None:
+    def _write(self, folder: Path, dtype: torch.dtype | None) -> None:
         schedule = self.schedule.config
         if schedule is None:
             raise UserError("a noise schedule that was not built from a ScheduleConfig cannot be saved")
-        save_index(folder)
         self.tokenizer.save(folder / "tokenizer")
         save_text(self.text_tower, folder / "text_encoder", dtype)
+        if self.second is not None:
+            self.second[0].save(folder / "tokenizer_2")
+            save_text(self.second[1], folder / "text_encoder_2", dtype)
         save_unet(self.unet, folder / "unet", dtype)
         save_vae(self.vae, folder / "vae", dtype)
-        save_scheduler(schedule.to_dict(), self.prediction, folder / "scheduler")
+        values = self.scheduler or scheduler_to_foreign(
+            Scheduler(schedule.to_dict(), self.prediction, "ddim", {"spacing": "trailing"})
+        )
+        write_json(folder / SCHEDULER, values)
+        save_index(folder, values["_class_name"], self.second is not None, self.for_inpainting, self.zero_empty)
         if self.clip is not None:
             same = equal_weights(self.clip.text, self.text_tower)
             save_clip(self.clip, folder / "clip", dtype, folder / TEXT_WEIGHTS if same else None)
-        facts = {"styles": list(self.styles), "defaults": self.defaults.to_dict(), "card": self.card}
-        write_json(folder / FACTS, {"format": FORMAT, **facts})
+        if self.scheduler is None:
+            write_facts(folder, self.styles, self.defaults, self.card)
 
     @classmethod
-    def load(cls, folder: Path | str | None = None) -> TextToImage:
-        """Read a model, in float32 on the CPU, ready to draw.
+    def load(
+        cls, place: Path | str | None = None, dtype: torch.dtype | None = torch.float32, prediction: str | None = None
+    ) -> TextToImage:
+        """Read a model, on the CPU, ready to draw.
 
         Args:
-            folder: a folder in the diffusers layout, or the name of a shipped model; None for the default one.
+            place: a folder, a single .safetensors file, or the name of a shipped model or of one on the Hugging Face
+                hub ("owner/name"); None for the default one.
+            dtype: of U-Net and text towers of models made elsewhere; ours are read in float32. None: as stored.
+            prediction: "epsilon" or "v", for single files that do not tell.
 
         Raises:
             UserError: no such model, or a file in it is missing, damaged, or does not fit its config.
         """
-        path = find_model(folder)
-        styles, defaults, card = _facts(path)
-        values, prediction = load_scheduler(path / "scheduler")
-        text_tower = load_text(path / "text_encoder")
-        clip = load_clip(path / "clip", text_tower) if (path / "clip").is_dir() else None
+        path = find_model(place)
+        ours = (path / FACTS).exists()
+        as_is = torch.float32 if ours and dtype is not None else dtype
+        parts = open_file(path, dtype, prediction) if path.is_file() else open_folder(path, as_is)
         model = cls(
-            tokenizer=Tokenizer.load(path / "tokenizer"),
-            text_tower=text_tower,
-            unet=load_unet(path / "unet"),
-            vae=load_vae(path / "vae"),
-            schedule=ScheduleConfig.from_dict(values).build(),
-            prediction=prediction,
-            styles=styles,
-            card=card,
-            clip=clip,
-            defaults=defaults,
+            tokenizer=parts.tokenizer,
+            text_tower=parts.text_tower,
+            unet=parts.unet,
+            vae=parts.vae,
+            schedule=ScheduleConfig.from_dict(parts.scheduler.schedule).build(),
+            prediction=parts.scheduler.prediction,
+            clip=parts.clip,
+            second=parts.second,
+            zero_empty=parts.zero_empty,
+            stored=parts.stored,
         )
+        if ours:
+            styles, defaults, card = read_facts(path)
+            model = replace(model, styles=styles, defaults=defaults, card=card)
+        else:
+            defaults = elsewhere(parts.scheduler.sampler, str(parts.scheduler.path.get("spacing", "trailing")))
+            values = scheduler_to_foreign(parts.scheduler) if path.is_file() else read_json(path / SCHEDULER)
+            card, note = {"name": path.stem}, parts.scheduler.note
+            model = replace(model, defaults=defaults, card=card, files=parts.files, scheduler=values, note=note)
         for network in model._networks().values():
             # Attention reads a channels_last tensor without a copy. At batch 1 the U-Net is as fast either way
             # (30 and 31 ms for 38M weights on one core), the VAE's decoder a sixth faster.
             network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model
-
-
-def find_model(name: Path | str | None = None) -> Path:
-    """Return the folder of a model: a path, the name of a shipped model, or None for the default one.
-
-    Raises:
-        UserError: there is no such model; shipped ones are named.
-    """
-    shipped = Path(str(resources.files("fromnoise"))) / "assets" / "models"
-    wanted = Path(name or DEFAULT_MODEL)
-    for path in (shipped / wanted,) if name is None else (wanted, shipped / wanted):
-        if (path / "model_index.json").is_file():
-            return path
-    if (wanted / "model" / "model_index.json").is_file():
-        raise UserError(f"'{wanted}' is a training run; its model is '{wanted / 'model'}'")
-    known = ", ".join(sorted(x.name for x in shipped.iterdir())) if shipped.is_dir() else "none"
-    raise UserError(f"'{wanted}' is not a model: no model_index.json there; shipped models: {known}")
-
-
-def _facts(folder: Path) -> tuple[tuple[str, ...], Defaults, dict[str, Any]]:
-    """Return (styles, defaults, card); a model from elsewhere has none of them."""
-    file = folder / FACTS
-    if not file.exists():
-        return (), Defaults(), {}
-    facts = read_json(file)
-    if facts.get("format") != FORMAT:
-        raise UserError(f"{file} has format {facts.get('format')!r}; this version reads {FORMAT}: update fromnoise")
-    try:
-        return tuple(facts["styles"]), Defaults.from_dict(facts["defaults"]), dict(facts["card"])
-    except (KeyError, TypeError, AttributeError, UserError) as error:
-        raise UserError(f"{file} is damaged: {error}") from None
-
-
-def _check_replaceable(target: Path) -> None:
-    if target.exists() and not target.is_dir():
-        raise UserError(f"{target} is a file; give the model another folder")
-    if target.is_dir() and any(target.iterdir()) and not (target / "model_index.json").exists():
-        raise UserError(f"{target} holds something that is not a model; give the model an empty or new folder")
-
-
-def _swap(draft: Path, target: Path) -> None:
-    """Put the finished folder in place. The old one is moved aside first and comes back if that fails."""
-    old = draft.with_suffix(".old")
-    if not target.exists():
-        os.replace(draft, target)
-        return
-    os.replace(target, old)
-    try:
-        os.replace(draft, target)
-    except OSError:
-        os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -162,7 +162,7 @@ def test_a_packed_file_holds_the_same_pictures_and_facts(tmp_path: Path) -> None
     whole = load_folder("starter", 64)
     from fromnoise.data.starter import starter_path
 
-    assert pack(starter_path(), tmp_path / "starter.parquet") == len(whole.records)
+    assert pack(starter_path(), tmp_path / "starter.parquet") == (len(whole.records), [])
     packed = load_folder(tmp_path / "starter.parquet", 64)
     assert packed.records == whole.records
     assert packed.images.equal(whole.images)
@@ -185,3 +185,33 @@ def test_hugging_face_datasets_opens_the_folder() -> None:
     ours = load_folder("starter", 64)
     assert len(found) == len(ours.records)
     assert sorted(found["text"]) == sorted(r.text for r in ours.records)
+
+
+def test_a_pack_leaves_out_what_cannot_be_used_and_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    (folder / ".hidden").mkdir(parents=True)
+    for name in ("good", ".hidden/thumbnail", "lost"):
+        Image.new("RGB", (8, 8), "red").save(folder / f"{name}.png")
+        (folder / f"{name}.txt").write_text("a red square")
+    (folder / "lost.txt").unlink()
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "broken.txt").write_text("a broken square")
+    count, left_out = pack(folder, tmp_path / "mine.parquet")
+    assert count == 1
+    assert sorted(name for name, _ in left_out) == ["broken.png", "lost.png"]
+    assert "0x" not in str(left_out)  # no addresses in memory
+    whole = load_folder(tmp_path / "mine.parquet", 8)
+    assert (len(whole.records), whole.quarantine) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"), [("[]", "not a JSON object"), ("{", "not a line of JSON"), ('{"text": "x"}', "no file_name")]
+)
+def test_broken_lines_of_metadata_are_named_in_plain_words(tmp_path: Path, line: str, reason: str) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    good = json.dumps({"file_name": "a.png", "text": "black"})
+    (tmp_path / "metadata.jsonl").write_text(f"{line}\n{good}\n")
+    found = load_folder(tmp_path, 8)
+    assert len(found.records) == 1
+    assert found.quarantine[0][0] == "metadata.jsonl line 1"
+    assert reason in found.quarantine[0][1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,20 @@ import torch
 from torch import Tensor
 
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
-from fromnoise.diffusion.samplers import ALIASES, DDIM, SAMPLERS, DPMSolver, Sampler, Step, sampler
+from fromnoise.diffusion.paths import PathConfig
+from fromnoise.diffusion.samplers import (
+    ALIASES,
+    DDIM,
+    LCM,
+    PLMS,
+    SAMPLERS,
+    DPMSolver,
+    Sampler,
+    Step,
+    read_name,
+    sampler,
+    sampler_table,
+)
 from fromnoise.diffusion.samplers.base import Calls, Now, Rng
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.errors import UserError
@@ -64,9 +79,13 @@ def test_the_stream_is_a_chain_from_noise_to_clean(solver: Sampler) -> None:
 
 @every_sampler
 def test_every_solver_ends_on_its_last_clean_estimate(solver: Sampler) -> None:
-    """At t = -1 nothing of the noise is left, so x_next is x̂_0 itself."""
+    """At t = -1 nothing of the noise is left, so x_next is x̂_0 itself (LCM keeps 1e-7 of x_t).
+
+    PLMS goes by the noise of four steps, and does not end on any one estimate.
+    """
     last = run(solver, noise(), generators(0, 1, 2))[-1]
-    torch.testing.assert_close(last.x_next, last.x0_hat, atol=1e-6, rtol=0)
+    if not isinstance(solver, PLMS):
+        torch.testing.assert_close(last.x_next, last.x0_hat, atol=1e-6, rtol=0)
 
 
 @every_sampler
@@ -173,7 +192,7 @@ def test_a_walk_may_start_in_the_middle() -> None:
     x_t = SCHEDULE.add_noise(picture, torch.randn(1, 3, 5, 7, generator=generators(0)[0]), torch.tensor([400]))
     for solver in EVERY:
         *_, last = solver.steps(lambda x, t, c: picture, x_t, None, generators(1), [400, 200, 50])
-        torch.testing.assert_close(last.x_next, picture, atol=1e-6, rtol=0)
+        torch.testing.assert_close(last.x_next, picture, atol=4e-6 if isinstance(solver, LCM) else 1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("times", [[], [500, 500], [100, 200], [1000, 10], [10, -1]])
@@ -195,16 +214,51 @@ def test_names_and_aliases() -> None:
         assert isinstance(sampler(wanted, SCHEDULE), DPMSolver)
     assert sampler("ddim", SCHEDULE) == DDIM(SCHEDULE)
     with pytest.raises(UserError, match=r"dpm\+\+, ddim, ddpm, euler, heun"):
-        sampler("plms", SCHEDULE)
+        sampler("no such", SCHEDULE)
 
 
 def test_a_new_solver_is_one_step() -> None:
     """The extension point: fill in ``step``, and the loop, the stream and the counting come with it."""
 
     class Jump(Sampler):
-        def step(self, now: Now, previous: Step | None, estimate: Calls, rng: Rng) -> Tensor:
-            return estimate(now.x0_hat, now.t) if previous is None else previous.x0_hat
+        def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
+            return past[-1].x0_hat if past else estimate(now.x0_hat, now.t)
 
     first, second = Jump(SCHEDULE).steps(Elementwise(), noise(), 0.2, None, [999, 0])
     assert torch.equal(second.x_next, first.x0_hat)
     assert (first.calls, second.calls) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Euler a", ("euler_a", "")),
+        ("EULER_ANCESTRAL", ("euler_a", "")),
+        ("DPM++ 2M Karras", ("dpm++", "karras")),
+        ("dpmpp_2m_sde", ("dpm++sde", "")),
+        ("DPM++ 2M SDE Exponential", ("dpm++sde", "exponential")),
+        ("PNDMScheduler", ("plms", "")),
+        ("unipc", ("unipc", "")),
+        ("nothing karras", ("nothing karras", "")),
+    ],
+)
+def test_names_as_people_write_them(name: str, meant: tuple[str, str]) -> None:
+    assert read_name(name) == meant
+
+
+def test_options_are_checked() -> None:
+    assert sampler("ddim", SCHEDULE, {"eta": 0.5}) == DDIM(SCHEDULE, 0.5)
+    with pytest.raises(UserError, match="no option eta; it has: euler_at_final"):
+        sampler("dpm++", SCHEDULE, {"eta": 0.5})
+    with pytest.raises(UserError, match="midpoint or heun"):
+        sampler("dpm++", SCHEDULE, {"solver_type": "bh2"})
+
+
+def test_the_page_shows_the_table_of_names() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "samplers.md").read_text(encoding="utf-8")
+    assert {row[0] for row in sampler_table()} == set(SAMPLERS)
+    for row in sampler_table():
+        assert "| `{}` | {} | {} | {} |".format(*row) in page
+    options = [field.name for kind in SAMPLERS.values() for field in dataclasses.fields(kind)]
+    for option in [*PathConfig().to_dict(), *options]:
+        assert option == "schedule" or f"`{option}`" in page, option

@@ -15,7 +15,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from fromnoise.diffusion.samplers import DDIM, DDPM, DPMSolver, Euler, Heun, Sampler
+from fromnoise.diffusion.samplers import (
+    DDIM,
+    DDPM,
+    LCM,
+    PLMS,
+    DPMSolver,
+    DPMSolverSDE,
+    Euler,
+    EulerAncestral,
+    Heun,
+    Sampler,
+    UniPC,
+)
 from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig
 
 MU, S = 0.7, 0.5
@@ -72,13 +84,18 @@ def error_at(solver: Sampler, n: int, start: float) -> float:
         (Euler(FINE), 1.0, 1, 0.010),
         (Heun(FINE), 1.0, 2, 2.0e-4),  # near pure noise its error is log(n)/n²: measured 1.89
         (DPMSolver(FINE), 1.0, 2, 2.6e-4),  # its first two steps are first order: 1.8 over all n, 2.0 from n = 16
+        (DPMSolver(FINE, solver_type="heun"), 1.0, 2, 3.5e-4),
+        (UniPC(FINE), 1.0, 2.5, 7e-5),  # the corrector lifts order 2 to 3: 2.4 over all n, 2.9 from n = 64
         (DDIM(FINE), 0.875, 1, 0.008),
         (Heun(FINE), 0.875, 2, 1.0e-4),
         (DPMSolver(FINE), 0.875, 2, 2.3e-4),
+        (DPMSolver(FINE, solver_type="heun"), 0.875, 2, 3e-4),
+        (UniPC(FINE), 0.875, 2.5, 4.5e-5),
+        (PLMS(FINE), 0.875, 2, 2e-5),  # of order 4 but for its first step, which is Heun's: most of what is left
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Sampler) else str(value),
 )
-def test_order_of_convergence(solver: Sampler, start: float, order: int, largest: float) -> None:
+def test_order_of_convergence(solver: Sampler, start: float, order: float, largest: float) -> None:
     """Error ~ n^-order: the slope fitted over n = 8..128, from pure noise (start 1) and from a noisy level."""
     errors = [error_at(solver, n, start) for n in COUNTS]
     slope = -np.polyfit(np.log(COUNTS), np.log(errors), 1)[0]
@@ -97,7 +114,7 @@ def drawn(solver: Sampler, n: int, spacing: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    "solver", [DDIM(REAL), Euler(REAL), Heun(REAL), DPMSolver(REAL)], ids=lambda s: type(s).__name__
+    "solver", [DDIM(REAL), Euler(REAL), Heun(REAL), DPMSolver(REAL), UniPC(REAL)], ids=lambda s: type(s).__name__
 )
 @pytest.mark.parametrize("spacing", ["trailing", "log_snr"])
 def test_mean_is_exact_and_deviation_comes_near(solver: Sampler, spacing: str) -> None:
@@ -113,7 +130,13 @@ def test_mean_is_exact_and_deviation_comes_near(solver: Sampler, spacing: str) -
 
 def test_all_levels_land_on_the_data() -> None:
     """With every level the only error left is the last move from t = 0 (1.6e-3 of S); DDIM adds its first order."""
-    for solver, tolerance in [(DPMSolver(REAL), 0.002), (Heun(REAL), 0.002), (DDIM(REAL), 0.004)]:
+    for solver, tolerance in [
+        (DPMSolver(REAL), 0.002),
+        (Heun(REAL), 0.002),
+        (UniPC(REAL), 0.002),
+        (PLMS(REAL), 0.002),
+        (DDIM(REAL), 0.004),
+    ]:
         _, gain = drawn(solver, 1000, "trailing")
         assert gain == pytest.approx(S, abs=tolerance), type(solver).__name__
 
@@ -161,12 +184,32 @@ def moments(solver: Sampler, steps: int) -> tuple[float, float]:
     return float(last.x_next.mean()), float(last.x_next.std())
 
 
-@pytest.mark.parametrize("solver", [DDPM(REAL), DDIM(REAL, eta=1.0)], ids=["ddpm", "ddim_eta_1"])
+@pytest.mark.parametrize(
+    "solver",
+    [DDPM(REAL), DDIM(REAL, eta=1.0), EulerAncestral(REAL), DPMSolverSDE(REAL)],
+    ids=["ddpm", "ddim_eta_1", "euler_a", "dpm++sde"],
+)
 def test_ancestral_sampling_lands_on_the_data(solver: Sampler) -> None:
     """1,000 steps, 20,000 independent pixels: mean within 4 S/sqrt(n) = 0.014, deviation within 4 S/sqrt(2n) = 0.01."""
     mean, spread = moments(solver, 1000)
     assert mean == pytest.approx(MU, abs=0.014)
     assert spread == pytest.approx(S, abs=0.010)
+
+
+def test_extrapolation_pays_with_fresh_noise_too() -> None:
+    """50 steps: first order draws 11 % too narrow, second order 3 %."""
+    errors = [abs(moments(solver, 50)[1] - S) for solver in (EulerAncestral(REAL), DPMSolverSDE(REAL))]
+    assert errors[1] < errors[0] / 2
+
+
+@pytest.mark.parametrize("solver", [EulerAncestral(REAL), DPMSolverSDE(REAL)], ids=lambda s: type(s).__name__)
+def test_ancestral_steps_of_first_order_are_ddpm(solver: Sampler) -> None:
+    """The first step of each, from a noisy level: one move under three names."""
+    noise = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    first, ddpm = (
+        next(kind.steps(Oracle(REAL), noise, None, one_generator(2), [700, 300])) for kind in (solver, DDPM(REAL))
+    )
+    torch.testing.assert_close(first.x_next, ddpm.x_next, atol=1e-6, rtol=0)
 
 
 def test_ddpm_is_ddim_with_eta_one() -> None:
@@ -180,10 +223,16 @@ def test_ddpm_is_ddim_with_eta_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "solver", [DDPM(REAL), DDIM(REAL), DPMSolver(REAL), Heun(REAL)], ids=lambda s: type(s).__name__
+    "solver",
+    [kind(REAL) for kind in (DDPM, DDIM, DPMSolver, Heun, UniPC, PLMS, EulerAncestral, DPMSolverSDE, LCM)],
+    ids=lambda s: type(s).__name__,
 )
 def test_one_known_picture_is_found_whatever_the_noise(solver: Sampler) -> None:
-    """Data without spread (S = 0): the estimate is always MU, and so is the picture, exactly."""
+    """Data without spread (S = 0): the estimate is always MU, and so is the picture, exactly.
+
+    PLMS ends on four noise estimates, and LCM on a hair of x_t: rounding, a little more of it.
+    """
     noise = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
     *_, last = solver.steps(Oracle(REAL, s=0.0), noise, None, one_generator(2), REAL.timesteps(7))
-    torch.testing.assert_close(last.x_next, torch.full_like(noise, MU), atol=1e-6, rtol=0)
+    tolerance = 1e-5 if isinstance(solver, PLMS | LCM) else 1e-6
+    torch.testing.assert_close(last.x_next, torch.full_like(noise, MU), atol=tolerance, rtol=0)

@@ -125,6 +125,14 @@ def test_the_u_net_does_not_begin_on_half_trained_networks(tmp_path: Path) -> No
         train(more, "starter", tmp_path / "x", ("diffusion",))
     with pytest.raises(UserError, match="no trained clip yet"):
         train(short, "starter", tmp_path / "y", ("diffusion",))
+    assert not (tmp_path / "y").exists()
+
+
+def test_a_folder_of_something_else_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("mine")
+    with pytest.raises(UserError, match="not a training run"):
+        train(small(), "starter", tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["diary.txt"]
 
 
 def test_a_limit_keeps_pictures_spread_over_all_of_them(tmp_path: Path) -> None:
@@ -183,6 +191,7 @@ def test_the_self_check_measures_and_says_why() -> None:
         ("diffusion.loop.batch=many", "must be a whole number"),
         ("diffusion.loop.batch", "name=value"),
         ("seed.x=1", "no settings inside"),
+        ("clip.loop=3", "group of settings"),
         ("data.pixels=0", "data.pixels must be"),
         ("data.pixels=60", "multiple of 16"),
         ("clip.image.pixels=32", "set it to 64"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from fromnoise.errors import one_line
 
 app = typer.Typer(help="Get or pack training pictures.", no_args_is_help=True)
 
@@ -24,11 +27,13 @@ def stickers(
 
 @app.command()
 def pack(
-    folder: Annotated[Path, typer.Argument(help="A folder of captioned pictures.")],
+    folder: Annotated[str, typer.Argument(help="A folder of captioned pictures, or 'starter'.")],
     file: Annotated[Path, typer.Argument(help="The .parquet file to write.")],
 ) -> None:
     """Pack a folder into one file that can be trained on elsewhere."""
     from fromnoise.data.pack import pack as pack_folder
 
-    count = pack_folder(folder, file)
-    print(f"{count:,} pictures, {file.stat().st_size / 2**20:.1f} MiB: {file}")
+    count, left_out = pack_folder(folder, file)
+    for name, reason in left_out:
+        print(one_line(f"left out {name}: {reason}"), file=sys.stderr)
+    print(f"{count:,} pictures, {file.stat().st_size / 2**20:.2f} MiB: {file}")

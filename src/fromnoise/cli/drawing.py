@@ -15,15 +15,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fromnoise import __version__
+from fromnoise.cli.opened import Opening, load, opened_start
 from fromnoise.errors import UserError, one_line
-from fromnoise.generate import Finished, Request, alike, batches, complete, cut_off, draw, draw_all, prompt_text
+from fromnoise.generate import Finished, Request, alike, batches, complete, draw, draw_all, in_parts, prompt_text
 from fromnoise.generate import generate as events
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
-from fromnoise.picture_file import Origin, as_tensor, read_origin, save_png
+from fromnoise.picture_file import KEY, Origin, as_tensor, read_origin, save_png
+from fromnoise.start import Start
 from fromnoise.system import DEFAULT_MODEL, TextToImage, find_model
 
 ERRORS = Console(stderr=True)
-SHOWN = 200  # characters of a prompt that a message repeats
 AT_ONCE = 8  # lines of --prompts per batch: what an interruption can lose
 
 
@@ -35,31 +36,27 @@ class Job:
     request: Request
     out: Path | None
     film: Path | None
-
-
-def load(folder: Path | None, precision: str = "auto") -> tuple[str, TextToImage]:
-    """The model, ready to draw, and its name: what its card says, since every run's folder is called "model"."""
-    model = TextToImage.load(find_model(folder)).for_drawing(precision)
-    return str(model.card.get("name") or (folder or Path(DEFAULT_MODEL)).resolve().name), model
+    start: Start | None = None
+    loras: tuple[str, ...] = ()
 
 
 def draw_pictures(job: Job) -> list[Path]:
     """Draw a request's pictures, and their films if asked for; everything is checked before the first step."""
-    name, model = job.model
+    model = job.model[1]
     request = complete(model, job.request)
     files = _files(job.out or _free_name(_named_after(request), request.count), request.count, (".png",))
     films = _files(job.film, request.count, SUFFIXES) if job.film else []
     if set(files) & set(films):
         raise UserError("--film and --out name the same file")
-    _warn_of_cut(model, [request])
+    _tell_of_parts(model, [request])
     done: list[Path] = []
     with _bar() as bar:
         task = bar.add_task("drawing", total=(request.steps or 0) * -(-request.count // 64))
         for part in batches(request):
             film = Film(model)
-            for event in events(model, part):
+            for event in events(model, part, job.start):
                 if isinstance(event, Finished):
-                    done += _write(event, request, (name, model), files[len(done) :])
+                    done += _write(event, request, job, files[len(done) :])
                     for i, file in enumerate(films[len(done) - part.count : len(done)]):
                         save_film(film.frames(i), file)
                 else:
@@ -83,56 +80,77 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
         The seed of the first line.
     """
     model, folder, lines = job.model, job.out or Path(), _lines(prompts)
+    if folder.suffix.lower() == ".png" and not folder.is_dir():
+        raise UserError(f"'{folder}' should be a folder: --prompts draws a picture per line")
     width = max(4, len(str(len(lines) - 1)))
     files = [folder / f"{i:0{width}d}.png" for i in range(len(lines))]
     requests = _line_requests(model[1], job.request, lines)
-    before = _seed_before(files, requests, model[1].hash) if any_seed else None
+    before = _seed_before(files, requests, model[1]) if any_seed else None
     if before is not None:
         requests = _line_requests(model[1], replace(job.request, seed=before), lines)
     make_folder(folder)
-    todo = _still_to_draw(files, requests, model[1].hash)
+    todo = _still_to_draw(files, requests, model[1])
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
-    _warn_of_cut(model[1], [requests[i] for i in todo])
+    _tell_of_parts(model[1], [requests[i] for i in todo])
     with _bar() as bar:
         task = bar.add_task("drawing", total=len(todo))
-        for group in alike([requests[i] for i in todo], AT_ONCE):
+        for group in alike(model[1], [requests[i] for i in todo], AT_ONCE):
             lines_here = [todo[i] for i in group]
-            pictures = draw_all(model[1], [requests[i] for i in lines_here])
+            pictures = draw_all(model[1], [requests[i] for i in lines_here], job.start)
             for i, picture in zip(lines_here, pictures, strict=True):
-                save_png(picture, files[i], _origin(requests[i], model, i))
+                save_png(picture, files[i], _origin(requests[i], job, i))
             bar.advance(task, len(group))
     print(folder)
     return requests[0].seed
 
 
-def redraw(picture: Path, folder: Path | None, out: Path | None) -> None:
-    """Draw a picture again from what its file says, bit for bit."""
+def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path | None, Path | None]) -> None:
+    """Draw a picture again from what its file says, bit for bit.
+
+    Args:
+        picture: its file.
+        opening: the model, if it is not a shipped one, and the LoRAs it was drawn with.
+        out: where to.
+        start: the picture and the mask that it started from, if it did.
+    """
     origin = read_origin(picture)
     needed = f"{picture} was drawn by {origin.model} ({origin.model_hash})"
-    model = load(folder if folder is not None else _shipped(origin.model, needed), origin.precision)
+    if len(opening.loras) != len(origin.loras):
+        raise UserError(f"{needed} with {len(origin.loras)} LoRAs ({', '.join(origin.loras)}); give them with --lora")
+    if (start[0] is None) != (origin.start is None):
+        other = "was not made from another picture; leave out --image" if start[0] else "started from another picture"
+        raise UserError(f"{picture} {other}" + ("" if start[0] else "; give it with --image, and its --mask"))
+    place = opening.place if opening.place is not None else _shipped(origin.model, needed)
+    model = load(replace(opening, place=place, precision=origin.precision))
     if model[1].hash != origin.model_hash:
         raise UserError(f"{needed}; this model is {model[0]} ({model[1].hash}). Give its folder with --model")
     file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
     before = as_tensor(picture)
-    drawn = draw(model[1], replace(origin.request, count=1))[0]
+    request, begun = opened_start(model[1], replace(origin.request, count=1), *start)
+    if begun is not None and begun.digest != origin.start:
+        raise UserError(f"{picture} started from another picture or mask than {start[0]}")
+    drawn = draw(model[1], request, begun)[0]
     save_png(drawn, file, replace(origin, version=__version__))
     print(file)
     if not torch.equal(drawn, before):
         ERRORS.print("the pixels differ from the file: it was edited, or drawn on another kind of machine")
 
 
-def _write(event: Finished, request: Request, model: tuple[str, TextToImage], files: list[Path]) -> list[Path]:
+def _write(event: Finished, request: Request, job: Job, files: list[Path]) -> list[Path]:
     written = []
     for picture, seed, file in zip(event.pictures, event.seeds, files, strict=False):
-        origin = _origin(replace(request, seed=seed, count=1), model, seed - request.seed)
+        origin = _origin(replace(request, seed=seed, count=1), job, seed - request.seed)
         save_png(picture, file, origin)
         written.append(file)
     return written
 
 
-def _origin(request: Request, model: tuple[str, TextToImage], index: int) -> Origin:
-    return Origin(request, model[0], model[1].hash, __version__, index, model[1].precision)
+def _origin(request: Request, job: Job, index: int) -> Origin:
+    name, model = job.model
+    start = None if job.start is None else job.start.digest
+    loras = tuple(text.rpartition("/")[2] for text in job.loras)
+    return Origin(request, name, model.hash, __version__, index, model.precision, loras, start)
 
 
 def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:
@@ -211,60 +229,58 @@ def _line_requests(model: TextToImage, request: Request, lines: list[str]) -> li
     return [complete(model, replace(request, prompt=line, seed=request.seed + i)) for i, line in enumerate(lines)]
 
 
-def _still_to_draw(files: list[Path], requests: list[Request], model_hash: str) -> list[int]:
+def _still_to_draw(files: list[Path], requests: list[Request], model: TextToImage) -> list[int]:
     """The lines without a picture. A damaged picture counts as none; somebody else's is not drawn over.
 
     Raises:
         UserError: a file holds a picture of something else.
     """
-    todo = [i for i, r in enumerate(requests) if not _is_drawn(files[i], r, model_hash)]
-    others = [files[i] for i in todo if files[i].exists() and _is_whole(files[i])]
+    todo = [i for i, r in enumerate(requests) if not _is_drawn(files[i], r, model)]
+    others = [files[i] for i in todo if files[i].exists() and not _is_our_damaged(files[i])]
     if others:
         raise UserError(
-            f"{others[0]} shows another prompt, or was drawn with other options or another model "
+            f"{others[0]} is something else, shows another prompt, or was drawn with other options or another model "
             f"({len(others)} of {len(files)} files); give the options of before, or another --out"
         )
     return todo
 
 
-def _is_whole(file: Path) -> bool:
+def _is_our_damaged(file: Path) -> bool:
+    """Whether a file begins like a picture of ours and cannot be read: a copy that was interrupted."""
+    if file.is_dir() or KEY.encode() not in file.read_bytes()[:64]:
+        return False
     try:
         as_tensor(file)
     except (OSError, ValueError, SyntaxError):
-        return False
-    return True
+        return True
+    return False
 
 
-def _seed_before(files: list[Path], requests: list[Request], model_hash: str) -> int | None:
+def _seed_before(files: list[Path], requests: list[Request], model: TextToImage) -> int | None:
     """The seed of an interrupted run of these very requests, or None: read from its first picture."""
     for i, (file, request) in enumerate(zip(files, requests, strict=True)):
         if file.exists():
             with contextlib.suppress(UserError):
                 seed = read_origin(file).request.seed
-                if seed >= i and _is_drawn(file, replace(request, seed=seed), model_hash):
+                if seed >= i and _is_drawn(file, replace(request, seed=seed), model):
                     return seed - i
     return None
 
 
-def _is_drawn(file: Path, request: Request, model_hash: str) -> bool:
+def _is_drawn(file: Path, request: Request, model: TextToImage) -> bool:
     """Whether the file already holds this request, drawn by this model."""
     try:
         origin = read_origin(file)
+        # Completed again: a file of an earlier version does not say what has become an option since.
+        return origin.model_hash == model.hash and complete(model, origin.request) == request
     except UserError:
         return False
-    return origin.request == request and origin.model_hash == model_hash
 
 
-def _warn_of_cut(model: TextToImage, requests: Iterable[Request]) -> None:
-    """Say once what the model cannot see of these prompts."""
-    room = model.tokenizer.context - 2
-    for lost in dict.fromkeys(end for request in requests for end in cut_off(model, request)):
-        text = (
-            lost
-            if len(lost) <= SHOWN
-            else f"{lost[:SHOWN]}…” and {len(lost) - SHOWN:,} more characters, up to “{lost[-20:]}"
-        )
-        print(one_line(f"warning: the model reads {room} tokens; it does not see “{text}”"), file=sys.stderr)
+def _tell_of_parts(model: TextToImage, requests: Iterable[Request]) -> None:
+    """Say once about each length that a prompt is read in several parts."""
+    for line in dict.fromkeys(line for request in requests if (line := in_parts(model, request))):
+        print(one_line(line), file=sys.stderr)
 
 
 def _shipped(name: str, needed: str) -> Path:

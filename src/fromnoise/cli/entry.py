@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fromnoise import __version__
-from fromnoise.cli import data, evaluate, film, generate, info, sheet, train
+from fromnoise.cli import convert, data, evaluate, film, generate, info, restyle, sheet, train
 from fromnoise.errors import UserError, one_line
 
 app = typer.Typer(
@@ -21,7 +22,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(generate.generate)
+app.command()(restyle.restyle)
 app.command()(sheet.sheet)
+app.command()(convert.convert)
 app.command()(train.train)
 app.command()(film.film)
 app.add_typer(data.app, name="data")
@@ -62,6 +65,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:  # a name that is too long, a full disk, a file that may not be read
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EIO):  # what print() writes to
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(_complain(f"cannot write to standard output: {error.strerror}"))
         if error.filename is None:
             raise
         sys.exit(_complain(f"{error.filename}: {error.strerror}"))

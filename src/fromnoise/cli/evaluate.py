@@ -9,14 +9,14 @@ import typer
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A model's folder or name.")],
+    model: Annotated[str, typer.Argument(help="A model: folder, file or name.")],
     data: Annotated[Path, typer.Option(help="The pictures it was trained on, with their held-out part.")],
     out: Annotated[Path, typer.Option(help="Folder for report.json and the sheet.")] = Path("report"),
     seed: Annotated[int, typer.Option(help="Seed of the drawings.")] = 0,
 ) -> None:
     """Measure caption retrieval and style accuracy by an independent judge, beside floor and ceiling."""
-    from fromnoise.cli.drawing import load
+    from fromnoise.cli.opened import Opening, load
     from fromnoise.evaluation.report import run
 
-    name, system = load(model)
+    name, system = load(Opening(model))
     run(system, name, data, out, seed)

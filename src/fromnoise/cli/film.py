@@ -26,6 +26,8 @@ def film(
         raise UserError(f"'{out}' should be a file that ends in {' or '.join(SUFFIXES)}")
     if not 0 < seconds <= 600:
         raise UserError(f"--seconds must be above 0 and at most 600, not {seconds}")
+    if not run.is_dir():
+        raise UserError(f"there is no run '{run}'")
     sheets = sorted((run / task / "sheets").glob("*.png"))
     if not sheets:
         known = ", ".join(sorted(path.parent.name for path in run.glob("*/sheets"))) or "none"

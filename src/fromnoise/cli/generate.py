@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from fromnoise.cli.drawing import Job
 
 
+STRENGTH = 0.75  # of --image without --strength
+
+
 def generate(
     prompt: Annotated[str, typer.Argument(help="What the picture should show.")] = "",
     style: Annotated[str | None, typer.Option(help="One of the model's styles (see: fromnoise info).")] = None,
@@ -23,13 +26,20 @@ def generate(
     steps: Annotated[int | None, typer.Option(help="Steps from noise to picture.")] = None,
     guidance: Annotated[float | None, typer.Option(help="How strongly the words pull; 1 is off.")] = None,
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
-    sampler: Annotated[str | None, typer.Option(help="dpm++, ddim, ddpm, euler or heun.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="dpm++, ddim, euler, unipc … (docs/samplers.md).")] = None,
     rescale: Annotated[float | None, typer.Option(help="0…1: take back the contrast guidance adds.")] = None,
     interval: Annotated[
         tuple[int, int] | None, typer.Option(help="Lowest and highest t with guidance: 60 850.")
     ] = None,
     spacing: Annotated[str | None, typer.Option(help="log_snr, trailing, linspace or leading.")] = None,
-    model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
+    sigmas: Annotated[str | None, typer.Option(help="How noise levels fall: karras, exponential, beta.")] = None,
+    size: Annotated[str | None, typer.Option(help="Width x height in pixels: 512x768.")] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
+    strength: Annotated[float | None, typer.Option(help="0…1: how far --image may be changed.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="White where --image may change, black where not.")] = None,
+    model: Annotated[str | None, typer.Option(help="A model: folder, file, name, or owner/name on the hub.")] = None,
+    lora: Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")] = None,
+    prediction: Annotated[str | None, typer.Option(help="epsilon or v, for files that do not tell.")] = None,
     precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="A .png file; with --prompts a folder.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): from static to picture.")] = None,
@@ -43,10 +53,11 @@ def generate(
     """
     values = dict(locals())
     from fromnoise.cli import drawing
+    from fromnoise.cli.opened import Opening
 
     if again is not None:
         _only_with_again(values)
-        drawing.redraw(again, model, out)
+        drawing.redraw(again, Opening(model, tuple(lora or ()), prediction=prediction), out, (image, mask))
         return
     request = _request(values)
     if prompts is not None:
@@ -65,21 +76,43 @@ def _request(values: dict[str, Any]) -> Any:
 
     names = (
         *("prompt", "negative", "style", "count", "steps", "guidance", "interval", "rescale"),
-        *("sampler", "spacing", "free"),
+        *("sampler", "spacing", "sigmas", "free", "strength"),
     )
     seed = values["seed"] if values["seed"] is not None else secrets.randbelow(2**32)
-    return replace(Request(seed=seed), **{name: values[name] for name in names})
+    width, height = _size(values["size"])
+    request = replace(Request(seed=seed, width=width, height=height), **{name: values[name] for name in names})
+    if values["image"] is None and (values["strength"] is not None or values["mask"] is not None):
+        raise UserError("--strength and --mask need a picture to start from: give --image")
+    if values["image"] is not None and request.strength is None:
+        request = replace(request, strength=1.0 if values["mask"] is not None else STRENGTH)
+    return request
+
+
+def _size(text: str | None) -> tuple[int | None, int | None]:
+    """(width, height) of "512x768", or of one number for a square."""
+    if text is None:
+        return None, None
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
+        raise UserError(f"--size is width x height in pixels, as 512x768, not '{text}'")
+    return int(parts[0]), int(parts[-1])
 
 
 def _job(values: dict[str, Any], request: Any) -> Job:
-    from fromnoise.cli.drawing import Job, load
+    from fromnoise.cli.drawing import Job
+    from fromnoise.cli.opened import Opening, load, opened_start
 
-    return Job(load(values["model"], values["precision"]), request, values["out"], values["film"])
+    names = ("model", "lora", "precision", "prediction")
+    model, loras, precision, prediction = (values[name] for name in names)
+    loaded = load(Opening(model, tuple(loras or ()), precision, prediction))
+    request, start = opened_start(loaded[1], request, values["image"], values["mask"])
+    return Job(loaded, request, values["out"], values["film"], start, tuple(loras or ()))
 
 
 def _only_with_again(values: dict[str, Any]) -> None:
     unset: dict[str, Any] = {"prompt": "", "negative": "", "count": 1, "free": False, "precision": "auto"}
-    if [k for k, v in values.items() if k not in ("again", "model", "out") and v != unset.get(k)]:
+    beside = ("again", "model", "out", "image", "mask", "lora", "prediction")
+    if [k for k, v in values.items() if k not in beside and v != unset.get(k)]:
         raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
-def info(model: Annotated[Path | None, typer.Argument(help="A model's folder or name.")] = None) -> None:
+def info(model: Annotated[str | None, typer.Argument(help="A model: folder, file or name.")] = None) -> None:
     """Print a model's styles, sizes, defaults and training facts."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from fromnoise.cli.drawing import load
+    from fromnoise.cli.opened import Opening, load
 
-    name, system = load(model)
+    name, system = load(Opening(model))
     table = Table(show_header=False, box=None)
     side = system.latent_shape()[1] * system.vae.factor
     parts = {"text tower": system.text_tower, "U-Net": system.unet, "VAE": system.vae}

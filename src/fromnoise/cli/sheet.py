@@ -18,7 +18,7 @@ DEFAULT_OUT = Path("pictures/first.png")
 
 def sheet(
     out: Annotated[Path, typer.Option(help="Where to write the sheet (.png).")] = DEFAULT_OUT,
-    model: Annotated[Path | None, typer.Option(help="A model's folder or name.")] = None,
+    model: Annotated[str | None, typer.Option(help="A model: folder, file or name.")] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A row of the sheet; may be given several times.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Steps from noise to picture.")] = None,
@@ -28,13 +28,14 @@ def sheet(
     import time
 
     from fromnoise.cli import drawing
+    from fromnoise.cli.opened import Opening, load
     from fromnoise.generate import complete, draw_all
     from fromnoise.inspection.sheet import contact_sheet
     from fromnoise.picture_file import write_atomically
 
     if out.suffix.lower() != ".png" or out.is_dir():
         raise UserError(f"'{out}' should be a file that ends in .png")
-    name, system = drawing.load(model)
+    name, system = load(Opening(model))
     rows, styles = tuple(prompt or PROMPTS), system.styles or ("",)
     requests = [complete(system, request) for request in _cells(rows, styles, seed, steps)]
     if out == DEFAULT_OUT:  # the folder of a name that was typed is checked for a slip, not made

@@ -12,27 +12,33 @@ from fromnoise.data.record import Record
 from fromnoise.errors import UserError, missing_packages
 
 
-def pack(folder: Path, file: Path) -> int:
+def pack(folder: Path | str, file: Path) -> tuple[int, list[tuple[str, str]]]:
     """Write a folder's pictures and captions into a parquet file that Hugging Face ``datasets`` also opens.
 
     Returns:
-        The number of pictures.
+        The number of pictures, and (file, reason) of everything that was left out.
 
     Raises:
         UserError: nothing to pack, a suffix other than .parquet, or pyarrow is missing.
     """
-    from fromnoise.data.pictures import _entries
+    from fromnoise.data.pictures import FAILURES, decode, entries_of, reason
 
     if file.suffix != ".parquet":
         raise UserError(f"'{file}' should end in .parquet")
     if not os.access(file.parent, os.W_OK):  # false too where there is no such folder
         raise UserError(f"the folder '{file.parent}' does not exist or cannot be written to")
-    entries, _ = _entries(folder)
+    entries, left_out = entries_of(folder)
     arrow, parquet = _pyarrow()
     columns: dict[str, list[Any]] = {f.name: [] for f in dataclasses.fields(Record)}
     images = []
     for entry in entries:
-        images.append({"bytes": entry.read(), "path": entry.record.file_name})
+        try:
+            data = entry.read()
+            decode(data, 8)  # whether it is a picture at all
+        except FAILURES as error:
+            left_out.append((entry.record.file_name, reason(error)))
+            continue
+        images.append({"bytes": data, "path": entry.record.file_name})
         for name, value in entry.record.to_dict().items():
             columns[name].append(value)
     draft = file.with_name(f".{file.name}.tmp")
@@ -42,7 +48,7 @@ def pack(folder: Path, file: Path) -> int:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise UserError(f"cannot write {file}: {error.strerror or error}") from None
-    return len(images)
+    return len(images), left_out
 
 
 def unpack(file: Path) -> Iterator[tuple[Record, bytes]]:

@@ -27,6 +27,7 @@ from fromnoise.data.starter import starter_path
 from fromnoise.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+FAILURES = (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
 MOST_PIXELS = 64 * 2**20  # beyond this a file is a decompression bomb, not a training picture
 
 
@@ -77,7 +78,7 @@ def load_folder(
     Raises:
         UserError: nothing there, or nothing with a caption.
     """
-    entries, quarantine = _entries(Path(path) if str(path) != "starter" else starter_path())
+    entries, quarantine = entries_of(path)
     wanted = [e for e in entries if _wanted(e.record, split, styles, groups)]
     images, records = [], []
     seen: dict[str, str] = {}
@@ -87,8 +88,8 @@ def load_folder(
             _refuse_duplicate(data, entry.record, seen)
             images.append(decode(data, pixels))
             records.append(entry.record)
-        except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            quarantine.append((entry.record.file_name, _reason(error)))
+        except FAILURES as error:
+            quarantine.append((entry.record.file_name, reason(error)))
     stacked = torch.from_numpy(np.stack(images)) if images else torch.zeros(0, 3, pixels, pixels, dtype=torch.uint8)
     return PictureSet(stacked, records, quarantine)
 
@@ -138,11 +139,19 @@ def _to_rgba(picture: Image.Image) -> Image.Image:
     return picture.convert("RGBA")
 
 
-def _entries(path: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
+def entries_of(place: Path | str) -> tuple[list[Entry], list[tuple[str, str]]]:
+    """All captioned pictures of a folder, a packed file or "starter", not decoded, and (file, reason) of the others.
+
+    Raises:
+        UserError: nothing there, or nothing with a caption.
+    """
+    path = starter_path() if str(place) == "starter" else Path(place)
     if path.is_file() and path.suffix == ".parquet":
         from fromnoise.data.pack import unpack
 
         return [Entry(record, data) for record, data in unpack(path)], []
+    if path.is_file():
+        raise UserError(f"{path} is a file; data is a folder of pictures, a .parquet file, or 'starter'")
     if not path.is_dir():
         raise UserError(f"there is no data folder {path}; build one with: fromnoise data stickers --out {path}")
     quarantine: list[tuple[str, str]] = []
@@ -163,7 +172,7 @@ def _from_metadata(folder: Path, lines: Path, quarantine: list[tuple[str, str]])
             record = Record.from_dict({k: v for k, v in facts.items() if k in names and v is not None})
             file = _inside(folder, record.file_name)
         except (ValueError, TypeError, UserError, AttributeError) as error:
-            quarantine.append((f"metadata.jsonl line {number}", _reason(error)))
+            quarantine.append((f"metadata.jsonl line {number}", reason(error)))
             continue
         if not record.text.strip():
             quarantine.append((record.file_name, "the caption is empty"))
@@ -190,6 +199,8 @@ def _facts(line: bytes) -> dict[str, Any]:
 def _from_text(folder: Path, quarantine: list[tuple[str, str]]) -> Iterator[Entry]:
     for file in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
         name = file.relative_to(folder).as_posix()
+        if any(part.startswith(".") for part in name.split("/")):  # hidden: thumbnails, environments
+            continue
         caption = file.with_suffix(".txt")
         try:
             text = " ".join(caption.read_text(encoding="utf-8").split())
@@ -197,7 +208,7 @@ def _from_text(folder: Path, quarantine: list[tuple[str, str]]) -> Iterator[Entr
             quarantine.append((name, f"no caption: {caption.name} is missing"))
             continue
         except (OSError, UnicodeDecodeError) as error:
-            quarantine.append((name, _reason(error)))
+            quarantine.append((name, reason(error)))
             continue
         if text:
             yield Entry(Record(file_name=name, text=text, key=f"name:{text.lower()}"), file)
@@ -228,5 +239,8 @@ def _refuse_duplicate(data: bytes, record: Record, seen: dict[str, str]) -> None
     seen[digest] = record.file_name
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a picture cannot be used, on one line."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it is not a picture that can be read"  # Pillow's own words name an address in memory
     return str(error).split("\n")[0][:200] or type(error).__name__

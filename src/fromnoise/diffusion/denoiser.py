@@ -22,7 +22,7 @@ class Denoiser(Protocol):
 
         Args:
             x_t: noisy pictures or latents, float32 [B,C,H,W].
-            t: noise level of each, int64 [B].
+            t: noise level of each, int64 [B]; float64 on a path whose times are not whole.
             cond: what the picture should show; only the innermost denoiser knows its type.
 
         Returns:
@@ -53,13 +53,13 @@ class NetworkDenoiser:
     """A network as a denoiser.
 
     Args:
-        network: (x_t [B,C,H,W], t [B], cond) → raw output [B,C,H,W] of any float dtype.
-        schedule: gives alpha and sigma.
+        network: (x_t [B,C+M,H,W], t [B], cond) → raw output [B,C,H,W] of any float dtype; M is 0 but for inpainting.
+        schedule: gives alpha and sigma, and the time that the network is told.
         prediction: what the raw output means: "v", "epsilon", "x0" or "flow".
 
     Raises:
-        UserError: an unknown prediction, or "epsilon" on a schedule that ends in pure noise, where x̂_0 would be a
-            division by zero.
+        UserError: an unknown prediction, "epsilon" on a schedule that ends in pure noise, where x̂_0 would be a
+            division by zero, or "v" on a flow's levels, where it has no meaning.
     """
 
     def __init__(
@@ -68,9 +68,12 @@ class NetworkDenoiser:
         check_kind(prediction)
         if prediction == "epsilon" and schedule.ends_in_pure_noise:
             raise UserError("prediction 'epsilon' cannot start from pure noise: use 'v', or zero_terminal_snr=false")
+        if prediction == "v" and schedule.is_flow:
+            raise UserError("prediction 'v' needs a variance-preserving schedule, not kind 'flow'")
         self.network, self.schedule, self.prediction = network, schedule, prediction
 
     def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
         """x̂_0, float32 [B,C,H,W]."""
-        output = self.network(x_t, t, cond).float()
+        output = self.network(x_t, self.schedule.told(t), cond).float()
+        x_t = x_t[:, : output.shape[1]]  # what else it sees (a mask, a masked picture) is not noisy
         return to_x0(self.prediction, output, x_t, self.schedule.alpha(t), self.schedule.sigma(t))

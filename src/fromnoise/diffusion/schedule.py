@@ -8,7 +8,10 @@ so that a sampler's last step needs no special case.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, overload
 
 import numpy as np
@@ -19,6 +22,7 @@ from fromnoise.config import Config
 from fromnoise.errors import UserError
 
 Spacing = Literal["trailing", "log_snr", "linspace", "leading"]
+Kind = Literal["scaled_linear", "linear", "squaredcos_cap_v2", "flow"]
 SPACINGS: tuple[Spacing, ...] = ("trailing", "log_snr", "linspace", "leading")
 LOG_SNR_RANGE = (-4.0, 3.7)  # where "log_snr" spacing puts its steps after pure noise
 
@@ -31,15 +35,19 @@ class ScheduleConfig(Config):
         steps: T, the number of noise levels.
         beta_start: share of the variance replaced by noise at the first level.
         beta_end: the same at the last level.
-        kind: "linear" in beta (Ho et al.) or "scaled_linear", linear in sqrt(beta) (Rombach et al. 2022).
+        kind: "linear" in beta (Ho et al.), "scaled_linear", linear in sqrt(beta) (Rombach et al. 2022),
+            "squaredcos_cap_v2", a cosine (Nichol & Dhariwal 2021), or "flow", the straight line of rectified flow,
+            x = (1-u) x_0 + u noise with u = (t+1)/T (Liu et al. 2022); the last two have no use for the betas.
         zero_terminal_snr: shift the schedule so that nothing of the picture is left at T-1 (Lin et al. 2023).
+        trained_betas: the betas themselves, T of them, instead of beta_start, beta_end and kind.
     """
 
     steps: int = 1000
     beta_start: float = 0.00085
     beta_end: float = 0.012
-    kind: Literal["scaled_linear", "linear"] = "scaled_linear"
+    kind: Kind = "scaled_linear"
     zero_terminal_snr: bool = True
+    trained_betas: tuple[float, ...] = ()
 
     def build(self) -> NoiseSchedule:
         """Compute the levels in float64.
@@ -49,13 +57,33 @@ class ScheduleConfig(Config):
         """
         if self.steps < 2 or not 0 < self.beta_start <= self.beta_end < 1:
             raise UserError("a noise schedule needs steps >= 2 and 0 < beta_start <= beta_end < 1")
+        if self.kind == "flow":
+            return FlowSchedule(self)
+        alpha_bar = torch.cumprod(1 - self._betas(), dim=0)
+        return NoiseSchedule(zero_terminal_snr(alpha_bar) if self.zero_terminal_snr else alpha_bar, self)
+
+    def _betas(self) -> Tensor:
+        if self.trained_betas:
+            if len(self.trained_betas) != self.steps or not all(0 < beta < 1 for beta in self.trained_betas):
+                raise UserError(f"trained_betas must be {self.steps} numbers between 0 and 1, as many as steps")
+            return torch.tensor(self.trained_betas, dtype=torch.float64)
+        if self.kind == "squaredcos_cap_v2":
+            return cosine_betas(self.steps)
         if self.kind not in ("scaled_linear", "linear"):
-            raise UserError(f"unknown noise schedule '{self.kind}'; known: scaled_linear, linear")
+            known = "scaled_linear, linear, squaredcos_cap_v2, flow"
+            raise UserError(f"unknown noise schedule '{self.kind}'; known: {known}")
         power = 2.0 if self.kind == "scaled_linear" else 1.0
         ends = self.beta_start ** (1 / power), self.beta_end ** (1 / power)
-        betas = torch.linspace(*ends, self.steps, dtype=torch.float64) ** power
-        alpha_bar = torch.cumprod(1 - betas, dim=0)
-        return NoiseSchedule(zero_terminal_snr(alpha_bar) if self.zero_terminal_snr else alpha_bar, self)
+        return torch.linspace(*ends, self.steps, dtype=torch.float64) ** power
+
+
+def cosine_betas(steps: int) -> Tensor:
+    """The betas of alpha_bar = cos²((u + 0.008)/1.008 · 90°), each at most 0.999; float64 [T].
+
+    Nichol & Dhariwal 2021, "Improved Denoising Diffusion Probabilistic Models", arXiv 2102.09672, eq. 17.
+    """
+    alpha_bar = [math.cos((i / steps + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(steps + 1)]
+    return torch.tensor([min(1 - after / before, 0.999) for before, after in pairwise(alpha_bar)], dtype=torch.float64)
 
 
 def zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
@@ -101,29 +129,42 @@ class NoiseSchedule:
         """Whether nothing of the picture is left at T-1 (zero terminal SNR)."""
         return float(self.alpha_bar[-1]) == 0.0
 
+    @property
+    def is_flow(self) -> bool:
+        """Whether alpha + sigma = 1 (rectified flow) instead of alpha² + sigma² = 1."""
+        return self.config is not None and self.config.kind == "flow"
+
     @overload
-    def alpha(self, t: int) -> float: ...
+    def alpha(self, t: float) -> float: ...
     @overload
     def alpha(self, t: Tensor) -> Tensor: ...
-    def alpha(self, t: int | Tensor) -> float | Tensor:
+    def alpha(self, t: float | Tensor) -> float | Tensor:
         """Share of the picture, 0..1. An int gives a Python float, an int64 tensor a float32 tensor of its shape."""
         return self._look_up("alpha", self._alpha, t)
 
     @overload
-    def sigma(self, t: int) -> float: ...
+    def sigma(self, t: float) -> float: ...
     @overload
     def sigma(self, t: Tensor) -> Tensor: ...
-    def sigma(self, t: int | Tensor) -> float | Tensor:
+    def sigma(self, t: float | Tensor) -> float | Tensor:
         """Share of the noise, 0..1. An int gives a Python float, an int64 tensor a float32 tensor of its shape."""
         return self._look_up("sigma", self._sigma, t)
 
     @overload
-    def log_snr(self, t: int) -> float: ...
+    def log_snr(self, t: float) -> float: ...
     @overload
     def log_snr(self, t: Tensor) -> Tensor: ...
-    def log_snr(self, t: int | Tensor) -> float | Tensor:
+    def log_snr(self, t: float | Tensor) -> float | Tensor:
         """log(alpha²/sigma²): +inf at t = -1, falling; -inf at T-1 when the schedule ends in pure noise."""
         return self._look_up("log_snr", self._log_snr, t)
+
+    @overload
+    def told(self, t: float) -> float: ...
+    @overload
+    def told(self, t: Tensor) -> Tensor: ...
+    def told(self, t: float | Tensor) -> float | Tensor:
+        """The time that a network is told when it is asked about level t: t itself, unless a path says otherwise."""
+        return t
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """x_t = alpha x_0 + sigma noise (arXiv 2006.11239, eq. 4).
@@ -176,15 +217,66 @@ class NoiseSchedule:
             times[i] = min(times[i], times[i - 1] - 1)
         return times
 
-    def _look_up(self, name: str, table: Tensor, t: int | Tensor) -> float | Tensor:
-        if isinstance(t, int):
-            if not -1 <= t < self.steps:
-                raise IndexError(f"t must be between -1 and {self.steps - 1}, not {t}")
-            return float(table[t + 1])
+    def aim(self, t: float, t_next: float) -> tuple[float, float]:
+        """(alpha, sigma) that a step from t to t_next aims at: those of t_next, unless a path says otherwise."""
+        return self.alpha(t_next), self.sigma(t_next)
+
+    def walk(self, times: Sequence[float] | None, most: int) -> list[float]:
+        """The times a sampler visits: the given ones, or ``most`` trailing ones.
+
+        Raises:
+            UserError: times that do not fall strictly, or leave the schedule.
+        """
+        if times is None:
+            return [*self.timesteps(min(most, self.steps))]
+        whole = [int(t) for t in times]
+        falling = all(a > b for a, b in pairwise(whole))
+        if not whole or not falling or whole[0] >= self.steps or whole[-1] < 0:
+            raise UserError(f"timesteps must fall strictly within {self.steps - 1}..0, not {whole}")
+        return [*whole]
+
+    def _look_up(self, name: str, table: Tensor, t: float | Tensor) -> float | Tensor:
+        if not isinstance(t, Tensor):
+            return float(table[self._place(t)])
         key = name, t.device
         if key not in self._on_device:  # copied once per device, not once per training step
             self._on_device[key] = table.to(device=t.device, dtype=torch.float32)
-        return self._on_device[key].index_select(0, t.reshape(-1) + 1).reshape(t.shape)
+        return self._on_device[key].index_select(0, self._places(t.reshape(-1))).reshape(t.shape)
+
+    def _place(self, t: float) -> int:
+        """Where level t stands in the tables."""
+        if not -1 <= t < self.steps or t != int(t):
+            raise IndexError(f"t must be whole and between -1 and {self.steps - 1}, not {t}")
+        return int(t) + 1
+
+    def _places(self, t: Tensor) -> Tensor:
+        """The same for many levels at once, int64 of t's shape."""
+        return t + 1
+
+
+class FlowSchedule(NoiseSchedule):
+    """The straight line between picture and noise: alpha = 1 - u, sigma = u, u = (t+1)/T.
+
+    Not variance preserving, so "v" has no meaning here; its ``alpha_bar`` is that of the same log-SNR. Networks for it
+    were trained with T u as their time, which is t + 1.
+
+    Args:
+        config: gives T.
+    """
+
+    def __init__(self, config: ScheduleConfig) -> None:
+        sigma = torch.arange(config.steps + 1, dtype=torch.float64) / config.steps
+        alpha = 1 - sigma
+        super().__init__((alpha**2 / (alpha**2 + sigma**2))[1:], config)
+        self._alpha, self._sigma = alpha, sigma
+
+    @overload
+    def told(self, t: float) -> float: ...
+    @overload
+    def told(self, t: Tensor) -> Tensor: ...
+    def told(self, t: float | Tensor) -> float | Tensor:
+        """T u."""
+        return t + 1
 
 
 def per_picture(value: float | Tensor, like: Tensor) -> float | Tensor:

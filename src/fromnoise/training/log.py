@@ -32,6 +32,7 @@ class Log:
         self._name = folder.name
         self._begin = (time.monotonic(), clock.pictures)
         self._last_line = 0.0
+        self._warm = False
         self._progress = _bar(self._console)
         self._bar = self._progress.add_task(self._name, total=clock.total, completed=clock.pictures, detail="")
         if self._console.is_terminal:
@@ -45,6 +46,8 @@ class Log:
         """Write a point of each curve, and refresh what the terminal shows."""
         seconds = time.monotonic() - self._begin[0]
         rate = (clock.pictures - self._begin[1]) / max(seconds, 1e-9)
+        if not self._warm:  # the first steps build kernels; they do not tell how long the rest will take
+            self._warm, self._begin = True, (time.monotonic(), clock.pictures)
         values = {**values, "pictures_per_second": rate}
         self._file.write(json.dumps({"step": clock.step, "pictures": clock.pictures, **_rounded(values)}) + "\n")
         self._file.flush()

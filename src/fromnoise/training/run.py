@@ -59,6 +59,7 @@ def train(recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = 
     Raises:
         UserError: unusable data, a run of another recipe in ``out``, a loss that is not a number, a full disk.
     """
+    _check_earlier(out, tasks)
     run = Run(recipe, data, out)
     for name in TASKS:
         if name in tasks:
@@ -193,7 +194,7 @@ class Run:
         load = functools.partial(load_folder, self.data, d.pixels, styles=d.styles or None, groups=d.groups or None)
         train_set, held_out = load(split="train"), load(split="test_pair")
         for file, reason in train_set.quarantine[:10]:
-            self.console.print(f"left out {file}: {reason}", style="yellow", highlight=False)
+            self.console.print(f"left out {file}: {reason}", style="yellow", highlight=False, soft_wrap=True)
         if not train_set.records:
             raise UserError(f"{self.data} has no usable training pictures with the recipe's styles and groups")
         if d.limit:
@@ -213,8 +214,10 @@ class Run:
         return Tokenizer.load(folder)
 
     def _check_same_run(self) -> None:
-        """Refuse to go on with a run of another recipe or of other pictures."""
+        """Refuse to go on with a run of another recipe or of other pictures, or in a folder of something else."""
         file = self.out / "run.json"
+        if not file.exists() and self.out.is_dir() and any(not p.name.startswith(".") for p in self.out.iterdir()):
+            raise UserError(f"{self.out} holds something that is not a training run; use a new --out")
         if file.exists():
             stored = json.loads(file.read_text())
             _check_same(Recipe.from_dict(stored["recipe"]), self.recipe, self.out)
@@ -289,6 +292,13 @@ def _thinned(pictures: PictureSet, most: int) -> PictureSet:
 def _stamp(file: Path) -> str:
     with safe_open(file, "pt") as stored:
         return str((stored.metadata() or {}).get("stamp"))
+
+
+def _check_earlier(out: Path, tasks: tuple[str, ...]) -> None:
+    """Refuse to train the U-Net where what it needs is neither there nor asked for."""
+    for name in ("clip", "vae") if "diffusion" in tasks else ():
+        if name not in tasks and not list((out / name).glob("step-*")):
+            raise UserError(f"{out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
 
 
 def _check_same(before: Recipe, now: Recipe, out: Path) -> None:

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fromnoise.errors import UserError
 from fromnoise.models.clip.clip import CLIP, CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig, TextTower
 from fromnoise.weights.configs import build, check_fixed
-from fromnoise.weights.files import check_state, empty, read_json, read_weights, write_json, write_weights
-from fromnoise.weights.names import Entry, Table, entries, inside, to_foreign, to_ours
+from fromnoise.weights.files import empty, read_json, write_json, write_weights
+from fromnoise.weights.names import Entry, Table, entries, inside, to_foreign
+from fromnoise.weights.stored import Weights, fill, find_weights
 
 WEIGHTS = "model"
 IMAGE_SHARD = "image"
@@ -36,25 +37,26 @@ LAYER: Table = {
 }
 
 
-def save_text(tower: TextTower, folder: Path, dtype: torch.dtype) -> None:
+def save_text(tower: TextTower, folder: Path, dtype: torch.dtype | None) -> None:
     """Write ``config.json`` and the weights of a CLIPTextModel."""
-    config = {"architectures": ["CLIPTextModel"], **text_to_foreign(tower.config)}
+    kind = "CLIPTextModelWithProjection" if tower.config.projection else "CLIPTextModel"
+    config = {"architectures": [kind], **text_to_foreign(tower.config)}
     _save(tower, config, text_table(tower.config), folder, dtype)
 
 
-def load_text(folder: Path) -> TextTower:
-    """Read a CLIPTextModel, in float32.
+def load_text(folder: Path, dtype: torch.dtype | None = torch.float32) -> TextTower:
+    """Read a CLIPTextModel.
 
     Raises:
         UserError: a file is missing or damaged, does not fit its config, or needs what our tower does not have.
     """
     file = folder / "config.json"
     config = text_from_foreign(read_json(file), file)
-    tower: TextTower = _load(config, text_table(config), folder)
+    tower: TextTower = filled(config, text_table(config), find_weights(folder, WEIGHTS), dtype)
     return tower
 
 
-def save_clip(clip: CLIP, folder: Path, dtype: torch.dtype, text: Path | None = None) -> None:
+def save_clip(clip: CLIP, folder: Path, dtype: torch.dtype | None, text: Path | None = None) -> None:
     """Write ``config.json`` and the weights of a CLIPModel, and the preprocessor that makes -1..1 of a picture.
 
     Args:
@@ -71,7 +73,7 @@ def save_clip(clip: CLIP, folder: Path, dtype: torch.dtype, text: Path | None = 
     write_weights(file, own, dtype)
     if text is not None:
         places = {name: file.name if name in own else f"../{text.parent.name}/{text.name}" for name in sorted(state)}
-        size = sum(x.numel() for x in state.values()) * dtype.itemsize
+        size = sum(x.numel() for x in state.values()) * (dtype or torch.float32).itemsize
         write_json(folder / INDEX, {"metadata": {"total_size": size}, "weight_map": places})
 
 
@@ -88,16 +90,13 @@ def load_clip(folder: Path, text: TextTower | None = None) -> CLIP:
     file = folder / "config.json"
     config = clip_from_foreign(read_json(file), file)
     if not (folder / f"{IMAGE_SHARD}.safetensors").is_file():
-        clip: CLIP = _load(config, clip_table(config), folder)
+        clip: CLIP = filled(config, clip_table(config), find_weights(folder, WEIGHTS))
         return clip
     if text is None or text.config != config.text:
         raise UserError(f"{folder} is the image side of another text tower than the one beside it")
     clip = empty(config)
     names = [entry for entry in entries(clip.state_dict(), clip_table(config)) if not _is_text(entry)]
-    file, state = read_weights(folder, IMAGE_SHARD)
-    foreign = to_foreign(clip.state_dict(), names)
-    check_state(file, state, {name: tuple(x.shape) for name, x in foreign.items()})
-    clip.load_state_dict(to_ours(state, names), assign=True, strict=False)
+    fill(clip, find_weights(folder, IMAGE_SHARD), names, torch.float32, partly=True)
     clip.text = text
     return clip
 
@@ -119,7 +118,7 @@ def text_table(config: TextConfig) -> Table:
         "position": ("embeddings.position_embedding",),
         "norm_out": ("final_layer_norm",),
     }
-    return inside("", "text_model.", {**table, **_layers(config.layers)})
+    return {"projection": ("text_projection",), **inside("", "text_model.", {**table, **_layers(config.layers)})}
 
 
 def clip_table(config: CLIPConfig) -> Table:
@@ -157,6 +156,7 @@ def text_to_foreign(config: TextConfig) -> dict[str, Any]:
         "max_position_embeddings": config.context,
         "pad_token_id": config.eos_token_id,
         "vocab_size": config.vocab_size,
+        **({"projection_dim": config.projection} if config.projection else {}),
     }
 
 
@@ -167,11 +167,15 @@ def text_from_foreign(values: Mapping[str, Any], file: Path) -> TextConfig:
         UserError: a setting that our tower does not have.
     """
     vocab_size = values.get("vocab_size", 49408)
+    # Plain text models also say projection_dim, and do not have one.
+    own = "CLIPTextModelWithProjection" in (values.get("architectures") or ())
+    projected = values.get("projection_dim", 512) if own else 0
     end = values.get("eos_token_id", vocab_size - 1)
     sizes = {
         **_tower_from_foreign(values, file, width=512, heads=8),
         "vocab_size": vocab_size,
         "context": values.get("max_position_embeddings", 77),
+        "projection": projected,
         # Files of 2022 say 2, which is not the end token; readers know to take the last one of the vocabulary.
         "eos_token_id": vocab_size - 1 if end == 2 else end,
     }
@@ -259,24 +263,25 @@ def _tower_from_foreign(values: Mapping[str, Any], file: Path, width: int, heads
     }
 
 
-def _save(network: nn.Module, config: dict[str, Any], table: Table, folder: Path, dtype: torch.dtype) -> None:
+def _save(network: nn.Module, config: dict[str, Any], table: Table, folder: Path, dtype: torch.dtype | None) -> None:
     write_json(folder / "config.json", config)
     names = entries(network.state_dict(), table)
     write_weights(folder / f"{WEIGHTS}.safetensors", to_foreign(network.state_dict(), names), dtype)
 
 
-def _load(config: Any, table: Table, folder: Path) -> Any:
+def filled(config: Any, table: Table, weights: Weights, dtype: torch.dtype | None = torch.float32) -> Any:
+    """Return a tower or pair of towers with stored weights, under transformers' names."""
     network = empty(config)
     names = entries(network.state_dict(), table)
-    file, state = read_weights(folder, WEIGHTS)
-    state = {name: x for name, x in _prefixed(state, names).items() if not name.endswith("position_ids")}
-    check_state(file, state, {name: tuple(x.shape) for name, x in to_foreign(network.state_dict(), names).items()})
-    network.load_state_dict(to_ours(state, names), assign=True)
+    fill(network, _prefixed(weights, names), names, dtype)
     return network
 
 
-def _prefixed(state: dict[str, Tensor], names: list[Entry]) -> dict[str, Tensor]:
+def _prefixed(weights: Weights, names: list[Entry]) -> Weights:
     """Give a CLIPTextModel that transformers 5 wrote the "text_model." that all others have."""
-    text_only = all(name.startswith("text_model.") for entry in names for name in entry.theirs)
-    bare = text_only and not any(name.startswith("text_model.") for name in state)
-    return {f"text_model.{name}": x for name, x in state.items()} if bare else state
+    wanted = {name for entry in names for name in entry.theirs}
+    places = {name: place for name, place in weights.places.items() if not name.endswith("position_ids")}
+    text_only = not any(name.startswith("vision_model.") for name in wanted)
+    if text_only and not any(name.startswith("text_model.") for name in places):
+        places = {name if name in wanted else f"text_model.{name}": place for name, place in places.items()}
+    return weights.renamed(places)

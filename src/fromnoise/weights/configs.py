@@ -16,12 +16,11 @@ from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig
 
 VERSION = {"_diffusers_version": "0.31.0"}  # the oldest that reads everything we write
-PREDICTIONS = {"v": "v_prediction", "epsilon": "epsilon", "x0": "sample"}
 
 # Settings of foreign configs that our networks do not have, with the only value that means "not used".
 UNET_FIXED: dict[str, tuple[Any, ...]] = {
     "act_fn": ("silu",),
-    "addition_embed_type": (None,),
+    "attention_type": ("default",),
     "center_input_sample": (False,),
     "class_embed_type": (None,),
     "conv_in_kernel": (3,),
@@ -36,20 +35,19 @@ UNET_FIXED: dict[str, tuple[Any, ...]] = {
     "norm_eps": (1e-5,),
     "num_class_embeds": (None,),
     "only_cross_attention": (False,),
+    "resnet_skip_time_act": (False,),
     "resnet_time_scale_shift": ("default",),
+    "reverse_transformer_layers_per_block": (None,),
     "time_cond_proj_dim": (None,),
+    "time_embedding_act_fn": (None,),
     "time_embedding_dim": (None,),
     "time_embedding_type": ("positional",),
-    "transformer_layers_per_block": (1,),
+    "timestep_post_act": (None,),
 }
 VAE_FIXED: dict[str, tuple[Any, ...]] = {
     "act_fn": ("silu",),
     "use_post_quant_conv": (True,),
     "use_quant_conv": (True,),
-}
-SCHEDULE_FIXED: dict[str, tuple[Any, ...]] = {
-    "beta_schedule": ("linear", "scaled_linear"),
-    "trained_betas": (None,),
 }
 
 C = TypeVar("C", bound=Config)
@@ -67,6 +65,8 @@ def unet_to_foreign(config: UNetConfig) -> dict[str, Any]:
         "_class_name": "UNet2DConditionModel",
         **VERSION,
         **{name: values[0] for name, values in UNET_FIXED.items()},
+        "addition_embed_type": "text_time" if config.vector_width else None,
+        "addition_time_embed_dim": config.size_width if config.vector_width else None,
         "attention_head_dim": [config.heads_at(level) for level in levels],
         "block_out_channels": list(config.block_out_channels),
         "cross_attention_dim": config.cross_attention_dim,
@@ -76,7 +76,9 @@ def unet_to_foreign(config: UNetConfig) -> dict[str, Any]:
         "mid_block_type": "UNetMidBlock2DCrossAttn" if config.mid_attention else "UNetMidBlock2D",
         "norm_num_groups": config.norm_num_groups,
         "out_channels": config.out_channels,
+        "projection_class_embeddings_input_dim": config.vector_width or None,
         "sample_size": config.sample_size,
+        "transformer_layers_per_block": list(config.depth) or 1,
         "up_block_types": [f"{kind}UpBlock2D" for kind in reversed(kinds)],
         "use_linear_projection": config.use_linear_projection,
     }
@@ -100,7 +102,10 @@ def unet_from_foreign(values: Mapping[str, Any], file: Path) -> UNetConfig:
     if middle not in ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D"):
         raise UserError(f"{file}: mid_block_type = {middle!r} is not supported")
     heads = values.get("num_attention_heads") or values.get("attention_head_dim", 8)
+    depth = values.get("transformer_layers_per_block", 1)
     sizes = {
+        **_vector(values, file),
+        "depth": depth if isinstance(depth, list) else [] if depth == 1 else [depth] * len(widths),
         "sample_size": values.get("sample_size") or 64,
         "in_channels": values.get("in_channels", 4),
         "out_channels": values.get("out_channels", 4),
@@ -114,6 +119,19 @@ def unet_from_foreign(values: Mapping[str, Any], file: Path) -> UNetConfig:
         "use_linear_projection": values.get("use_linear_projection", False),
     }
     return _with_heads(build(UNetConfig, sizes, file))
+
+
+def _vector(values: Mapping[str, Any], file: Path) -> dict[str, int]:
+    """What the U-Net is told besides words: pooled text and sizes (Stable Diffusion XL), or nothing."""
+    kind = values.get("addition_embed_type")
+    if kind not in (None, "text_time"):
+        raise UserError(f"{file}: addition_embed_type = {kind!r} is not supported")
+    if kind is None:
+        return {}
+    width, sinusoids = values.get("projection_class_embeddings_input_dim"), values.get("addition_time_embed_dim")
+    if not isinstance(width, int) or not isinstance(sinusoids, int):
+        raise UserError(f"{file}: text_time needs projection_class_embeddings_input_dim and addition_time_embed_dim")
+    return {"vector_width": width, "size_width": sinusoids}
 
 
 def _with_heads(config: UNetConfig) -> UNetConfig:
@@ -177,53 +195,6 @@ def check_fixed(values: Mapping[str, Any], fixed: Mapping[str, tuple[Any, ...]],
     for name, allowed in fixed.items():
         if name in values and values[name] not in allowed:
             raise UserError(f"{file}: {name} = {values[name]!r} is not supported")
-
-
-def schedule_to_foreign(schedule: Mapping[str, Any], prediction: str) -> dict[str, Any]:
-    """Return DDIMScheduler's config for ``ScheduleConfig.to_dict()`` and a prediction.
-
-    Raises:
-        UserError: a prediction that the format cannot name.
-    """
-    if prediction not in PREDICTIONS:
-        known = ", ".join(PREDICTIONS)
-        raise UserError(f"the diffusers layout cannot store prediction '{prediction}'; it knows {known}")
-    return {
-        "_class_name": "DDIMScheduler",
-        **VERSION,
-        "beta_end": schedule["beta_end"],
-        "beta_schedule": schedule["kind"],
-        "beta_start": schedule["beta_start"],
-        "clip_sample": False,
-        "num_train_timesteps": schedule["steps"],
-        "prediction_type": PREDICTIONS[prediction],
-        "rescale_betas_zero_snr": schedule["zero_terminal_snr"],
-        "set_alpha_to_one": True,
-        "steps_offset": 0,
-        "timestep_spacing": "trailing",
-        "trained_betas": None,
-    }
-
-
-def schedule_from_foreign(values: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], str]:
-    """Return (``ScheduleConfig`` values, prediction) for any scheduler's config.
-
-    Raises:
-        UserError: a schedule or prediction of a kind that we do not have.
-    """
-    check_fixed(values, SCHEDULE_FIXED, file)
-    kinds = {theirs: ours for ours, theirs in PREDICTIONS.items()}
-    prediction = values.get("prediction_type", "epsilon")
-    if prediction not in kinds:
-        raise UserError(f"{file}: prediction_type = {prediction!r} is not supported")
-    schedule = {
-        "steps": values.get("num_train_timesteps", 1000),
-        "beta_start": values.get("beta_start", 0.0001),
-        "beta_end": values.get("beta_end", 0.02),
-        "kind": values.get("beta_schedule", "linear"),
-        "zero_terminal_snr": values.get("rescale_betas_zero_snr", False),
-    }
-    return schedule, kinds[prediction]
 
 
 def build(kind: type[C], values: dict[str, Any], file: Path) -> C:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from fromnoise.errors import UserError
-
-State = dict[str, Tensor]
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -42,39 +41,13 @@ def write_json(file: Path, values: Mapping[str, Any]) -> None:
     file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def read_weights(folder: Path, stem: str) -> tuple[Path, State]:
-    """Return the safetensors file of a part of a model and its tensors, as float32.
-
-    Args:
-        folder: e.g. ``model/unet``.
-        stem: e.g. "diffusion_pytorch_model"; a ".fp16" variant is taken where there is no other.
-
-    Raises:
-        UserError: no such file (a pickled one is named but never opened), or a damaged one.
-    """
-    found = [file for ending in ("", ".fp16") if (file := folder / f"{stem}{ending}.safetensors").is_file()]
-    if not found:
-        pickled = next(folder.glob("*.bin"), None)
-        hint = f"; {pickled.name} is a pickle, which can run code: convert it to safetensors" if pickled else ""
-        raise UserError(f"{folder / stem}.safetensors is missing{hint}")
-    try:
-        state = load_file(found[0])
-    except (SafetensorError, OSError, ValueError) as error:
-        if not os.access(found[0], os.R_OK):
-            raise UserError(f"{found[0]} may not be read by this user") from None
-        raise UserError(f"{found[0]} is damaged: {error}") from None
-    # Copied even when it is float32 already: what is read lies wherever the file put it, and how a matrix product
-    # rounds may depend on where in memory its inputs begin.
-    return found[0], {k: x.to(torch.float32, copy=True) if x.is_floating_point() else x for k, x in state.items()}
-
-
-def write_weights(file: Path, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
-    """Write tensors as safetensors in ``dtype``, making the folder.
+def write_weights(file: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None) -> None:
+    """Write tensors as safetensors in ``dtype``, or as they are, making the folder.
 
     Raises:
         UserError: a value that is not finite, or not in ``dtype``.
     """
-    stored = {name: x.detach().to("cpu", dtype).contiguous() for name, x in state.items()}
+    stored = {name: x.detach().to("cpu", dtype or x.dtype).contiguous() for name, x in state.items()}
     bad = [name for name, x in stored.items() if not bool(torch.isfinite(x).all())]
     if bad:
         raise UserError(f"cannot save {file.name}: '{bad[0]}' has values that {dtype} cannot hold")
@@ -86,22 +59,50 @@ def write_weights(file: Path, state: Mapping[str, Tensor], dtype: torch.dtype) -
     file.chmod(usual)
 
 
-def check_state(file: Path, state: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Compare names and shapes.
+@contextmanager
+def replaced_folder(target: Path, mark: str) -> Iterator[Path]:
+    """Give a new folder to write to, which takes the place of ``target`` when all is well, whole or not at all.
+
+    Args:
+        target: may exist if it is empty or holds ``mark``.
+        mark: the file that tells our kind of folder.
 
     Raises:
-        UserError: a tensor is missing, unknown or has another shape; the message names the file and the first one.
+        UserError: the target holds something else, or cannot be written.
     """
-    missing = [name for name in expected if name not in state]
-    if missing:
-        raise UserError(f"{file} does not fit its config.json: {len(missing)} tensors missing, first '{missing[0]}'")
-    extra = sorted(name for name in state if name not in expected)
-    if extra:
-        raise UserError(f"{file} does not fit its config.json: {len(extra)} unknown tensors, first '{extra[0]}'")
-    for name, shape in expected.items():
-        if tuple(state[name].shape) != shape:
-            got = tuple(state[name].shape)
-            raise UserError(f"{file} does not fit its config.json: '{name}' is {got}, expected {shape}")
+    _check_replaceable(target, mark)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        yield draft
+        _swap(draft, target)
+    except OSError as error:
+        raise UserError(f"cannot write the model to {target}: {error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _check_replaceable(target: Path, mark: str) -> None:
+    if target.exists() and not target.is_dir():
+        raise UserError(f"{target} is a file; give the model another folder")
+    if target.is_dir() and any(target.iterdir()) and not (target / mark).exists():
+        raise UserError(f"{target} holds something that is not a model; give the model an empty or new folder")
+
+
+def _swap(draft: Path, target: Path) -> None:
+    """Put the finished folder in place. The old one is moved aside first and comes back if that fails."""
+    old = draft.with_suffix(".old")
+    if not target.exists():
+        os.replace(draft, target)
+        return
+    os.replace(target, old)
+    try:
+        os.replace(draft, target)
+    except OSError:
+        os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 class _NoInitialisation(TorchFunctionMode):

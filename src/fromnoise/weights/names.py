@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from fromnoise.models.unet.unet import UNetConfig
@@ -35,21 +34,18 @@ RESIDUAL: Table = {
     "conv_2": ("conv2",),
     "shortcut": ("conv_shortcut",),
 }
-BLOCK = "transformer_blocks.0"
-TRANSFORMER: Table = {
-    "norm": ("norm",),
-    "proj_in": ("proj_in",),
-    "block.self_norm": (f"{BLOCK}.norm1",),
-    "block.self_attention.qkv": tuple(f"{BLOCK}.attn1.to_{part}" for part in "qkv"),
-    "block.self_attention.out": (f"{BLOCK}.attn1.to_out.0",),
-    "block.cross_norm": (f"{BLOCK}.norm2",),
-    "block.cross_attention.q": (f"{BLOCK}.attn2.to_q",),
-    "block.cross_attention.kv": tuple(f"{BLOCK}.attn2.to_{part}" for part in "kv"),
-    "block.cross_attention.out": (f"{BLOCK}.attn2.to_out.0",),
-    "block.feed_norm": (f"{BLOCK}.norm3",),
-    "block.feed_forward.up": (f"{BLOCK}.ff.net.0.proj",),
-    "block.feed_forward.down": (f"{BLOCK}.ff.net.2",),
-    "proj_out": ("proj_out",),
+TRANSFORMER: Table = {"norm": ("norm",), "proj_in": ("proj_in",), "proj_out": ("proj_out",)}
+TRANSFORMER_BLOCK: Table = {
+    "self_norm": ("norm1",),
+    "self_attention.qkv": tuple(f"attn1.to_{part}" for part in "qkv"),
+    "self_attention.out": ("attn1.to_out.0",),
+    "cross_norm": ("norm2",),
+    "cross_attention.q": ("attn2.to_q",),
+    "cross_attention.kv": tuple(f"attn2.to_{part}" for part in "kv"),
+    "cross_attention.out": ("attn2.to_out.0",),
+    "feed_norm": ("norm3",),
+    "feed_forward.up": ("ff.net.0.proj",),
+    "feed_forward.down": ("ff.net.2",),
 }
 VAE_ATTENTION: Table = {
     "norm": ("group_norm",),
@@ -68,8 +64,10 @@ def unet_table(config: UNetConfig) -> Table:
         "conv_in": ("conv_in",),
         "time.linear_1": ("time_embedding.linear_1",),
         "time.linear_2": ("time_embedding.linear_2",),
+        "vector.linear_1": ("add_embedding.linear_1",),
+        "vector.linear_2": ("add_embedding.linear_2",),
         **inside(f"{middle}.first.residual.", "mid_block.resnets.0.", RESIDUAL),
-        **inside(f"{middle}.first.attention.", "mid_block.attentions.0.", TRANSFORMER),
+        **inside(f"{middle}.first.attention.", "mid_block.attentions.0.", transformer_table(config.depth_at(-1))),
         **inside(f"{middle}.last.", "mid_block.resnets.1.", RESIDUAL),
         "norm_out": ("conv_norm_out",),
         "conv_out": ("conv_out",),
@@ -80,9 +78,18 @@ def unet_table(config: UNetConfig) -> Table:
             for i in range(config.layers_per_block + extra):
                 ours = f"{way}.{config.resolution(level)}_{way}_{i}"
                 table |= inside(f"{ours}.residual.", f"{theirs}.resnets.{i}.", RESIDUAL)
-                table |= inside(f"{ours}.attention.", f"{theirs}.attentions.{i}.", TRANSFORMER)
+                transformer = transformer_table(config.depth_at(level))
+                table |= inside(f"{ours}.attention.", f"{theirs}.attentions.{i}.", transformer)
             ours = f"{way}.{config.resolution(level)}_to_{config.resolution(level + 1 - 2 * extra)}.conv"
             table[ours] = (f"{theirs}.{way}samplers.0.conv",)
+    return table
+
+
+def transformer_table(depth: int) -> Table:
+    """Return what the modules of a spatial transformer with ``depth`` blocks are called."""
+    table = TRANSFORMER | inside("block.", "transformer_blocks.0.", TRANSFORMER_BLOCK)
+    for i in range(1, depth):
+        table |= inside(f"deeper.{i - 1}.", f"transformer_blocks.{i}.", TRANSFORMER_BLOCK)
     return table
 
 
@@ -140,26 +147,8 @@ def to_foreign(state: Mapping[str, Tensor], names: Iterable[Entry]) -> State:
     return foreign
 
 
-def to_ours(state: Mapping[str, Tensor], names: Iterable[Entry]) -> State:
-    """Rename a foreign state dict for our model, stacking what it keeps apart.
-
-    Raises:
-        KeyError: a foreign tensor is missing.
-    """
-    ours: State = {}
-    for entry in names:
-        parts = [state[name] for name in entry.theirs]
-        tensor = torch.cat(parts) if len(parts) > 1 else parts[0]
-        ours[entry.ours] = tensor.flatten(1) if entry.convolution else tensor
-    return ours
-
-
-def modern(state: Mapping[str, Tensor]) -> State:
+def modern_name(name: str) -> str:
     """Rename the attention of a VAE saved in 2022; anything else stays as it is."""
-    return {_modern_name(name): tensor for name, tensor in state.items()}
-
-
-def _modern_name(name: str) -> str:
     parts = name.split(".")
     old = len(parts) > 1 and "attentions" in parts and parts[-2] in OLD_VAE_ATTENTION
     return ".".join([*parts[:-2], OLD_VAE_ATTENTION[parts[-2]], parts[-1]]) if old else name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -24,10 +25,10 @@ class DDIM(Sampler):
 
     eta: float = 0.0
 
-    def step(self, now: Now, previous: Step | None, estimate: Calls, rng: Rng) -> Tensor:
+    def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_next [B,C,H,W]."""
         share = 1 - (now.alpha / now.alpha_next) ** 2
-        fresh = self.eta * now.sigma_next / now.sigma * math.sqrt(share)
+        fresh = self.eta * now.sigma_next / now.sigma * math.sqrt(max(share, 0.0))
         kept = math.sqrt(now.sigma_next**2 - fresh**2)
         x_next = now.alpha_next * now.x0_hat + kept * now.noise_hat
         return x_next + fresh * draw_like(now.x_t, rng) if fresh > 0 else x_next

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,11 +24,12 @@ class DDPM(Sampler):
     """
 
     default_steps: ClassVar[int] = 1000
+    family: ClassVar[str] = "ddpm"
 
-    def step(self, now: Now, previous: Step | None, estimate: Calls, rng: Rng) -> Tensor:
+    def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_next [B,C,H,W]."""
         between = 1 - (now.alpha / now.alpha_next) ** 2
         shrink = (now.sigma_next / now.sigma) ** 2
         mean = now.alpha_next * between / now.sigma**2 * now.x0_hat + (now.alpha / now.alpha_next) * shrink * now.x_t
-        deviation = math.sqrt(between * shrink)
+        deviation = math.sqrt(max(between * shrink, 0.0))
         return mean + deviation * draw_like(now.x_t, rng) if deviation > 0 else mean

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from fromnoise.diffusion.samplers.base import Calls, Now, Rng, Sampler, Step, to_level
+from fromnoise.diffusion.samplers.base import Calls, Now, Rng, Sampler, Step, to_level, to_level_with_noise
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,26 @@ class Euler(Sampler):
     in x, both coordinates give the same point, which is also DDIM's with eta = 0: three names, one move.
     """
 
-    def step(self, now: Now, previous: Step | None, estimate: Calls, rng: Rng) -> Tensor:
+    family: ClassVar[str] = "euler"
+
+    def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_next [B,C,H,W]."""
         return to_level(now, now.x0_hat)
+
+
+@dataclass(frozen=True)
+class EulerAncestral(Sampler):
+    """Euler's move further down than asked for, and fresh noise back up (k-diffusion's ancestral Euler).
+
+    With s = sigma/alpha: s_up² = s'² (s² - s'²)/s², s_down² = s'² - s_up², so s_down/s = (s'/s)², and
+
+        y_next = x̂_0 + (s_down/s) (y - x̂_0) + s_up z
+
+    which is ``to_level_with_noise``. On whole times it is DDPM's step too; what differs is where the steps are taken.
+    """
+
+    family: ClassVar[str] = "euler"
+
+    def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
+        """x_next [B,C,H,W]."""
+        return to_level_with_noise(now, now.x0_hat, rng)

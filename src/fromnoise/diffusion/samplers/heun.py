@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -26,9 +28,11 @@ class Heun(Sampler):
     The last step, to sigma' = 0, is Euler's, so n steps make 2n - 1 calls.
     """
 
-    def step(self, now: Now, previous: Step | None, estimate: Calls, rng: Rng) -> Tensor:
+    family: ClassVar[str] = "euler"
+
+    def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_next [B,C,H,W]."""
-        tried = to_level(now, now.x0_hat)
+        tried = estimate.kept(to_level(now, now.x0_hat), now.t_next)
         if now.sigma_next == 0:
             return tried
         x0_again = estimate(tried, now.t_next)

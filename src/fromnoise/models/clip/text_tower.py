@@ -25,6 +25,8 @@ class TextConfig(Config):
         mlp_ratio: width inside the blocks' networks, as a multiple of ``width``.
         activation: "quick_gelu" (OpenAI's CLIP) or "gelu".
         eos_token_id: the end token; its first occurrence is what ``pooled`` reads.
+        projection: width that ``pooled`` is projected to; 0 leaves it as it is (the second tower of Stable Diffusion
+            XL has one of its own, CLIP's pair keeps it outside).
     """
 
     vocab_size: int = 4096
@@ -35,6 +37,7 @@ class TextConfig(Config):
     mlp_ratio: int = 4
     activation: str = "quick_gelu"
     eos_token_id: int = 1
+    projection: int = 0
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -51,11 +54,14 @@ class TextFeatures:
 
     Attributes:
         tokens: (B, L, width), after the final norm; what the U-Net attends to.
-        pooled: (B, width), the token at each prompt's first end token; what CLIP compares with pictures.
+        pooled: (B, width), the token at each prompt's first end token; what CLIP compares with pictures. With a
+            projection, (B, projection).
+        penultimate: (B, L, width), before the last block and without the final norm; what Stable Diffusion XL reads.
     """
 
     tokens: Tensor
     pooled: Tensor
+    penultimate: Tensor
 
 
 class TextTower(nn.Module):
@@ -71,6 +77,7 @@ class TextTower(nn.Module):
             Block(config.width, config.heads, width, config.activation) for _ in range(config.layers)
         )
         self.norm_out = nn.LayerNorm(config.width, EPS)
+        self.projection = nn.Linear(config.width, config.projection, bias=False) if config.projection else None
         initialise_(self, config.width, config.layers)
 
     def forward(self, ids: Tensor) -> TextFeatures:
@@ -80,11 +87,13 @@ class TextTower(nn.Module):
         """
         positions = torch.arange(ids.shape[1], device=ids.device)
         x = self.token(ids) + self.position(positions)  # (B, L, width)
+        before = x
         for block in self.blocks:
-            x = block(x, causal=True)
+            before, x = x, block(x, causal=True)
         x = self.norm_out(x)
         end = (ids == self.config.eos_token_id).int().argmax(dim=1)  # argmax gives the first of equals
-        return TextFeatures(x, x[torch.arange(len(ids), device=ids.device), end])
+        pooled = x[torch.arange(len(ids), device=ids.device), end]
+        return TextFeatures(x, pooled if self.projection is None else self.projection(pooled), before)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tokenizers import Encoding, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -21,23 +21,38 @@ USUAL_CONTEXT = 77  # of all Stable Diffusion models
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
+class Piece(NamedTuple):
+    """A token of a text: its id, how it stands in the vocabulary, and the characters of the text it was made of."""
+
+    id: int
+    token: str
+    start: int
+    end: int
+
+
 class Tokenizer:
     """Text to token ids and back.
 
-    Every row starts with the start token, ends with the end token and is padded with the end token, exactly as
-    StableDiffusionPipeline does it; the unconditional prompt is ``encode([""])``.
+    Every row starts with the start token, ends with the end token and is padded, exactly as StableDiffusionPipeline
+    does it; the unconditional prompt is ``encode([""])``. Of transformers' CLIPTokenizers this is the fast one, and
+    the only one of version 5: version 4's slow one drops control characters and, with ftfy, repairs broken text.
 
     Args:
         backend: the BPE with its normaliser and splitter.
         context: tokens per prompt, start and end included.
+        pad: the token that pads. Stable Diffusion 1.x pads with the end token, 2.x and the second tower of XL with
+            "!", the first of the vocabulary; "!" in a prompt is then that token too, as transformers reads it
+            (OpenCLIP, which trained these towers, read it as "!</w>": huggingface/diffusers#4153).
     """
 
-    def __init__(self, backend: Backend, context: int) -> None:
-        self._backend, self.context = backend, context
-        ids = [backend.token_to_id(token) for token in (START, END)]
+    def __init__(self, backend: Backend, context: int, pad: str = END) -> None:
+        self._backend, self.context, self._pad = backend, context, pad
+        ids = [backend.token_to_id(token) for token in (START, END, pad)]
         if None in ids:
-            raise UserError(f"the vocabulary lacks {START} or {END}; it is not a CLIP tokenizer")
-        self.start_id, self.end_id = (int(i) for i in ids if i is not None)
+            raise UserError(f"the vocabulary lacks {START}, {END} or {pad}; it is not a CLIP tokenizer")
+        self.start_id, self.end_id, self.pad_id = (int(i) for i in ids if i is not None)
+        if pad != END:
+            backend.add_special_tokens([pad])
 
     @property
     def vocab_size(self) -> int:
@@ -46,20 +61,21 @@ class Tokenizer:
 
     @property
     def eos_id(self) -> int:
-        """Id of the end token, which also pads."""
+        """Id of the end token."""
         return self.end_id
 
     def encode(self, texts: list[str]) -> Tensor:
         """Token ids, int64 (B, context); what does not fit is left out (see ``cut``).
 
         Raises:
-            UserError: a text that is not valid Unicode; so do ``count``, ``cut`` and ``tokens``.
+            UserError: a text that is not valid Unicode; so do ``count``, ``cut``, ``tokens`` and ``pieces``.
         """
-        rows = []
-        for text in texts:
-            ids = [self.start_id, *self._ids(text)[: self.context - 2], self.end_id]
-            rows.append(ids + [self.end_id] * (self.context - len(ids)))
+        rows = [self.frame(self._ids(text)[: self.context - 2]) for text in texts]
         return torch.tensor(rows, dtype=torch.int64).reshape(len(texts), self.context)
+
+    def frame(self, ids: list[int]) -> list[int]:
+        """Put start, end and padding around at most ``context - 2`` ids; gives ``context`` ids."""
+        return [self.start_id, *ids, self.end_id] + [self.pad_id] * (self.context - 2 - len(ids))
 
     def count(self, text: str) -> int:
         """Tokens of the text, start and end not counted."""
@@ -73,9 +89,19 @@ class Tokenizer:
             return ""
         return text[encoding.offsets[room][0] :]
 
+    def padded_with(self, pad: str) -> Tokenizer:
+        """The same tokenizer with another token that pads."""
+        return Tokenizer(Backend.from_str(self._backend.to_str()), self.context, pad)
+
     def tokens(self, text: str) -> list[str]:
         """The text's tokens as they stand in the vocabulary."""
         return list(self._encode(text).tokens)
+
+    def pieces(self, text: str) -> list[Piece]:
+        """Return all tokens of the text, however long, with their places in it."""
+        found = self._encode(text)
+        places = zip(found.ids, found.tokens, found.offsets, strict=True)
+        return [Piece(i, token, start, end) for i, token, (start, end) in places]
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int = 4096, context: int = 32) -> Tokenizer:
@@ -101,7 +127,7 @@ class Tokenizer:
         folder.mkdir(parents=True, exist_ok=True)
         state = json.loads(self._backend.to_str())["model"]
         merges = [" ".join(m) if isinstance(m, list) else m for m in state["merges"]]
-        special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}
+        special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": self._pad}
         options = {**special, "tokenizer_class": "CLIPTokenizer", "model_max_length": self.context}
         self._backend.save(str(folder / "tokenizer.json"))
         (folder / "vocab.json").write_text(json.dumps(state["vocab"], ensure_ascii=False), encoding="utf-8")
@@ -120,11 +146,13 @@ class Tokenizer:
         context = _read_context(folder / "tokenizer_config.json")
         vocabulary, merges, file = _read_bpe(folder)
         _check_bpe(vocabulary, merges, file)
+        _check_added(vocabulary, folder, file)
+        pad = _read_pad(vocabulary, folder)
         try:
             model = models.BPE(vocabulary, merges, unk_token=END, end_of_word_suffix=WORD_END)
         except Exception as error:  # the backend raises its own untyped errors
             raise UserError(f"{file} is damaged: {error}") from error
-        return cls(_backend(model), context)
+        return cls(_backend(model), context, pad)
 
     def _ids(self, text: str) -> list[int]:
         return list(self._encode(text).ids)
@@ -202,6 +230,46 @@ def _read_bpe(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]], Path
     lines = [line for line in _read(file).split("\n") if line and not line.startswith("#version")]
     vocab = folder / "vocab.json"
     return _vocabulary(_read_json(vocab), vocab), _pairs(lines, file), file
+
+
+def _read_pad(vocabulary: dict[str, int], folder: Path) -> str:
+    """The token that pads, from the file that transformers believes.
+
+    ``special_tokens_map.json`` counts where ``tokenizer_config.json`` is of a time before added_tokens_decoder: there
+    Stable Diffusion 2's says "!", and the config still says what 1.x pads with.
+    """
+    file, map_file = folder / "tokenizer_config.json", folder / "special_tokens_map.json"
+    pad = (options := _read_json(file)).get("pad_token")
+    if "added_tokens_decoder" not in options and map_file.exists():
+        mapped = _read_json(map_file).get("pad_token")
+        file, pad = (map_file, mapped) if mapped is not None else (file, pad)
+    token = pad.get("content") if isinstance(pad, dict) else END if pad is None else pad
+    if not isinstance(token, str) or token not in vocabulary:
+        raise UserError(f"{file}: pad_token should be a token of the vocabulary, not {token!r}")
+    return token
+
+
+def _check_added(vocabulary: dict[str, int], folder: Path, file: Path) -> None:
+    """Refuse tokens beyond the vocabulary; read as ordinary words, they would mean something else.
+
+    transformers 4 lists them in ``added_tokens.json`` or the config, 5 in ``tokenizer.json``. All of them list tokens
+    of the vocabulary too, such as start and end; those are no news.
+    """
+    listed: list[tuple[Path, Any, Any]] = []
+    if (added := folder / "added_tokens.json").exists():
+        listed += [(added, token, number) for token, number in _read_json(added).items()]
+    options = folder / "tokenizer_config.json"
+    decoder = _read_json(options).get("added_tokens_decoder")
+    listed += [(options, entry, number) for number, entry in decoder.items()] if isinstance(decoder, dict) else []
+    if file.name == "tokenizer.json":
+        entries = _read_json(file).get("added_tokens")
+        entries = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+        listed += [(file, entry, entry.get("id")) for entry in entries]
+    for source, entry, number in listed:
+        token = str(entry.get("content") if isinstance(entry, dict) else entry)
+        if token not in vocabulary or str(vocabulary[token]) != str(number):
+            what = f"{source} adds {token[:40]!r}, number {number}, to the vocabulary"
+            raise UserError(f"{what}; words learnt by textual inversion cannot be read, use the model without them")
 
 
 def _vocabulary(found: Any, file: Path) -> dict[str, int]:

@@ -35,14 +35,23 @@ class Convolution3x3(nn.Conv2d):
         return super().forward(x)
 
     def _as_matrix_product(self, x: Tensor) -> Tensor:
-        edge, step = int(self.padding[0]), self.stride[0]
-        padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, edge, edge, edge, edge)).contiguous()  # (B, H+2, W+2, C)
-        batch, height, width, channels = padded.shape
-        height, width = (height - 3) // step + 1, (width - 3) // step + 1
-        image, row, pixel, _ = padded.stride()
-        strides = (image, step * row, step * pixel, row, pixel, 1)
-        windows = padded.as_strided((batch, height, width, 3, 3, channels), strides)
         # With channels_last weights this permutation is a view, and so is the result's.
         weight = self.weight.permute(0, 2, 3, 1).reshape(self.out_channels, -1)
-        out = F.linear(windows.reshape(batch, height, width, 9 * channels), weight, self.bias)
+        out = F.linear(windows(x, int(self.padding[0]), self.stride[0]), weight, self.bias)
         return out.permute(0, 3, 1, 2)  # (B, out, H', W'), channels_last
+
+
+def windows(x: Tensor, padding: int, stride: int) -> Tensor:
+    """Return what a 3x3 convolution sees at each of its positions: (B, C, H, W) to (B, H', W', 3*3*C).
+
+    Args:
+        x: feature map.
+        padding: zeros on every side.
+        stride: positions from one window to the next.
+    """
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, padding, padding, padding, padding)).contiguous()  # (B, H+2, W+2, C)
+    batch, height, width, channels = padded.shape
+    height, width = (height - 3) // stride + 1, (width - 3) // stride + 1
+    image, row, pixel, _ = padded.stride()
+    strides = (image, stride * row, stride * pixel, row, pixel, 1)
+    return padded.as_strided((batch, height, width, 3, 3, channels), strides).flatten(3)

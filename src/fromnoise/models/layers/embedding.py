@@ -28,6 +28,19 @@ def sinusoids(t: Tensor, width: int) -> Tensor:
     return torch.cat([angle.cos(), angle.sin()], dim=-1)
 
 
+class VectorEmbedding(nn.Module):
+    """A two-layer network on what Stable Diffusion XL is told besides words: pooled text and picture sizes."""
+
+    def __init__(self, in_width: int, width: int) -> None:
+        super().__init__()
+        self.linear_1 = nn.Linear(in_width, width)
+        self.linear_2 = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_width) to (B, width)."""
+        return self.linear_2(F.silu(self.linear_1(x)))
+
+
 class TimeEmbedding(nn.Module):
     """Sinusoids of the time step, then a two-layer network."""
 

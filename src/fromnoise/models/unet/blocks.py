@@ -22,14 +22,22 @@ class UNetBlock(nn.Module):
         context_width: width of the prompt's tokens.
         heads: attention heads; 0 = no attention.
         groups: groups of the group norms.
+        depth: transformer blocks where there is attention.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, time_width: int, context_width: int, heads: int, groups: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        time_width: int,
+        context_width: int,
+        heads: int,
+        groups: int,
+        depth: int = 1,
     ) -> None:
         super().__init__()
         self.residual = ResidualBlock(in_channels, out_channels, groups, EPS, time_width)
-        self.attention = SpatialTransformer(out_channels, context_width, heads, groups) if heads else None
+        self.attention = SpatialTransformer(out_channels, context_width, heads, groups, depth) if heads else None
 
     def forward(self, x: Tensor, time: Tensor, words: Iterator[Tensor]) -> Tensor:
         """Map x (B, in, H, W) and time (B, time_width) to (B, out, H, W).
@@ -37,7 +45,7 @@ class UNetBlock(nn.Module):
         Args:
             x: feature map.
             time: time embedding.
-            words: keys and values of the prompt; a block with attention takes the next ones, (B, L, 2*out).
+            words: keys and values of the prompt; a block with attention takes the next ones, (B, L, 2*depth*out).
         """
         x = self.residual(x, time)
         return x if self.attention is None else self.attention(x, next(words))
@@ -49,9 +57,11 @@ class MiddleBlock(nn.Module):
     The lone block is what the "UNetMidBlock2D" of the diffusers layout is.
     """
 
-    def __init__(self, channels: int, time_width: int, context_width: int, heads: int, groups: int) -> None:
+    def __init__(
+        self, channels: int, time_width: int, context_width: int, heads: int, groups: int, depth: int = 1
+    ) -> None:
         super().__init__()
-        self.first = UNetBlock(channels, channels, time_width, context_width, heads, groups)
+        self.first = UNetBlock(channels, channels, time_width, context_width, heads, groups, depth)
         self.last = ResidualBlock(channels, channels, groups, EPS, time_width) if heads else None
 
     def forward(self, x: Tensor, time: Tensor, words: Iterator[Tensor]) -> Tensor:

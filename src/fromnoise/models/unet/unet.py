@@ -13,7 +13,7 @@ from fromnoise.config import Config
 from fromnoise.errors import UserError
 from fromnoise.models.layers.attention import SpatialTransformer
 from fromnoise.models.layers.convolution import Convolution3x3
-from fromnoise.models.layers.embedding import TimeEmbedding
+from fromnoise.models.layers.embedding import TimeEmbedding, VectorEmbedding
 from fromnoise.models.layers.residual import Downsample, ResidualBlock, Upsample
 from fromnoise.models.unet.blocks import EPS, MiddleBlock, UNetBlock
 
@@ -34,6 +34,11 @@ class UNetConfig(Config):
         norm_num_groups: groups of every group norm; must divide all channels.
         mid_attention: attention in the middle block.
         heads: attention heads per resolution, instead of ``head_dim`` (Stable Diffusion 1.x: 8 everywhere).
+        depth: transformer blocks per resolution where there is attention; empty means one each (Stable Diffusion XL
+            has 1, 2 and 10).
+        vector_width: width of what the U-Net is told besides words, added to the time; 0 for nothing (Stable
+            Diffusion XL: 2816, its pooled text and six sizes).
+        size_width: sinusoids per size in that vector.
         use_linear_projection: how attention's projections are stored in files (False: as 1x1 convolutions, as
             Stable Diffusion 1.x does); the arithmetic is the same.
     """
@@ -49,10 +54,13 @@ class UNetConfig(Config):
     norm_num_groups: int = 16
     mid_attention: bool = True
     heads: tuple[int, ...] = ()
+    depth: tuple[int, ...] = ()
+    vector_width: int = 0
+    size_width: int = 256
     use_linear_projection: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("attention", "heads"):
+        for name in ("attention", "heads", "depth"):
             values = getattr(self, name)
             if len(values) != len(self.block_out_channels) and (values or name == "attention"):
                 raise UserError(f"unet: {name} = {values} needs one entry per entry of {self.block_out_channels}")
@@ -71,6 +79,10 @@ class UNetConfig(Config):
     def heads_at(self, level: int) -> int:
         """Return the number of attention heads at a level, whether or not its blocks have attention."""
         return self.heads[level] if self.heads else max(1, self.block_out_channels[level] // self.head_dim)
+
+    def depth_at(self, level: int) -> int:
+        """Return the number of transformer blocks in each spatial transformer of a level."""
+        return self.depth[level] if self.depth else 1
 
     def resolution(self, level: int) -> str:
         """Return the resolution of a level as the blocks' names spell it, e.g. "8x8"."""
@@ -97,16 +109,19 @@ class UNet(nn.Module):
         widths, groups = config.block_out_channels, config.norm_num_groups
         self.conv_in = Convolution3x3(config.in_channels, widths[0])
         self.time = TimeEmbedding(widths[0], 4 * widths[0])
+        self.vector = VectorEmbedding(config.vector_width, 4 * widths[0]) if config.vector_width else None
         self.down, skips = self._way_down()
         heads = config.heads_at(-1) if config.mid_attention else 0
-        block = MiddleBlock(widths[-1], 4 * widths[0], config.cross_attention_dim, heads, groups)
+        depth = config.depth_at(-1)
+        block = MiddleBlock(widths[-1], 4 * widths[0], config.cross_attention_dim, heads, groups, depth)
         self.middle = nn.ModuleDict({f"{config.resolution(len(widths) - 1)}_middle": block})
         self.up = self._way_up(skips)
         self.norm_out = nn.GroupNorm(groups, widths[0], EPS)
         self.conv_out = Convolution3x3(widths[0], config.out_channels)
         # In the order in which a picture passes them, which is that of the modules.
         self._attentions = tuple(module for module in self.modules() if isinstance(module, SpatialTransformer))
-        self._read_widths = [2 * layer.proj_in.in_features for layer in self._attentions]
+        self._read_widths = [layer.read_width for layer in self._attentions]
+        self._read_widths += [4 * widths[0]] if self.vector is not None else []
 
     def _block(self, level: int, in_channels: int) -> UNetBlock:
         c = self.config
@@ -118,6 +133,7 @@ class UNet(nn.Module):
             c.cross_attention_dim,
             heads,
             c.norm_num_groups,
+            c.depth_at(level),
         )
 
     def _way_down(self) -> tuple[nn.ModuleDict, list[int]]:
@@ -147,43 +163,55 @@ class UNet(nn.Module):
                 up[f"{c.resolution(level)}_to_{c.resolution(level - 1)}"] = Upsample(channels)
         return up
 
-    def forward(self, x: Tensor, t: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, context: Tensor, vector: Tensor | None = None) -> Tensor:
         """Estimate v (or whatever the training asked for) from noisy latents.
 
         Args:
             x: noisy latents (B, in_channels, H, W), unit variance.
             t: time steps (B,), 0 = clean to 999 = pure noise.
             context: the prompt's tokens (B, L, cross_attention_dim).
+            vector: what else it is told, (B, vector_width), where the config has one.
 
         Returns:
             (B, out_channels, H, W) in the dtype of the weights.
         """
-        return self._un_noise(x, t, self._read_all(context))
+        return self._un_noise(x, t, self._read_all(context, vector))
 
-    def read(self, context: Tensor) -> Tensor:
+    def read(self, context: Tensor, vector: Tensor | None = None) -> Tensor:
         """What all blocks want to know of the prompt, which is the same at every noise level.
 
         Args:
             context: the prompt's tokens (B, L, cross_attention_dim).
+            vector: as in :meth:`forward`.
 
         Returns:
             Keys and values of all blocks with attention, (B, L, width) in the dtype of the weights, in the order in
-            which a picture passes them; width is 0 without attention.
+            which a picture passes them, then what the vector adds to the time, the same for every token; width is 0
+            without attention.
         """
-        parts = self._read_all(context)
+        parts = self._read_all(context, vector)
         return torch.cat(parts, dim=-1) if parts else context[..., :0]
 
     def with_words(self, x: Tensor, t: Tensor, words: Tensor) -> Tensor:
         """:meth:`forward`, for a prompt that was read before: ``words`` is what :meth:`read` returned."""
         return self._un_noise(x, t, words.to(self.conv_in.weight.dtype).split(self._read_widths, dim=-1))
 
-    def _read_all(self, context: Tensor) -> list[Tensor]:
+    def _read_all(self, context: Tensor, vector: Tensor | None) -> list[Tensor]:
         context = context.to(self.conv_in.weight.dtype)
-        return [layer.read(context) for layer in self._attentions]
+        read = [layer.read(context) for layer in self._attentions]
+        if self.vector is None:
+            return read
+        if vector is None:
+            raise ValueError("this U-Net needs its vector: pooled text and sizes")
+        added: Tensor = self.vector(vector.to(context.dtype))
+        return [*read, added[:, None].expand(-1, context.shape[1], -1)]
 
     def _un_noise(self, x: Tensor, t: Tensor, read: Sequence[Tensor]) -> Tensor:
         x, words = self.conv_in(x.to(self.conv_in.weight.dtype)), iter(read)
-        time = F.silu(self.time(t))  # every block starts with this SiLU, so it is taken once
+        time = self.time(t)
+        if self.vector is not None:
+            time = time + read[-1][:, 0]
+        time = F.silu(time)  # every block starts with this SiLU, so it is taken once
 
         # Down: every tensor is kept for the way up.
         skips = [x]

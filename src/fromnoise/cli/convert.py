@@ -1,0 +1,51 @@
+"""``fromnoise convert``: models between folders and single files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fromnoise.errors import UserError
+
+FORMATS = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
+
+
+def convert(
+    source: Annotated[str, typer.Argument(help="A model: folder, .safetensors file, name, or owner/name on the hub.")],
+    target: Annotated[Path, typer.Argument(help="A folder, or a file that ends in .safetensors.")],
+    dtype: Annotated[str | None, typer.Option(help="fp16, bf16 or fp32; default: as it is stored.")] = None,
+    lora: Annotated[list[str] | None, typer.Option(help="Fuse a LoRA file, or file:weight; may be repeated.")] = None,
+    prediction: Annotated[str | None, typer.Option(help="epsilon or v, for files that do not tell.")] = None,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Open a .ckpt, as tensors only: no code is run.")
+    ] = False,
+) -> None:
+    """Write a model as a diffusers folder, or as one file in the original naming of Stable Diffusion.
+
+    fromnoise convert stable-diffusion.safetensors stable-diffusion/
+    """
+    import torch
+
+    from fromnoise.cli.drawing import check_file
+    from fromnoise.cli.opened import Opening, load
+    from fromnoise.system import TextToImage
+    from fromnoise.weights.pickles import as_safetensors
+
+    if dtype not in (None, *FORMATS):
+        raise UserError(f"--dtype is one of {', '.join(FORMATS)}, not '{dtype}'")
+    single = target.suffix == ".safetensors"
+    if single:
+        check_file(target)
+    elif target.suffix.lower() in (".ckpt", ".pt", ".bin"):
+        raise UserError(f"models are written as safetensors only; name a .safetensors file or a folder, not '{target}'")
+    wanted = None if dtype is None else getattr(torch, FORMATS[dtype])
+    with as_safetensors(Path(source), allow_pickle) as place:
+        opening = Opening(str(place), tuple(lora or ()), "as stored", prediction)
+        model: TextToImage = load(opening)[1]
+        if single:
+            model.save_file(target, wanted)
+        else:
+            model.save(target, wanted)
+    print(target)

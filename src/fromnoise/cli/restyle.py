@@ -1,0 +1,39 @@
+"""``fromnoise restyle``: a photo, drawn anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fromnoise.cli.generate import generate
+
+
+def restyle(
+    photo: Annotated[Path, typer.Argument(help="The picture to begin with.")],
+    prompt: Annotated[str, typer.Argument(help="What it should become.")],
+    strength: Annotated[float, typer.Option(help="0…1: how far it may be changed.")] = 0.6,
+    style: Annotated[str | None, typer.Option(help="One of the model's styles.")] = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same picture. Default: a fresh one.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of the whole way; strength says how many are walked.")
+    ] = None,
+    guidance: Annotated[float | None, typer.Option(help="How strongly the words pull; 1 is off.")] = None,
+    negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
+    sampler: Annotated[str | None, typer.Option(help="dpm++, ddim, euler, unipc … (docs/samplers.md).")] = None,
+    size: Annotated[str | None, typer.Option(help="Width x height in pixels; default: the photo's shape.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="White where the photo may change, black where not.")] = None,
+    model: Annotated[str | None, typer.Option(help="A model: folder, file, name, or owner/name on the hub.")] = None,
+    lora: Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .png file.")] = None,
+    film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): on the way.")] = None,
+) -> None:
+    """Draw a photo anew: encode it, add noise part of the way, and remove the noise with other words.
+
+    fromnoise restyle cat.jpg "a cat, as a woodcut" --strength 0.6 --out woodcut.png
+    """
+    wishes = {"strength": strength, "style": style, "count": count, "seed": seed, "steps": steps, "mask": mask}
+    wishes |= {"guidance": guidance, "negative": negative, "sampler": sampler, "size": size, "model": model}
+    generate(prompt, image=photo, lora=lora, out=out, film=film, **wishes)  # type: ignore[arg-type]

@@ -1,0 +1,167 @@
+"""Layers that only draw: their weights lie in memory as the CPU's matrix kernels want them.
+
+oneDNN, which torch computes with on CPUs, multiplies by weights that are cut into small blocks. Ordinary layers keep
+them row by row, and they are cut anew at every call: for one picture that takes as long as the arithmetic. In fp32
+ordinary matrix products go to MKL, which on some CPUs is less than half as fast. Here the blocks are made once. The
+operators are those that ``torch.compile`` puts into its code; where a build of torch lacks them, and on a GPU, the
+ordinary layers stay.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Iterator
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from fromnoise.cores import give_back_memory
+from fromnoise.models.layers.attention import FeedForward, to_picture, to_tokens
+from fromnoise.models.layers.convolution import windows
+
+N = TypeVar("N", bound=nn.Module)
+OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
+LARGE = 8 << 20  # weights in a layer after whose rearrangement memory is given back
+FEW = 512  # positions of a picture up to which a 3x3 convolution is faster as a product with packed weights
+
+
+def packed_copy(network: N, dtype: torch.dtype) -> N:
+    """Return a copy that computes in ``dtype`` and without gradients; the original stays as it is.
+
+    The copy's linear layers and convolutions are those of this module. Their weights are in no state dict: save the
+    original.
+
+    Args:
+        network: any network of ours.
+        dtype: float32 or bfloat16.
+    """
+    on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
+    replaced = {id(layer): new for layer, new in _packed_parts(network, dtype)} if on_cpu and can_pack(dtype) else {}
+    drawing = copy.deepcopy(network, replaced).requires_grad_(False)  # type: ignore[arg-type]
+    drawing.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    give_back_memory()
+    return drawing
+
+
+@functools.cache
+def can_pack(dtype: torch.dtype) -> bool:
+    """Whether this build of torch has the operators, and they give on this CPU what the ordinary ones give."""
+    if not torch.backends.mkldnn.is_available() or not all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS):
+        return False
+    layer, x = FeedForward(16).to(dtype), torch.ones(2, 5, 16, dtype=dtype)
+    try:
+        with torch.inference_mode():
+            return torch.allclose(PackedFeedForward(layer, dtype)(x).float(), layer(x).float(), atol=0.05)
+    except (RuntimeError, TypeError, AttributeError):
+        return False
+
+
+class PackedLinear(nn.Module):
+    """A linear layer, activation included, with weights in blocks.
+
+    Args:
+        weight: (out, in).
+        bias: (out,) or None.
+        dtype: the format to compute in.
+        activation: "none" or "gelu".
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, activation: str = "none") -> None:
+        super().__init__()
+        self.out_features, self.in_features = weight.shape
+        self.activation = activation
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype).contiguous())
+        self.bias = None if bias is None else bias.detach().to(dtype, copy=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., in) to (..., out)."""
+        multiply = torch.ops.mkldnn._linear_pointwise
+        return multiply(x, self.weight, self.bias, self.activation, [], "none")  # type: ignore[no-any-return]
+
+    def times(self, x: Tensor, factor: Tensor) -> Tensor:
+        """Map (..., in) to (..., out) and multiply by ``factor`` (..., out)."""
+        multiply = torch.ops.mkldnn._linear_pointwise.binary
+        return multiply(x, factor, self.weight, self.bias, "mul")  # type: ignore[no-any-return]
+
+
+class PackedFeedForward(nn.Module):
+    """GEGLU whose activation and product are taken while the matrix products' results are still in the cache."""
+
+    def __init__(self, layer: FeedForward, dtype: torch.dtype) -> None:
+        super().__init__()
+        (value, gate), (value_bias, gate_bias) = layer.up.weight.chunk(2), layer.up.bias.chunk(2)
+        self.value = PackedLinear(value, value_bias, dtype)
+        self.gate = PackedLinear(gate, gate_bias, dtype, "gelu")
+        self.down = PackedLinear(layer.down.weight, layer.down.bias, dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., width) to (..., width)."""
+        return self.down(self.value.times(x, self.gate(x)))  # type: ignore[no-any-return]
+
+
+class PackedPointConvolution(nn.Module):
+    """A 1x1 convolution as the matrix product that it is."""
+
+    def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.product = PackedLinear(layer.weight.flatten(1), layer.bias, dtype)
+        self.weight = self.product.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, H, W), channels_last."""
+        return to_picture(self.product(to_tokens(x)), x)
+
+
+class PackedConvolution(nn.Module):
+    """A 3x3 convolution that packs its weights at its first call if it sees few positions.
+
+    Blocks for oneDNN's convolution would depend on the picture's size, and those for another size take twenty times
+    as long as none at all. Blocks for a matrix product suit all sizes. From FEW positions on, cutting them anew is a
+    small part of the arithmetic, and oneDNN's convolution is the faster one.
+    """
+
+    def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
+        super().__init__()
+        weight = layer.weight.detach().to(dtype, copy=True)
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias = None if layer.bias is None else layer.bias.detach().to(dtype, copy=True)
+        self.padding, self.stride = int(layer.padding[0]), layer.stride[0]
+        self.product: PackedLinear | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, H', W'), channels_last."""
+        weight, product = self.weight, self.product
+        if product is None and x.shape[2] * x.shape[3] > FEW:
+            return nn.functional.conv2d(x, weight, self.bias, self.stride, self.padding)
+        if product is None:  # two threads may both come here and make the same thing, from the weight they read first
+            product = PackedLinear(weight.permute(0, 2, 3, 1).flatten(1), self.bias, weight.dtype)
+            self.product = product
+            self.weight = product.weight
+            if weight.numel() > LARGE:
+                del weight
+                give_back_memory()
+        return product(windows(x, self.padding, self.stride)).permute(0, 3, 1, 2)
+
+
+def _packed_parts(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[nn.Module, nn.Module]]:
+    """The layers that can be packed, and what replaces them."""
+    packed = _packed(module, dtype)
+    if packed is not None:
+        yield module, packed.train(module.training)
+        return
+    for child in module.children():
+        yield from _packed_parts(child, dtype)
+
+
+def _packed(module: nn.Module, dtype: torch.dtype) -> nn.Module | None:
+    if isinstance(module, FeedForward):
+        return PackedFeedForward(module, dtype)
+    if isinstance(module, nn.Linear):
+        return PackedLinear(module.weight, module.bias, dtype)
+    if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
+        return PackedPointConvolution(module, dtype)
+    if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
+        return PackedConvolution(module, dtype)
+    return None

@@ -1,0 +1,279 @@
+"""Whole models in one safetensors file, in the original naming of Stable Diffusion 1.x, 2.x and XL.
+
+Such a file has no configs: sizes are read from the shapes, and what shapes do not tell (heads, activations, the
+schedule, the latents' scale) from the family it belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fromnoise.errors import UserError
+from fromnoise.models.clip.text_tower import TextConfig
+from fromnoise.models.unet.unet import UNetConfig
+from fromnoise.models.vae.vae import VAEConfig
+from fromnoise.weights.clip_layout import text_table
+from fromnoise.weights.configs import build
+from fromnoise.weights.files import empty
+from fromnoise.weights.names import entries, unet_table, vae_table
+from fromnoise.weights.original_names import Original, open_clip_original, unet_original, vae_original
+from fromnoise.weights.stored import Stored, Weights, foreign_shapes, stored_in
+
+UNET, VAE = "model.diffusion_model.", "first_stage_model."
+HEAD = 64  # width of a head in everything but the U-Net of Stable Diffusion 1.x, which has 8 heads
+WITHOUT_LAST = (1024, 24)  # OpenCLIP ViT-H, whose last block Stable Diffusion 2.x leaves out
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a file of this family holds and what its shapes do not say.
+
+    Attributes:
+        name: "sd1", "sd2" or "sdxl".
+        texts: prefix of each text tower, and whether it is OpenCLIP's.
+        factor: the VAE's scaling factor.
+        side: sample size of the latents.
+    """
+
+    name: str
+    texts: tuple[tuple[str, bool], ...]
+    factor: float
+    side: int
+
+
+FAMILIES = (
+    Family("sd1", (("cond_stage_model.transformer.", False),), 0.18215, 64),
+    Family("sd2", (("cond_stage_model.model.", True),), 0.18215, 96),
+    Family(
+        "sdxl",
+        (("conditioner.embedders.0.transformer.", False), ("conditioner.embedders.1.model.", True)),
+        0.13025,
+        128,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class SingleFile:
+    """A single file, understood: configs, and weights under the names of the diffusers layout.
+
+    Attributes:
+        family: "sd1", "sd2" or "sdxl".
+        unet, vae: config and weights.
+        texts: config and weights of each text tower.
+        factor: the VAE's scaling factor.
+        prediction: "epsilon" or "v".
+        zero_terminal_snr: whether the file asks for a schedule that ends in pure noise.
+    """
+
+    family: str
+    unet: tuple[UNetConfig, Weights]
+    vae: tuple[VAEConfig, Weights]
+    texts: tuple[tuple[TextConfig, Weights], ...]
+    factor: float
+    prediction: str
+    zero_terminal_snr: bool
+
+
+def open_single(file: Path) -> SingleFile:
+    """Find out what a file holds, from its header alone.
+
+    Raises:
+        UserError: damaged, another architecture, or parts missing.
+    """
+    stored = stored_in(file)
+    family = _family(file, stored)
+    unet = _unet_config(file, stored, family)
+    vae = _vae_config(file, stored)
+    texts = tuple(_text_config(file, stored, *text, second=i == 1) for i, text in enumerate(family.texts))
+    if unet.vector_width:
+        pooled = texts[-1].projection
+        unet = build(UNetConfig, {**unet.to_dict(), "size_width": (unet.vector_width - pooled) // 6}, file)
+    return SingleFile(
+        family.name,
+        (unet, _weights(stored, UNET, _names(unet, unet_names(unet)), lambda n: Original(unet_original(n, unet)))),
+        (vae, _weights(stored, VAE, _names(vae, vae_names(vae)), lambda n: Original(vae_original(n, vae)))),
+        tuple(
+            (config, _weights(stored, prefix, _names(config, text_table(config)), text_original(is_open)))
+            for config, (prefix, is_open) in zip(texts, family.texts, strict=True)
+        ),
+        family.factor,
+        _prediction(stored, family),
+        "ztsnr" in stored,
+    )
+
+
+def text_original(is_open: bool) -> Callable[[str], Original]:
+    """Return the translation of a text tower's names: OpenCLIP's, or none."""
+    return open_clip_original if is_open else Original
+
+
+def family_named(name: str) -> Family:
+    """Return the family of this name."""
+    return next(family for family in FAMILIES if family.name == name)
+
+
+unet_names, vae_names = unet_table, vae_table
+
+
+def _names(config: Any, table: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """All tensors of a network in the diffusers layout."""
+    network = empty(config)
+    return list(foreign_shapes(network, entries(network.state_dict(), dict(table))))
+
+
+def _weights(
+    stored: Mapping[str, Stored], prefix: str, names: Iterable[str], original: Callable[[str], Original]
+) -> Weights:
+    """The part of a file under a prefix, renamed; what has no name of ours keeps its own, to be complained about."""
+    places: dict[str, Stored] = {}
+    used = set()
+    for name in names:
+        found = original(name)
+        place = stored.get(prefix + found.name)
+        if place is not None:
+            used.add(prefix + found.name)
+            places[name] = _part(place, found)
+    places |= {n: p for n, p in stored.items() if n.startswith(prefix) and n not in used and not _is_ignored(n)}
+    return Weights(places)
+
+
+def _part(place: Stored, found: Original) -> Stored:
+    shape = place.shape
+    if found.third is not None:
+        shape = (shape[0] // 3, *shape[1:])
+    if found.transposed:
+        shape = shape[::-1]
+    return Stored(place.file, place.name, shape, place.dtype, found.third, found.transposed)
+
+
+def _is_ignored(name: str) -> bool:
+    """Tensors that original files carry and drawing does not need."""
+    ends = (".position_ids", ".logit_scale", ".attn_mask", ".text_projection")
+    last_block = re.match(r"cond_stage_model\.model\.transformer\.resblocks\.23\.", name)
+    return name.endswith(ends) or name.startswith(f"{VAE}loss.") or last_block is not None
+
+
+def _family(file: Path, stored: Mapping[str, Stored]) -> Family:
+    def has(prefix: str) -> bool:
+        return any(name.startswith(prefix) for name in stored)
+
+    if "edm_mean" in stored:
+        raise UserError(f"{file} is an EDM model (as Playground v2.5), which is not supported")
+    if not has(UNET):
+        kind = next((what for key, what in OTHERS.items() if has(key)), "not Stable Diffusion 1.x, 2.x or XL")
+        raise UserError(f"{file} is {kind}; a whole model in the original naming is needed")
+    for family in reversed(FAMILIES):
+        if all(has(prefix) for prefix, _ in family.texts):
+            if not has(VAE):
+                raise UserError(f"{file} has no VAE ({VAE}…); it is not a whole model")
+            return family
+    if has("conditioner.embedders.0.model."):
+        raise UserError(f"{file} is the refiner of Stable Diffusion XL, which is not supported; use the base model")
+    raise UserError(f"{file} has no text tower that is known; it is not Stable Diffusion 1.x, 2.x or XL")
+
+
+OTHERS = {
+    "down_blocks.": "a U-Net alone, in diffusers' naming",
+    "text_model.": "a text tower alone",
+    "lora_": "a LoRA; give it with --lora",
+    "unet.": "a LoRA; give it with --lora",
+    "double_blocks.": "a Flux model, which is not supported",
+    "joint_blocks.": "a Stable Diffusion 3 model, which is not supported",
+    "control_model.": "a ControlNet, which is not supported",
+}
+
+
+def _prediction(stored: Mapping[str, Stored], family: Family) -> str:
+    """v where a file says so, and for Stable Diffusion 2.x, whose known files are v; the base ones need to be told."""
+    return "v" if "v_pred" in stored or family.name == "sd2" else "epsilon"
+
+
+def _unet_config(file: Path, stored: Mapping[str, Stored], family: Family) -> UNetConfig:
+    shapes = {n.removeprefix(UNET): place.shape for n, place in stored.items() if n.startswith(UNET)}
+    try:
+        count = 1 + max(int(name.split(".")[1]) for name in shapes if name.startswith("input_blocks."))
+        halvings = [i for i in range(count) if f"input_blocks.{i}.0.op.weight" in shapes]
+        layers = (halvings[0] if halvings else count) - 1
+        levels = [1 + level * (layers + 1) for level in range(len(halvings) + 1)]  # first block of each
+        depth = [_depth(shapes, f"input_blocks.{i}.1.") for i in levels]
+        middle = _depth(shapes, "middle_block.1.")
+        depths = [*depth[:-1], max(depth[-1], middle)]
+        key = next(name for name in sorted(shapes) if name.endswith("attn2.to_k.weight"))
+        linear = len(shapes["middle_block.1.proj_in.weight"]) == 2
+        widths = [shapes[f"input_blocks.{i}.0.in_layers.2.weight"][0] for i in levels]
+        sizes = {
+            "sample_size": family.side,
+            "in_channels": shapes["input_blocks.0.0.weight"][1],
+            "out_channels": shapes["out.2.weight"][0],
+            "block_out_channels": widths,
+            "layers_per_block": layers,
+            "attention": [d > 0 for d in depth],
+            "cross_attention_dim": shapes[key][1],
+            "norm_num_groups": 32,
+            "depth": [] if max(depths) == 1 else [max(d, 1) for d in depths],
+            "vector_width": shapes["label_emb.0.0.weight"][1] if "label_emb.0.0.weight" in shapes else 0,
+            "use_linear_projection": linear,
+            **({"head_dim": HEAD} if linear else {"heads": [8] * len(widths)}),
+        }
+    except (KeyError, IndexError, StopIteration, ValueError) as error:
+        raise UserError(f"{file} is not a whole U-Net of Stable Diffusion: {error} is missing") from None
+    return build(UNetConfig, sizes, file)
+
+
+def _depth(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
+    found = {name[len(prefix) :].split(".")[1] for name in shapes if name.startswith(f"{prefix}transformer_blocks.")}
+    return len(found)
+
+
+def _vae_config(file: Path, stored: Mapping[str, Stored]) -> VAEConfig:
+    shapes = {n.removeprefix(VAE): place.shape for n, place in stored.items() if n.startswith(VAE)}
+    try:
+        downs = [n.split(".") for n in shapes if n.startswith("encoder.down.") and ".block." in n]
+        levels = 1 + max(int(parts[2]) for parts in downs)
+        sizes = {
+            "in_channels": shapes["encoder.conv_in.weight"][1],
+            "latent_channels": shapes["post_quant_conv.weight"][0],
+            "block_out_channels": [shapes[f"encoder.down.{i}.block.0.conv1.weight"][0] for i in range(levels)],
+            "layers_per_block": 1 + max(int(parts[4]) for parts in downs),
+            "norm_num_groups": 32,
+            "mid_attention": "encoder.mid.attn_1.q.weight" in shapes,
+        }
+    except (KeyError, IndexError, ValueError) as error:
+        raise UserError(f"{file} is not a whole VAE of Stable Diffusion: {error} is missing") from None
+    return build(VAEConfig, sizes, file)
+
+
+def _text_config(
+    file: Path, stored: Mapping[str, Stored], prefix: str, is_open: bool, second: bool = False
+) -> TextConfig:
+    shapes = {n.removeprefix(prefix): place.shape for n, place in stored.items() if n.startswith(prefix)}
+    place = {name: text_original(is_open)(name).name for name in (TOKEN, POSITION, FIRST)}
+    try:
+        (vocabulary, width), context = shapes[place[TOKEN]], shapes[place[POSITION]][0]
+        inner = shapes[place[FIRST]][0]
+        numbers = [int(found[1]) for name in shapes if (found := re.search(r"(?:resblocks|layers)\.(\d+)\.", name))]
+        layers = 1 + max(numbers)
+        sizes = {
+            "vocab_size": vocabulary,
+            "width": width,
+            "layers": layers - 1 if (width, layers) == WITHOUT_LAST and not second else layers,
+            "heads": max(1, width // HEAD),
+            "context": context,
+            "mlp_ratio": inner // width,
+            "activation": "gelu" if is_open else "quick_gelu",
+            "eos_token_id": vocabulary - 1,
+            "projection": shapes["text_projection"][1] if second else 0,
+        }
+    except (KeyError, IndexError, ValueError) as error:
+        raise UserError(f"{file} has no whole text tower under {prefix}: {error} is missing") from None
+    return build(TextConfig, sizes, file)
+
+
+TOKEN = "text_model.embeddings.token_embedding.weight"
+POSITION = "text_model.embeddings.position_embedding.weight"
+FIRST = "text_model.encoder.layers.0.mlp.fc1.weight"
