@@ -26,7 +26,8 @@ from diffusers import (
 
 from checkpoints import FAMILIES, pipeline
 from fromnoise.diffusion.samplers import Step
-from fromnoise.generate import Request, generate
+from fromnoise.errors import UserError
+from fromnoise.generate import Request, draw, generate
 from fromnoise.start import Start
 from fromnoise.system import TextToImage
 
@@ -120,3 +121,46 @@ def test_latents_are_those_of_diffusers(
     pipe, model = models[family]
     expected, found = theirs(pipe, family, task, sampler), ours(model, task, sampler)
     assert (found - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rescaled_guidance_is_that_of_diffusers(models: dict[str, tuple[Any, TextToImage]], family: str) -> None:
+    pipe, model = models[family]
+    words = "a red apple"
+    expected = pipe(
+        words, negative_prompt=NEGATIVE, num_inference_steps=4, guidance_scale=6.0, guidance_rescale=0.7, height=32,
+        width=48, generator=torch.Generator().manual_seed(5), output_type="latent",
+    ).images  # fmt: skip
+    *steps, _ = generate(model, replace(WISH, prompt=words, rescale=0.7))
+    assert isinstance(steps[-1], Step)
+    assert (steps[-1].x_next - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
+
+
+def test_without_a_negative_prompt_xl_is_told_zeros(models: dict[str, tuple[Any, TextToImage]]) -> None:
+    pipe, model = models["sdxl"]
+    expected = pipe(
+        "a red apple", num_inference_steps=3, guidance_scale=6.0, height=32, width=48,
+        generator=torch.Generator().manual_seed(5), output_type="latent",
+    ).images  # fmt: skip
+    *steps, _ = generate(model, replace(WISH, prompt="a red apple", negative="", steps=3))
+    assert isinstance(steps[-1], Step)
+    assert (steps[-1].x_next - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pictures_of_a_checkpoint_are_the_same_bits_in_any_batch(
+    models: dict[str, tuple[Any, TextToImage]], family: str
+) -> None:
+    model = models[family][1]
+    request = replace(WISH, prompt="a red apple", steps=2, count=3, sampler="euler_a")
+    together = draw(model, request)
+    for i in range(3):
+        assert torch.equal(together[i : i + 1], draw(model, replace(request, seed=5 + i, count=1)))
+
+
+def test_a_model_for_inpainting_needs_a_mask(models: dict[str, tuple[Any, TextToImage]]) -> None:
+    model, picture = models["sd1-inpaint"][1], picture_and_mask()[0]
+    with pytest.raises(UserError, match="--image and --mask"):
+        draw(model, replace(WISH, prompt="sun"))
+    with pytest.raises(UserError, match="--mask beside"):
+        draw(model, replace(WISH, prompt="sun", strength=0.5), Start(picture))

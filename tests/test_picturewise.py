@@ -45,6 +45,13 @@ def test_the_comparison_is_made_once_per_size_and_shape() -> None:
     assert sizes.count(2) == 2
 
 
+def test_large_pictures_are_never_compared() -> None:
+    calls: list[int] = []
+    batches = ExactBatches(lambda x, t, cond: (calls.append(len(x)), 2 * x)[1])  # type: ignore[func-returns-value]
+    assert batches.largest(8, (torch.zeros(8, 4, 32, 32), *ROW[1:])) == 1
+    assert calls == []
+
+
 def test_together_uses_the_callers_thread_and_puts_its_setting_back() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(1)

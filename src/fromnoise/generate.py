@@ -215,6 +215,8 @@ def _begin(
         shape = model.latent_shape(request.size(model))
         noise = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(model.device)
         return (noise if walk.start_scale == 1 else walk.start_scale * noise), list(walk.times), None
+    if model.for_inpainting and start.mask is None:
+        raise UserError("this model fills in parts of pictures: give --mask beside --image")
     prepared = prepare(start, model.vae, generators, model.for_inpainting, request.strength == 1)
     times = walk.after(request.strength or 0.0)
     if prepared.mask is not None and request.strength == 1:  # nothing of the picture need be left
@@ -293,6 +295,8 @@ def _read(model: TextToImage, texts: list[str], parts: int, size: tuple[int, int
 
 
 def _check_size(request: Request, model: TextToImage) -> None:
+    if model.for_inpainting and request.strength is None:
+        raise UserError("this model fills in parts of pictures: give --image and --mask")
     for name in ("width", "height"):
         side = getattr(request, name)
         if side is not None and (side % model.vae.factor or not 2 * model.vae.factor <= side <= MOST_SIDE):

@@ -75,11 +75,11 @@ class PicturewiseDenoiser:
         batches: what is known about exact batch sizes of this very network; by default, to be found out.
 
     Attributes:
-        schedule: the denoiser's, for guidance that needs it.
+        schedule, prediction: the denoiser's, for guidance that needs them.
     """
 
     def __init__(self, denoiser: NetworkDenoiser, batches: ExactBatches | None = None) -> None:
-        self.denoiser, self.schedule = denoiser, denoiser.schedule
+        self.denoiser, self.schedule, self.prediction = denoiser, denoiser.schedule, denoiser.prediction
         self._batches = batches or ExactBatches(denoiser.network)
 
     def __call__(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ def generate(
     model: Annotated[str | None, typer.Option(help="A model: folder, file, name, or owner/name on the hub.")] = None,
     lora: Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")] = None,
     prediction: Annotated[str | None, typer.Option(help="epsilon or v, for files that do not tell.")] = None,
+    backend: Annotated[str, typer.Option(help="torch, openvino or openvino-int8.")] = "torch",
     precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="A .png file; with --prompts a folder.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): from static to picture.")] = None,
@@ -102,15 +103,22 @@ def _job(values: dict[str, Any], request: Any) -> Job:
     from fromnoise.cli.drawing import Job
     from fromnoise.cli.opened import Opening, load, opened_start
 
-    names = ("model", "lora", "precision", "prediction")
-    model, loras, precision, prediction = (values[name] for name in names)
-    loaded = load(Opening(model, tuple(loras or ()), precision, prediction))
+    names = ("model", "lora", "precision", "prediction", "backend")
+    model, loras, precision, prediction, backend = (values[name] for name in names)
+    loaded = load(Opening(model, tuple(loras or ()), precision, prediction, backend))
     request, start = opened_start(loaded[1], request, values["image"], values["mask"])
     return Job(loaded, request, values["out"], values["film"], start, tuple(loras or ()))
 
 
 def _only_with_again(values: dict[str, Any]) -> None:
-    unset: dict[str, Any] = {"prompt": "", "negative": "", "count": 1, "free": False, "precision": "auto"}
+    unset: dict[str, Any] = {
+        "prompt": "",
+        "negative": "",
+        "count": 1,
+        "free": False,
+        "precision": "auto",
+        "backend": "torch",
+    }
     beside = ("again", "model", "out", "image", "mask", "lora", "prediction")
     if [k for k, v in values.items() if k not in beside and v != unset.get(k)]:
         raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")

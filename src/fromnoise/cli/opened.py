@@ -21,12 +21,14 @@ class Opening:
         loras: files, or file:weight.
         precision: "auto", "bf16", "fp32" to draw with, or "as stored", to be written again.
         prediction: "epsilon" or "v" for files that do not tell.
+        backend: "torch", "openvino" or "openvino-int8": what computes.
     """
 
     place: Path | str | None = None
     loras: tuple[str, ...] = ()
     precision: str = "auto"
     prediction: str | None = None
+    backend: str = "torch"
 
 
 def load(wanted: Opening) -> tuple[str, TextToImage]:
@@ -40,6 +42,10 @@ def load(wanted: Opening) -> tuple[str, TextToImage]:
         print(one_line(f"note: {model.note}"), file=sys.stderr)
     name = str(model.card.get("name") or Path(wanted.place or DEFAULT_MODEL).resolve().name)
     model = model.with_loras(loras)
+    if wanted.backend != "torch":
+        from fromnoise import backends
+
+        return name, backends.apply(model, wanted.backend)
     return name, model if stored else model.for_drawing(wanted.precision)
 
 

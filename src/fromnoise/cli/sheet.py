@@ -47,7 +47,8 @@ def sheet(
     buffer = io.BytesIO()
     contact_sheet(pictures, rows, styles).save(buffer, "PNG")
     write_atomically(out, buffer.getvalue())
-    print(f"{len(requests)} pictures by {name} in {seconds:.1f} s: {out.resolve()}")
+    pictures_drawn = "1 picture" if len(requests) == 1 else f"{len(requests)} pictures"
+    print(f"{pictures_drawn} by {name} in {seconds:.1f} s: {out.resolve()}")
 
 
 def _cells(rows: tuple[str, ...], styles: tuple[str, ...], seed: int, steps: int | None) -> list[Request]:

@@ -50,7 +50,7 @@ class ClassifierFreeGuidance(Guidance):
         scale: s; 1 means off (one call), larger means closer to the words.
         interval: (lowest, highest) t at which guidance acts, both included.
         rescale: 0..1, how far the contrast that guidance adds is taken back (Lin et al. 2023, arXiv 2305.08891,
-            eq. 15-16), computed on v as diffusers' ``guidance_rescale`` does for a v-prediction model.
+            eq. 15-16), computed on what the network predicts, as diffusers' ``guidance_rescale`` does.
         schedule: needed for ``rescale`` only; taken from the denoiser when it has one.
     """
 
@@ -66,6 +66,7 @@ class ClassifierFreeGuidance(Guidance):
         super().__init__(denoiser, interval)
         self.uncond, self.scale, self.rescale = uncond, scale, rescale
         self.schedule: NoiseSchedule | None = schedule or getattr(denoiser, "schedule", None)
+        self.prediction: str = getattr(denoiser, "prediction", "v")
         if rescale > 0 and self.schedule is None:
             raise ValueError("rescale needs the noise schedule: give schedule=")
 
@@ -81,26 +82,29 @@ class ClassifierFreeGuidance(Guidance):
         guided = without + self.scale * (with_words - without)
         if self.rescale > 0 and self.schedule is not None:
             level = self.schedule.alpha(t), self.schedule.sigma(t)
-            guided = rescale_contrast(guided, with_words, x_t, level, self.rescale)
+            guided = rescale_contrast(guided, with_words, x_t, level, self.rescale, self.prediction)
         return guided, with_words
 
 
-def rescale_contrast(guided: Tensor, plain: Tensor, x_t: Tensor, level: tuple[Tensor, Tensor], amount: float) -> Tensor:
-    """Give the guided v the standard deviation of the plain v, ``amount`` of the way (arXiv 2305.08891, eq. 15-16).
+def rescale_contrast(
+    guided: Tensor, plain: Tensor, x_t: Tensor, level: tuple[Tensor, Tensor], amount: float, kind: str = "v"
+) -> Tensor:
+    """Give guided v the standard deviation of the plain v, ``amount`` of the way (arXiv 2305.08891, eq. 15-16).
 
     Args:
         guided, plain: x̂_0 with and without guidance, [B,C,H,W].
         x_t: what they are estimates for, [B,C,H,W].
         level: alpha and sigma of each picture, [B] each.
         amount: 0..1.
+        kind: what the network predicts; its contrast is taken, as diffusers takes it.
 
     Returns:
         x̂_0, [B,C,H,W].
     """
-    v_guided, v_plain = (from_x0("v", x0, x_t, *level) for x0 in (guided, plain))
-    ratio = _deviation(v_plain) / _deviation(v_guided).clamp_min(1e-12)  # (B,)
+    out_guided, out_plain = (from_x0(kind, x0, x_t, *level) for x0 in (guided, plain))
+    ratio = _deviation(out_plain) / _deviation(out_guided).clamp_min(1e-12)  # (B,)
     factor = (amount * ratio + (1 - amount)).to(x_t.dtype)
-    return to_x0("v", v_guided * per_picture(factor, x_t), x_t, *level)
+    return to_x0(kind, out_guided * per_picture(factor, x_t), x_t, *level)
 
 
 def per_picture_mask(mask: Tensor, like: Tensor) -> Tensor:

@@ -30,28 +30,38 @@ def fetch(name: str) -> Path:
         UserError: no such model, or it is not in the cache and the hub cannot be reached.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
+    patterns, reachable = _patterns(name)
     try:
-        return Path(snapshot_download(name, allow_patterns=_patterns(name)))
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError):
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=not reachable))
+    except LocalEntryNotFoundError:
         raise UserError(
             f"'{name}' is no folder or file here, is not in the cache, and the hub cannot be reached"
         ) from None
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise UserError(f"'{name}' cannot be fetched from the hub: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # what goes wrong on the way has no common base
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"'{name}' cannot be fetched from the hub: {reason}; run again to go on") from None
 
 
-def _patterns(name: str) -> list[str]:
-    """The files to fetch: those of one variant. Without a network, whatever the cache has."""
+def _patterns(name: str) -> tuple[list[str], bool]:
+    """The files to fetch, those of one variant, and whether the hub answers; if not, whatever the cache has.
+
+    Raises:
+        UserError: the hub knows no such model.
+    """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import OfflineModeIsEnabled
+    from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
         files = [sibling.rfilename for sibling in HfApi().model_info(name).siblings or []]
-    except (OfflineModeIsEnabled, ConnectionError, OSError):
-        return list(WANTED)
-    return chosen(files) or list(WANTED)
+    except RepositoryNotFoundError:
+        raise UserError(f"the hub has no model '{name}', or it is private: log in with hf auth login") from None
+    except Exception:  # no network, a proxy, a time-out, offline mode: each library raises its own
+        return list(WANTED), False
+    if "model_index.json" not in files:
+        raise UserError(f"'{name}' on the hub is not in the diffusers layout: it has no model_index.json")
+    return chosen(files), True
 
 
 def chosen(files: list[str]) -> list[str]:
