@@ -11,6 +11,8 @@ resident while drawing, after loading. ``--small`` is a smoke test of seconds.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import importlib.util
 import statistics
 import subprocess
@@ -27,6 +29,7 @@ from rich.table import Table
 from torch import Tensor
 
 from fromnoise.cores import each_alone, together
+from fromnoise.models.layers.embedding import sinusoids
 from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
@@ -92,6 +95,43 @@ def stable_diffusion_cpp(folder: Path) -> Run:
     raise NotImplementedError("no way to call its U-Net once")
 
 
+def openvino_unet(folder: Path, int8: bool) -> Run:
+    """fromnoise --backend openvino, one half on each core, the words read before as in drawing."""
+    from fromnoise.backends.openvino import CompiledGraph, export_unet
+
+    network = load_unet(folder / "unet").eval().requires_grad_(False)
+    x, t, context = unet_inputs(network.config)
+    words, waves = [network.read(row[None]) for row in context], sinusoids(t, network.config.block_out_channels[0])
+    place = folder / f"openvino-{int8}"
+    place.mkdir(exist_ok=True)
+    export_unet(network, place, int8)
+    del network
+    graph = CompiledGraph(place, "bf16", 1 if int8 else 2)
+    rows = [(x[i : i + 1], waves[i : i + 1], words[i]) for i in range(2)]
+    return lambda: torch.cat(each_alone(graph, rows))
+
+
+def openvino_own_unet(folder: Path, int8: bool) -> Run:
+    """OpenVINO's own way: diffusers' U-Net exported as it is, static shapes, both halves in one batch."""
+    with contextlib.redirect_stdout(sys.stderr):  # whose stdout is how a contender answers
+        import nncf
+    import openvino as ov
+
+    network = UNet2DConditionModel.from_pretrained(folder / "unet").eval()
+    x, t, words = unet_inputs(unet_config(folder))
+    inputs = (x.contiguous(), t, words)
+    network.forward = functools.partial(network.forward, return_dict=False)
+    graph = ov.convert_model(network, example_input=inputs, input=[tuple(part.shape) for part in inputs])
+    with contextlib.redirect_stdout(sys.stderr):
+        graph = nncf.compress_weights(graph) if int8 else graph
+    place = folder / f"openvino-own-{int8}.xml"
+    ov.save_model(graph, place, compress_to_fp16=True)
+    del network, graph
+    hints = {"INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "LATENCY"}
+    request = ov.Core().compile_model(place, "CPU", hints).create_infer_request()
+    return lambda: torch.from_numpy(request.infer([part.numpy() for part in inputs])[0].copy())
+
+
 def diffusers_vae(folder: Path, dtype: torch.dtype) -> Run:
     """diffusers' decoder."""
     network = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype).eval()
@@ -122,7 +162,12 @@ CONTENDERS: dict[str, dict[str, Callable[[Path], Run]]] = {
     },
 }
 COMPILED = {"diffusers bf16 compiled": lambda folder: diffusers_unet(folder, torch.bfloat16, compiled=True)}
-OPENVINO: dict[str, Callable[[Path], Run]] = {}  # --openvino: fromnoise's OpenVINO backend
+OPENVINO: dict[str, Callable[[Path], Run]] = {
+    "fromnoise --backend openvino": lambda folder: openvino_unet(folder, int8=False),
+    "fromnoise --backend openvino-int8": lambda folder: openvino_unet(folder, int8=True),
+    "OpenVINO own pipeline bf16": lambda folder: openvino_own_unet(folder, int8=False),
+    "OpenVINO own pipeline int8": lambda folder: openvino_own_unet(folder, int8=True),
+}
 CPP = {"stable-diffusion.cpp": stable_diffusion_cpp} if importlib.util.find_spec("stable_diffusion_cpp") else {}
 UNPACKED = {"fromnoise bf16, weights not packed": lambda folder: our_unet(folder, torch.bfloat16, packed=False)}
 OPTIONAL = {"compiled": COMPILED, "openvino": OPENVINO, "cpp": CPP, "unpacked": UNPACKED}

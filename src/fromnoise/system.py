@@ -7,7 +7,6 @@ model, how it was trained) is in ``fromnoise.json`` beside ``model_index.json``.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,10 +23,11 @@ from fromnoise.diffusion.paths import PathConfig
 from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
 from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig, Spacing
 from fromnoise.errors import UserError
+from fromnoise.identity import files_hash, weights_hash
 from fromnoise.models.clip.clip import CLIP
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
-from fromnoise.models.layers.packed import packed_copy
+from fromnoise.models.layers.packed import packed_copy, packed_in_place
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.vae import VAE
 from fromnoise.opening import DEFAULT_MODEL, find_model, open_file, open_folder
@@ -177,15 +177,17 @@ class TextToImage:
         """The U-Net's number format: "fp32" or "bf16"."""
         return "bf16" if self.dtype == torch.bfloat16 else "fp32"
 
-    def for_drawing(self, precision: str = "auto") -> TextToImage:
-        """Return a model to draw with: the same, with a U-Net packed for the CPU, in another number format.
+    def for_drawing(self, precision: str = "auto", keep: bool = True) -> TextToImage:
+        """Return a model to draw with: the same, with U-Net and VAE packed for the CPU, in another number format.
 
         bf16 keeps 8 bits of each weight and draws slightly other pictures (docs/figures.md says how slightly), but in
         half of the time where the CPU has it. Save the model that was loaded, never this one.
 
         Args:
             precision: "fp32", "bf16", or "auto": bf16 where the CPU multiplies it in hardware. Read from the CPU and
-                not measured, so that the same seed gives the same picture every time.
+                not measured, so that the same seed gives the same picture every time. The VAE follows in models made
+                elsewhere; ours stays in fp32.
+            keep: leave this model as it is. Without, its networks are changed, and no memory is needed twice.
 
         Raises:
             UserError: an unknown precision.
@@ -193,8 +195,10 @@ class TextToImage:
         dtype = torch.bfloat16 if self.dtype == torch.bfloat16 else drawing_format(precision)
         if self.device.type != "cpu" and (precision == "auto" or dtype == self.dtype):
             return self
-        model = replace(self, unet=packed_copy(self.unet, dtype))
-        model.__dict__["hash"] = self.hash  # of the weights as they were loaded, before they are rounded
+        pack, before = packed_copy if keep else packed_in_place, self.hash  # of the weights before they are rounded
+        vae = pack(self.vae, dtype if self.files else torch.float32)
+        model = replace(self, unet=pack(self.unet, dtype), vae=vae)
+        model.__dict__["hash"] = before
         return model
 
     def with_loras(self, loras: Sequence[tuple[Path, float]]) -> TextToImage:
@@ -237,21 +241,7 @@ class TextToImage:
     @cached_property
     def hash(self) -> str:
         """12 hex digits that name this model: SHA-256 of all weights as stored in float16, and of the tokenizer."""
-        digest = hashlib.sha256()
-        if self.files:  # made elsewhere: the files as they are, without turning gigabytes into another format
-            for file in self.files:
-                with file.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-            return digest.hexdigest()[:12]
-        for part, network in self._networks().items():
-            for name, tensor in sorted(network.state_dict().items()):
-                digest.update(f"{part}.{name} {tuple(tensor.shape)}\n".encode())
-                digest.update(tensor.detach().to("cpu", torch.float16).flatten().view(torch.uint8).numpy().data)
-        with tempfile.TemporaryDirectory() as folder:
-            self.tokenizer.save(Path(folder))
-            digest.update((Path(folder) / "vocab.json").read_bytes())
-            digest.update((Path(folder) / "merges.txt").read_bytes())
-        return digest.hexdigest()[:12]
+        return files_hash(self.files) if self.files else weights_hash(self._networks(), self.tokenizer)
 
     def _networks(self) -> dict[str, nn.Module]:
         """Everything with weights, under the names of its folders."""

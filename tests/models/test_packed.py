@@ -10,7 +10,7 @@ from torch import nn
 
 from fromnoise.cores import each_alone, together
 from fromnoise.models.layers import attention, packed
-from fromnoise.models.layers.packed import PackedConvolution, PackedLinear, can_pack, packed_copy
+from fromnoise.models.layers.packed import PackedConvolution, PackedLinear, can_pack, packed_copy, packed_in_place
 from fromnoise.models.unet import UNet, UNetConfig
 from fromnoise.models.vae import VAEConfig
 
@@ -140,3 +140,14 @@ def test_attention_in_chunks_treats_each_row_of_a_batch_alone() -> None:
     batch = attention.attend(*parts, heads=2)
     for i in range(3):
         assert torch.equal(attention.attend(*(x[i : i + 1] for x in parts), heads=2), batch[i : i + 1])
+
+
+@needs_packing
+@torch.no_grad()
+def test_packing_in_place_gives_the_same_bits_as_a_copy() -> None:
+    x, t, context = inputs()
+    copied = packed_copy(network(), torch.bfloat16)
+    changed = packed_in_place(original := network(), torch.bfloat16)
+    assert changed is original
+    assert torch.equal(changed(x, t, context), copied(x, t, context))
+    assert not any(isinstance(module, nn.Linear) for module in changed.modules())

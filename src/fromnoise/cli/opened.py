@@ -45,8 +45,8 @@ def load(wanted: Opening) -> tuple[str, TextToImage]:
     if wanted.backend != "torch":
         from fromnoise import backends
 
-        return name, backends.apply(model, wanted.backend)
-    return name, model if stored else model.for_drawing(wanted.precision)
+        return name, backends.apply(model, wanted.backend, wanted.precision)
+    return name, model if stored else model.for_drawing(wanted.precision, keep=False)
 
 
 def _lora(text: str) -> tuple[Path, float]:

@@ -45,6 +45,28 @@ def packed_copy(network: N, dtype: torch.dtype) -> N:
     return drawing
 
 
+def packed_in_place(network: N, dtype: torch.dtype) -> N:
+    """Like :func:`packed_copy`, but the network itself is changed, layer by layer, so that no memory is needed twice.
+
+    It can no longer be trained or saved.
+    """
+    if all(parameter.device.type == "cpu" for parameter in network.parameters()) and can_pack(dtype):
+        _pack_children(network, dtype)
+    network.requires_grad_(False)
+    network.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    give_back_memory()
+    return network
+
+
+def _pack_children(module: nn.Module, dtype: torch.dtype) -> None:
+    for name, child in list(module.named_children()):
+        packed = _packed(child, dtype)
+        if packed is None:
+            _pack_children(child, dtype)
+        else:
+            setattr(module, name, packed.train(module.training))
+
+
 @functools.cache
 def can_pack(dtype: torch.dtype) -> bool:
     """Whether this build of torch has the operators, and they give on this CPU what the ordinary ones give."""

@@ -1,0 +1,233 @@
+"""Drawing with OpenVINO: the U-Net and the VAE's decoder as graphs, compiled for one size of picture.
+
+The words are read once per drawing, as always here, and each row (a picture, with or without words) is its own call.
+So a picture is the same bits whoever else is drawn with it, on the same number of cores: other than torch's,
+OpenVINO's sums may depend on how many threads share a call. Graphs are exported once per model and kept in the cache
+(:mod:`fromnoise.backends.cache`) for all sizes; a size is compiled when it is first drawn, in half a second for the
+shipped model, in about 5 for Stable Diffusion.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import queue
+import threading
+import warnings
+from collections import OrderedDict
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fromnoise.backends.cache import cached
+from fromnoise.backends.doubling import smoothings, with_transposed
+from fromnoise.backends.graph_layers import DecoderGraph, UNetGraph, graph_copy, prompt_reader
+from fromnoise.cores import available_cores
+from fromnoise.diffusion.denoiser import NetworkDenoiser
+from fromnoise.diffusion.schedule import NoiseSchedule
+from fromnoise.errors import missing_packages
+from fromnoise.models.layers.embedding import sinusoids
+from fromnoise.models.unet.unet import UNet
+from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser
+from fromnoise.system import TextToImage, drawing_format
+
+try:
+    import openvino as ov
+except ImportError:
+    ov = None
+
+EXPORT = 1  # counts changes of what is exported, since graphs in the cache outlive a version of this file
+GRAPH = "graph.xml"
+KEPT = 2  # sizes that stay compiled; each holds the weights once more
+Dims = list[int]
+
+
+class CompiledGraph:
+    """A graph on disk, compiled for the shapes it is called with, callable from several threads.
+
+    Args:
+        folder: of the cache, with ``graph.xml``.
+        precision: "bf16" or "f32", what the products are computed in.
+        streams: calls that run side by side, sharing the cores. 1 for weights in 8 bits: OpenVINO 2026.4.1 unpacks
+            them for all streams at once, and half of the graphs compiled with 2 then draw garbage.
+    """
+
+    def __init__(self, folder: Path, precision: str, streams: int = 2) -> None:
+        self.file = folder / GRAPH
+        self.precision, self.streams = precision, min(streams, available_cores())
+        self._compiled: OrderedDict[tuple[Any, ...], Requests] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """The graph's output for one row."""
+        requests = self._for_shapes([list(x.shape) for x in inputs])
+        return requests(inputs)
+
+    def _for_shapes(self, shapes: list[Dims]) -> Requests:
+        key = tuple(map(tuple, shapes))
+        with self._lock:
+            if key not in self._compiled:
+                self._compiled[key] = Requests(self._compile(shapes))
+            self._compiled.move_to_end(key)
+            while len(self._compiled) > KEPT:
+                self._compiled.popitem(last=False)
+            return self._compiled[key]
+
+    def _compile(self, shapes: list[Dims]) -> Any:
+        core = ov.Core()
+        graph = core.read_model(self.file)
+        graph.reshape(dict(zip(graph.inputs, shapes, strict=True)))
+        with_transposed(graph)
+        settings = {
+            "INFERENCE_PRECISION_HINT": self.precision,
+            "NUM_STREAMS": str(self.streams),
+            "INFERENCE_NUM_THREADS": str(available_cores()),
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",  # inputs of products stay as they are, whatever the weights are
+        }
+        return core.compile_model(graph, "CPU", settings)
+
+
+class Requests:
+    """Calls of a compiled graph; each thread takes a request that is free, since a request is not to be shared."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """The only output, copied, since the request will write over it."""
+        try:
+            request = self._free.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            request.infer([x.contiguous().numpy() for x in inputs], share_inputs=True)
+            return torch.from_numpy(request.get_output_tensor(0).data.copy())
+        finally:
+            self._free.put(request)
+
+
+class OneByOne(ExactBatches):
+    """Rows are never put into one call: the graph takes one, and two calls run side by side."""
+
+    SIZES = ()  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, eq=False)
+class OpenVINOModel(TextToImage):
+    """A model whose U-Net and decoder are graphs; ``unet`` only reads prompts.
+
+    Attributes:
+        unet_graph: (x, sinusoids of t, words) → raw output, one row.
+        decoder_graph: latents → pictures, one row.
+    """
+
+    unet_graph: CompiledGraph = field(kw_only=True)
+    decoder_graph: CompiledGraph = field(kw_only=True)
+
+    @property
+    def precision(self) -> str:
+        """What the U-Net's products are computed in: "fp32" or "bf16"."""
+        return "bf16" if self.unet_graph.precision == "bf16" else "fp32"
+
+    def for_drawing(self, precision: str = "auto", keep: bool = True) -> TextToImage:
+        """The model itself: it is ready to draw."""
+        return self
+
+    def denoiser(self, walk: NoiseSchedule | None = None) -> PicturewiseDenoiser:
+        """The graph as a denoiser; arguments as everywhere."""
+        network = NetworkDenoiser(self._network, walk or self.schedule, self.prediction)
+        return PicturewiseDenoiser(network, OneByOne(self._network))
+
+    def _network(self, x: Tensor, t: Tensor, words: Tensor) -> Tensor:
+        waves = sinusoids(t, self.unet.config.block_out_channels[0])
+        return self.unet_graph(x.float(), waves, words.float())
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        pictures = self.decoder_graph(latents.float()).clamp(-1, 1)
+        return ((pictures + 1) * 127.5).round().to(torch.uint8)
+
+
+def openvino_model(model: TextToImage, int8: bool = False, precision: str = "auto") -> OpenVINOModel:
+    """Return a model that draws with OpenVINO, exporting its graphs unless they are in the cache.
+
+    Args:
+        model: as it was loaded; its weights are shared, not changed.
+        int8: keep the U-Net's weights in 8 bits, with a scale and a zero for each output channel.
+        precision: "fp32", "bf16" or "auto", as in :meth:`TextToImage.for_drawing`.
+
+    Raises:
+        UserError: OpenVINO is not installed, or the cache cannot be written.
+    """
+    if ov is None:
+        raise missing_packages("--backend openvino needs OpenVINO", "openvino")
+    hint = "bf16" if drawing_format(precision) == torch.bfloat16 else "f32"
+    unet = cached(_name(model, "unet", int8), lambda folder: export_unet(model.unet, folder, int8))
+    decoder = cached(_name(model, "vae", False), lambda folder: _export_decoder(model, folder))
+    own: dict[str, Any] = {f.name: getattr(model, f.name) for f in fields(TextToImage)} | {
+        "unet": prompt_reader(model.unet)
+    }
+    drawing = OpenVINOModel(
+        **own,
+        unet_graph=CompiledGraph(unet, hint, 1 if int8 else 2),
+        decoder_graph=CompiledGraph(decoder, hint if model.files else "f32"),  # as torch's, see for_drawing
+    )
+    drawing.__dict__["hash"] = model.hash  # of all weights; the reader has only some
+    return drawing
+
+
+def _name(model: TextToImage, part: str, int8: bool) -> str:
+    """Of a cache entry: everything that the graph depends on."""
+    version = ov.__version__.split("-")[0]
+    weights = str(next(getattr(model, part).parameters()).dtype).removeprefix("torch.")
+    return f"openvino-{version}/{model.hash}-{part}-{weights}{'-int8' if int8 else ''}-{EXPORT}"
+
+
+def export_unet(unet: UNet, folder: Path, int8: bool = False) -> None:
+    """Write a U-Net as a graph for all sizes; arguments as in :func:`openvino_model`.
+
+    Raises:
+        UserError: nncf, which rounds to 8 bits, is not installed.
+    """
+    config = unet.config
+    side = 2 ** len(config.block_out_channels)  # any that can be halved
+    words = torch.zeros(1, 2, sum(unet._read_widths))
+    waves = torch.zeros(1, config.block_out_channels[0])
+    inputs = (torch.zeros(1, config.in_channels, side, side), waves, words)
+    shapes = [(1, config.in_channels, -1, -1), tuple(waves.shape), (1, -1, words.shape[-1])]
+    graph = _converted(UNetGraph(graph_copy(unet)), inputs, shapes)
+    _save(_in_int8(graph) if int8 else graph, folder)
+
+
+def _export_decoder(model: TextToImage, folder: Path) -> None:
+    channels = model.vae.config.latent_channels
+    network = DecoderGraph(graph_copy(model.vae))
+    _save(_converted(network, (torch.zeros(1, channels, 4, 4),), [(1, channels, -1, -1)]), folder)
+
+
+def _converted(network: nn.Module, inputs: tuple[Tensor, ...], shapes: list[tuple[int, ...]]) -> Any:
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the trace meets Python branches that are the same for all sizes
+        traced = torch.jit.trace(network.eval(), inputs, check_trace=False)
+    return ov.convert_model(traced, input=shapes)
+
+
+def _in_int8(graph: Any) -> Any:
+    try:
+        import nncf
+
+        nncf.set_log_level(logging.ERROR)
+    except ImportError:
+        raise missing_packages("--backend openvino-int8 needs nncf", "openvino") from None
+    smoothed = nncf.IgnoredScope(names=[op.get_friendly_name() for op in smoothings(graph)])  # changed at compiling
+    with contextlib.redirect_stdout(io.StringIO()):  # tables and bars
+        return nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM, ignored_scope=smoothed)
+
+
+def _save(graph: Any, folder: Path) -> None:
+    """Weights in 16 bits: half of the disk, finer than the bf16 they are computed in."""
+    ov.save_model(graph, str(folder / GRAPH), compress_to_fp16=True)

@@ -1,0 +1,36 @@
+"""Which model is this? Twelve hex digits."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fromnoise.models.clip.tokenizer import Tokenizer
+
+
+def weights_hash(networks: Mapping[str, nn.Module], tokenizer: Tokenizer) -> str:
+    """12 hex digits of the SHA-256 of all weights as stored in float16, and of the tokenizer."""
+    digest = hashlib.sha256()
+    for part, network in networks.items():
+        for name, tensor in sorted(network.state_dict().items()):
+            digest.update(f"{part}.{name} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().to("cpu", torch.float16).flatten().view(torch.uint8).numpy().data)
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save(Path(folder))
+        digest.update((Path(folder) / "vocab.json").read_bytes())
+        digest.update((Path(folder) / "merges.txt").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def files_hash(files: Sequence[Path]) -> str:
+    """12 hex digits of the SHA-256 of files as they are: turning gigabytes into another format first takes minutes."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:12]
