@@ -41,6 +41,7 @@ class Origin(Config):
         precision: number format of the U-Net, "fp32" or "bf16".
         loras: name and weight of each LoRA, as it was asked for.
         start: 12 hex digits of the picture and mask it started from; None when it began as noise.
+        backend: what computed it.
     """
 
     request: Request
@@ -51,6 +52,7 @@ class Origin(Config):
     precision: str = "fp32"
     loras: tuple[str, ...] = ()
     start: str | None = None
+    backend: str = "torch"
 
 
 def to_image(picture: Tensor) -> Image.Image:

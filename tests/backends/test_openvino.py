@@ -123,3 +123,24 @@ def test_doubling_and_smoothing_is_a_transposed_convolution() -> None:
     expected = F.conv2d(F.interpolate(x, scale_factor=2.0, mode="nearest"), weight, padding=1)
     wide = torch.from_numpy(transposed_weights(weight.numpy()))
     assert torch.allclose(F.conv_transpose2d(x, wide, stride=2, padding=1), expected, atol=1e-5)
+
+
+def test_a_picture_remembers_its_engine_and_is_redrawn_by_it(
+    tiny_model: TextToImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from fromnoise.cli import entry
+    from fromnoise.picture_file import as_tensor, read_origin
+
+    monkeypatch.chdir(tmp_path)
+    tiny_model.save("tiny")
+    common = ["--model", "tiny"]
+    made = CliRunner().invoke(
+        entry.app, ["generate", "sun", "--backend", "openvino", "--steps", "3", *common, "--out", "a.png"]
+    )
+    assert made.exit_code == 0, made.output
+    assert read_origin(tmp_path / "a.png").backend == "openvino"
+    again = CliRunner().invoke(entry.app, ["generate", "--again", "a.png", *common, "--out", "b.png"])
+    assert again.exit_code == 0, again.output
+    assert as_tensor(tmp_path / "a.png").equal(as_tensor(tmp_path / "b.png"))

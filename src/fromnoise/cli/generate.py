@@ -107,7 +107,7 @@ def _job(values: dict[str, Any], request: Any) -> Job:
     model, loras, precision, prediction, backend = (values[name] for name in names)
     loaded = load(Opening(model, tuple(loras or ()), precision, prediction, backend))
     request, start = opened_start(loaded[1], request, values["image"], values["mask"])
-    return Job(loaded, request, values["out"], values["film"], start, tuple(loras or ()))
+    return Job(loaded, request, values["out"], values["film"], start, tuple(loras or ()), backend)
 
 
 def _only_with_again(values: dict[str, Any]) -> None:
