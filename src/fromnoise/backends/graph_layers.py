@@ -28,8 +28,8 @@ class SplitSelfAttention(nn.Module):
     def __init__(self, layer: SelfAttention) -> None:
         super().__init__()
         self.heads, self.out = layer.heads, layer.out
-        self.weights = layer.qkv.weight.chunk(3)
-        self.biases = (None,) * 3 if layer.qkv.bias is None else layer.qkv.bias.chunk(3)
+        self.weights = layer.qkv.weight.detach().chunk(3)
+        self.biases = (None,) * 3 if layer.qkv.bias is None else layer.qkv.bias.detach().chunk(3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, N, width) to (B, N, width)."""
@@ -43,7 +43,10 @@ class SplitFeedForward(nn.Module):
     def __init__(self, layer: FeedForward) -> None:
         super().__init__()
         self.down = layer.down
-        (self.value, self.gate), (self.value_bias, self.gate_bias) = layer.up.weight.chunk(2), layer.up.bias.chunk(2)
+        (self.value, self.gate), (self.value_bias, self.gate_bias) = (
+            layer.up.weight.detach().chunk(2),
+            layer.up.bias.detach().chunk(2),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., width) to (..., width)."""
