@@ -1,10 +1,13 @@
-"""Text to PNG with a model of Stable Diffusion 1.5's size: 20 guided steps at 512 pixels, beside diffusers.
+"""Text to PNG with a model of Stable Diffusion 1.5's size: 20 guided steps at 512 pixels, beside other programs.
 
-    python benchmarks/checkpoint_drawing.py [--rounds 1] [--steps 20] [--fp32] [--openvino] [--small]
+    python benchmarks/checkpoint_drawing.py [--rounds 1] [--steps 20] [--fp32] [--compiled] [--openvino] [--small]
+        [--genai PYTHON] [--cpp PYTHON]
 
 The same random weights for all (1,066 million, stored in float16), the same prompt, steps and sampler (Euler). Each
-contender is a process of its own: it opens the folder, draws once (its first picture, from opening on), then again
-``--rounds`` times while the others wait. Memory is the most that was ever resident. ``--small`` is a smoke test.
+contender is a process of its own, and only one is there at a time: it opens the model, draws once (its first picture,
+from opening on), then ``--rounds`` times again. Memory is the most that was ever resident. Programs with packages of
+their own are run by the Python that is named; ``other_engines.py`` says how to install them. stable-diffusion.cpp draws
+only 1 and 3 steps, from which ``--steps`` are worked out: it would take most of an hour. ``--small`` is a smoke test.
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -27,10 +30,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 import fromnoise
 from denoise_step import SMALL_UNET, SMALL_VAE, UNET, VAE
 from fromnoise.weights.configs import unet_to_foreign, vae_to_foreign
+from other_engines import NEGATIVE, PROMPT, Draw, serve
 
-PROMPT, NEGATIVE = "a lighthouse at dusk, oil on canvas", "blurry"
 TOKENIZER = Path(fromnoise.__file__).parent / "assets" / "clip_tokenizer"
-Draw = Callable[[Path], None]
 
 
 def write_model(folder: Path, small: bool) -> None:
@@ -54,19 +56,22 @@ def write_model(folder: Path, small: bool) -> None:
     pipeline.to(torch.float16).save_pretrained(folder)
 
 
-def diffusers_drawer(folder: Path, steps: int, dtype: torch.dtype) -> Draw:
+def diffusers_drawer(folder: Path, dtype: torch.dtype, compiled: bool = False) -> Draw:
     """StableDiffusionPipeline as its documentation has it."""
     pipeline = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=dtype)
     pipeline.set_progress_bar_config(disable=True)
+    if compiled:
+        pipeline.unet = torch.compile(pipeline.unet)
+        pipeline.vae.decode = torch.compile(pipeline.vae.decode)
 
-    def draw(file: Path) -> None:
+    def draw(file: Path, steps: int) -> None:
         rng = torch.Generator().manual_seed(1)
         pipeline(PROMPT, negative_prompt=NEGATIVE, num_inference_steps=steps, generator=rng).images[0].save(file)
 
     return draw
 
 
-def our_drawer(folder: Path, steps: int, precision: str, backend: str = "torch") -> Draw:
+def our_drawer(folder: Path, precision: str, backend: str = "torch") -> Draw:
     """What ``fromnoise generate`` does."""
     from fromnoise.cli.opened import Opening, load
     from fromnoise.generate import Request
@@ -74,52 +79,65 @@ def our_drawer(folder: Path, steps: int, precision: str, backend: str = "torch")
     from fromnoise.picture_file import to_image
 
     model = load(Opening(folder, precision=precision, backend=backend))[1]
-    request = Request(PROMPT, NEGATIVE, seed=1, steps=steps)
-    return lambda file: to_image(drawn(model, request)[0]).save(file)
+
+    def draw(file: Path, steps: int) -> None:
+        to_image(drawn(model, Request(PROMPT, NEGATIVE, seed=1, steps=steps))[0]).save(file)
+
+    return draw
 
 
-CONTENDERS: dict[str, Callable[[Path, int], Draw]] = {
-    "diffusers bf16": lambda folder, steps: diffusers_drawer(folder, steps, torch.bfloat16),
-    "fromnoise bf16": lambda folder, steps: our_drawer(folder, steps, "bf16"),
+Open = Callable[[Path], Draw]
+CONTENDERS: dict[str, Open] = {
+    "diffusers bf16": lambda folder: diffusers_drawer(folder, torch.bfloat16),
+    "fromnoise bf16": lambda folder: our_drawer(folder, "bf16"),
 }
-FP32: dict[str, Callable[[Path, int], Draw]] = {
-    "diffusers fp32": lambda folder, steps: diffusers_drawer(folder, steps, torch.float32),
-    "fromnoise fp32": lambda folder, steps: our_drawer(folder, steps, "fp32"),
+FP32: dict[str, Open] = {
+    "diffusers fp32": lambda folder: diffusers_drawer(folder, torch.float32),
+    "fromnoise fp32": lambda folder: our_drawer(folder, "fp32"),
 }
-OPENVINO: dict[str, Callable[[Path, int], Draw]] = {
-    "fromnoise, OpenVINO": lambda folder, steps: our_drawer(folder, steps, "auto", "openvino"),
-    "fromnoise, OpenVINO int8": lambda folder, steps: our_drawer(folder, steps, "auto", "openvino-int8"),
+COMPILED: dict[str, Open] = {
+    "diffusers bf16 compiled": lambda folder: diffusers_drawer(folder, torch.bfloat16, compiled=True)
 }
+OPENVINO: dict[str, Open] = {
+    "fromnoise, OpenVINO": lambda folder: our_drawer(folder, "auto", "openvino"),
+    "fromnoise, OpenVINO int8": lambda folder: our_drawer(folder, "auto", "openvino-int8"),
+}
+GENAI = ("OpenVINO GenAI, fp16 weights", "OpenVINO GenAI, int8 weights")
+CPP = ("stable-diffusion.cpp f16", "stable-diffusion.cpp q8_0")
 
 
-def serve(name: str, folder: Path, steps: int) -> None:
-    """Be a contender: draw once from scratch, then once per line on stdin; answer with seconds and peak MiB."""
-    picture = folder / f"{name}.png"
-    begin = time.perf_counter()
-    draw = {**CONTENDERS, **FP32, **OPENVINO}[name](folder, steps)
-    draw(picture)
-    print(time.perf_counter() - begin, peak_mib(), flush=True)
-    for _ in sys.stdin:
-        begin = time.perf_counter()
-        draw(picture)
-        print(time.perf_counter() - begin, peak_mib(), flush=True)
-
-
-def peak_mib() -> float:
-    """Most memory that was ever resident (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-
-
-def ask(process: subprocess.Popen[str], line: str = "") -> tuple[float, float]:
-    """Let a contender draw, and return seconds and peak MiB."""
+def ask(process: subprocess.Popen[str], steps: int = 0) -> tuple[float, float]:
+    """Wait for a contender's picture, one of ``steps`` if that is not 0, and return seconds and peak MiB."""
     assert process.stdin is not None
     assert process.stdout is not None
-    if line:
-        process.stdin.write(line)
+    if steps:
+        process.stdin.write(f"{steps}\n")
         process.stdin.flush()
-    seconds, mib = process.stdout.readline().split()
-    return float(seconds), float(mib)
+    for line in process.stdout:
+        if line.startswith("answer"):
+            seconds, mib = line.split()[1:]
+            return float(seconds), float(mib)
+    raise SystemExit("the contender ended before it drew; its message is above")
+
+
+def measure(command: Sequence[str | Path], steps: int, rounds: int) -> tuple[float, float, float]:
+    """Let one contender draw: seconds of its first picture, median of the others, peak MiB."""
+    process = subprocess.Popen([*command, "--steps", str(steps)], stdin=PIPE, stdout=PIPE, text=True)
+    first, _ = ask(process)
+    found = [ask(process, steps) for _ in range(rounds)]
+    process.stdin.close()  # type: ignore[union-attr]
+    process.wait()
+    return first, statistics.median(seconds for seconds, _ in found), found[-1][1]
+
+
+def measure_slow(command: Sequence[str | Path], steps: int) -> tuple[float, float, float]:
+    """Like :func:`measure`, worked out from pictures of 1 and of 3 steps."""
+    process = subprocess.Popen([*command, "--steps", "1"], stdin=PIPE, stdout=PIPE, text=True)
+    (one, _), (three, mib) = ask(process), ask(process, 3)
+    process.stdin.close()  # type: ignore[union-attr]
+    process.wait()
+    whole = one + (steps - 1) * (three - one) / 2  # opening takes 2 to 6 of some hundreds of seconds
+    return whole, whole, mib
 
 
 def main() -> None:
@@ -128,34 +146,47 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--fp32", action="store_true", help="also both in fp32")
+    parser.add_argument("--compiled", action="store_true", help="also diffusers with torch.compile")
     parser.add_argument("--openvino", action="store_true", help="also the OpenVINO backend")
+    parser.add_argument("--genai", type=Path, help="also OpenVINO GenAI: the Python that has it")
+    parser.add_argument("--cpp", type=Path, help="also stable-diffusion.cpp: the Python that has it")
     parser.add_argument("--small", action="store_true", help="tiny networks: does it run at all?")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help="where to keep the models; a temporary folder by default")
     options = parser.parse_args()
     if options.serve:
-        return serve(options.serve, options.folder, options.steps)
-    names = [*CONTENDERS, *(FP32 if options.fp32 else ()), *(OPENVINO if options.openvino else ())]
+        every = {**CONTENDERS, **FP32, **COMPILED, **OPENVINO}
+        picture = options.folder.parent / f"{options.serve}.png"
+        return serve(lambda: every[options.serve](options.folder), picture, options.steps)
+    torch_groups = (CONTENDERS, *(g for g, on in ((FP32, options.fp32), (COMPILED, options.compiled)) if on))
+    own = [name for group in (*torch_groups, *((OPENVINO,) if options.openvino else ())) for name in group]
     with tempfile.TemporaryDirectory() as scratch:
-        write_model(Path(scratch), options.small)
+        model = (options.folder or Path(scratch)) / "model"
+        if not model.exists():
+            write_model(model, options.small)
+        other = Path(__file__).with_name("other_engines.py")
+        commands = {name: [sys.executable, __file__, "--serve", name] for name in own}
+        commands |= {name: [options.genai, other, name] for name in GENAI if options.genai}
+        commands |= {name: [options.cpp, other, name] for name in CPP if options.cpp}
+        if options.genai:
+            for name in GENAI:
+                subprocess.run([*commands[name], "--folder", model, "--export"], check=True, stdout=DEVNULL)
+        if options.cpp and not model.with_suffix(".safetensors").exists():
+            subprocess.run([sys.executable, "-m", "fromnoise", "convert", model, f"{model}.safetensors"], check=True)
         table = Table(title=f"text to PNG, {options.steps} guided steps, {torch.get_num_threads()} threads")
         for title in ("", "first picture s", "warm s", "× diffusers bf16", "peak MiB"):
             table.add_column(title, justify="right" if title else "left")
-        running, first, warm, peak = {}, {}, {name: [] for name in names}, dict.fromkeys(names, 0.0)
-        for name in names:
-            command = [sys.executable, __file__, "--serve", name, "--folder", scratch, "--steps", str(options.steps)]
-            running[name] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            first[name], peak[name] = ask(running[name])
-        for _ in range(options.rounds):
-            for name in names:
-                seconds, peak[name] = ask(running[name], "\n")
-                warm[name].append(seconds)
-        base = statistics.median(warm["diffusers bf16"])
-        for name in names:
-            middle = statistics.median(warm[name])
-            running[name].stdin.close()  # type: ignore[union-attr]
-            row = (f"{first[name]:.1f}", f"{middle:.1f}", f"{base / middle:.2f}", f"{peak[name]:.0f}")
-            table.add_row(name, *row)
+        base = 0.0
+        for name, command in commands.items():
+            whole = [*command, "--folder", model]
+            if name in OPENVINO:  # so that its graphs are in the cache, as the other's graphs are on disk
+                measure(whole, 1, 1)
+            first, warm, mib = (
+                measure_slow(whole, options.steps) if name in CPP else measure(whole, options.steps, options.rounds)
+            )
+            base = base or warm  # the first is diffusers bf16
+            table.add_row(name, f"{first:.1f}", f"{warm:.1f}", f"{base / warm:.2f}", f"{mib:.0f}")
+            print(f"{name}: {first:.1f} s, then {warm:.1f} s", file=sys.stderr, flush=True)
         Console().print(table)
     return None
 

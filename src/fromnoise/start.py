@@ -19,7 +19,8 @@ from fromnoise.diffusion.denoiser import Call, Denoiser, call_many
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
 from fromnoise.diffusion.paths import Path as Walk
 from fromnoise.errors import UserError
-from fromnoise.models.vae.vae import VAE, Posterior
+from fromnoise.models.vae.bands import encode_any_size
+from fromnoise.models.vae.vae import VAE
 
 MOST_PIXELS = 64 * 2**20  # of a photo that is opened
 
@@ -94,7 +95,7 @@ def prepare(
     device = next(vae.parameters()).device
     picture = (start.picture.to(device).float() / 127.5 - 1)[None]
     with torch.no_grad():
-        posterior = vae.encode(picture)
+        posterior = encode_any_size(vae, picture)
         if whole and for_inpainting and start.mask is not None:
             latents = posterior.mean.float().expand(len(generators), -1, -1, -1)  # nothing of it is left
         else:
@@ -104,7 +105,7 @@ def prepare(
             return Prepared(latents, noise, None, None)
         free = start.mask.to(device)[None, None].float()
         mask = F.interpolate(free, size=latents.shape[2:])
-        seen: Posterior = vae.encode(picture * (free < 0.5))
+        seen = encode_any_size(vae, picture * (free < 0.5))
         masked = torch.cat([seen.sample(g) for g in generators]).float()
         return Prepared(latents, noise, mask, masked if for_inpainting else None)
 

@@ -29,6 +29,7 @@ from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.layers.packed import packed_copy, packed_in_place
 from fromnoise.models.unet.unet import UNet
+from fromnoise.models.vae.bands import decode_any_size, is_wide
 from fromnoise.models.vae.vae import VAE
 from fromnoise.opening import DEFAULT_MODEL, find_model, open_file, open_folder
 from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser, is_large
@@ -218,7 +219,7 @@ class TextToImage:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return uint8 pictures [B,3,H,W] on the CPU for clean latents [B,C,h,w]."""
-        if latents.device.type == "cpu" and is_large(latents):
+        if latents.device.type == "cpu" and (is_large(latents) or is_wide(latents, self.vae.factor)):
             return torch.cat([together(self._decode, (x[None],)) for x in latents])
         if latents.device.type == "cpu":
             return torch.cat(each_alone(self._decode, [(x[None],) for x in latents]))
@@ -226,7 +227,7 @@ class TextToImage:
             return self._decode(latents).cpu()
 
     def _decode(self, latents: Tensor) -> Tensor:
-        pictures = self.vae.decode(latents).float().clamp(-1, 1)
+        pictures = decode_any_size(self.vae, latents).float().clamp(-1, 1)
         return ((pictures + 1) * 127.5).round().to(torch.uint8)
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> TextToImage:

@@ -16,7 +16,7 @@ import queue
 import threading
 import warnings
 from collections import OrderedDict
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.diffusion.schedule import NoiseSchedule
 from fromnoise.errors import missing_packages
 from fromnoise.models.layers.embedding import sinusoids
+from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.unet.unet import UNet
-from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser
+from fromnoise.picturewise import LARGE, ExactBatches, PicturewiseDenoiser, is_large
 from fromnoise.system import TextToImage, drawing_format
 
 try:
@@ -42,6 +43,7 @@ except ImportError:
 
 EXPORT = 1  # counts changes of what is exported, since graphs in the cache outlive a version of this file
 GRAPH = "graph.xml"
+MOST_PIXELS = 1024 * 1024  # that the decoder's graph is for; beyond, bands in torch need half of its memory
 KEPT = 2  # sizes that stay compiled; each holds the weights once more
 Dims = list[int]
 
@@ -52,8 +54,9 @@ class CompiledGraph:
     Args:
         folder: of the cache, with ``graph.xml``.
         precision: "bf16" or "f32", what the products are computed in.
-        streams: calls that run side by side, sharing the cores. 1 for weights in 8 bits: OpenVINO 2026.4.1 unpacks
-            them for all streams at once, and half of the graphs compiled with 2 then draw garbage.
+        streams: calls for small pictures that run side by side, sharing the cores; large ones have all cores for each
+            call. 1 for weights in 8 bits: OpenVINO 2026.4.1 unpacks them for all streams at once, and half of the
+            graphs compiled with 2 then draw garbage.
     """
 
     def __init__(self, folder: Path, precision: str, streams: int = 2) -> None:
@@ -84,7 +87,7 @@ class CompiledGraph:
         with_transposed(graph)
         settings = {
             "INFERENCE_PRECISION_HINT": self.precision,
-            "NUM_STREAMS": str(self.streams),
+            "NUM_STREAMS": str(1 if shapes[0][2] * shapes[0][3] >= LARGE else self.streams),
             "INFERENCE_NUM_THREADS": str(available_cores()),
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",  # inputs of products stay as they are, whatever the weights are
         }
@@ -112,9 +115,13 @@ class Requests:
 
 
 class OneByOne(ExactBatches):
-    """Rows are never put into one call: the graph takes one, and two calls run side by side."""
+    """Rows are never put into one call: the graph takes one. Small pictures' calls run side by side."""
 
     SIZES = ()  # type: ignore[assignment]
+
+    def side_by_side(self, x: Tensor, calls: int) -> bool:
+        """Whether calls run side by side."""
+        return not is_large(x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +155,9 @@ class OpenVINOModel(TextToImage):
         return self.unet_graph(x.float(), waves, words.float())
 
     def _decode(self, latents: Tensor) -> Tensor:
+        if latents.shape[2] * latents.shape[3] * self.vae.factor**2 > MOST_PIXELS:
+            wide = torch.bfloat16 if self.decoder_graph.precision == "bf16" else torch.float32
+            return TextToImage._decode(replace(self, vae=packed_copy(self.vae, wide)), latents)
         pictures = self.decoder_graph(latents.float()).clamp(-1, 1)
         return ((pictures + 1) * 127.5).round().to(torch.uint8)
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fromnoise.cores import give_back_memory
 from fromnoise.errors import UserError, one_line
 from fromnoise.generate import Request, complete
 from fromnoise.start import Start, fitting_size, open_photo, start_from
@@ -45,7 +46,9 @@ def load(wanted: Opening) -> tuple[str, TextToImage]:
     if wanted.backend != "torch":
         from fromnoise import backends
 
-        return name, backends.apply(model, wanted.backend, wanted.precision)
+        model = backends.apply(model, wanted.backend, wanted.precision)
+        give_back_memory()  # of what the engine holds in its own way
+        return name, model
     return name, model if stored else model.for_drawing(wanted.precision, keep=False)
 
 

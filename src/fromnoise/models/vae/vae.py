@@ -99,7 +99,11 @@ class VAE(nn.Module):
 
     def encode(self, pictures: Tensor) -> Posterior:
         """Return the posterior of pictures (B, 3, H, W), -1..1; H and W are multiples of ``factor``."""
-        moments = self.quant_conv(self.encoder(pictures.to(self.quant_conv.weight.dtype)))
+        return self.posterior(self.encoder(pictures.to(self.quant_conv.weight.dtype)))
+
+    def posterior(self, found: Tensor) -> Posterior:
+        """Return the posterior for the encoder's output (B, 2 * latent, h, w)."""
+        moments = self.quant_conv(found)
         # Below float32, exp(logvar) and the sum over positions would lose what the KL term is about.
         moments = moments.to(torch.promote_types(moments.dtype, torch.float32))
         mean, logvar = moments.chunk(2, dim=1)  # (B, latent, H/f, W/f) each
