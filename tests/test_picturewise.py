@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fromnoise import picturewise
 from fromnoise.cores import together
 from fromnoise.errors import UserError
 from fromnoise.generate import Request, draw
@@ -106,3 +107,26 @@ def test_the_matrix_product_is_the_convolution(stride: int, padding: int, layout
         found = ours(x)
     assert found.shape == exact.shape
     torch.testing.assert_close(found.double(), exact, rtol=2**-7, atol=2**-7)
+
+
+@pytest.mark.parametrize(("cores", "calls", "aside"), [(2, 2, True), (2, 1, False), (8, 2, False), (1, 1, True)])
+def test_large_calls_leave_no_core_idle_whatever_the_company(
+    cores: int, calls: int, aside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picturewise, "available_cores", lambda: cores)
+    batches = ExactBatches(lambda x, t, cond: 2 * x)
+    for pictures in (1, 2, 5):
+        assert batches.side_by_side(torch.zeros(pictures * calls, 4, 32, 32), calls) is aside
+        assert batches.side_by_side(torch.zeros(pictures * calls, 4, 31, 32), calls)  # small ones always
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+@pytest.mark.parametrize("cores", [1, 2, 4])
+def test_large_pictures_are_the_same_bits_in_any_company(
+    tiny_model: TextToImage, scale: float, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picturewise, "available_cores", lambda: cores)
+    model = tiny_model.for_drawing("bf16")
+    side = 32 * model.vae.factor
+    request = Request(prompt="red apple", seed=3, steps=2, count=3, guidance=scale, width=side, height=side)
+    assert torch.equal(draw(model, replace(request, count=1)), draw(model, request)[:1])

@@ -10,6 +10,7 @@ from torch import nn
 
 from fromnoise.cores import each_alone, together
 from fromnoise.models.layers import attention, packed
+from fromnoise.models.layers.convolution import windows
 from fromnoise.models.layers.packed import PackedConvolution, PackedLinear, can_pack, packed_copy, packed_in_place
 from fromnoise.models.unet import UNet, UNetConfig
 from fromnoise.models.vae import VAEConfig
@@ -84,8 +85,9 @@ def test_no_weight_is_kept_twice() -> None:
     drawing = packed_copy(network(), torch.float32)
     drawing(*inputs(size=8))
     for layer in (m for m in drawing.modules() if isinstance(m, PackedConvolution)):
-        assert layer.product is not None
-        assert layer.weight is layer.product.weight
+        assert len(layer._form) == 1
+        assert isinstance(layer._form[0], PackedLinear)
+        assert not list(layer.parameters())
 
 
 @torch.no_grad()
@@ -100,6 +102,25 @@ def test_without_the_operators_the_ordinary_layers_stay(monkeypatch: pytest.Monk
         torch.testing.assert_close(drawing(*inputs()), original(*inputs()), rtol=1e-5, atol=1e-5)
     finally:
         can_pack.cache_clear()
+
+
+@needs_packing
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_was_drawn_before_changes_no_bit(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    def few(x: torch.Tensor, padding: int, stride: int) -> torch.Tensor:
+        assert x.shape[2] * x.shape[3] <= packed.FEW  # or the windows of a large picture would fill the memory
+        return windows(x, padding, stride)
+
+    monkeypatch.setattr(packed, "windows", few)
+    original = network()
+    fresh, used = packed_copy(original, dtype), packed_copy(original, dtype)
+    small, large = inputs(size=8), inputs(size=32)
+    with torch.inference_mode():
+        expected = [fresh(*small), packed_copy(original, dtype)(*large)]
+        found = [(used(*small), used(*large)) for _ in range(2)]
+    for less, more in found:
+        assert torch.equal(less, expected[0])
+        assert torch.equal(more, expected[1])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

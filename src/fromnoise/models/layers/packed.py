@@ -137,34 +137,44 @@ class PackedPointConvolution(nn.Module):
 
 
 class PackedConvolution(nn.Module):
-    """A 3x3 convolution that packs its weights at its first call if it sees few positions.
+    """A 3x3 convolution whose weights are packed while it sees few positions.
 
     Blocks for oneDNN's convolution would depend on the picture's size, and those for another size take twenty times
     as long as none at all. Blocks for a matrix product suit all sizes. From FEW positions on, cutting them anew is a
-    small part of the arithmetic, and oneDNN's convolution is the faster one.
+    small part of the arithmetic, and oneDNN's convolution is the faster one. Which of the two computes depends on
+    the positions alone, never on what was drawn before: they round differently. The weights are there only once, and
+    change their form when pictures of another size come.
     """
 
     def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
         weight = layer.weight.detach().to(dtype, copy=True)
-        self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = None if layer.bias is None else layer.bias.detach().to(dtype, copy=True)
         self.padding, self.stride = int(layer.padding[0]), layer.stride[0]
-        self.product: PackedLinear | None = None
+        # (out, in, 3, 3), or the same numbers in blocks; in one attribute, so that threads which draw pictures of
+        # other sizes see one form or the other, and in a tuple, which modules do not take for a part of theirs.
+        self._form: tuple[Tensor] | tuple[PackedLinear] = (weight.contiguous(memory_format=torch.channels_last),)
+
+    @property
+    def weight(self) -> Tensor:
+        """(out, in, 3, 3), or the same numbers in blocks."""
+        return form.weight if isinstance(form := self._form[0], PackedLinear) else form
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out, H', W'), channels_last."""
-        weight, product = self.weight, self.product
-        if product is None and x.shape[2] * x.shape[3] > FEW:
-            return nn.functional.conv2d(x, weight, self.bias, self.stride, self.padding)
-        if product is None:  # two threads may both come here and make the same thing, from the weight they read first
-            product = PackedLinear(weight.permute(0, 2, 3, 1).flatten(1), self.bias, weight.dtype)
-            self.product = product
-            self.weight = product.weight
-            if weight.numel() > LARGE:
-                del weight
+        form = self._form[0]
+        if x.shape[2] * x.shape[3] > FEW:
+            if isinstance(form, PackedLinear):
+                form = form.weight.to_dense().unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2)  # channels_last
+                self._form = (form,)
+            return nn.functional.conv2d(x, form, self.bias, self.stride, self.padding)
+        if not isinstance(form, PackedLinear):
+            plain, form = form, PackedLinear(form.permute(0, 2, 3, 1).flatten(1), self.bias, form.dtype)
+            self._form = (form,)
+            if plain.numel() > LARGE:
+                del plain
                 give_back_memory()
-        return product(windows(x, self.padding, self.stride)).permute(0, 3, 1, 2)
+        return form(windows(x, self.padding, self.stride)).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
 
 
 def _packed_parts(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[nn.Module, nn.Module]]:

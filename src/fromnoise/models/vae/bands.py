@@ -13,7 +13,6 @@ convolutions. Bands are computed side by side, one on each core, and are cut the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +22,6 @@ from fromnoise.cores import each_alone
 from fromnoise.models.layers.residual import Downsample, ResidualBlock, Upsample
 from fromnoise.models.vae.vae import VAE, Posterior
 
-T = TypeVar("T")
 POSITIONS = 1 << 14  # of the larger side, input or output, in a band: what it computes with stays in the cache
 WHOLE = {"cpu": 512 * 512}  # pixels up to which the whole is computed at once
 WHOLE_ELSEWHERE = 1024 * 1024
@@ -121,17 +119,17 @@ def _moments(x: Tensor, norm: nn.GroupNorm) -> tuple[Tensor, Tensor]:
     variances" (1979), for each channel and then for the group.
     """
     bands = _bands(x.shape[2], x.shape[3])
-
     wide = torch.promote_types(x.dtype, torch.float32)
+    means, variances = torch.empty(2, len(bands), x.shape[1], dtype=torch.float64, device=x.device)
 
-    def of_band(rows: slice) -> tuple[Tensor, Tensor]:
-        band = x[0, :, rows].permute(1, 2, 0).flatten(0, 1).to(wide)  # (positions, C)
+    def of_band(rows: slice) -> None:
+        band = x[0, :, rows].permute(1, 2, 0).flatten(0, 1).to(wide, copy=True)  # (positions, C)
         mean = band.mean(0)
-        return mean, (band - mean).square_().mean(0)
+        # Not returned: small tensors that stay, between large ones that go, would keep the memory from being reused.
+        index = bands.index(rows)
+        means[index], variances[index] = mean, band.sub_(mean).square_().mean(0)
 
-    found = _side_by_side(of_band, bands, x)
-    means = torch.stack([mean for mean, _ in found]).double()  # (bands, C)
-    variances = torch.stack([variance for _, variance in found]).double()
+    _side_by_side(of_band, bands, x)
     share = torch.tensor([rows.stop - rows.start for rows in bands], dtype=torch.float64, device=x.device) / x.shape[2]
     mean = (share @ means).reshape(norm.num_groups, -1).mean(1)  # (groups,)
     apart = (means - mean.repeat_interleave(x.shape[1] // norm.num_groups)).square()
@@ -170,11 +168,13 @@ def _bands(height: int, width: int) -> list[slice]:
     return [slice(first, min(first + each, height)) for first in range(0, height, each)]
 
 
-def _side_by_side(function: Callable[[slice], T], bands: list[slice], like: Tensor) -> list[T]:
+def _side_by_side(function: Callable[[slice], None], bands: list[slice], like: Tensor) -> None:
     """Call for every band, on the CPU one on each core."""
     if like.device.type == "cpu":
-        return each_alone(function, [(rows,) for rows in bands])
-    return [function(rows) for rows in bands]
+        each_alone(function, [(rows,) for rows in bands])
+    else:
+        for rows in bands:
+            function(rows)
 
 
 def _new(x: Tensor, channels: int, scale: float = 1.0) -> Tensor:
