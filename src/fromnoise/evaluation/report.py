@@ -27,6 +27,7 @@ from fromnoise.evaluation.retrieval import (
     share_of_the_way,
 )
 from fromnoise.evaluation.style import StyleJudge, style_features
+from fromnoise.evaluation.synonyms import synonym_questions
 from fromnoise.generate import Request, draw_all
 from fromnoise.inspection.sheet import contact_sheet
 from fromnoise.picture_file import write_atomically
@@ -48,6 +49,8 @@ class Report:
         share: the way from floor to ceiling in top-1 retrieval.
         style_accuracy: by kind of picture.
         held_out: retrieval of (concept, style) pairs the model never saw, among ``held_out_concepts``.
+        synonyms: retrieval of what is drawn for concepts' own names and for words that no caption has, among
+            ``synonym_concepts``.
     """
 
     model: str
@@ -58,6 +61,8 @@ class Report:
     style_accuracy: dict[str, float]
     held_out: dict[str, Score]
     held_out_concepts: int
+    synonyms: dict[str, Score]
+    synonym_concepts: int
 
 
 def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 0) -> Report:
@@ -83,9 +88,17 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 
         held_out = _scores(pictures, *unseen, {kind: of_unseen[kind] for kind in wanted})
     else:
         held_out = {}
+    keys, words, names = synonym_questions(records, model.styles)
+    if words:
+        own = _pictures(model, pictures, names, seed)
+        shown_words = {"real (ceiling)": own["real (ceiling)"], "own name": own["drawn"]}
+        shown_words |= {"word never seen": _drawn(model, words, seed), "noise (floor)": own["noise (floor)"]}
+        synonyms = _scores(pictures, keys, words, shown_words)
+    else:
+        synonyms = {}
     tops = {kind: s.top1 for kind, s in scores.items()}
     share = share_of_the_way(tops["drawn"], tops["noise (floor)"], tops["real (ceiling)"])
-    report = Report(name, model.hash, seed, scores, share, styles, held_out, len(unseen[0]))
+    report = Report(name, model.hash, seed, scores, share, styles, held_out, len(unseen[0]), synonyms, len(keys))
     _write(out, report, shown["drawn"], questions, model.styles)
     _print(report)
     return report
@@ -94,14 +107,19 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 
 def _pictures(model: TextToImage, data: PictureSet, questions: list[Question], seed: int) -> dict[str, Tensor]:
     """The pictures to judge: real ones, their reconstructions, what the model draws, and noise."""
     real = data.images[[q.real for q in questions]]
-    requests = [Request(prompt=q.text, style=q.style, seed=seed + 1000 * i) for i, q in enumerate(questions)]
-    parts = [requests[i : i + AT_ONCE] for i in range(0, len(requests), AT_ONCE)]
-    shown = track(parts, "drawing", console=Console(stderr=True), transient=True)
-    drawn = [draw_all(model, part) for part in shown]
+    drawn = _drawn(model, questions, seed)
     with torch.inference_mode():
         again = torch.cat([model.decode(model.vae.encode(p.float() / 127.5 - 1).mean) for p in real.split(16)])
     noise = torch.randint(0, 256, real.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
-    return {"real (ceiling)": real, "real through the VAE": again, "drawn": torch.cat(drawn), "noise (floor)": noise}
+    return {"real (ceiling)": real, "real through the VAE": again, "drawn": drawn, "noise (floor)": noise}
+
+
+def _drawn(model: TextToImage, questions: list[Question], seed: int) -> Tensor:
+    """One picture for each question, each from noise of its own."""
+    requests = [Request(prompt=q.text, style=q.style, seed=seed + 1000 * i) for i, q in enumerate(questions)]
+    parts = [requests[i : i + AT_ONCE] for i in range(0, len(requests), AT_ONCE)]
+    shown = track(parts, "drawing", console=Console(stderr=True), transient=True)
+    return torch.cat([draw_all(model, part) for part in shown])
 
 
 def _scores(data: PictureSet, keys: list[str], questions: list[Question], shown: dict[str, Tensor]) -> dict[str, Score]:
@@ -144,6 +162,9 @@ def _print(report: Report) -> None:
         table.add_row(kind, f"{s.top1:.1%}", f"{s.low:.1%}–{s.high:.1%}", f"{s.top5:.1%}", style, str(s.n))
     for kind, s in report.held_out.items():
         row = f"pairs never seen: {kind.split()[0]}"
+        table.add_row(row, f"{s.top1:.1%}", f"{s.low:.1%}–{s.high:.1%}", f"{s.top5:.1%}", "", str(s.n))
+    for kind, s in report.synonyms.items():
+        row = f"among {report.synonym_concepts}: {kind}"
         table.add_row(row, f"{s.top1:.1%}", f"{s.low:.1%}–{s.high:.1%}", f"{s.top5:.1%}", "", str(s.n))
     Console().print(table)
     Console().print(f"from floor to ceiling: {report.share:.0%} of the way (top-1)")
