@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import importlib.util
 import statistics
 import subprocess
 import sys
@@ -90,11 +89,6 @@ def our_unet(folder: Path, dtype: torch.dtype, packed: bool = True) -> Run:
     return lambda: torch.cat(each_alone(network.with_words, rows))
 
 
-def stable_diffusion_cpp(folder: Path) -> Run:
-    """stable-diffusion.cpp's Python package; it draws whole pictures only, so there is no step to time yet."""
-    raise NotImplementedError("no way to call its U-Net once")
-
-
 def openvino_unet(folder: Path, int8: bool) -> Run:
     """fromnoise --backend openvino, one half on each core, the words read before as in drawing."""
     from fromnoise.backends.openvino import CompiledGraph, export_unet
@@ -168,9 +162,8 @@ OPENVINO: dict[str, Callable[[Path], Run]] = {
     "OpenVINO own pipeline bf16": lambda folder: openvino_own_unet(folder, int8=False),
     "OpenVINO own pipeline int8": lambda folder: openvino_own_unet(folder, int8=True),
 }
-CPP = {"stable-diffusion.cpp": stable_diffusion_cpp} if importlib.util.find_spec("stable_diffusion_cpp") else {}
 UNPACKED = {"fromnoise bf16, weights not packed": lambda folder: our_unet(folder, torch.bfloat16, packed=False)}
-OPTIONAL = {"compiled": COMPILED, "openvino": OPENVINO, "cpp": CPP, "unpacked": UNPACKED}
+OPTIONAL = {"compiled": COMPILED, "openvino": OPENVINO, "unpacked": UNPACKED}
 ALL = {k: v for group in (*CONTENDERS.values(), *OPTIONAL.values()) for k, v in group.items()}
 
 

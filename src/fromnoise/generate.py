@@ -300,7 +300,8 @@ def _check_size(request: Request, model: TextToImage) -> None:
     for name in ("width", "height"):
         side = getattr(request, name)
         if side is not None and (side % model.vae.factor or not 2 * model.vae.factor <= side <= MOST_SIDE):
-            raise UserError(f"{name} must be a multiple of {model.vae.factor} up to {MOST_SIDE}, not {side}")
+            factor = model.vae.factor
+            raise UserError(f"{name} must be a multiple of {factor} from {2 * factor} to {MOST_SIDE}, not {side}")
 
 
 def _check_numbers(r: Request, most_steps: int) -> None:

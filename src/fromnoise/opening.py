@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ from fromnoise.weights.clip_layout import filled, load_clip, load_text, text_tab
 from fromnoise.weights.diffusers_layout import filled_unet, filled_vae, load_unet, load_vae
 from fromnoise.weights.files import read_json
 from fromnoise.weights.hub import fetch, is_hub_id
-from fromnoise.weights.schedulers import Scheduler, load_scheduler, stable_diffusion_scheduler
+from fromnoise.weights.schedulers import Scheduler, load_scheduler, scheduler_from_foreign, stable_diffusion_scheduler
 from fromnoise.weights.single_file import open_single
 from fromnoise.weights.stored import find_weights
 
@@ -31,6 +32,9 @@ KNOWN_PIPELINES = (
     "StableDiffusionXLImg2ImgPipeline",
     "StableDiffusionXLInpaintPipeline",
 )
+
+PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+SCHEDULER = Path("scheduler") / "scheduler_config.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,7 @@ class Parts:
         zero_empty: an empty negative prompt stands for zeros, not for the words "" (Stable Diffusion XL).
         files: all files with weights.
         stored: the number format the U-Net is stored in.
+        said: config of the scheduler as it was found; None for files that have none.
     """
 
     tokenizer: Tokenizer
@@ -58,6 +63,7 @@ class Parts:
     zero_empty: bool
     files: tuple[Path, ...]
     stored: torch.dtype
+    said: dict[str, Any] | None = None
 
 
 def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Parts:
@@ -86,6 +92,7 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
         zero_empty=bool(index.get("force_zeros_for_empty_prompt", kind.startswith("StableDiffusionXL"))),
         files=tuple(sorted(folder.glob("*/*.safetensors"))),
         stored=unet_files.dtype,
+        said=read_json(folder / SCHEDULER),
     )
     check_together(parts, folder)
     return parts
@@ -108,17 +115,22 @@ def open_file(file: Path, dtype: torch.dtype | None = torch.float32, prediction:
     second = None
     if len(towers) == 2:
         second = clip_tokenizer("!"), towers[1]
+    if single.scheduler is None or prediction is not None:
+        said, scheduler = None, stable_diffusion_scheduler(prediction or single.prediction, single.zero_terminal_snr)
+    else:
+        said, scheduler = single.scheduler, scheduler_from_foreign(single.scheduler, file)
     return Parts(
         tokenizer=clip_tokenizer(padded),
         text_tower=towers[0],
         unet=filled_unet(*single.unet, dtype),
         vae=filled_vae(*single.vae, (single.factor, 0.0), None if dtype is None else torch.float32),
-        scheduler=stable_diffusion_scheduler(prediction or single.prediction, single.zero_terminal_snr),
+        scheduler=scheduler,
         clip=None,
         second=second,
         zero_empty=single.family == "sdxl",
         files=(file,),
         stored=single.unet[1].dtype,
+        said=said,
     )
 
 
@@ -170,12 +182,14 @@ def find_model(name: Path | str | None = None) -> Path:
         raise UserError(f"'{wanted}' is a training run; its model is '{wanted / 'model'}'")
     if is_hub_id(str(name)) and not wanted.exists():
         return fetch(str(name))
+    if wanted.suffix.lower() in (".safetensors", *PICKLES) and not wanted.exists():
+        raise UserError(f"there is no file {wanted}")
     known = ", ".join(sorted(x.name for x in shipped.iterdir())) if shipped.is_dir() else "none"
     raise UserError(f"'{wanted}' is not a model: no model_index.json there; shipped models: {known}")
 
 
 def _checked_file(file: Path) -> Path:
-    if file.suffix.lower() in (".ckpt", ".pt", ".pth", ".bin"):
+    if file.suffix.lower() in PICKLES:
         raise UserError(
             f"{file} is a pickle, which can run code when it is opened; turn it into safetensors with: "
             f"fromnoise convert {file} {file.stem}.safetensors --allow-pickle"

@@ -22,6 +22,7 @@ from fromnoise.errors import UserError
 from fromnoise.models.vae.bands import encode_any_size
 from fromnoise.models.vae.vae import VAE
 
+SHAPES_APART = 0.03  # of width : height, what rounding to pixels may do
 MOST_PIXELS = 64 * 2**20  # of a photo that is opened
 
 
@@ -167,7 +168,9 @@ def open_photo(file: Path) -> Image.Image:
             upright = ImageOps.exif_transpose(photo).convert("RGBA")
     except FileNotFoundError:
         raise UserError(f"there is no file {file}") from None
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        raise UserError(f"{file} is not a picture") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"{file} cannot be read as a picture: {error}") from None
     white = Image.new("RGBA", upright.size, "white")
     return Image.alpha_composite(white, upright).convert("RGB")
@@ -177,7 +180,15 @@ def start_from(photo: Image.Image, size: tuple[int, int], mask: Image.Image | No
     """A start of (width, height) from a photo, and from a mask that is white where the picture may change.
 
     What does not fit the wanted shape is cut off evenly at the sides.
+
+    Raises:
+        UserError: photo and mask have different shapes, so that the mask would mean other places than it shows.
     """
+    if mask is not None and abs(math.log(mask.width * photo.height / (mask.height * photo.width))) > SHAPES_APART:
+        raise UserError(
+            f"the mask has {mask.width}×{mask.height} pixels and the photo {photo.width}×{photo.height}; "
+            "draw the mask on the photo's own shape"
+        )
     picture = ImageOps.fit(photo, size, Image.Resampling.LANCZOS)
     free = None
     if mask is not None:

@@ -31,17 +31,16 @@ from fromnoise.models.layers.packed import packed_copy, packed_in_place
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.bands import decode_any_size, is_wide
 from fromnoise.models.vae.vae import VAE
-from fromnoise.opening import DEFAULT_MODEL, find_model, open_file, open_folder
+from fromnoise.opening import DEFAULT_MODEL, SCHEDULER, find_model, open_file, open_folder
 from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser, is_large
 from fromnoise.texts import Reader, each_text, vector_of
 from fromnoise.weights.clip_layout import TEXT_WEIGHTS, equal_weights, save_clip, save_text
 from fromnoise.weights.diffusers_layout import save_index, save_unet, save_vae
-from fromnoise.weights.files import read_json, replaced_folder, write_json
+from fromnoise.weights.files import replaced_folder, write_json
 from fromnoise.weights.schedulers import Scheduler, scheduler_from_foreign, scheduler_to_foreign
 from fromnoise.weights.single_file_out import save_single
 
 __all__ = ["DEFAULT_MODEL", "Defaults", "TextToImage", "drawing_format", "find_model"]
-SCHEDULER = Path("scheduler") / "scheduler_config.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +257,8 @@ class TextToImage:
         """
         noise = self.schedule.ends_in_pure_noise
         marks = [mark for mark, has in (("v_pred", self.prediction == "v"), ("ztsnr", noise)) if has]
-        save_single(file, self.unet, self.vae, [reader.tower for reader in self.readers], dtype, marks)
+        networks = (self.unet, self.vae, [reader.tower for reader in self.readers])
+        save_single(file, networks, dtype, marks, self.scheduler)
 
     def save(self, folder: Path | str, dtype: torch.dtype | None = torch.float16) -> None:
         """Write the model as a folder, whole or not at all; a model that is there already is replaced.
@@ -331,7 +331,7 @@ class TextToImage:
             model = replace(model, styles=styles, defaults=defaults, card=card)
         else:
             defaults = elsewhere(parts.scheduler.sampler, str(parts.scheduler.path.get("spacing", "trailing")))
-            values = scheduler_to_foreign(parts.scheduler) if path.is_file() else read_json(path / SCHEDULER)
+            values = parts.said or scheduler_to_foreign(parts.scheduler)
             card, note = {"name": path.stem}, parts.scheduler.note
             model = replace(model, defaults=defaults, card=card, files=parts.files, scheduler=values, note=note)
         for network in model._networks().values():

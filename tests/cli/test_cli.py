@@ -487,8 +487,13 @@ def test_any_size_that_fits_the_latents(run: Any, tiny_model_folder: Path, tmp_p
         (["--image", "p.png", "--strength", "0"], "strength"),
         (["--image", "p.png", "--strength", "nan"], "strength"),
         (["--image", "no.png"], "no file"),
-        (["--image", "p.txt"], "cannot be read"),
-        (["--image", "p.png", "--mask", "p.txt"], "cannot be read"),
+        (["--image", "p.txt"], "not a picture"),
+        (["--image", "p.png", "--mask", "p.txt"], "not a picture"),
+        (["--image", "p.png", "--mask", "wide.png"], "shape"),
+        (["--image", "p.png", "--out", "p.png"], "another file"),
+        (["--image", "p.png", "--mask", "wide.png", "--out", "wide.png"], "another file"),
+        (["--size", "0"], "from"),
+        (["--model", "no.safetensors"], "there is no file"),
         (["--lora", "no.safetensors"], "no.safetensors"),
         (["--lora", "p.txt:much"], "file:weight"),
         (["--sigmas", "steep"], "karras"),
@@ -501,6 +506,7 @@ def test_wrong_pictures_and_models_are_one_line(
     run: Any, tiny_model_folder: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     photo(tmp_path / "p.png")
+    Image.new("RGB", (90, 30)).save(tmp_path / "wide.png")
     (tmp_path / "p.txt").write_text("no picture")
     (tmp_path / "p.ckpt").write_bytes(b"PK")
     before = {p.name for p in tmp_path.iterdir()}
@@ -539,3 +545,24 @@ def test_convert_goes_there_and_back_and_refuses_what_does_not_fit(
     (tmp_path / "mine" / "diary.txt").write_text("!")
     assert "not a model" in run("convert", "folder", "mine").err
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["diary.txt"]
+
+
+def test_convert_writes_over_no_file_and_not_over_what_it_reads(
+    run: Any, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(b"precious")
+    done = run("convert", tiny_model_folder, tmp_path / "mine.safetensors")
+    assert done.code == 2
+    assert "there already" in done.err
+    assert (tmp_path / "mine.safetensors").read_bytes() == b"precious"
+    before = {f.name: f.stat().st_mtime_ns for f in tiny_model_folder.rglob("*")}
+    done = run("convert", tiny_model_folder, tiny_model_folder, "--dtype", "fp16")
+    assert done.code == 2
+    assert "what is converted" in done.err
+    assert {f.name: f.stat().st_mtime_ns for f in tiny_model_folder.rglob("*")} == before
+
+
+def test_a_sampler_that_stands_in_says_so(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    wish = ("generate", "sun", "--steps", 2, "--model", tiny_model_folder, "--out", tmp_path / "a.png")
+    assert "DPM fast is not here; drawing with dpm++" in run(*wish, "--sampler", "DPM fast").err
+    assert "not here" not in run(*wish, "--sampler", "DPM++ 2M Karras").err

@@ -83,6 +83,8 @@ def test_round_trips_are_bit_equal(
         json.loads((f / "vae/config.json").read_text())["scaling_factor"] for f in (folders[family], tmp_path / "back")
     ]
     assert factors[0] == factors[1]
+    config = Path("scheduler") / "scheduler_config.json"  # kept in the file's header
+    assert json.loads((folders[family] / config).read_text()) == json.loads((tmp_path / "back" / config).read_text())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -94,8 +96,23 @@ def test_a_single_file_draws_what_its_folder_draws(
     folder, file = TextToImage.load(folders[family]), TextToImage.load(files[family])
     assert file.prediction == folder.prediction
     assert torch.equal(draw(file, wish), draw(folder, wish))
-    assert file.defaults.sampler == "dpm++"  # files do not say how to draw; this is what people use
-    assert draw(file, wish_spread).shape == (1, 3, 32, 32)
+    assert torch.equal(draw(file, wish_spread), draw(folder, wish_spread))  # with the scheduler in its header
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_files_of_other_programs_do_not_say_how_to_draw(files: dict[str, Path], tmp_path: Path, family: str) -> None:
+    save_file(load_file(files[family]), tmp_path / "other.safetensors", metadata={"format": "pt"})
+    other = TextToImage.load(tmp_path / "other.safetensors")
+    assert other.defaults.sampler == "dpm++"  # this is what people use
+    assert draw(other, Request("a red apple", seed=3, steps=3, width=32, height=32)).shape == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize("note", ["{", "[1]", '{"_class_name": "NoScheduler"}'])
+def test_a_damaged_note_of_the_scheduler_is_one_line(files: dict[str, Path], tmp_path: Path, note: str) -> None:
+    file = tmp_path / "odd.safetensors"
+    save_file(load_file(files["sd1"]), file, metadata={"fromnoise.scheduler": note})
+    with pytest.raises(UserError, match="scheduler"):
+        TextToImage.load(file)
 
 
 @pytest.mark.parametrize(("size", "variant"), [("10GB", "fp16"), ("100KB", None), ("100KB", "fp16")])

@@ -40,6 +40,10 @@ def convert(
         check_file(target)
     elif target.suffix.lower() in (".ckpt", ".pt", ".bin"):
         raise UserError(f"models are written as safetensors only; name a .safetensors file or a folder, not '{target}'")
+    if single and target.exists():
+        raise UserError(f"{target} is there already, and convert writes over no file; name another, or delete it first")
+    if target.exists() and Path(source).exists() and target.samefile(source):
+        raise UserError(f"{target} is what is converted; name another folder, so that nothing of it is lost")
     wanted = None if dtype is None else getattr(torch, FORMATS[dtype])
     with as_safetensors(Path(source), allow_pickle) as place:
         opening = Opening(str(place), tuple(lora or ()), "as stored", prediction)

@@ -216,7 +216,8 @@ def _lines(prompts: Path) -> list[str]:
     try:
         lines = [line.strip() for line in prompts.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the prompts in {prompts}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot read the prompts in {prompts}: {reason}") from None
     while lines and not lines[-1]:
         lines.pop()
     if not lines:

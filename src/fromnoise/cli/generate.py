@@ -56,6 +56,7 @@ def generate(
     from fromnoise.cli import drawing
     from fromnoise.cli.opened import Opening
 
+    _not_over_what_is_read(values)
     if again is not None:
         _only_with_again(values)
         drawing.redraw(again, Opening(model, tuple(lora or ()), prediction=prediction), out, (image, mask))
@@ -73,12 +74,16 @@ def generate(
 
 
 def _request(values: dict[str, Any]) -> Any:
+    from fromnoise.diffusion.samplers.names import nearest
     from fromnoise.generate import Request
 
     names = (
         *("prompt", "negative", "style", "count", "steps", "guidance", "interval", "rescale"),
         *("sampler", "spacing", "sigmas", "free", "strength"),
     )
+    stand_in = nearest(values["sampler"] or "")
+    if stand_in:
+        typer.echo(f"{values['sampler']} is not here; drawing with {stand_in}, which comes nearest", err=True)
     seed = values["seed"] if values["seed"] is not None else secrets.randbelow(2**32)
     width, height = _size(values["size"])
     request = replace(Request(seed=seed, width=width, height=height), **{name: values[name] for name in names})
@@ -122,6 +127,13 @@ def _only_with_again(values: dict[str, Any]) -> None:
     beside = ("again", "model", "out", "image", "mask", "lora", "prediction")
     if [k for k, v in values.items() if k not in beside and v != unset.get(k)]:
         raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")
+
+
+def _not_over_what_is_read(values: dict[str, Any]) -> None:
+    for target in (values["out"], values["film"]):
+        for source in (values["image"], values["mask"]):
+            if target and source and target.exists() and source.exists() and target.samefile(source):
+                raise UserError(f"{source} is the picture to start from; name another file for what is drawn")
 
 
 def _not_with_prompts(values: dict[str, Any]) -> None:

@@ -6,11 +6,14 @@ schedule, the latents' scale) from the family it belongs to.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from safetensors import safe_open
 
 from fromnoise.errors import UserError
 from fromnoise.models.clip.text_tower import TextConfig
@@ -26,6 +29,7 @@ from fromnoise.weights.stored import Stored, Weights, foreign_shapes, stored_in
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 HEAD = 64  # width of a head in everything but the U-Net of Stable Diffusion 1.x, which has 8 heads
 WITHOUT_LAST = (1024, 24)  # OpenCLIP ViT-H, whose last block Stable Diffusion 2.x leaves out
+SCHEDULER_NOTE = "fromnoise.scheduler"  # in the header; the original naming has no place for it
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class SingleFile:
         factor: the VAE's scaling factor.
         prediction: "epsilon" or "v".
         zero_terminal_snr: whether the file asks for a schedule that ends in pure noise.
+        scheduler: config of the scheduler, in files that we wrote; else None.
     """
 
     family: str
@@ -77,6 +82,7 @@ class SingleFile:
     factor: float
     prediction: str
     zero_terminal_snr: bool
+    scheduler: dict[str, Any] | None
 
 
 def open_single(file: Path) -> SingleFile:
@@ -104,7 +110,23 @@ def open_single(file: Path) -> SingleFile:
         family.factor,
         _prediction(stored, family),
         "ztsnr" in stored,
+        _scheduler(file),
     )
+
+
+def _scheduler(file: Path) -> dict[str, Any] | None:
+    """The scheduler's config in the header's notes."""
+    with safe_open(file, "pt") as reader:
+        text = (reader.metadata() or {}).get(SCHEDULER_NOTE)
+    if text is None:
+        return None
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(f"{file} is damaged: {SCHEDULER_NOTE} in its header is no scheduler's config")
+    return values
 
 
 def text_original(is_open: bool) -> Callable[[str], Original]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -19,24 +21,30 @@ from fromnoise.weights.clip_layout import text_table
 from fromnoise.weights.diffusers_layout import unfolded
 from fromnoise.weights.names import State, entries, to_foreign, unet_table, vae_table
 from fromnoise.weights.original_names import Original, unet_original, vae_original
-from fromnoise.weights.single_file import HEAD, UNET, Family, family_named, text_original
+from fromnoise.weights.single_file import HEAD, SCHEDULER_NOTE, UNET, Family, family_named, text_original
 from fromnoise.weights.single_file import VAE as VAE_PREFIX
 
 
 def save_single(
-    file: Path, unet: UNet, vae: VAE, texts: Sequence[TextTower], dtype: torch.dtype | None, marks: Sequence[str] = ()
+    file: Path,
+    networks: tuple[UNet, VAE, Sequence[TextTower]],
+    dtype: torch.dtype | None,
+    marks: Sequence[str] = (),
+    scheduler: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model into one file, whole or not at all.
 
     Args:
         file: ends in .safetensors.
-        unet, vae, texts: the networks; one text tower, or the two of Stable Diffusion XL.
+        networks: U-Net, VAE, and one text tower or the two of Stable Diffusion XL.
         dtype: of the file; None: as the networks are.
-        marks: empty tensors that say something about the model: "v_pred", "ztsnr".
+        marks: empty tensors that say something about the model to other programs: "v_pred", "ztsnr".
+        scheduler: config of the model's scheduler, which goes into the header's notes; other programs overlook it.
 
     Raises:
         UserError: the sizes are none of Stable Diffusion 1.x, 2.x or XL, or the file cannot be written.
     """
+    unet, vae, texts = networks
     family = _family(unet, vae, texts)
     state: State = {mark: torch.zeros(0) for mark in marks}
     foreign = to_foreign(unet.state_dict(), entries(unet.state_dict(), unet_table(unet.config), _flat(unet)))
@@ -48,7 +56,8 @@ def save_single(
     for tower, (prefix, is_open) in zip(texts, family.texts, strict=True):
         foreign = to_foreign(tower.state_dict(), entries(tower.state_dict(), text_table(tower.config)))
         _put(state, foreign, prefix, text_original(is_open))
-    _write(file, {name: x.detach().to("cpu", dtype or x.dtype).contiguous() for name, x in state.items()}, dtype)
+    notes = {"format": "pt"} | ({} if scheduler is None else {SCHEDULER_NOTE: json.dumps(dict(scheduler))})
+    _write(file, {name: x.detach().to("cpu", dtype or x.dtype).contiguous() for name, x in state.items()}, dtype, notes)
 
 
 def _put(state: State, foreign: State, prefix: str, original: Callable[[str], Original]) -> None:
@@ -63,7 +72,7 @@ def _put(state: State, foreign: State, prefix: str, original: Callable[[str], Or
     state |= {name: torch.cat(parts) for name, parts in thirds.items()}
 
 
-def _write(file: Path, state: State, dtype: torch.dtype | None) -> None:
+def _write(file: Path, state: State, dtype: torch.dtype | None, notes: dict[str, str]) -> None:
     bad = next((name for name, x in state.items() if not bool(torch.isfinite(x).all())), None)
     if bad:
         raise UserError(f"cannot save {file.name}: '{bad}' has values that {dtype} cannot hold")
@@ -71,7 +80,7 @@ def _write(file: Path, state: State, dtype: torch.dtype | None) -> None:
     try:
         draft.touch()
         usual = draft.stat().st_mode
-        save_file({name: x.clone() for name, x in state.items()}, draft, metadata={"format": "pt"})
+        save_file({name: x.clone() for name, x in state.items()}, draft, metadata=notes)
         draft.chmod(usual)
         os.replace(draft, file)
     except (OSError, SafetensorError) as error:

@@ -91,6 +91,14 @@ def read_name(name: str) -> tuple[str, str]:
     return _KNOWN.get(key, name), ""
 
 
+def nearest(name: str) -> str:
+    """The sampler that stands in for one we do not have; "" for those we have, and for unknown names."""
+    key = plain(name)
+    endings = ("", *SPREAD_WORDS)
+    found = (ours for other, ours in NEAREST.items() if key in {plain(other) + word for word in endings})
+    return next(found, "")
+
+
 def canonical(name: str) -> str:
     """Our name for a sampler, or the name as it is when it is unknown."""
     return read_name(name)[0]
