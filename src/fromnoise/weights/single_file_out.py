@@ -81,12 +81,25 @@ def _write(file: Path, state: State, dtype: torch.dtype | None, notes: dict[str,
         draft.touch()
         usual = draft.stat().st_mode
         save_file({name: x.clone() for name, x in state.items()}, draft, metadata=notes)
+        _sort_notes(draft)
         draft.chmod(usual)
         os.replace(draft, file)
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write {file}: {error}") from None
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _sort_notes(file: Path) -> None:
+    """Put the header's notes in order, in place: the library writes them in a random one, and files would differ."""
+    with file.open("r+b") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+        if len(text) == size:
+            stream.seek(8)
+            stream.write(text)
 
 
 def _flat(unet: UNet) -> bool:
