@@ -34,6 +34,7 @@ from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
 from fromnoise.weights.configs import unet_to_foreign, vae_to_foreign
 from fromnoise.weights.diffusers_layout import load_unet, load_vae
+from other_engines import peak_mib
 
 Run = Callable[[], Tensor]
 UNET = UNetConfig(
@@ -186,12 +187,6 @@ def serve(name: str, folder: Path) -> None:
 def forget_peak() -> None:
     """Let the kernel count the most memory used from here on (Linux)."""
     Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_mib() -> float:
-    """Most resident memory since :func:`forget_peak`."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 class Contender:

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from denoise_step import SMALL_VAE, VAE, forget_peak, peak_mib
+from denoise_step import SMALL_VAE, VAE, forget_peak
 from fromnoise.cores import together
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.starter import starter_path
@@ -36,6 +36,7 @@ from fromnoise.models.vae.bands import decode_in_bands, encode_in_bands
 from fromnoise.opening import find_model
 from fromnoise.weights.configs import vae_to_foreign
 from fromnoise.weights.diffusers_layout import load_vae
+from other_engines import peak_mib
 
 Decode = Callable[[Tensor], Tensor]
 

@@ -79,7 +79,7 @@ ENGINES: dict[str, Callable[[Path], Draw]] = {
 
 
 def peak_mib() -> float:
-    """Most memory that was ever resident (Linux)."""
+    """Most memory that was resident, ever or since it was last forgotten (Linux)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 

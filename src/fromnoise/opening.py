@@ -19,7 +19,7 @@ from fromnoise.weights.clip_layout import filled, load_clip, load_text, text_tab
 from fromnoise.weights.diffusers_layout import filled_unet, filled_vae, load_unet, load_vae
 from fromnoise.weights.files import read_json
 from fromnoise.weights.hub import fetch, is_hub_id
-from fromnoise.weights.schedulers import Scheduler, load_scheduler, scheduler_from_foreign, stable_diffusion_scheduler
+from fromnoise.weights.schedulers import Scheduler, scheduler_from_foreign, stable_diffusion_scheduler
 from fromnoise.weights.single_file import open_single
 from fromnoise.weights.stored import find_weights
 
@@ -80,19 +80,20 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
     second = None
     if (folder / "text_encoder_2").is_dir():
         second = Tokenizer.load(folder / "tokenizer_2"), load_text(folder / "text_encoder_2", dtype)
+    said = read_json(folder / SCHEDULER)
     unet_files = find_weights(folder / "unet", "diffusion_pytorch_model")
     parts = Parts(
         tokenizer=Tokenizer.load(folder / "tokenizer"),
         text_tower=text_tower,
         unet=load_unet(folder / "unet", dtype),
         vae=load_vae(folder / "vae", None if dtype is None else torch.float32),
-        scheduler=load_scheduler(folder / "scheduler"),
+        scheduler=scheduler_from_foreign(said, folder / SCHEDULER),
         clip=load_clip(folder / "clip", text_tower) if (folder / "clip").is_dir() else None,
         second=second,
         zero_empty=bool(index.get("force_zeros_for_empty_prompt", kind.startswith("StableDiffusionXL"))),
         files=tuple(sorted(folder.glob("*/*.safetensors"))),
         stored=unet_files.dtype,
-        said=read_json(folder / SCHEDULER),
+        said=said,
     )
     check_together(parts, folder)
     return parts

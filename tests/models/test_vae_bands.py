@@ -71,7 +71,7 @@ def test_a_picture_is_the_same_bits_in_any_company_and_the_input_stays() -> None
     assert torch.equal(latents, before)
 
 
-def test_tiles_that_do_not_share_statistics_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_that_do_not_share_statistics_would_be_seen() -> None:
     """What the other tests could overlook: halves that are decoded apart differ by far more than they allow."""
     vae, latents = network(attention=False).double(), uneven(1, 4, 16, 16)
     apart = torch.cat([vae.decode(half) for half in latents.chunk(2, dim=2)], dim=2)
