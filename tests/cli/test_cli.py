@@ -491,6 +491,7 @@ def test_any_size_that_fits_the_latents(run: Any, tiny_model_folder: Path, tmp_p
         (["--image", "p.png", "--mask", "p.txt"], "not a picture"),
         (["--image", "p.png", "--mask", "wide.png"], "shape"),
         (["--image", "p.png", "--out", "p.png"], "another file"),
+        (["--image", "p-1.png", "-n", "2", "--out", "p.png"], "another file"),
         (["--image", "p.png", "--mask", "wide.png", "--out", "wide.png"], "another file"),
         (["--size", "0"], "from"),
         (["--model", "no.safetensors"], "there is no file"),
@@ -507,6 +508,7 @@ def test_wrong_pictures_and_models_are_one_line(
 ) -> None:
     photo(tmp_path / "p.png")
     Image.new("RGB", (90, 30)).save(tmp_path / "wide.png")
+    photo(tmp_path / "p-1.png")
     (tmp_path / "p.txt").write_text("no picture")
     (tmp_path / "p.ckpt").write_bytes(b"PK")
     before = {p.name for p in tmp_path.iterdir()}

@@ -158,13 +158,14 @@ def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:
     """The files to write, checked for a known suffix and a writable folder."""
     if out.suffix.lower() not in suffixes:
         raise UserError(f"'{out}' should end in {' or '.join(suffixes)}")
-    files = _names(out, count)
+    files = names_for(out, count)
     for file in files:
         check_file(file)
     return files
 
 
-def _names(out: Path, count: int) -> list[Path]:
+def names_for(out: Path, count: int) -> list[Path]:
+    """The files for this many pictures."""
     return [out] if count == 1 else [out.with_name(f"{out.stem}-{i}{out.suffix}") for i in range(count)]
 
 
@@ -207,7 +208,7 @@ def _free_name(file: Path, count: int) -> Path:
     """A name that we chose ourselves, changed until it overwrites nothing."""
     for i in range(10_000):
         candidate = file.with_stem(f"{file.stem}-v{i}") if i else file
-        if not any(f.exists() for f in (candidate, *_names(candidate, count))):
+        if not any(f.exists() for f in (candidate, *names_for(candidate, count))):
             return candidate
     raise UserError(f"there are too many pictures called {file.stem}; name an --out")
 

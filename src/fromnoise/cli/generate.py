@@ -130,9 +130,12 @@ def _only_with_again(values: dict[str, Any]) -> None:
 
 
 def _not_over_what_is_read(values: dict[str, Any]) -> None:
-    for target in (values["out"], values["film"]):
-        for source in (values["image"], values["mask"]):
-            if target and source and target.exists() and source.exists() and target.samefile(source):
+    from fromnoise.cli.drawing import names_for
+
+    targets = [file for out in (values["out"], values["film"]) if out for file in names_for(out, values["count"])]
+    for source in (values["image"], values["mask"]):
+        for target in targets:
+            if source and target.exists() and source.exists() and target.samefile(source):
                 raise UserError(f"{source} is the picture to start from; name another file for what is drawn")
 
 
