@@ -4,6 +4,7 @@ Few styles and few concepts, because on a CPU quality is a question of how often
 8×8: fewer positions with more channels measured better than 16×16×12 (docs/training.md).
 """
 
+from fromnoise.data.captions import CaptionMix
 from fromnoise.diffusion.loss import TimeMix
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
@@ -11,7 +12,10 @@ from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
 from fromnoise.training.recipe import ClipStage, DataConfig, DiffusionStage, LoopConfig, Recipe, VAEStage
 
-STYLES = ("noto", "twemoji", "fluent-emoji-flat", "fluent-emoji-3d")
+STYLES = (
+    *("noto", "twemoji", "fluent-emoji-flat", "fluent-emoji-3d"),
+    *("fluent-emoji", "emojione", "noto-v1", "fxemoji"),
+)
 GROUPS = ("animals-nature", "food-drink", "travel-places", "activities", "objects")
 PROMPTS = (
     "red apple, noto style",
@@ -27,9 +31,9 @@ PROMPTS = (
     "guitar, twemoji style",
     "mushroom, noto style",
     "fish, fluent-emoji-3d style",
-    "soccer ball, noto style",
+    "two cats, twemoji style",
+    "apple and banana, noto style",
     "an orange cat",
-    "",
 )
 
 
@@ -37,12 +41,13 @@ def recipe() -> Recipe:
     """Return the recipe."""
     return Recipe(
         name="stickers-64",
-        data=DataConfig(pixels=64, styles=STYLES, groups=GROUPS),
+        data=DataConfig(pixels=64, styles=STYLES, groups=GROUPS, scenes=3_000, captions=CaptionMix(article=0.15)),
         clip=ClipStage(
             vocabulary=4096,
-            text=TextConfig(width=192, layers=3, heads=3, context=32),
+            text=TextConfig(width=192, layers=5, heads=3, context=32),
             image=ImageConfig(pixels=64, patch=8, width=192, layers=3, heads=3),
             projection=192,
+            meanings="data/meanings.safetensors",
             loop=LoopConfig(pictures=130_000, batch=128, learning_rate=1e-3, ema=0.998, weight_decay=0.1),
         ),
         vae=VAEStage(

@@ -41,9 +41,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "generate": (*GROUND, "models", "diffusion", "system", "picturewise", "prompt", "start", "texts"),
     "backends": (*GROUND, "models", "diffusion", "weights", "picturewise", "system", "backends"),
     "picture_file": (*GROUND, "generate"),
+    "perception": GROUND,
     "inspection": (*GROUND, "models", "diffusion", "system", "generate", "picture_file", "inspection"),
-    "training": (*GROUND, "models", "diffusion", "system", "data", "training"),
-    "evaluation": (*GROUND, "diffusion", "system", "generate", "picture_file", "data", "inspection", "evaluation"),
+    "training": (*GROUND, "models", "diffusion", "system", "data", "perception", "training"),
+    "evaluation": (
+        *(*GROUND, "diffusion", "system", "generate", "picture_file", "data", "inspection", "perception"),
+        "evaluation",
+    ),
     "cli": ("",),
     "__main__": ("cli",),
 }

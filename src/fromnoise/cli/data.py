@@ -37,3 +37,18 @@ def pack(
     for name, reason in left_out:
         print(one_line(f"left out {name}: {reason}"), file=sys.stderr)
     print(f"{count:,} pictures, {file.stat().st_size / 2**20:.2f} MiB: {file}")
+
+
+@app.command()
+def meanings(
+    data: Annotated[str, typer.Option(help="The pictures whose captions are to be understood.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/meanings.safetensors"),
+) -> None:
+    """Make a table of what words mean, also words without pictures, for CLIP to learn from.
+
+    Then train with --set clip.meanings=data/meanings.safetensors
+    """
+    from fromnoise.data.meanings import build
+
+    table = build(data, out)
+    print(f"{len(table.phrases):,} phrases, {out.stat().st_size / 2**20:.1f} MiB: {out}")

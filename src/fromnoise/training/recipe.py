@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fromnoise.config import Config
+from fromnoise.data.captions import CaptionMix
 from fromnoise.diffusion.loss import TimeMix
 from fromnoise.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
@@ -94,41 +95,67 @@ class DataConfig(Config):
         styles: keep only these styles; empty keeps all.
         groups: keep only these groups of concepts; empty keeps all.
         limit: keep at most this many pictures (0: all), for a quick try.
+        scenes: how many pictures of two or three things are composed from them.
+        scene_share: how often the U-Net sees one of those.
+        captions: how captions are drawn.
     """
 
     pixels: int = 64
     styles: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     limit: int = 0
+    scenes: int = 0
+    scene_share: float = 0.12
+    captions: CaptionMix = field(default_factory=CaptionMix)
 
     def __post_init__(self) -> None:
         wishes: Wishes = (
             ("pixels", 8 <= self.pixels <= LARGEST_PICTURE, f"8…{LARGEST_PICTURE}"),
             ("limit", self.limit >= 0, "0 (all) or more"),
+            ("scenes", 0 <= self.scenes <= 1_000_000, "0 (none) or more"),
+            ("scene_share", 0 <= self.scene_share < 1, "0 or more and below 1"),
         )
         _check(self, "data.", wishes)
 
 
 @dataclass(frozen=True)
 class ClipStage(Config):
-    """CLIP: the size of both towers and their training. ``vocabulary`` is the tokenizer's size."""
+    """CLIP: the size of both towers and their training.
+
+    Attributes:
+        vocabulary: the tokenizer's size.
+        text, image, projection: sizes of the towers and of the space they share.
+        meanings: a file of ``fromnoise data meanings`` that teaches words without pictures; "" for none.
+        meaning_weight: of those lessons beside CLIP's own loss.
+        meaning_batch: phrases per step.
+        loop: how it is trained.
+    """
 
     vocabulary: int = 4096
     text: TextConfig = field(default_factory=TextConfig)
     image: ImageConfig = field(default_factory=ImageConfig)
     projection: int = 256
+    meanings: str = ""
+    meaning_weight: float = 5.0
+    meaning_batch: int = 256
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=128, learning_rate=1e-3))
 
 
 @dataclass(frozen=True)
 class VAEStage(Config):
-    """VAE: its size, its loss weights (``recipes.md``) and its training."""
+    """VAE: its size, its loss weights (``recipes.md``) and its training.
+
+    ``perceptual`` weighs early features of a network that looks at pictures, ``equivariance`` asks that a smaller
+    latent decode to a smaller picture.
+    """
 
     model: VAEConfig = field(default_factory=VAEConfig)
     multiscale: float = 0.5
     gradient: float = 0.5
     ssim: float = 0.2
     kl: float = 1e-6
+    perceptual: float = 0.0
+    equivariance: float = 0.0
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(learning_rate=1e-3))
 
 
@@ -169,10 +196,12 @@ class Recipe(Config):
         seed: everything random follows from it.
         precision: "auto" measures bf16 against fp32 at start-up; "bf16" or "fp32" decide.
         threads: CPU threads to train with (0: all).
+        start_from: a model (folder or name) whose weights and tokenizer the run begins with; "" begins at random.
     """
 
     name: str
     seed: int = 0
+    start_from: str = ""
     precision: str = "auto"
     threads: int = 0
     data: DataConfig = field(default_factory=DataConfig)

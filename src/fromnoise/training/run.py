@@ -24,17 +24,19 @@ from torch import nn
 
 from fromnoise.data.captions import CaptionSampler, may_mirror, sampling_weights
 from fromnoise.data.pictures import PictureSet, load_folder
+from fromnoise.data.scenes import scenes
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.errors import UserError
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system import TextToImage
 from fromnoise.training import checkpoint, precision
+from fromnoise.training.beginning import begin_with
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import Recipe
-from fromnoise.training.run_data import all_words, caption, stamp_of, thinned, write_latents
+from fromnoise.training.run_data import all_words, caption, joined, stamp_of, thinned, write_latents
 from fromnoise.training.run_folder import accelerator, check_earlier, check_same, locked, write
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
@@ -59,7 +61,8 @@ def train(recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = 
     Raises:
         UserError: unusable data, a run of another recipe in ``out``, a loss that is not a number, a full disk.
     """
-    check_earlier(out, tasks)
+    if not recipe.start_from:
+        check_earlier(out, tasks)
     run = Run(recipe, data, out)
     for name in TASKS:
         if name in tasks:
@@ -74,6 +77,7 @@ class Run:
         keep_freed_memory()
         self.console = Console(stderr=True)
         self.recipe, self.out, self.data = recipe, out, str(data)
+        self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
         self.train_set, self.held_out = self._pictures()
         self._check_same_run()
@@ -89,7 +93,7 @@ class Run:
 
     def train_clip(self) -> None:
         """Tie words to pictures."""
-        words = (self.tokenizer, CaptionSampler(self.train_set.records))
+        words = (self.tokenizer, CaptionSampler(self.train_set.records, self.recipe.data.captions))
         network = self._compute(self._fresh("clip", self._config("clip")))
         task = CLIPTask(
             self.recipe.clip, (self.train_set, self.held_out), words, network, self.compute, self.recipe.seed
@@ -109,7 +113,7 @@ class Run:
         latents = self._latents(vae)
         stage, schedule = self.recipe.diffusion, ScheduleConfig().build()
         tower = self._compute(copy.deepcopy(clip.text)).eval().requires_grad_(False)
-        words = Conditioning(self.tokenizer, tower, CaptionSampler(self.train_set.records))
+        words = Conditioning(self.tokenizer, tower, CaptionSampler(self.train_set.records, self.recipe.data.captions))
         network = self._compute(self._fresh("diffusion", stage.model))
         stage = replace(stage, prompts=stage.prompts or self._some_prompts())
         parts = (network, schedule, vae)
@@ -126,8 +130,10 @@ class Run:
         return trainer.averaged() if trainer.clock.done else trainer.run()
 
     def _finished(self, name: str) -> Any:
-        """The averaged network of an earlier task, in fp32, from its last checkpoint."""
+        """The averaged network of an earlier task, in fp32, from its last checkpoint, or what the run began with."""
         found, _ = checkpoint.newest(self.out / name)
+        if found is None and self.base is not None:
+            return self._fresh(name, self._config(name)).float().to(self.device).eval().requires_grad_(False)
         if found is None:
             raise UserError(f"{self.out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
         seen, wanted = found.facts["step"] * found.facts["batch"], getattr(self.recipe, name).loop.pictures
@@ -137,7 +143,7 @@ class Run:
                 f"run without --tasks, or with --tasks {name} first"
             )
         network = self._fresh(name, self._config(name)).float()
-        network.load_state_dict(found.groups["ema"])
+        network.load_state_dict({key: found.groups["ema"][key] for key in network.state_dict()})
         return network.to(self.device).eval().requires_grad_(False)
 
     # --- parts -----------------------------------------------------------------------------------------------
@@ -150,10 +156,13 @@ class Run:
         return self.recipe.vae.model if name == "vae" else self.recipe.diffusion.model
 
     def _fresh(self, name: str, config: Any) -> Any:
-        """A network with its initial weights, which follow from the seed and the task's name alone."""
+        """A network with its initial weights: those of ``start_from``, else as seed and task's name say."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeded("cpu", self.recipe.seed, "weights", name).initial_seed())
-            return config.build()
+            network = config.build()
+        if self.base is not None:
+            begin_with(network, {"clip": self.base.clip, "vae": self.base.vae, "diffusion": self.base.unet}[name], name)
+        return network
 
     def _compute(self, network: Any) -> Any:
         return network.to(self.device, self.compute.dtype, memory_format=self.compute.memory_format)
@@ -164,12 +173,15 @@ class Run:
         found, _ = checkpoint.newest(self.out / "vae")
         stamp = f"pictures {self._fingerprint}, vae step {found.facts['step'] if found else 0}"
         if not (file.exists() and stamp_of(file) == stamp):
-            write_latents(file, stamp, vae, self.train_set.images, self.compute)
+            # A VAE that is taken as it is has been whitened for the U-Net that comes with it.
+            write_latents(file, stamp, vae, self.train_set.images, self.compute, whiten=found is not None)
         stored = load_file(file, device=str(self.device))
         vae.whiten_(stored["mean"], stored["std"])
         records = self.train_set.records
         mirror = torch.tensor([may_mirror(r) for r in records])
-        return Latents(stored["plain"], stored["mirrored"], mirror, sampling_weights(records))
+        return Latents(
+            stored["plain"], stored["mirrored"], mirror, sampling_weights(records, self.recipe.data.scene_share)
+        )
 
     def _save_model(self, clip: Any, vae: Any, unet: Any, progress: dict[str, Any]) -> None:
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.machine()
@@ -180,6 +192,7 @@ class Run:
             **progress,
             "pictures": len(self.train_set.records),
             "hardware": hardware,
+            **({"started_from": self.base.hash} if self.base is not None else {}),
             "sources": [list(source) for source in sources],
             "recipe": self.recipe.to_dict(),
         }
@@ -199,14 +212,20 @@ class Run:
             raise UserError(f"{self.data} has no usable training pictures with the recipe's styles and groups")
         if d.limit:
             train_set = thinned(train_set, d.limit)
+        if d.scenes:
+            train_set = joined(train_set, scenes(train_set, d.scenes, self.recipe.seed))
         self.console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
         return train_set, held_out
 
     def _tokenizer(self) -> Tokenizer:
         folder = self.out / "tokenizer"
         if not folder.exists():
-            tokenizer = Tokenizer.train(
-                all_words(self.train_set), self.recipe.clip.vocabulary, self.recipe.clip.text.context
+            stage = self.recipe.clip
+            words = all_words(self.train_set)
+            tokenizer = (
+                Tokenizer.train(words, stage.vocabulary, stage.text.context)
+                if self.base is None
+                else self.base.tokenizer
             )
             draft = folder.with_name("tokenizer.tmp")
             tokenizer.save(draft)

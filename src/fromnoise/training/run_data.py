@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -34,10 +35,18 @@ def thinned(pictures: PictureSet, most: int) -> PictureSet:
     return PictureSet(pictures.images[chosen], [pictures.records[i] for i in chosen], pictures.quarantine)
 
 
-def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute) -> None:
+def joined(first: PictureSet, second: PictureSet) -> PictureSet:
+    """Both sets as one."""
+    images = torch.cat([first.images, second.images])
+    return PictureSet(images, [*first.records, *second.records], [*first.quarantine, *second.quarantine])
+
+
+def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute, whiten: bool = True) -> None:
     """Encode every picture and its mirror image, whitened, with the mean and deviation that whiten them."""
     plain = encode_all(vae, images, compute)
     mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
+    if not whiten:
+        mean, std = torch.zeros_like(mean), torch.ones_like(std)
     mirrored = encode_all(vae, images.flip(3), compute)
     white = {
         name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))

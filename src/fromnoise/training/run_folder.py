@@ -24,6 +24,7 @@ def check_same(before: Recipe, now: Recipe, out: Path) -> None:
     """A run may go on with more pictures or other intervals, never with another network or other data."""
     for name, a, b in (
         ("seed", before.seed, now.seed),
+        ("start_from", before.start_from, now.start_from),
         ("data", before.data, now.data),
         ("clip", replace(before.clip, loop=now.clip.loop), now.clip),
         ("vae.model", before.vae.model, now.vae.model),

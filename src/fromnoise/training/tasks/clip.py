@@ -7,6 +7,7 @@ equal captions, which teaches the same as CLIP's identity matrix but makes the l
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,10 +15,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from fromnoise.data.captions import CaptionSampler
+from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
 from fromnoise.models.clip.clip import CLIP, clip_loss
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.clock import Clock, Order
+from fromnoise.training.lessons import Lessons, teachable
 from fromnoise.training.recipe import ClipStage
 from fromnoise.training.sheet import from_bytes, grid
 from fromnoise.training.tasks.base import Compute, Losses, Task
@@ -51,6 +54,9 @@ class CLIPTask(Task):
         self.tokenizer, self.captions = words
         self.images = self.train_set.images.to(compute.device)
         self.order = Order(torch.ones(len(self.images)), seed)
+        self.stage, self.lessons = stage, self._lessons(stage)
+        if self.lessons is not None:
+            network.add_module("meaning", self.lessons.head(network.config.text.width, compute.dtype))
 
     def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures [B,3,P,P], token ids [B,L] and soft targets [B,B]."""
@@ -69,7 +75,15 @@ class CLIPTask(Task):
         image, text = self.network.embed_image(pictures).float(), self.network.embed_text(ids).float()
         loss = clip_loss(image, text, self.network.logit_scale.float(), targets)
         floor = -torch.special.xlogy(targets, targets).sum(1).mean()
-        return {"loss": loss, "floor": floor}
+        if self.lessons is None:
+            return {"loss": loss, "floor": floor}
+        meaning = self.lessons.loss(self.network, self.lessons.batch(clock))
+        return {
+            "loss": loss + self.stage.meaning_weight * meaning,
+            "floor": floor,
+            "contrast": loss,
+            "meaning": meaning,
+        }
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
@@ -87,6 +101,13 @@ class CLIPTask(Task):
         images, texts, _ = self._embeddings(network)
         nearest = (texts[:8] @ images.T).topk(8).indices.cpu()
         return grid(self.held_out.images[nearest.flatten()], columns=8)
+
+    def _lessons(self, stage: ClipStage) -> Lessons | None:
+        if not stage.meanings:
+            return None
+        meanings = teachable(Meanings.load(Path(stage.meanings)), self.tokenizer)
+        styles = tuple(sorted({r.style for r in self.train_set.records if r.style}))
+        return Lessons(meanings, self.tokenizer, styles, stage.meaning_batch, self.compute.device)
 
     def _ranking(self, network: nn.Module) -> tuple[Tensor, list[str]]:
         images, texts, names = self._embeddings(network)

@@ -6,6 +6,7 @@ touch of KL. No discriminator: flat art stays crisp without one.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -13,11 +14,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from fromnoise import perception
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.recipe import VAEStage
 from fromnoise.training.sheet import from_bytes, grid, to_bytes
 from fromnoise.training.tasks.base import Compute, Losses, Task
+
+WEIGHTS = {"l1": 1.0}  # the yardstick of the other weights
 
 
 class VAETask(Task):
@@ -43,6 +47,7 @@ class VAETask(Task):
         watched = held_out[:256] if len(held_out) else images[:64]
         self.images, self.watched = images.to(compute.device), watched.to(compute.device)
         self.order = Order(torch.ones(len(images)), seed)
+        self._eye = _eye(compute) if stage.perceptual else None
 
     def batch(self, clock: Clock) -> Tensor:
         """Pictures in −1…1, [B,3,P,P]: mirrored at random, and a fifth of them with their colours swapped."""
@@ -59,12 +64,35 @@ class VAETask(Task):
         pictures = batch.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
         posterior = self.network.encode(pictures)
         latents = posterior.sample(clock.generator("posterior", batch.device))
-        decoded = self.network.decode(latents.contiguous(memory_format=self.compute.memory_format)).float()
-        parts = reconstruction_losses(decoded.contiguous(), batch)
+        decoded = self._decode(latents)
+        parts = reconstruction_losses(decoded, batch)
         parts["kl"] = posterior.kl().float().mean()
-        stage = self.stage
-        total = parts["l1"] + stage.multiscale * parts["multiscale"] + stage.gradient * parts["gradient"]
-        return {"loss": total + stage.ssim * parts["ssim"] + stage.kl * parts["kl"], **parts}
+        if self._eye is not None:
+            drawn, wanted = decoded.to(self.compute.dtype), batch.to(self.compute.dtype)
+            parts["perceptual"] = perception.perceptual_loss(self._eye, drawn, wanted).float()
+        if self.stage.equivariance:
+            parts["equivariance"] = self._equivariance(latents, batch, clock)
+        weights = {**WEIGHTS, **{name: getattr(self.stage, name) for name in parts if name not in WEIGHTS}}
+        return {"loss": torch.stack([weights[name] * part for name, part in parts.items()]).sum(), **parts}
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        decoded: Tensor = self.network.decode(latents.contiguous(memory_format=self.compute.memory_format))
+        return decoded.float().contiguous()
+
+    def _equivariance(self, latents: Tensor, batch: Tensor, clock: Clock) -> Tensor:
+        """A latent made smaller or turned should decode to the picture made smaller or turned (EQ-VAE, Kouzelis et
+        al. 2025, arXiv 2502.09509, eq. 4); such latents are easier to un-noise.
+        """
+        draw = torch.rand(2, generator=clock.generator("transformation"))
+        side = latents.shape[-1]
+        smaller = max(1, round(side * (0.5 + 0.5 * float(draw[0]))))
+        turns = int(draw[1] * 4)
+        sizes = (smaller, batch.shape[-1] * smaller // side)
+        moved, wanted = (
+            torch.rot90(F.interpolate(x, (s, s), mode="area"), turns, (2, 3))
+            for x, s in zip((latents, batch), sizes, strict=True)
+        )
+        return F.l1_loss(self._decode(moved), wanted)
 
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
@@ -103,6 +131,11 @@ def ssim(a: Tensor, b: Tensor, window: int = 7) -> Tensor:
     both = mean(a * b) - mean_a * mean_b
     top = (2 * mean_a * mean_b + c1) * (2 * both + c2)
     return (top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean()
+
+
+def _eye(compute: Compute) -> Any:
+    """The network that looks at pictures, in the compute format."""
+    return copy.deepcopy(perception.network()).to(compute.device, compute.dtype, memory_format=compute.memory_format)
 
 
 def _reconstruct(network: Any, pictures: Tensor) -> Tensor:

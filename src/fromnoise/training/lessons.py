@@ -1,0 +1,87 @@
+"""Lessons about words without pictures: distil sentence embeddings into the text tower.
+
+A CLIP that is trained on captions alone knows no word that they lack. Here its final state is asked to tell, through
+one linear map, what a sentence model says a phrase means (knowledge distillation after Hinton et al. 2015, arXiv
+1503.02531, on embeddings as in Reimers & Gurevych 2020, arXiv 2004.09813). So "tomcat" comes to lie near "cat", and a
+U-Net that has learnt to draw one has nearly learnt to draw the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fromnoise.data.captions import with_style
+from fromnoise.data.meanings import Meanings
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.training.clock import Clock
+
+STYLED = 0.5  # share of phrases that come with a style, which is not to change what they mean
+LONGEST = 16  # tokens of a phrase; few are longer
+LENGTHS = (16, 24, 32)  # tokens a batch is padded to
+
+
+class Lessons:
+    """Draws phrases and compares what the text tower says of them with what they mean.
+
+    Args:
+        meanings: phrases and vectors.
+        tokenizer: the run's.
+        styles: of the pictures.
+        batch: phrases per step.
+        device: where the network is.
+    """
+
+    def __init__(
+        self, meanings: Meanings, tokenizer: Tokenizer, styles: tuple[str, ...], batch: int, device: torch.device
+    ) -> None:
+        self.meanings, self.tokenizer, self.styles, self.batch_size = meanings, tokenizer, styles, batch
+        self.vectors = meanings.vectors.to(device)
+        self.device = device
+
+    def head(self, width: int, dtype: torch.dtype) -> nn.Linear:
+        """The linear map from the tower's states to meanings."""
+        head = nn.Linear(width, self.vectors.shape[1], bias=False)
+        nn.init.normal_(head.weight, std=width**-0.5, generator=torch.Generator().manual_seed(0))
+        return head.to(self.device, dtype)
+
+    def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor]:
+        """Token ids [B,L], vectors [B,D], and the position of each row's state, int64 [B]."""
+        rng = clock.generator("lessons")
+        chosen = torch.multinomial(self.meanings.weights, self.batch_size, replacement=True, generator=rng)
+        draws = torch.rand(self.batch_size, 3, generator=rng)
+        texts = [self._text(self.meanings.phrases[i], *u) for i, u in zip(chosen.tolist(), draws.tolist(), strict=True)]
+        ids = self.tokenizer.encode(texts)
+        length = LENGTHS[int(torch.randint(len(LENGTHS), (1,), generator=rng))]
+        length = min(length, ids.shape[1])
+        end = (ids == self.tokenizer.eos_id).int().argmax(1).clamp_max(length - 1)
+        # The U-Net attends to every position, so the padding after the end has to know the meaning as well.
+        position = end + (torch.rand(self.batch_size, generator=rng) * (length - end)).long()
+        return ids[:, :length].to(self.device), self.vectors[chosen.to(self.device)].float(), position.to(self.device)
+
+    def loss(self, network: Any, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """1 − cosine between what the tower says and what is meant, a scalar."""
+        ids, wanted, position = batch
+        states = network.text(ids).tokens
+        said = network.meaning(states[torch.arange(len(states), device=states.device), position]).float()
+        return 1 - F.cosine_similarity(said, wanted, dim=1).mean()
+
+    def _text(self, phrase: str, article: float, styled: float, which: float) -> str:
+        """The phrase as people type it: often bare, sometimes "a cat" or "cats"."""
+        if article < 0.15:
+            phrase = f"{'an' if phrase[:1] in 'aeiou' else 'a'} {phrase}"
+        elif article < 0.25 and phrase[-1:] not in "s.!?":
+            phrase = f"{phrase}s"
+        style = self.styles[int(which * len(self.styles))] if self.styles and styled < STYLED else ""
+        return with_style(phrase, style)
+
+
+def teachable(meanings: Meanings, tokenizer: Tokenizer) -> Meanings:
+    """The phrases that are short enough for the lessons."""
+    ids = tokenizer.encode(list(meanings.phrases))
+    short = ((ids == tokenizer.eos_id).int().argmax(1) < LONGEST - 4) & (ids == tokenizer.eos_id).any(1)
+    kept = short.nonzero()[:, 0]
+    return Meanings(tuple(meanings.phrases[i] for i in kept.tolist()), meanings.vectors[kept], meanings.weights[kept])
