@@ -21,8 +21,8 @@ KEY = "scene"  # records of scenes have keys that begin so
 WHITE = 250  # a position is empty when all its channels are at least this
 # Where the parts lie: (top, left, side), as shares of the picture.
 PLACES = {
-    2: (((0.24, 0.01, 0.49), (0.27, 0.50, 0.49)), ((0.02, 0.02, 0.50), (0.48, 0.48, 0.50))),
-    3: (((0.02, 0.26, 0.47), (0.51, 0.02, 0.47), (0.51, 0.51, 0.47)),),
+    2: (((0.26, 0.01, 0.47), (0.28, 0.52, 0.47)), ((0.02, 0.02, 0.46), (0.52, 0.52, 0.46))),
+    3: (((0.02, 0.27, 0.45), (0.53, 0.02, 0.45), (0.53, 0.53, 0.45)),),
 }
 _SINGULAR = re.compile(r"^[a-z][a-z -]*[a-rt-z]$")
 _NOT_COUNTED = re.compile(

@@ -1,0 +1,98 @@
+"""Beginning with another model's weights, and lessons about words without pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fromnoise.data.meanings import Meanings
+from fromnoise.errors import UserError
+from fromnoise.models.clip.clip import CLIPConfig
+from fromnoise.models.clip.image_tower import ImageConfig
+from fromnoise.models.clip.text_tower import TextConfig
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.models.vae import VAEConfig
+from fromnoise.training.beginning import begin_with
+from fromnoise.training.clock import Clock
+from fromnoise.training.lessons import Lessons, teachable
+
+TEXT = TextConfig(vocab_size=600, width=32, layers=2, heads=2, context=32)
+SIZES = CLIPConfig(TEXT, ImageConfig(pixels=32, patch=8, width=32, layers=1, heads=2), projection=24)
+
+
+def test_a_network_of_the_same_sizes_begins_with_the_same_weights() -> None:
+    known, fresh = SIZES.build(), SIZES.build()
+    assert begin_with(fresh, known, "clip") == 1.0
+    for name, tensor in known.state_dict().items():
+        assert torch.equal(fresh.state_dict()[name], tensor), name
+
+
+def test_a_deeper_tower_says_at_first_what_the_shallower_one_says() -> None:
+    known = SIZES.build()
+    fresh = replace(SIZES, text=replace(TEXT, layers=4)).build()
+    ids = torch.randint(0, 600, (3, 32), generator=torch.Generator().manual_seed(0))
+    assert not torch.allclose(fresh.text(ids).tokens, known.text(ids).tokens, atol=0.1)
+    assert 0.5 < begin_with(fresh, known, "clip") < 1
+    torch.testing.assert_close(fresh.text(ids).tokens, known.text(ids).tokens)
+    fresh.text(ids).tokens.square().sum().backward()
+    assert fresh.text.blocks[3].down.weight.grad is not None  # and it can learn from there
+    assert fresh.text.blocks[3].down.weight.grad.abs().sum() > 0
+
+
+def test_other_sizes_and_nothing_to_begin_with_are_one_line() -> None:
+    small, large = (VAEConfig(latent_channels=4, block_out_channels=c, norm_num_groups=8) for c in ((16, 32), (32, 64)))
+    with pytest.raises(UserError, match=r"start_from: only \d+%"):
+        begin_with(large.build(), small.build(), "vae")
+    with pytest.raises(UserError, match="has no clip network"):
+        begin_with(SIZES.build(), None, "clip")
+
+
+@pytest.fixture(scope="module")
+def lessons() -> Lessons:
+    phrases = ("cat", "tomcat", "house", "hut")
+    tokenizer = Tokenizer.train([*phrases, "noto style", "a an s"] * 3, vocab_size=600, context=32)
+    cat, house = torch.eye(2).repeat_interleave(2, 0)[:2], torch.eye(2).repeat_interleave(2, 0)[2:]
+    meanings = Meanings(phrases, torch.cat([cat, house]).half(), torch.ones(4))
+    return Lessons(meanings, tokenizer, ("noto",), 64, torch.device("cpu"))
+
+
+def clock(step: int = 0) -> Clock:
+    return Clock(step, 8, 10**6, 0)
+
+
+def test_lessons_follow_from_the_clock_and_ask_where_the_prompt_has_ended(lessons: Lessons) -> None:
+    first, again, next_ = lessons.batch(clock()), lessons.batch(clock()), lessons.batch(clock(1))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[1], next_[1])
+    ids, _, position = first
+    ends = (ids == lessons.tokenizer.eos_id).int().argmax(1)
+    assert (position >= ends).all()
+    assert (position < ids.shape[1]).all()
+    assert (position > ends).any()
+
+
+def test_words_of_one_meaning_come_to_lie_together(lessons: Lessons) -> None:
+    torch.manual_seed(0)
+    network = replace(SIZES, text=replace(TEXT, vocab_size=lessons.tokenizer.vocab_size)).build()
+    network.add_module("meaning", lessons.head(32, torch.float32))
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    before = float(lessons.loss(network, lessons.batch(clock())))
+    for step in range(40):
+        optimizer.zero_grad()
+        lessons.loss(network, lessons.batch(clock(step))).backward()
+        optimizer.step()
+    assert float(lessons.loss(network, lessons.batch(clock(99)))) < 0.1 * before
+    with torch.no_grad():
+        said = network.meaning(network.text(lessons.tokenizer.encode(["tomcat", "a cat", "huts, noto style"])).pooled)
+    similar = torch.nn.functional.cosine_similarity(said[0], said[1:], dim=1)
+    assert similar[0] > 0.9 > 0.4 > similar[1]
+
+
+def test_phrases_that_do_not_fit_are_left_out(lessons: Lessons) -> None:
+    long = Meanings(("cat", "x" * 40, "house"), torch.eye(3).half(), torch.tensor([1.0, 2.0, 3.0]))
+    kept = teachable(long, lessons.tokenizer)
+    assert kept.phrases == ("cat", "house")
+    assert kept.weights.tolist() == [1.0, 3.0]
+    assert torch.equal(kept.vectors, long.vectors[[0, 2]])
