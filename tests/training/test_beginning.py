@@ -75,15 +75,17 @@ def test_lessons_follow_from_the_clock_and_ask_where_the_prompt_has_ended(lesson
 
 def test_words_of_one_meaning_come_to_lie_together(lessons: Lessons) -> None:
     torch.manual_seed(0)
-    network = replace(SIZES, text=replace(TEXT, vocab_size=lessons.tokenizer.vocab_size)).build()
+    words = lessons.tokenizer
+    text = replace(TEXT, vocab_size=words.vocab_size, eos_token_id=words.eos_id)
+    network = replace(SIZES, text=text).build()
     network.add_module("meaning", lessons.head(32, torch.float32))
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
-    before = float(lessons.loss(network, lessons.batch(clock())))
+    before = lessons.loss(network, lessons.batch(clock())).item()
     for step in range(40):
         optimizer.zero_grad()
         lessons.loss(network, lessons.batch(clock(step))).backward()
         optimizer.step()
-    assert float(lessons.loss(network, lessons.batch(clock(99)))) < 0.1 * before
+    assert lessons.loss(network, lessons.batch(clock(99))).item() < 0.1 * before
     with torch.no_grad():
         said = network.meaning(network.text(lessons.tokenizer.encode(["tomcat", "a cat", "huts, noto style"])).pooled)
     similar = torch.nn.functional.cosine_similarity(said[0], said[1:], dim=1)

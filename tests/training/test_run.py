@@ -212,3 +212,29 @@ def test_a_wrong_setting_is_one_clear_line(setting: str, message: str, tmp_path:
     assert done.stderr.strip().count("\n") == 0
     assert message in done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_a_run_can_begin_with_a_model_and_train_its_unet_alone(run: Path, tmp_path: Path) -> None:
+    """Fine-tuning on one's own pictures: tokenizer, CLIP and VAE stay what they were, the U-Net goes on learning."""
+    begun = {"start_from": str(run / "model"), "data.styles": "noto", "diffusion.loop.pictures": "640"}
+    train(small(**begun), "starter", tmp_path / "more", ("diffusion",))
+    before, after = TextToImage.load(run / "model"), TextToImage.load(tmp_path / "more" / "model")
+    assert after.card["started_from"] == before.hash
+    assert after.styles == ("noto",)
+    for name in ("text_tower", "vae"):
+        for key, tensor in getattr(before, name).state_dict().items():
+            assert torch.equal(getattr(after, name).state_dict()[key], tensor), key
+    fresh, taught = losses(run / "diffusion")[0], losses(tmp_path / "more" / "diffusion")[0]
+    assert taught < 0.8 * fresh
+
+
+def test_a_run_does_not_go_on_from_another_model(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    with pytest.raises(UserError, match="another 'start_from'"):
+        train(small(start_from=str(run / "model")), "starter", tmp_path / "run")
+
+
+def test_a_model_of_other_sizes_is_nothing_to_begin_with(run: Path, tmp_path: Path) -> None:
+    changes = {"start_from": str(run / "model"), "vae.model.block_out_channels": "8,16,16"}
+    with pytest.raises(UserError, match=r"only \d+% of vae's weights fit"):
+        train(small(**{**changes, "vae.model.norm_num_groups": "8"}), "starter", tmp_path / "other", ("vae",))

@@ -21,6 +21,7 @@ from fromnoise.models.vae import VAEConfig
 from fromnoise.training.clock import Clock
 from fromnoise.training.loop import Trainer
 from fromnoise.training.recipe import ClipStage, DiffusionStage, LoopConfig, VAEStage
+from fromnoise.training.sheet import from_bytes
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
 from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask, Latents
@@ -170,3 +171,43 @@ def test_reconstruction_losses_vanish_for_equal_pictures_and_see_blur() -> None:
     blurred = torch.nn.functional.avg_pool2d(pictures, 3, 1, 1)
     assert float(reconstruction_losses(blurred, pictures)["gradient"]) > 0.2
     assert float(ssim(blurred, pictures)) < 0.8
+
+
+def test_a_decoder_alone_leaves_the_latents_as_they_were(pictures: PictureSet) -> None:
+    torch.manual_seed(0)
+    network = VAEConfig(latent_channels=8, block_out_channels=(16, 32, 32), norm_num_groups=8).build()
+    stage = VAEStage(network.config, decoder_only=True, perceptual=0.2, equivariance=0.2, loop=LOOP)
+    task = VAETask(stage, (pictures.images[:64], pictures.images[64:96]), network, COMPUTE, 0)
+    watched = from_bytes(pictures.images[:4])
+    before, drawn = network.encode(watched).mean.clone(), network.decode(network.encode(watched).mean).clone()
+    found = overfit(task, 40)
+    assert found[-1] < 0.9 * found[0]
+    assert torch.equal(network.encode(watched).mean, before)
+    assert not torch.allclose(network.decode(before), drawn, atol=0.05)
+
+
+def test_the_vaes_loss_is_the_weighted_sum_of_its_parts(pictures: PictureSet) -> None:
+    torch.manual_seed(0)
+    network = VAEConfig(latent_channels=8, block_out_channels=(16, 32, 32), norm_num_groups=8).build()
+    stage = VAEStage(network.config, 0.3, 0.4, 0.5, 0.01, perceptual=0.2, equivariance=0.7, loop=LOOP)
+    task = VAETask(stage, (pictures.images[:64], pictures.images[:0]), network, COMPUTE, 0)
+    clock = Clock(0, 8, 10**6, 0)
+    parts = {key: value.item() for key, value in task.losses(task.batch(clock), clock).items()}
+    weights = {"multiscale": 0.3, "gradient": 0.4, "ssim": 0.5, "kl": 0.01, "perceptual": 0.2, "equivariance": 0.7}
+    assert parts["loss"] == pytest.approx(parts["l1"] + sum(weights[key] * parts[key] for key in weights), rel=1e-5)
+
+
+def test_a_decoder_that_scales_and_turns_with_its_latent_has_no_equivariance_loss(pictures: PictureSet) -> None:
+    """Nearest-neighbour upscaling commutes with turning, and with scaling by area where pictures are flat."""
+    torch.manual_seed(0)
+    network = VAEConfig(latent_channels=8, block_out_channels=(16, 32, 32), norm_num_groups=8).build()
+    task = VAETask(VAEStage(network.config, loop=LOOP), (pictures.images[:8], pictures.images[:0]), network, COMPUTE, 0)
+    task._decode = lambda latents: latents.repeat_interleave(4, 2).repeat_interleave(4, 3)  # type: ignore[method-assign]
+    flat = torch.rand(4, 3, 1, 1).expand(4, 3, 8, 8)
+    striped = torch.rand(4, 3, 8, 8)
+    for step in range(4):
+        clock = Clock(step, 8, 10**6, 0)
+        same = task._equivariance(flat, flat.repeat_interleave(4, 2).repeat_interleave(4, 3), clock)
+        assert float(same) < 1e-6
+        other = task._equivariance(striped, striped.flip(3).repeat_interleave(4, 2).repeat_interleave(4, 3), clock)
+        assert float(other) > 0.05

@@ -146,7 +146,8 @@ class VAEStage(Config):
     """VAE: its size, its loss weights (``recipes.md``) and its training.
 
     ``perceptual`` weighs early features of a network that looks at pictures, ``equivariance`` asks that a smaller
-    latent decode to a smaller picture.
+    latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it began (see ``Recipe.start_from``), so
+    that a U-Net trained with it stays right.
     """
 
     model: VAEConfig = field(default_factory=VAEConfig)
@@ -156,6 +157,7 @@ class VAEStage(Config):
     kl: float = 1e-6
     perceptual: float = 0.0
     equivariance: float = 0.0
+    decoder_only: bool = False
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(learning_rate=1e-3))
 
 

@@ -143,7 +143,8 @@ class Run:
                 f"run without --tasks, or with --tasks {name} first"
             )
         network = self._fresh(name, self._config(name)).float()
-        network.load_state_dict({key: found.groups["ema"][key] for key in network.state_dict()})
+        known = network.state_dict()  # what the task did not train stays as it began
+        network.load_state_dict({key: found.groups["ema"].get(key, tensor) for key, tensor in known.items()})
         return network.to(self.device).eval().requires_grad_(False)
 
     # --- parts -----------------------------------------------------------------------------------------------
@@ -173,8 +174,9 @@ class Run:
         found, _ = checkpoint.newest(self.out / "vae")
         stamp = f"pictures {self._fingerprint}, vae step {found.facts['step'] if found else 0}"
         if not (file.exists() and stamp_of(file) == stamp):
-            # A VAE that is taken as it is has been whitened for the U-Net that comes with it.
-            write_latents(file, stamp, vae, self.train_set.images, self.compute, whiten=found is not None)
+            # An encoder that is taken as it is has been whitened for the U-Net that comes with it.
+            whiten = found is not None and not self.recipe.vae.decoder_only
+            write_latents(file, stamp, vae, self.train_set.images, self.compute, whiten)
         stored = load_file(file, device=str(self.device))
         vae.whiten_(stored["mean"], stored["std"])
         records = self.train_set.records

@@ -47,6 +47,9 @@ class VAETask(Task):
         watched = held_out[:256] if len(held_out) else images[:64]
         self.images, self.watched = images.to(compute.device), watched.to(compute.device)
         self.order = Order(torch.ones(len(images)), seed)
+        if stage.decoder_only:
+            network.requires_grad_(False)
+            network.decoder.requires_grad_(True)
         self._eye = _eye(compute) if stage.perceptual else None
 
     def batch(self, clock: Clock) -> Tensor:
