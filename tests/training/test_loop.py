@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fromnoise.errors import UserError
 from fromnoise.training import checkpoint, ema
 from fromnoise.training.clock import Clock, Order
-from fromnoise.training.loop import Trainer, learning_rate
+from fromnoise.training.loop import Paused, Trainer, learning_rate
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.tasks.base import Task
 
@@ -64,6 +64,16 @@ def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, dtype: torc
         result = broken.run(steps)
     assert bits(result) == expected
     assert [m.numpy().tobytes() for m in broken.masters] == [m.numpy().tobytes() for m in whole.masters]
+
+
+def test_a_run_whose_time_is_over_saves_and_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    expected = bits(Trainer(Line(config()), tmp_path / "whole", seed=5).run())
+    for steps in range(1, 4):  # with a deadline in the past every call takes one step
+        with pytest.raises(Paused, match=f"line has seen {16 * steps} of 640 pictures"):
+            Trainer(Line(config()), tmp_path / "broken", seed=5, deadline=time.monotonic()).run()
+    trainer = Trainer(Line(config()), tmp_path / "broken", seed=5)
+    assert trainer.clock.step == 3
+    assert bits(trainer.run()) == expected
 
 
 def test_another_seed_gives_other_bits(tmp_path: Path) -> None:

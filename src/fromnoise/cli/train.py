@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
     tasks: Annotated[str, typer.Option(help="Which networks to train.")] = "clip,vae,diffusion",
+    minutes: Annotated[float | None, typer.Option(help="Save and pause after so long.", min=0.01)] = None,
 ) -> None:
     """Train CLIP, VAE and U-Net, one after the other.
 
@@ -28,13 +30,19 @@ def train(
     from fromnoise.training.memory import let_idle_threads_sleep
 
     let_idle_threads_sleep()
+    from fromnoise.training.loop import Paused
     from fromnoise.training.run import TASKS
     from fromnoise.training.run import train as run
 
     chosen = tuple(part.strip() for part in tasks.split(",") if part.strip())
     if not chosen or set(chosen) - set(TASKS):
         raise UserError(f"--tasks takes some of {', '.join(TASKS)}, separated by commas; not '{tasks}'")
-    model = run(load_recipe(recipe).with_overrides(_overrides(set_ or [])), data, out, chosen)
+    wanted = load_recipe(recipe).with_overrides(_overrides(set_ or []))
+    try:
+        model = run(wanted, data, out, chosen, math.inf if minutes is None else minutes)
+    except Paused as pause:
+        print(f"paused after {minutes:g} minutes: {pause}; the same command goes on")
+        return
     print(model if model.exists() else f"{out}: trained {', '.join(chosen)}; the model appears with 'diffusion'")
 
 

@@ -9,6 +9,7 @@ with the same bits as an unbroken one.
 from __future__ import annotations
 
 import copy
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,11 @@ from fromnoise.training.log import Log
 from fromnoise.training.optimizers import Optimizers
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.tasks.base import Task
+
+
+class Paused(Exception):
+    """The time that was given is over; everything is saved."""
+
 
 Hook = Callable[[nn.Module, Clock, float], None]
 
@@ -47,12 +53,21 @@ class Trainer:
         seed: the run's seed.
         tracker: an initialised ``accelerate.Accelerator``, or None.
         on_save: called with the averaged network, the clock and the hours trained so far, after every checkpoint.
+        deadline: ``time.monotonic()`` after which the training saves and pauses.
 
     Raises:
         UserError: the checkpoint belongs to another network, or the disk is full.
     """
 
-    def __init__(self, task: Task, folder: Path, seed: int, tracker: Any = None, on_save: Hook | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        folder: Path,
+        seed: int,
+        tracker: Any = None,
+        on_save: Hook | None = None,
+        deadline: float = math.inf,
+    ) -> None:
         self.task, self.folder, self.config = task, folder, task.config
         folder.mkdir(parents=True, exist_ok=True)
         self.clock = Clock(0, task.config.batch, task.config.pictures, seed)
@@ -64,7 +79,7 @@ class Trainer:
             master.grad = gradient
         self.averages = [m.clone() for m in self.masters]
         self.optimizer = Optimizers(task.network, dict(zip(self.names, self.masters, strict=True)), self.config)
-        self._on_save = on_save
+        self._on_save, self._deadline = on_save, deadline
         self.seconds = 0.0  # spent in all sessions; for the model card, nothing depends on it
         self._notes = self._resume()
         self._tracker = tracker
@@ -132,6 +147,9 @@ class Trainer:
             if stop():
                 self.save()
                 raise KeyboardInterrupt
+            if time.monotonic() >= self._deadline and not self.clock.done:
+                self.save()
+                raise Paused(f"{self.task.name} has seen {self.clock.pictures:,} of {self.clock.total:,} pictures")
             if time.monotonic() >= sheet_due:
                 self._sheet(log)
                 sheet_due = time.monotonic() + 60 * self.config.sheet_minutes

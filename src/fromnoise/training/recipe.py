@@ -147,7 +147,8 @@ class VAEStage(Config):
 
     ``perceptual`` weighs early features of a network that looks at pictures, ``equivariance`` asks that a smaller
     latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it began (see ``Recipe.start_from``), so
-    that a U-Net trained with it stays right.
+    that a U-Net trained with it stays right. ``whiten`` gives every channel of the latents zero mean and unit variance
+    before the U-Net learns from them.
     """
 
     model: VAEConfig = field(default_factory=VAEConfig)
@@ -158,6 +159,7 @@ class VAEStage(Config):
     perceptual: float = 0.0
     equivariance: float = 0.0
     decoder_only: bool = False
+    whiten: bool = True
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(learning_rate=1e-3))
 
 

@@ -11,8 +11,10 @@ import copy
 import functools
 import hashlib
 import json
+import math
 import os
 import platform
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,9 @@ from fromnoise.training.tasks.vae import VAETask
 TASKS = ("clip", "vae", "diffusion")
 
 
-def train(recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = TASKS) -> Path:
+def train(
+    recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = TASKS, minutes: float = math.inf
+) -> Path:
     """Train the recipe's networks one after the other, or go on where an earlier call was stopped.
 
     Args:
@@ -54,16 +58,19 @@ def train(recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = 
         data: a folder of captioned pictures, a packed file, or "starter".
         out: the run's folder.
         tasks: which tasks to run; later ones need the earlier ones' results in ``out``.
+        minutes: how long to train at most; the same call goes on from there.
 
     Returns:
         The folder of the finished model (``out/model``).
 
     Raises:
         UserError: unusable data, a run of another recipe in ``out``, a loss that is not a number, a full disk.
+        Paused: the minutes are over.
     """
+    deadline = time.monotonic() + 60 * minutes
     if not recipe.start_from:
         check_earlier(out, tasks)
-    run = Run(recipe, data, out)
+    run = Run(recipe, data, out, deadline)
     for name in TASKS:
         if name in tasks:
             getattr(run, f"train_{name}")()
@@ -73,10 +80,10 @@ def train(recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = 
 class Run:
     """The state of one run's folder: what is loaded, what is already trained."""
 
-    def __init__(self, recipe: Recipe, data: Path | str, out: Path) -> None:
+    def __init__(self, recipe: Recipe, data: Path | str, out: Path, deadline: float = math.inf) -> None:
         keep_freed_memory()
         self.console = Console(stderr=True)
-        self.recipe, self.out, self.data = recipe, out, str(data)
+        self.recipe, self.out, self.data, self.deadline = recipe, out, str(data), deadline
         self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
         self.train_set, self.held_out = self._pictures()
@@ -126,7 +133,7 @@ class Run:
 
     def _train(self, task: Task, on_save: Hook | None = None) -> nn.Module:
         folder = self.out / task.name
-        trainer = Trainer(task, folder, self.recipe.seed, self.accelerator, on_save)
+        trainer = Trainer(task, folder, self.recipe.seed, self.accelerator, on_save, self.deadline)
         return trainer.averaged() if trainer.clock.done else trainer.run()
 
     def _finished(self, name: str) -> Any:
@@ -175,7 +182,7 @@ class Run:
         stamp = f"pictures {self._fingerprint}, vae step {found.facts['step'] if found else 0}"
         if not (file.exists() and stamp_of(file) == stamp):
             # An encoder that is taken as it is has been whitened for the U-Net that comes with it.
-            whiten = found is not None and not self.recipe.vae.decoder_only
+            whiten = self.recipe.vae.whiten and found is not None and not self.recipe.vae.decoder_only
             write_latents(file, stamp, vae, self.train_set.images, self.compute, whiten)
         stored = load_file(file, device=str(self.device))
         vae.whiten_(stored["mean"], stored["std"])
