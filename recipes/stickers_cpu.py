@@ -43,8 +43,8 @@ def recipe() -> Recipe:
         name="stickers-64",
         data=DataConfig(pixels=64, styles=STYLES, groups=GROUPS, scenes=3_000, captions=CaptionMix(article=0.15)),
         clip=ClipStage(
-            vocabulary=4096,
-            text=TextConfig(width=192, layers=5, heads=3, context=32),
+            vocabulary=16_384,
+            text=TextConfig(width=192, layers=4, heads=3, context=32),
             image=ImageConfig(pixels=64, patch=8, width=192, layers=3, heads=3),
             projection=192,
             meanings="data/meanings.safetensors",

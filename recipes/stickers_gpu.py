@@ -42,8 +42,8 @@ def recipe() -> Recipe:
         name="stickers-128",
         data=DataConfig(pixels=128, styles=STYLES, groups=GROUPS, scenes=6_000, captions=CaptionMix(article=0.15)),
         clip=ClipStage(
-            vocabulary=4096,
-            text=TextConfig(width=192, layers=5, heads=3, context=32),
+            vocabulary=16_384,
+            text=TextConfig(width=192, layers=4, heads=3, context=32),
             image=ImageConfig(pixels=128, patch=16, width=192, layers=4, heads=3),
             projection=192,
             meanings="data/meanings.safetensors",

@@ -8,13 +8,19 @@ does not have begins as the identity (its branches add nothing at first, as in R
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from fromnoise.errors import UserError
+from fromnoise.models.clip.text_tower import TextTower
+from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.clip.transformer import Block
 
-LEAST = 0.5  # share of the weights that must fit; below it there is little to begin with
+LEAST = 0.3  # share of the weights that must fit; below it there is little to begin with
 
 
 @torch.no_grad()
@@ -55,3 +61,37 @@ def _silence(network: nn.Module, fitted: set[str]) -> None:
             for branch in (block.attention.out, block.down):
                 nn.init.zeros_(branch.weight)
                 nn.init.zeros_(branch.bias)
+
+
+@dataclass(frozen=True, eq=False)
+class Keeper:
+    """Keeps a text tower close to the one that the U-Net is used to, though tokens and depth may differ.
+
+    Attributes:
+        tokenizer, tower: those of the model that the run began with, the tower frozen and in the compute format.
+        own: the run's tokenizer.
+        styles: those the old tower knows; captions of others teach nothing.
+    """
+
+    tokenizer: Tokenizer
+    tower: TextTower
+    own: Tokenizer
+    styles: tuple[str, ...]
+
+    def loss(self, network: Any, texts: list[str]) -> Tensor:
+        """Mean squared difference of the states after both prompts have ended, a scalar.
+
+        Those are most of what the U-Net attends to, and each of them has read the whole prompt.
+        """
+        known = [t for t in texts if not t.endswith(" style") or t.endswith(tuple(f"{s} style" for s in self.styles))]
+        if not known:
+            return network.text.norm_out.weight.sum() * 0  # type: ignore[no-any-return]
+        device = next(self.tower.parameters()).device
+        old, new = (words.encode(known).to(device) for words in (self.tokenizer, self.own))
+        with torch.no_grad():
+            wanted = self.tower(old).tokens.float()
+        said = network.text(new).tokens.float()
+        pairs = ((old, self.tokenizer), (new, self.own))
+        ends = torch.maximum(*((ids == words.eos_id).int().argmax(1) for ids, words in pairs))
+        after = torch.arange(old.shape[1], device=device)[None] >= ends[:, None]
+        return F.mse_loss(said[after], wanted[after])

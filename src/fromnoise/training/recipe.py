@@ -128,6 +128,8 @@ class ClipStage(Config):
         meanings: a file of ``fromnoise data meanings`` that teaches words without pictures; "" for none.
         meaning_weight: of those lessons beside CLIP's own loss.
         meaning_batch: phrases per step.
+        keep: how strongly the text tower is held to what the one of ``Recipe.start_from`` says, so that its U-Net goes
+            on understanding; 0 lets it go.
         loop: how it is trained.
     """
 
@@ -138,6 +140,7 @@ class ClipStage(Config):
     meanings: str = ""
     meaning_weight: float = 5.0
     meaning_batch: int = 256
+    keep: float = 0.0
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=128, learning_rate=1e-3))
 
 

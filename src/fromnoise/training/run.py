@@ -25,6 +25,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from fromnoise.data.captions import CaptionSampler, may_mirror, sampling_weights
+from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.data.scenes import scenes
 from fromnoise.diffusion.schedule import ScheduleConfig
@@ -33,12 +34,13 @@ from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system import TextToImage
 from fromnoise.training import checkpoint, precision
-from fromnoise.training.beginning import begin_with
+from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock, seeded
+from fromnoise.training.lessons import sow
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import Recipe
-from fromnoise.training.run_data import all_words, caption, joined, stamp_of, thinned, write_latents
+from fromnoise.training.run_data import all_words, caption, joined, stamp_of, taught_words, thinned, write_latents
 from fromnoise.training.run_folder import accelerator, check_earlier, check_same, locked, write
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
@@ -105,6 +107,9 @@ class Run:
         task = CLIPTask(
             self.recipe.clip, (self.train_set, self.held_out), words, network, self.compute, self.recipe.seed
         )
+        if self.base is not None and self.recipe.clip.keep:
+            tower = self._compute(copy.deepcopy(self.base.text_tower)).eval().requires_grad_(False)
+            task.keeper = Keeper(self.base.tokenizer, tower, self.tokenizer, self.base.styles)
         self._train(task)
 
     def train_vae(self) -> None:
@@ -170,6 +175,8 @@ class Run:
             network = config.build()
         if self.base is not None:
             begin_with(network, {"clip": self.base.clip, "vae": self.base.vae, "diffusion": self.base.unet}[name], name)
+        if name == "clip" and self.recipe.clip.meanings:
+            sow(network.text.token, self.tokenizer, Meanings.load(Path(self.recipe.clip.meanings)))
         return network
 
     def _compute(self, network: Any) -> Any:
@@ -230,12 +237,11 @@ class Run:
         folder = self.out / "tokenizer"
         if not folder.exists():
             stage = self.recipe.clip
-            words = all_words(self.train_set)
-            tokenizer = (
-                Tokenizer.train(words, stage.vocabulary, stage.text.context)
-                if self.base is None
-                else self.base.tokenizer
-            )
+            if self.base is not None and self.base.tokenizer.vocab_size == stage.vocabulary:
+                tokenizer = self.base.tokenizer
+            else:
+                words = [*all_words(self.train_set), *taught_words(stage.meanings)]
+                tokenizer = Tokenizer.train(words, stage.vocabulary, stage.text.context)
             draft = folder.with_name("tokenizer.tmp")
             tokenizer.save(draft)
             os.replace(draft, folder)

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
 from fromnoise.training.tasks.base import Compute
@@ -25,6 +26,15 @@ def caption(record: Record) -> str:
 def all_words(pictures: PictureSet) -> list[str]:
     """Every text the model may hear, to train the tokenizer on."""
     return [t for r in pictures.records for t in (caption(r), *r.keywords, *r.alt, *r.colours)]
+
+
+def taught_words(meanings: str) -> list[str]:
+    """Phrases of a file of meanings for the tokenizer to learn, the common ones several times; "" gives none."""
+    if not meanings:
+        return []
+    table = Meanings.load(Path(meanings))
+    times = [max(1, round(4 * weight * weight)) for weight in table.weights.tolist()]
+    return [phrase for phrase, count in zip(table.phrases, times, strict=True) for _ in range(count)]
 
 
 def thinned(pictures: PictureSet, most: int) -> PictureSet:

@@ -19,6 +19,7 @@ from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
 from fromnoise.models.clip.clip import CLIP, clip_loss
 from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.training.beginning import Keeper
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.lessons import Lessons, teachable
 from fromnoise.training.recipe import ClipStage
@@ -57,16 +58,21 @@ class CLIPTask(Task):
         self.stage, self.lessons = stage, self._lessons(stage)
         if self.lessons is not None:
             network.add_module("meaning", self.lessons.head(network.config.text.width, compute.dtype))
+            network.text.token.requires_grad_(False)  # what a word means is known, and not to be forgotten
+        self.keeper: Keeper | None = None
 
     def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures [B,3,P,P], token ids [B,L] and soft targets [B,B]."""
-        indices = self.order.indices(clock)
-        rng = clock.generator("captions")
-        texts = [self.captions(i, rng) or self.train_set.records[i].text for i in indices.tolist()]
+        indices, texts = self._captions(clock)
         pictures = from_bytes(self.images[indices.to(self.compute.device)])
         shift = torch.randint(-3, 4, (2,), generator=clock.generator("shift")).tolist()
         pictures = torch.roll(pictures, shift, (2, 3))  # a white border makes rolling a shift
         return pictures, self.tokenizer.encode(texts).to(self.compute.device), self._targets(texts)
+
+    def _captions(self, clock: Clock) -> tuple[Tensor, list[str]]:
+        """The pictures of a step and what is said about them."""
+        indices, rng = self.order.indices(clock), clock.generator("captions")
+        return indices, [self.captions(i, rng) or self.train_set.records[i].text for i in indices.tolist()]
 
     def losses(self, batch: tuple[Tensor, Tensor, Tensor], clock: Clock) -> Losses:
         """Contrastive loss with soft targets; ``floor`` is the least it can be (the targets' entropy)."""
@@ -75,15 +81,13 @@ class CLIPTask(Task):
         image, text = self.network.embed_image(pictures).float(), self.network.embed_text(ids).float()
         loss = clip_loss(image, text, self.network.logit_scale.float(), targets)
         floor = -torch.special.xlogy(targets, targets).sum(1).mean()
-        if self.lessons is None:
-            return {"loss": loss, "floor": floor}
-        meaning = self.lessons.loss(self.network, self.lessons.batch(clock))
-        return {
-            "loss": loss + self.stage.meaning_weight * meaning,
-            "floor": floor,
-            "contrast": loss,
-            "meaning": meaning,
-        }
+        parts: Losses = {}
+        if self.lessons is not None:
+            parts["meaning"] = self.lessons.loss(self.network, self.lessons.batch(clock))
+        if self.keeper is not None:
+            parts["keep"] = self.keeper.loss(self.network, self._captions(clock)[1])
+        total = loss + self.stage.meaning_weight * parts.get("meaning", 0) + self.stage.keep * parts.get("keep", 0)
+        return {"loss": total, "floor": floor, "contrast": loss, **parts}
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
