@@ -14,9 +14,9 @@ from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.vae import VAEConfig
-from fromnoise.training.beginning import begin_with
+from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock
-from fromnoise.training.lessons import Lessons, teachable
+from fromnoise.training.lessons import Lessons, sow, teachable
 
 TEXT = TextConfig(vocab_size=600, width=32, layers=2, heads=2, context=32)
 SIZES = CLIPConfig(TEXT, ImageConfig(pixels=32, patch=8, width=32, layers=1, heads=2), projection=24)
@@ -98,3 +98,59 @@ def test_phrases_that_do_not_fit_are_left_out(lessons: Lessons) -> None:
     assert kept.phrases == ("cat", "house")
     assert kept.weights.tolist() == [1.0, 3.0]
     assert torch.equal(kept.vectors, long.vectors[[0, 2]])
+
+
+def test_sown_embeddings_lie_as_the_meanings_do() -> None:
+    torch.manual_seed(0)
+    phrases = ("cat", "tomcat", "house", "blue house")
+    tokenizer = Tokenizer.train(phrases * 5, vocab_size=600, context=12)
+    vectors = torch.nn.functional.normalize(torch.randn(4, 16), dim=1)
+    vectors[1] = torch.nn.functional.normalize(vectors[0] + 0.3 * vectors[1], dim=0)
+    embedding = torch.nn.Embedding(tokenizer.vocab_size, 16)
+    before = embedding.weight.clone()
+    assert sow(embedding, tokenizer, Meanings(phrases, vectors, torch.ones(4))) == 3
+    table = embedding.weight.detach()
+    torch.testing.assert_close(table.norm(dim=1), torch.ones(tokenizer.vocab_size))
+    ids = [int(tokenizer.encode([word])[0, 1]) for word in ("cat", "tomcat", "house")]
+    centred = torch.nn.functional.normalize(vectors - vectors.mean(0), dim=1)[:3]
+    torch.testing.assert_close(table[ids] @ table[ids].T, centred @ centred.T, atol=2e-3, rtol=0)
+    others = [i for i in range(tokenizer.vocab_size) if i not in ids]
+    torch.testing.assert_close(table[others], torch.nn.functional.normalize(before[others], dim=1))
+
+
+def test_sowing_pads_where_there_are_fewer_directions_than_the_tower_is_wide() -> None:
+    tokenizer = Tokenizer.train(["cat", "house"] * 5, vocab_size=600, context=12)
+    embedding = torch.nn.Embedding(tokenizer.vocab_size, 32)
+    assert sow(embedding, tokenizer, Meanings(("cat", "house"), torch.eye(2).half(), torch.ones(2))) == 2
+    cat = embedding.weight[int(tokenizer.encode(["cat"])[0, 1])]
+    assert not cat[2:].any()
+
+
+def test_keeping_is_no_loss_for_the_same_tower_and_asks_only_about_known_styles() -> None:
+    tokenizer = Tokenizer.train(["red cat, noto style", "blue house"] * 3, vocab_size=600, context=32)
+    sizes = replace(SIZES, text=replace(TEXT, vocab_size=tokenizer.vocab_size, eos_token_id=tokenizer.eos_id))
+    known = sizes.build()
+    other = sizes.build()
+    keeper = Keeper(tokenizer, known.text.eval(), tokenizer, ("noto",))
+    assert keeper.loss(known, ["red cat, noto style", "a house"]).item() == 0
+    assert keeper.loss(other, ["red cat, noto style", "a house"]).item() > 0.1
+    assert keeper.loss(other, ["red cat, twemoji style"]).item() == 0
+    both = keeper.loss(other, ["a house", "red cat, twemoji style"])
+    torch.testing.assert_close(both, keeper.loss(other, ["a house"]))
+
+
+def test_keeping_compares_where_both_prompts_have_ended() -> None:
+    """Another tokenizer cuts a prompt into other pieces: only the states after both ends are held together."""
+    texts = ["red cat", "blue house"]
+    fine = Tokenizer.train(texts, vocab_size=520, context=16)
+    coarse = Tokenizer.train(texts * 50, vocab_size=600, context=16)
+    assert fine.count("blue house") > coarse.count("blue house")
+    towers = [replace(TEXT, vocab_size=t.vocab_size, context=16, eos_token_id=t.eos_id).build() for t in (fine, coarse)]
+    keeper = Keeper(fine, towers[0], coarse, ())
+    network = torch.nn.Module()
+    network.text = towers[1]
+    end = fine.count("blue house") + 1
+    old, new = (
+        tower(words.encode(["blue house"])).tokens[0, end:] for words, tower in ((fine, towers[0]), (coarse, towers[1]))
+    )
+    torch.testing.assert_close(keeper.loss(network, ["blue house"]), (old - new).square().mean())
