@@ -18,16 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from rich.console import Console
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import nn
 
 from fromnoise.data.captions import CaptionSampler, may_mirror, sampling_weights
-from fromnoise.data.pictures import PictureSet, Record, load_folder
+from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.errors import UserError, missing_packages
+from fromnoise.errors import UserError
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system import TextToImage
@@ -36,10 +34,12 @@ from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import Recipe
+from fromnoise.training.run_data import all_words, caption, stamp_of, thinned, write_latents
+from fromnoise.training.run_folder import accelerator, check_earlier, check_same, locked, write
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
 from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask, Latents
-from fromnoise.training.tasks.vae import VAETask, encode_all
+from fromnoise.training.tasks.vae import VAETask
 
 TASKS = ("clip", "vae", "diffusion")
 
@@ -59,7 +59,7 @@ def train(recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = 
     Raises:
         UserError: unusable data, a run of another recipe in ``out``, a loss that is not a number, a full disk.
     """
-    _check_earlier(out, tasks)
+    check_earlier(out, tasks)
     run = Run(recipe, data, out)
     for name in TASKS:
         if name in tasks:
@@ -78,9 +78,9 @@ class Run:
         self.train_set, self.held_out = self._pictures()
         self._check_same_run()
         out.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(out)
+        self._lock = locked(out)
         torch.set_num_threads(recipe.threads or len(os.sched_getaffinity(0)))
-        self.accelerator = _accelerator(out)
+        self.accelerator = accelerator(out)
         self.device: torch.device = self.accelerator.device
         self.choice = self._format()
         self.tokenizer = self._tokenizer()
@@ -163,8 +163,8 @@ class Run:
         file = self.out / "latents.safetensors"
         found, _ = checkpoint.newest(self.out / "vae")
         stamp = f"pictures {self._fingerprint}, vae step {found.facts['step'] if found else 0}"
-        if not (file.exists() and _stamp(file) == stamp):
-            _write_latents(file, stamp, vae, self.train_set.images, self.compute)
+        if not (file.exists() and stamp_of(file) == stamp):
+            write_latents(file, stamp, vae, self.train_set.images, self.compute)
         stored = load_file(file, device=str(self.device))
         vae.whiten_(stored["mean"], stored["std"])
         records = self.train_set.records
@@ -198,7 +198,7 @@ class Run:
         if not train_set.records:
             raise UserError(f"{self.data} has no usable training pictures with the recipe's styles and groups")
         if d.limit:
-            train_set = _thinned(train_set, d.limit)
+            train_set = thinned(train_set, d.limit)
         self.console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
         return train_set, held_out
 
@@ -206,7 +206,7 @@ class Run:
         folder = self.out / "tokenizer"
         if not folder.exists():
             tokenizer = Tokenizer.train(
-                _words(self.train_set), self.recipe.clip.vocabulary, self.recipe.clip.text.context
+                all_words(self.train_set), self.recipe.clip.vocabulary, self.recipe.clip.text.context
             )
             draft = folder.with_name("tokenizer.tmp")
             tokenizer.save(draft)
@@ -220,7 +220,7 @@ class Run:
             raise UserError(f"{self.out} holds something that is not a training run; use a new --out")
         if file.exists():
             stored = json.loads(file.read_text())
-            _check_same(Recipe.from_dict(stored["recipe"]), self.recipe, self.out)
+            check_same(Recipe.from_dict(stored["recipe"]), self.recipe, self.out)
             if stored.get("pictures", self._fingerprint) != self._fingerprint:
                 raise UserError(f"{self.out} was started with other pictures ({stored['data']}); use a new --out")
 
@@ -244,7 +244,7 @@ class Run:
             why = choice.reason
         facts = {"dtype": str(choice.dtype).removeprefix("torch."), "channels_last": choice.channels_last, "why": why}
         about = {"data": self.data, "pictures": self._fingerprint, "recipe": self.recipe.to_dict()}
-        _write(file, json.dumps({**facts, **about}))
+        write(file, json.dumps({**facts, **about}))
         self.console.print(f"training in {choice.name}: {choice.reason}", highlight=False)
         self.compute = Compute(
             self.device, choice.dtype, torch.channels_last if choice.channels_last else torch.contiguous_format
@@ -256,86 +256,3 @@ class Run:
         records = self.train_set.records
         chosen = torch.randperm(len(records), generator=seeded("cpu", "prompts"))[:16].tolist()
         return tuple(caption(records[i]) for i in chosen)
-
-
-def caption(record: Record) -> str:
-    """The full caption of a picture: what it shows and its style."""
-    return f"{record.text}, {record.style} style" if record.style else record.text
-
-
-def _words(pictures: PictureSet) -> list[str]:
-    """Every text the model may hear, to train the tokenizer on."""
-    return [t for r in pictures.records for t in (caption(r), *r.keywords, *r.alt, *r.colours)]
-
-
-def _write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute) -> None:
-    plain = encode_all(vae, images, compute)
-    mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
-    mirrored = encode_all(vae, images.flip(3), compute)
-    white = {
-        name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))
-    }
-    draft = file.with_name(file.name + ".tmp")
-    tensors = {**white, "mean": mean, "std": std}
-    save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
-    os.replace(draft, file)
-
-
-def _thinned(pictures: PictureSet, most: int) -> PictureSet:
-    """At most ``most`` of the pictures, spread over all of them."""
-    if len(pictures.records) <= most:
-        return pictures
-    chosen = [i * len(pictures.records) // most for i in range(most)]
-    return PictureSet(pictures.images[chosen], [pictures.records[i] for i in chosen], pictures.quarantine)
-
-
-def _stamp(file: Path) -> str:
-    with safe_open(file, "pt") as stored:
-        return str((stored.metadata() or {}).get("stamp"))
-
-
-def _check_earlier(out: Path, tasks: tuple[str, ...]) -> None:
-    """Refuse to train the U-Net where what it needs is neither there nor asked for."""
-    for name in ("clip", "vae") if "diffusion" in tasks else ():
-        if name not in tasks and not list((out / name).glob("step-*")):
-            raise UserError(f"{out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
-
-
-def _check_same(before: Recipe, now: Recipe, out: Path) -> None:
-    """A run may go on with more pictures or other intervals, never with another network or other data."""
-    for name, a, b in (
-        ("seed", before.seed, now.seed),
-        ("data", before.data, now.data),
-        ("clip", replace(before.clip, loop=now.clip.loop), now.clip),
-        ("vae.model", before.vae.model, now.vae.model),
-        ("diffusion.model", before.diffusion.model, now.diffusion.model),
-    ):
-        if a != b:
-            raise UserError(f"{out} was started with another '{name}'; give the same settings or a new --out")
-
-
-def _locked(out: Path) -> FileLock:
-    """Keep a second training out of the folder for as long as this process lives."""
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"another training is writing to {out}; stop it first, or use a new --out") from None
-    return lock
-
-
-def _accelerator(out: Path) -> Any:
-    """Device choice and TensorBoard curves, through Hugging Face accelerate."""
-    try:
-        from accelerate import Accelerator
-    except ImportError as error:
-        raise missing_packages("training needs more packages", "train") from error
-    accelerator = Accelerator(log_with="tensorboard", project_dir=out / "curves")
-    accelerator.init_trackers("fromnoise")
-    return accelerator
-
-
-def _write(file: Path, text: str) -> None:
-    draft = file.with_name(file.name + ".tmp")
-    draft.write_text(text + "\n")
-    os.replace(draft, file)

@@ -1,0 +1,54 @@
+"""What a run makes of its pictures: captions, words for the tokenizer, latents in a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fromnoise.data.pictures import PictureSet
+from fromnoise.data.record import Record
+from fromnoise.training.tasks.base import Compute
+from fromnoise.training.tasks.vae import encode_all
+
+
+def caption(record: Record) -> str:
+    """The full caption of a picture: what it shows and its style."""
+    return f"{record.text}, {record.style} style" if record.style else record.text
+
+
+def all_words(pictures: PictureSet) -> list[str]:
+    """Every text the model may hear, to train the tokenizer on."""
+    return [t for r in pictures.records for t in (caption(r), *r.keywords, *r.alt, *r.colours)]
+
+
+def thinned(pictures: PictureSet, most: int) -> PictureSet:
+    """At most ``most`` of the pictures, spread over all of them."""
+    if len(pictures.records) <= most:
+        return pictures
+    chosen = [i * len(pictures.records) // most for i in range(most)]
+    return PictureSet(pictures.images[chosen], [pictures.records[i] for i in chosen], pictures.quarantine)
+
+
+def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute) -> None:
+    """Encode every picture and its mirror image, whitened, with the mean and deviation that whiten them."""
+    plain = encode_all(vae, images, compute)
+    mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
+    mirrored = encode_all(vae, images.flip(3), compute)
+    white = {
+        name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))
+    }
+    draft = file.with_name(file.name + ".tmp")
+    tensors = {**white, "mean": mean, "std": std}
+    save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
+    os.replace(draft, file)
+
+
+def stamp_of(file: Path) -> str:
+    """What a file of latents was made from."""
+    with safe_open(file, "pt") as stored:
+        return str((stored.metadata() or {}).get("stamp"))

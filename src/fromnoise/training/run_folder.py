@@ -1,0 +1,61 @@
+"""A run's folder: who may write to it, and whether it is what it should be."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from fromnoise.errors import UserError, missing_packages
+from fromnoise.training.recipe import Recipe
+
+
+def check_earlier(out: Path, tasks: tuple[str, ...]) -> None:
+    """Refuse to train the U-Net where what it needs is neither there nor asked for."""
+    for name in ("clip", "vae") if "diffusion" in tasks else ():
+        if name not in tasks and not list((out / name).glob("step-*")):
+            raise UserError(f"{out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
+
+
+def check_same(before: Recipe, now: Recipe, out: Path) -> None:
+    """A run may go on with more pictures or other intervals, never with another network or other data."""
+    for name, a, b in (
+        ("seed", before.seed, now.seed),
+        ("data", before.data, now.data),
+        ("clip", replace(before.clip, loop=now.clip.loop), now.clip),
+        ("vae.model", before.vae.model, now.vae.model),
+        ("diffusion.model", before.diffusion.model, now.diffusion.model),
+    ):
+        if a != b:
+            raise UserError(f"{out} was started with another '{name}'; give the same settings or a new --out")
+
+
+def locked(out: Path) -> FileLock:
+    """Keep a second training out of the folder for as long as this process lives."""
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"another training is writing to {out}; stop it first, or use a new --out") from None
+    return lock
+
+
+def accelerator(out: Path) -> Any:
+    """Device choice and TensorBoard curves, through Hugging Face accelerate."""
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise missing_packages("training needs more packages", "train") from error
+    accelerator = Accelerator(log_with="tensorboard", project_dir=out / "curves")
+    accelerator.init_trackers("fromnoise")
+    return accelerator
+
+
+def write(file: Path, text: str) -> None:
+    """Write a line of text, whole or not at all."""
+    draft = file.with_name(file.name + ".tmp")
+    draft.write_text(text + "\n")
+    os.replace(draft, file)
