@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
+from fromnoise.training.clock import seeded
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all
 
@@ -26,6 +28,12 @@ def all_words(pictures: PictureSet) -> list[str]:
     return [t for r in pictures.records for t in (caption(r), *r.keywords, *r.alt, *r.colours)]
 
 
+def some_prompts(records: list[Record]) -> tuple[str, ...]:
+    """Sixteen captions spread over the data, for the sample sheets."""
+    chosen = torch.randperm(len(records), generator=seeded("cpu", "prompts"))[:16].tolist()
+    return tuple(caption(records[i]) for i in chosen)
+
+
 def thinned(pictures: PictureSet, most: int) -> PictureSet:
     """At most ``most`` of the pictures, spread over all of them."""
     if len(pictures.records) <= most:
@@ -34,10 +42,21 @@ def thinned(pictures: PictureSet, most: int) -> PictureSet:
     return PictureSet(pictures.images[chosen], [pictures.records[i] for i in chosen], pictures.quarantine)
 
 
-def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute) -> None:
-    """Encode every picture and its mirror image, whitened, with the mean and deviation that whiten them."""
+def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute, whiten: bool = True) -> None:
+    """Encode every picture and its mirror image, whitened, with the mean and deviation that whiten them.
+
+    Args:
+        file: to write.
+        stamp: what they are made from, for :func:`stamp_of`.
+        vae: encodes.
+        images: uint8 [N,3,P,P].
+        compute: device.
+        whiten: or leave the latents as they are, because those of a finished model are white already.
+    """
     plain = encode_all(vae, images, compute)
     mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
+    if not whiten:
+        mean, std = torch.zeros_like(mean), torch.ones_like(std)
     mirrored = encode_all(vae, images.flip(3), compute)
     white = {
         name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))
