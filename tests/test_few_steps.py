@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fromnoise.cli import entry
+from fromnoise.cli.generate import _only_with_fast
 from fromnoise.errors import UserError
 from fromnoise.few_steps import save_few_steps, with_few_steps
 from fromnoise.generate import Request, complete, draw, one_by_one, walk_of
@@ -76,7 +76,7 @@ def test_diffusers_draws_the_same_picture(folder: Path, fast: TextToImage, steps
     ours = draw(fast, request).float()
     assert (ours - expected).abs().max() <= 1
     assert expected.std() > 5
-    plain = draw(TextToImage.load(folder), replace(complete(fast, request))).float()
+    plain = draw(TextToImage.load(folder), complete(fast, request)).float()
     assert (plain - expected).abs().max() > 5  # the difference is in the weights, not in the sampler
 
 
@@ -115,11 +115,11 @@ def test_a_request_takes_the_few_steps_and_no_guidance(fast: TextToImage) -> Non
 
 
 def test_a_picture_of_a_batch_is_the_picture_alone(fast: TextToImage) -> None:
-    request = Request(prompt="red apple", seed=3, count=5)
+    request = Request(prompt="red apple", seed=3, count=3)
     together = draw(fast, request)
     alone = torch.cat([draw(fast, one) for one in one_by_one(request)])
     assert torch.equal(together, alone)
-    assert len({picture.numpy().tobytes() for picture in alone}) == 5
+    assert len({picture.numpy().tobytes() for picture in alone}) == 3
 
 
 def test_the_hash_names_what_was_added_and_saving_keeps_it(folder: Path, fast: TextToImage, tmp_path: Path) -> None:
@@ -181,12 +181,9 @@ def test_fast_pictures_say_so_and_are_redrawn(run: Any, folder: Path, tiny_model
     code, said = run("generate", "--again", "a.png", "--model", tiny_model_folder, "--out", "c.png")
     assert code == 2
     assert "few_steps" in said
-    assert run(*wish, "--steps", 2, "--out", "two.png")[0] == 0
-    assert run(*wish[:-1], "--out", "slow.png")[0] == 0
-    assert not torch.equal(as_tensor(tmp_path / "a.png"), as_tensor(tmp_path / "two.png"))
-    assert not read_origin(tmp_path / "slow.png").fast
-    photo = ("generate", "blue house", "--image", "slow.png", "--model", folder, "--fast", "--out", "d.png")
+    photo = ("generate", "blue house", "--image", "a.png", "--model", folder, "--fast", "--steps", 2, "--out", "d.png")
     assert run(*photo)[0] == 0
+    assert read_origin(tmp_path / "d.png").request.steps == 2
 
 
 @pytest.mark.parametrize(
@@ -209,5 +206,6 @@ def test_what_fast_has_fixed_cannot_be_asked_for(
     assert not list(tmp_path.iterdir())
 
 
-def test_fast_with_guidance_off_is_what_it_is(run: Any, folder: Path) -> None:
-    assert run("generate", "x", "--model", folder, "--fast", "--guidance", 1, "--sampler", "lcm")[0] == 0
+def test_what_it_does_anyway_may_be_asked_for() -> None:
+    values = dict.fromkeys(("negative", "rescale", "interval", "spacing", "sigmas"))
+    _only_with_fast({**values, "guidance": 1.0, "sampler": "lcm", "steps": 8})
