@@ -158,13 +158,16 @@ def test_a_model_without_its_run_becomes_one_that_draws_fast(tiny_model_folder: 
 
 
 def test_another_models_distillation_is_not_gone_on_with(tiny_model_folder: Path, tmp_path: Path) -> None:
-    out = distill(tiny_model_folder, starter_path(), tmp_path / "run", SETTINGS)
+    short = {**SETTINGS, "distill.loop.pictures": "16"}
+    out = distill(tiny_model_folder, starter_path(), tmp_path / "run", short)
     model = TextToImage.load(out)
     with torch.no_grad():
         model.unet.conv_in.weight.add_(0.5)
     model.save(out)
+    with pytest.raises(UserError, match="started with another model"):
+        distill(tiny_model_folder, starter_path(), tmp_path / "run", short)
     with pytest.raises(UserError, match="distilled another model"):
-        distill(out, starter_path(), tmp_path / "run", SETTINGS)
+        distill(out, starter_path(), tmp_path / "run", short)
 
 
 def test_a_run_without_a_model_has_nothing_to_distil(tmp_path: Path) -> None:

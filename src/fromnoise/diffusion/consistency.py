@@ -31,9 +31,9 @@ def jump(x_t: Tensor, x0_hat: Tensor, t: Tensor) -> Tensor:
         x0_hat: the network's clean estimate there, [B,C,H,W].
         t: int64 [B].
     """
-    scaled = LCM.timestep_scaling * t.double()
+    scaled = LCM.timestep_scaling * t.to(x_t.dtype)
     spread = scaled**2 + SIGMA_DATA**2
-    skip, out = ((share.to(x_t.dtype)) for share in (SIGMA_DATA**2 / spread, scaled / spread.sqrt()))
+    skip, out = SIGMA_DATA**2 / spread, scaled / spread.sqrt()
     jumped = per_picture(skip, x_t) * x_t + per_picture(out, x_t) * x0_hat
     return torch.where(per_picture_mask(t < 0, x_t), x_t, jumped)
 

@@ -76,13 +76,15 @@ def keep(model: TextToImage, folder: Path, network: nn.Module) -> None:
 def recipe_for(model: TextToImage) -> Recipe:
     """The recipe that a model was trained with; for one that does not say, one that has its networks' sizes.
 
+    How it computed is left out: that was another machine.
+
     Raises:
         UserError: a kind of model that cannot be distilled.
     """
     _check_kind(model)
     stored = model.card.get("recipe")
     if isinstance(stored, dict):
-        return Recipe.from_dict(stored)
+        return replace(Recipe.from_dict(stored), precision="auto", threads=0)
     image = ImageConfig(pixels=model.pixels) if model.clip is None else model.clip.config.image
     return Recipe(
         name=str(model.card.get("name", "model")),

@@ -88,6 +88,8 @@ def distill(place: Path | str | None, data: Path | str, out: Path, settings: dic
     run = Run(recipe_for(model).with_overrides(settings), data, out)
     if not (out / "model").exists():
         model.save(out / "model", None)
+    elif TextToImage.load(out / "model").hash != model.hash:
+        raise UserError(f"{out} was started with another model; use a new --out")
     run.train_distill()
     return out / "model"
 
