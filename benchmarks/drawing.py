@@ -26,6 +26,7 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from rich.console import Console
 from rich.table import Table
 
+from fromnoise.few_steps import with_few_steps
 from fromnoise.generate import Request, draw
 from fromnoise.picture_file import to_image
 from fromnoise.system import TextToImage, find_model
@@ -42,9 +43,10 @@ pipe(sys.argv[2], **options).images[0].save(sys.argv[4])
 """
 
 
-def ours(folder: Path, request: Request, precision: str) -> Callable[[], None]:
-    """A function that draws a request's pictures and encodes them as PNG."""
-    model = TextToImage.load(folder).for_drawing(precision)
+def ours(folder: Path, request: Request, precision: str, fast: bool = False) -> Callable[[], None]:
+    """A function that draws a request's pictures and encodes them as PNG; ``fast``: in a few steps."""
+    loaded = TextToImage.load(folder)
+    model = (with_few_steps(loaded) if fast else loaded).for_drawing(precision)
 
     def call() -> None:
         for picture in draw(model, request):

@@ -35,6 +35,7 @@ KNOWN_PIPELINES = (
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 SCHEDULER = Path("scheduler") / "scheduler_config.json"
+FEW_STEPS = "few_steps"  # the folder of what draws in a few steps (:mod:`fromnoise.few_steps`)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
         clip=load_clip(folder / "clip", text_tower) if (folder / "clip").is_dir() else None,
         second=second,
         zero_empty=bool(index.get("force_zeros_for_empty_prompt", kind.startswith("StableDiffusionXL"))),
-        files=tuple(sorted(folder.glob("*/*.safetensors"))),
+        files=tuple(file for file in sorted(folder.glob("*/*.safetensors")) if file.parent.name != FEW_STEPS),
         stored=unet_files.dtype,
         said=said,
     )

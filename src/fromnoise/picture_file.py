@@ -42,6 +42,7 @@ class Origin(Config):
         loras: name and weight of each LoRA, as it was asked for.
         start: 12 hex digits of the picture and mask it started from; None when it began as noise.
         backend: what computed it.
+        fast: drawn in a few steps, with what lies in the model's ``few_steps/``.
     """
 
     request: Request
@@ -53,6 +54,7 @@ class Origin(Config):
     loras: tuple[str, ...] = ()
     start: str | None = None
     backend: str = "torch"
+    fast: bool = False
 
 
 def to_image(picture: Tensor) -> Image.Image:

@@ -7,6 +7,7 @@ model, how it was trained) is in ``fromnoise.json`` beside ``model_index.json``.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,7 +32,7 @@ from fromnoise.models.layers.packed import packed_copy, packed_in_place
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.bands import decode_any_size, is_wide
 from fromnoise.models.vae.vae import VAE
-from fromnoise.opening import DEFAULT_MODEL, SCHEDULER, find_model, open_file, open_folder
+from fromnoise.opening import DEFAULT_MODEL, FEW_STEPS, SCHEDULER, find_model, open_file, open_folder
 from fromnoise.picturewise import ExactBatches, PicturewiseDenoiser, is_large
 from fromnoise.texts import Reader, each_text, vector_of
 from fromnoise.weights.clip_layout import TEXT_WEIGHTS, equal_weights, save_clip, save_text
@@ -40,7 +41,7 @@ from fromnoise.weights.files import replaced_folder, write_json
 from fromnoise.weights.schedulers import Scheduler, scheduler_from_foreign, scheduler_to_foreign
 from fromnoise.weights.single_file_out import save_single
 
-__all__ = ["DEFAULT_MODEL", "Defaults", "TextToImage", "drawing_format", "find_model"]
+__all__ = ["DEFAULT_MODEL", "FEW_STEPS", "Defaults", "TextToImage", "drawing_format", "find_model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,7 @@ class TextToImage:
         files: the weights' files, of a model that was made elsewhere; its hash is theirs.
         stored: the number format of those files.
         scheduler: the ``scheduler_config.json`` of a model that was made elsewhere.
+        few_steps: the folder of what makes it draw in a few steps (:mod:`fromnoise.few_steps`), if it has that.
         note: what is different from what the makers of the model drew with, a sentence, or "".
     """
 
@@ -81,6 +83,7 @@ class TextToImage:
     files: tuple[Path, ...] = ()
     stored: torch.dtype = torch.float16
     scheduler: dict[str, Any] | None = None
+    few_steps: Path | None = None
     note: str = ""
 
     # --- drawing ---------------------------------------------------------------------------------------------
@@ -292,6 +295,8 @@ class TextToImage:
         if self.clip is not None:
             same = equal_weights(self.clip.text, self.text_tower)
             save_clip(self.clip, folder / "clip", dtype, folder / TEXT_WEIGHTS if same else None)
+        if self.few_steps is not None:
+            shutil.copytree(self.few_steps, folder / FEW_STEPS)
         if self.scheduler is None:
             write_facts(folder, self.styles, self.defaults, self.card)
 
@@ -325,6 +330,7 @@ class TextToImage:
             second=parts.second,
             zero_empty=parts.zero_empty,
             stored=parts.stored,
+            few_steps=path / FEW_STEPS if (path / FEW_STEPS).is_dir() else None,
         )
         if ours:
             styles, defaults, card = read_facts(path)

@@ -39,6 +39,7 @@ class Job:
     start: Start | None = None
     loras: tuple[str, ...] = ()
     backend: str = "torch"
+    fast: bool = False
 
 
 def draw_pictures(job: Job) -> list[Path]:
@@ -123,7 +124,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
         other = "was not made from another picture; leave out --image" if start[0] else "started from another picture"
         raise UserError(f"{picture} {other}" + ("" if start[0] else "; give it with --image, and its --mask"))
     place = opening.place if opening.place is not None else _shipped(origin.model, needed)
-    model = load(replace(opening, place=place, precision=origin.precision, backend=origin.backend))
+    model = load(replace(opening, place=place, precision=origin.precision, backend=origin.backend, fast=origin.fast))
     if model[1].hash != origin.model_hash:
         raise UserError(f"{needed}; this model is {model[0]} ({model[1].hash}). Give its folder with --model")
     file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
@@ -151,7 +152,8 @@ def _origin(request: Request, job: Job, index: int) -> Origin:
     name, model = job.model
     start = None if job.start is None else job.start.digest
     loras = tuple(text.rpartition("/")[2] for text in job.loras)
-    return Origin(request, name, model.hash, __version__, index, model.precision, loras, start, job.backend)
+    engine = (model.precision, loras, start, job.backend, job.fast)
+    return Origin(request, name, model.hash, __version__, index, *engine)
 
 
 def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fromnoise import __version__
-from fromnoise.cli import convert, data, evaluate, film, generate, info, restyle, sheet, train
+from fromnoise.cli import convert, data, distill, evaluate, film, generate, info, restyle, sheet, train
 from fromnoise.errors import UserError, one_line
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(restyle.restyle)
 app.command()(sheet.sheet)
 app.command()(convert.convert)
 app.command()(train.train)
+app.command()(distill.distill)
 app.command()(film.film)
 app.add_typer(data.app, name="data")
 app.command()(evaluate.evaluate)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 STRENGTH = 0.75  # of --image without --strength
+MOST_FAST = 8  # steps; typer should not wait for torch to say so
 
 
 def generate(
@@ -44,6 +45,7 @@ def generate(
     precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="A .png file; with --prompts a folder.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): from static to picture.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Draw in 4 steps, if the model has few_steps/.")] = False,
     prompts: Annotated[Path | None, typer.Option(help="A text file, one prompt a line; line i has seed + i.")] = None,
     free: Annotated[bool, typer.Option("--free", help="Draw without any prompt.")] = False,
     again: Annotated[Path | None, typer.Option(help="Redraw this picture exactly.")] = None,
@@ -57,6 +59,8 @@ def generate(
     from fromnoise.cli.opened import Opening
 
     _not_over_what_is_read(values)
+    if fast:
+        _only_with_fast(values)
     if again is not None:
         _only_with_again(values)
         drawing.redraw(again, Opening(model, tuple(lora or ()), prediction=prediction), out, (image, mask))
@@ -108,11 +112,11 @@ def _job(values: dict[str, Any], request: Any) -> Job:
     from fromnoise.cli.drawing import Job
     from fromnoise.cli.opened import Opening, load, opened_start
 
-    names = ("model", "lora", "precision", "prediction", "backend")
-    model, loras, precision, prediction, backend = (values[name] for name in names)
-    loaded = load(Opening(model, tuple(loras or ()), precision, prediction, backend))
+    names = ("model", "lora", "precision", "prediction", "backend", "fast")
+    model, loras, precision, prediction, backend, fast = (values[name] for name in names)
+    loaded = load(Opening(model, tuple(loras or ()), precision, prediction, backend, fast))
     request, start = opened_start(loaded[1], request, values["image"], values["mask"])
-    return Job(loaded, request, values["out"], values["film"], start, tuple(loras or ()), backend)
+    return Job(loaded, request, values["out"], values["film"], start, tuple(loras or ()), backend, fast)
 
 
 def _only_with_again(values: dict[str, Any]) -> None:
@@ -121,12 +125,24 @@ def _only_with_again(values: dict[str, Any]) -> None:
         "negative": "",
         "count": 1,
         "free": False,
+        "fast": False,
         "precision": "auto",
         "backend": "torch",
     }
     beside = ("again", "model", "out", "image", "mask", "lora", "prediction")
     if [k for k, v in values.items() if k not in beside and v != unset.get(k)]:
         raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")
+
+
+def _only_with_fast(values: dict[str, Any]) -> None:
+    """Refuse what the few steps have fixed: guidance is in the weights, levels and sampler go with them."""
+    fixed = ("guidance", "negative", "sampler", "rescale", "interval", "spacing", "sigmas")
+    same = {"guidance": 1.0, "sampler": "lcm"}
+    given = [f"--{name}" for name in fixed if values[name] not in (None, "", same.get(name))]
+    if given:
+        raise UserError(f"--fast has its guidance and its levels built in; leave out {', '.join(given)}, or --fast")
+    if values["steps"] is not None and not 1 <= values["steps"] <= MOST_FAST:
+        raise UserError(f"--fast draws in 1 to {MOST_FAST} steps (4 by default), not {values['steps']}")
 
 
 def _not_over_what_is_read(values: dict[str, Any]) -> None:

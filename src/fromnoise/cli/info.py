@@ -27,6 +27,8 @@ def info(model: Annotated[str | None, typer.Argument(help="A model: folder, file
     table.add_row("parameters", millions)
     table.add_row("styles", escape(", ".join(system.styles)) or "none")
     table.add_row("defaults", ", ".join(f"{k} {v}" for k, v in system.defaults.to_dict().items()))
+    if system.few_steps is not None:
+        table.add_row("few steps", "yes: generate --fast draws in 4")
     for key, value in system.card.items():
         if key != "name" and not isinstance(value, dict | list):  # recipes and sources are for programs
             table.add_row(

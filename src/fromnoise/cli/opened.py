@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fromnoise.cores import give_back_memory
 from fromnoise.errors import UserError, one_line
+from fromnoise.few_steps import with_few_steps
 from fromnoise.generate import Request, complete
 from fromnoise.start import Start, fitting_size, open_photo, start_from
 from fromnoise.system import DEFAULT_MODEL, TextToImage, drawing_format
@@ -23,6 +24,7 @@ class Opening:
         precision: "auto", "bf16", "fp32" to draw with, or "as stored", to be written again.
         prediction: "epsilon" or "v" for files that do not tell.
         backend: "torch", "openvino" or "openvino-int8": what computes.
+        fast: draw in a few steps, with what lies in the model's ``few_steps/``.
     """
 
     place: Path | str | None = None
@@ -30,6 +32,7 @@ class Opening:
     precision: str = "auto"
     prediction: str | None = None
     backend: str = "torch"
+    fast: bool = False
 
 
 def load(wanted: Opening) -> tuple[str, TextToImage]:
@@ -42,7 +45,7 @@ def load(wanted: Opening) -> tuple[str, TextToImage]:
     if model.note:
         print(one_line(f"note: {model.note}"), file=sys.stderr)
     name = str(model.card.get("name") or Path(wanted.place or DEFAULT_MODEL).resolve().name)
-    model = model.with_loras(loras)
+    model = with_few_steps(model, loras) if wanted.fast else model.with_loras(loras)
     if wanted.backend != "torch":
         from fromnoise import backends
 

@@ -27,6 +27,7 @@ def restyle(
     mask: Annotated[Path | None, typer.Option(help="White where the photo may change, black where not.")] = None,
     model: Annotated[str | None, typer.Option(help="A model: folder, file, name, or owner/name on the hub.")] = None,
     lora: Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Draw in 4 steps, if the model has few_steps/.")] = False,
     out: Annotated[Path | None, typer.Option(help="A .png file.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): on the way.")] = None,
 ) -> None:
@@ -36,4 +37,5 @@ def restyle(
     """
     wishes = {"strength": strength, "style": style, "count": count, "seed": seed, "steps": steps, "mask": mask}
     wishes |= {"guidance": guidance, "negative": negative, "sampler": sampler, "size": size, "model": model}
+    wishes |= {"fast": fast}
     generate(prompt, image=photo, lora=lora, out=out, film=film, **wishes)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ def train(
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, or 'starter'.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
-    tasks: Annotated[str, typer.Option(help="Which networks to train.")] = "clip,vae,diffusion",
+    tasks: Annotated[str, typer.Option(help="Which to train; distill draws in a few steps.")] = "clip,vae,diffusion",
     minutes: Annotated[float | None, typer.Option(help="Save and pause after so long.", min=0.01)] = None,
 ) -> None:
     """Train CLIP, VAE and U-Net, one after the other.
@@ -37,7 +37,7 @@ def train(
     chosen = tuple(part.strip() for part in tasks.split(",") if part.strip())
     if not chosen or set(chosen) - set(TASKS):
         raise UserError(f"--tasks takes some of {', '.join(TASKS)}, separated by commas; not '{tasks}'")
-    wanted = load_recipe(recipe).with_overrides(_overrides(set_ or []))
+    wanted = load_recipe(recipe).with_overrides(overrides(set_ or []))
     try:
         model = run(wanted, data, out, chosen, math.inf if minutes is None else minutes)
     except Paused as pause:
@@ -74,7 +74,12 @@ def _recipe_file(name: str) -> Path:
     raise UserError(f"there is no recipe '{name}'; known: {', '.join(known) or 'none here'}, or the path of a .py file")
 
 
-def _overrides(settings: list[str]) -> dict[str, str]:
+def overrides(settings: list[str]) -> dict[str, str]:
+    """The settings of ``--set``, by dotted names.
+
+    Raises:
+        UserError: one without a value.
+    """
     for setting in settings:
         if "=" not in setting:
             raise UserError(f"--set needs name=value, e.g. diffusion.loop.batch=32; not '{setting}'")

@@ -36,7 +36,7 @@ class PathConfig(Config):
     """How a walk is laid out. The defaults are the walk that our own models are drawn with.
 
     Attributes:
-        spacing: "trailing", "leading" or "linspace" in t as diffusers names them, or "log_snr".
+        spacing: "trailing", "leading" or "linspace" in t as diffusers names them, "log_snr" or "distilled".
         offset: added to the times of "leading" (diffusers' steps_offset).
         sigmas: "", or how s falls instead: "karras", "exponential" or "beta".
         final: where the walk ends: "zero", fully clean, or "sigma_min", at the schedule's first level.
@@ -217,7 +217,7 @@ def whole(t: float) -> float:
 def _times(schedule: NoiseSchedule, family: str, n: int, config: PathConfig) -> list[float]:
     """Where spacing puts n steps. DPM-Solver and UniPC cut leading and linspace into n + 1 parts, others into n."""
     top = schedule.steps - 1
-    if family == "lcm":
+    if family == "lcm" and config.spacing != "distilled":
         return _lcm_times(schedule, n, config.original_steps)
     if config.spacing == "leading":
         extra = 1 if family in ("dpm", "unipc") else 0

@@ -21,10 +21,13 @@ from torch import Tensor
 from fromnoise.config import Config
 from fromnoise.errors import UserError
 
-Spacing = Literal["trailing", "log_snr", "linspace", "leading"]
+Spacing = Literal["trailing", "log_snr", "linspace", "leading", "distilled"]
 Kind = Literal["scaled_linear", "linear", "squaredcos_cap_v2", "flow"]
-SPACINGS: tuple[Spacing, ...] = ("trailing", "log_snr", "linspace", "leading")
+SPACINGS: tuple[Spacing, ...] = ("trailing", "log_snr", "linspace", "leading", "distilled")
 LOG_SNR_RANGE = (-4.0, 3.7)  # where "log_snr" spacing puts its steps after pure noise
+DISTILLED_RANGE = (-2.0, 2.3)  # and "distilled": where a jump to the picture still changes what it shows
+DISTILLED_LEVELS = 50  # how many trailing levels a model that draws in a few steps was taught on
+MOST_DISTILLED = 8  # steps; from about 20 on two would meet on one level, and ordinary sampling is better there
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,8 @@ class NoiseSchedule:
 
         "trailing" is equal steps in t from T-1 down (Lin et al. 2023, table 2); "log_snr" is T-1 and then equal steps
         in log-SNR from -4 to 3.7, which spends fewer steps on levels where nothing is decided; "linspace" and
-        "leading" are as diffusers names them ("leading" does not start at pure noise: for comparison only).
+        "leading" are as diffusers names them ("leading" does not start at pure noise: for comparison only);
+        "distilled" is for a model taught to draw in a few steps.
 
         Raises:
             UserError: n outside 1..T or an unknown spacing.
@@ -202,6 +206,8 @@ class NoiseSchedule:
         if spacing == "trailing":
             times = np.arange(self.steps, 0, -self.steps / n).round() - 1  # diffusers' words: halves round as theirs
             return [int(t) for t in times[:n]]
+        if spacing == "distilled":
+            return self._distilled_timesteps(n)
         if spacing == "linspace":
             return [int(t) for t in np.linspace(0, self.steps - 1, n).round()[::-1]]
         if spacing == "leading":
@@ -216,6 +222,20 @@ class NoiseSchedule:
         for i in range(1, n):  # then, where T-1 is in the way, back towards clean
             times[i] = min(times[i], times[i - 1] - 1)
         return times
+
+    def _distilled_timesteps(self, n: int) -> list[int]:
+        """T-1, then the middles of n - 1 equal parts of log-SNR, each on the nearest level of the lessons.
+
+        Four steps: 999, 519, 319, 139. LCM's own choice, equal steps in t, is 999, 759, 499, 259: at 759 the picture is
+        thrown back into almost pure noise, which wastes a step (docs/few_steps.md has the figures).
+        """
+        if n > MOST_DISTILLED or self.steps % DISTILLED_LEVELS:
+            raise UserError(f"spacing 'distilled' is for 1…{MOST_DISTILLED} steps of a model taught to, not {n}")
+        low, high = DISTILLED_RANGE
+        parts = torch.arange(n - 1, dtype=torch.float64) + 0.5
+        near = self.nearest(low + (high - low) * parts / max(n - 1, 1))
+        stride = self.steps // DISTILLED_LEVELS
+        return [self.steps - 1, *(((near + 1) / stride).round().long() * stride - 1).tolist()]
 
     def aim(self, t: float, t_next: float) -> tuple[float, float]:
         """(alpha, sigma) that a step from t to t_next aims at: those of t_next, unless a path says otherwise."""

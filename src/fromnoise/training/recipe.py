@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fromnoise.config import Config
 from fromnoise.data.captions import CaptionMix
 from fromnoise.diffusion.loss import TimeMix
+from fromnoise.diffusion.schedule import MOST_DISTILLED
 from fromnoise.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
@@ -195,8 +196,50 @@ class DiffusionStage(Config):
 
 
 @dataclass(frozen=True)
+class DistillStage(Config):
+    """Drawing in a few steps: what is baked into the weights, and the training of their difference.
+
+    Attributes:
+        rank: of the LoRA; the size of its file grows with it.
+        guidance, interval, rescale: the guidance that is baked in, as ``Request`` has it; None: the model's own.
+        huber: where the loss turns from squares to absolute values.
+        plain: weight of the ordinary loss of diffusion, which keeps the network on real pictures.
+        mirror: as in ``DiffusionStage``.
+        prompts: are drawn for the sample sheets; empty takes captions from the data.
+        steps: of the pictures on the sheets.
+    """
+
+    rank: int = 32
+    guidance: float | None = None
+    interval: tuple[int, int] | None = None
+    rescale: float | None = None
+    huber: float = 0.001
+    plain: float = 0.1
+    mirror: float = 0.15
+    prompts: tuple[str, ...] = ()
+    steps: int = 4
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            pictures=64_000, batch=32, learning_rate=1e-3, warmup=3_200, weight_decay=0.0, ema=0.99
+        )
+    )
+
+    def __post_init__(self) -> None:
+        wishes: Wishes = (
+            ("rank", 1 <= self.rank <= 1024, "1…1024"),
+            ("guidance", self.guidance is None or 0 <= self.guidance <= 100, "0…100"),
+            ("rescale", self.rescale is None or 0 <= self.rescale <= 1, "0…1"),
+            ("huber", 0 < self.huber < 10, "above 0 and below 10"),
+            ("plain", 0 <= self.plain <= 100, "0…100"),
+            ("mirror", 0 <= self.mirror <= 1, "0…1"),
+            ("steps", 1 <= self.steps <= MOST_DISTILLED, f"1…{MOST_DISTILLED}"),
+        )
+        _check(self, "distill.", wishes)
+
+
+@dataclass(frozen=True)
 class Recipe(Config):
-    """A whole training run: data and the three tasks.
+    """A whole training run: data, the three tasks, and the distillation that may follow.
 
     Attributes:
         name: name of the model it makes.
@@ -215,6 +258,7 @@ class Recipe(Config):
     clip: ClipStage = field(default_factory=ClipStage)
     vae: VAEStage = field(default_factory=VAEStage)
     diffusion: DiffusionStage = field(default_factory=DiffusionStage)
+    distill: DistillStage = field(default_factory=DistillStage)
 
     def __post_init__(self) -> None:
         precision.check(self.precision)

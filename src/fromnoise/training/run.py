@@ -1,4 +1,4 @@
-"""A whole training run: CLIP, then the VAE, then the U-Net, into one folder.
+"""A whole training run: CLIP, then the VAE, then the U-Net, into one folder; a distillation may follow.
 
 ``runs/NAME/`` holds ``run.json`` (the recipe and the measured number format), ``tokenizer/``, a folder per task
 (checkpoints, sheets, curves), ``latents.safetensors`` and ``model/``, which can be drawn with from the first
@@ -36,22 +36,24 @@ from fromnoise.system import TextToImage
 from fromnoise.training import checkpoint, precision
 from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock, seeded
+from fromnoise.training.distilling import Materials, distill_task, keep, recipe_for
 from fromnoise.training.lessons import sow
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import Recipe
-from fromnoise.training.run_data import all_words, caption, joined, stamp_of, taught_words, thinned, write_latents
+from fromnoise.training.run_data import all_words, joined, some_prompts, stamp_of, taught_words, thinned, write_latents
 from fromnoise.training.run_folder import accelerator, check_earlier, check_same, locked, write
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
 from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask, Latents
 from fromnoise.training.tasks.vae import VAETask
 
-TASKS = ("clip", "vae", "diffusion")
+TASKS = ("clip", "vae", "diffusion", "distill")
+USUAL = TASKS[:3]
 
 
 def train(
-    recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = TASKS, minutes: float = math.inf
+    recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = USUAL, minutes: float = math.inf
 ) -> Path:
     """Train the recipe's networks one after the other, or go on where an earlier call was stopped.
 
@@ -79,6 +81,31 @@ def train(
     return run.out / "model"
 
 
+def distill(place: Path | str | None, data: Path | str, out: Path, settings: dict[str, str]) -> Path:
+    """Teach a finished model to draw in a few steps, in a run of its own; or go on with that.
+
+    Args:
+        place: the model, as :meth:`TextToImage.load` takes it.
+        data: a folder of captioned pictures, a packed file, or "starter"; best those it was trained on.
+        out: the run's folder.
+        settings: overrides of the model's recipe, by dotted names.
+
+    Returns:
+        The folder of a copy of the model that has ``few_steps/`` (``out/model``).
+
+    Raises:
+        UserError: as :func:`train`, or a kind of model that cannot be distilled.
+    """
+    model = TextToImage.load(place, None)
+    run = Run(recipe_for(model).with_overrides(settings), data, out)
+    if not (out / "model").exists():
+        model.save(out / "model", None)
+    elif TextToImage.load(out / "model").hash != model.hash:
+        raise UserError(f"{out} was started with another model; use a new --out")
+    run.train_distill()
+    return out / "model"
+
+
 class Run:
     """The state of one run's folder: what is loaded, what is already trained."""
 
@@ -96,7 +123,6 @@ class Run:
         self.accelerator = accelerator(out)
         self.device: torch.device = self.accelerator.device
         self.choice = self._format()
-        self.tokenizer = self._tokenizer()
 
     # --- the three tasks -------------------------------------------------------------------------------------
 
@@ -127,7 +153,7 @@ class Run:
         tower = self._compute(copy.deepcopy(clip.text)).eval().requires_grad_(False)
         words = Conditioning(self.tokenizer, tower, CaptionSampler(self.train_set.records, self.recipe.data.captions))
         network = self._compute(self._fresh("diffusion", stage.model))
-        stage = replace(stage, prompts=stage.prompts or self._some_prompts())
+        stage = replace(stage, prompts=stage.prompts or some_prompts(self.train_set.records))
         parts = (network, schedule, vae)
         task = DiffusionTask(stage, latents, words, parts, self.compute, self.recipe.seed)
 
@@ -135,6 +161,16 @@ class Run:
             self._save_model(clip, vae, unet, {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)})
 
         self._train(task, keep_model)
+
+    def train_distill(self) -> None:
+        """Learn to draw in a few steps: a small difference beside the model that is there."""
+        folder = self.out / "model"
+        if (self.out / "diffusion").exists():
+            self._finished("diffusion")
+        model = TextToImage.load(folder)
+        materials = Materials(self.recipe, self.train_set, self._fingerprint, self.compute, self.out / "distill")
+        task = distill_task(model, materials)
+        keep(model, folder, self._train(task, lambda network, clock, hours: keep(model, folder, network)))
 
     def _train(self, task: Task, on_save: Hook | None = None) -> nn.Module:
         folder = self.out / task.name
@@ -233,7 +269,9 @@ class Run:
         self.console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
         return train_set, held_out
 
-    def _tokenizer(self) -> Tokenizer:
+    @functools.cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Made from the run's pictures when it is first needed; a distillation uses its model's."""
         folder = self.out / "tokenizer"
         if not folder.exists():
             stage = self.recipe.clip
@@ -284,9 +322,3 @@ class Run:
             self.device, choice.dtype, torch.channels_last if choice.channels_last else torch.contiguous_format
         )
         return choice
-
-    def _some_prompts(self) -> tuple[str, ...]:
-        """Sixteen captions spread over the data, for the sample sheets."""
-        records = self.train_set.records
-        chosen = torch.randperm(len(records), generator=seeded("cpu", "prompts"))[:16].tolist()
-        return tuple(caption(records[i]) for i in chosen)

@@ -14,6 +14,7 @@ from torch import Tensor
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
+from fromnoise.training.clock import seeded
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all
 
@@ -37,6 +38,12 @@ def taught_words(meanings: str) -> list[str]:
     return [phrase for phrase, count in zip(table.phrases, times, strict=True) for _ in range(count)]
 
 
+def some_prompts(records: list[Record]) -> tuple[str, ...]:
+    """Sixteen captions spread over the data, for the sample sheets."""
+    chosen = torch.randperm(len(records), generator=seeded("cpu", "prompts"))[:16].tolist()
+    return tuple(caption(records[i]) for i in chosen)
+
+
 def thinned(pictures: PictureSet, most: int) -> PictureSet:
     """At most ``most`` of the pictures, spread over all of them."""
     if len(pictures.records) <= most:
@@ -52,7 +59,16 @@ def joined(first: PictureSet, second: PictureSet) -> PictureSet:
 
 
 def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute, whiten: bool = True) -> None:
-    """Encode every picture and its mirror image, whitened, with the mean and deviation that whiten them."""
+    """Encode every picture and its mirror image, whitened, with the mean and deviation that whiten them.
+
+    Args:
+        file: to write.
+        stamp: what they are made from, for :func:`stamp_of`.
+        vae: encodes.
+        images: uint8 [N,3,P,P].
+        compute: device.
+        whiten: or leave the latents as they are, because those of a finished model are white already.
+    """
     plain = encode_all(vae, images, compute)
     mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
     if not whiten:

@@ -24,6 +24,11 @@ class Compute:
     dtype: torch.dtype
     memory_format: torch.memory_format
 
+    def place(self, network: Any) -> Any:
+        """Move a network there, in place, frozen and ready to be asked."""
+        moved = network.to(self.device, self.dtype, memory_format=self.memory_format)
+        return moved.eval().requires_grad_(False)
+
 
 class Task(ABC):
     """A network with its loss.
@@ -32,7 +37,7 @@ class Task(ABC):
     step number and the weights alone.
 
     Attributes:
-        name: "clip", "vae" or "diffusion"; also the name of its folder in the run.
+        name: "clip", "vae", "diffusion" or "distill"; also the name of its folder in the run.
         network: the module that is trained.
         config: how it is trained.
         order: which picture comes when.

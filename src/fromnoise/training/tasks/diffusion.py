@@ -44,6 +44,13 @@ class Latents:
     may_mirror: Tensor
     weights: Tensor
 
+    def shown(self, indices: Tensor, mirror: float, clock: Clock, device: torch.device) -> Tensor:
+        """Latents of pictures [B,C,h,w], a share ``mirror`` of them mirrored where they may be."""
+        toss = torch.rand(clock.batch, generator=clock.generator("mirror")) < mirror
+        here = indices.to(device)
+        flip = (toss & self.may_mirror[indices]).to(device)[:, None, None, None]
+        return torch.where(flip, self.mirrored[here], self.plain[here])
+
 
 @dataclass(frozen=True)
 class Conditioning:
@@ -52,6 +59,11 @@ class Conditioning:
     tokenizer: Tokenizer
     tower: TextTower
     captions: CaptionSampler
+
+    def drawn(self, indices: Tensor, clock: Clock, device: torch.device) -> Tensor:
+        """Token features [B,L,D] of captions of these pictures, drawn anew at every step."""
+        rng = clock.generator("captions")
+        return self.embed([self.captions(i, rng) for i in indices.tolist()], device)
 
     @torch.no_grad()
     def embed(self, texts: list[str], device: torch.device) -> Tensor:
@@ -95,15 +107,10 @@ class DiffusionTask(Task):
     def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Clean latents and noise [B,C,h,w], times [B], text features [B,L,D]."""
         device, indices = self.compute.device, self.order.indices(clock)
-        rng = clock.generator("captions")
-        texts = [self.words.captions(i, rng) for i in indices.tolist()]
-        toss = torch.rand(clock.batch, generator=clock.generator("mirror")) < self.stage.mirror
-        here = indices.to(device)
-        mirror = (toss & self.latents.may_mirror[indices]).to(device)[:, None, None, None]
-        clean = torch.where(mirror, self.latents.mirrored[here], self.latents.plain[here])
+        clean = self.latents.shown(indices, self.stage.mirror, clock, device)
         t = self.levels.draw(clock.batch, clock.progress, clock.generator("t"))
         noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
-        return clean, noise, t.to(device), self.words.embed(texts, device)
+        return clean, noise, t.to(device), self.words.drawn(indices, clock, device)
 
     def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], clock: Clock) -> Losses:
         """Mean squared error in v."""
