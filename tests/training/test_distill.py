@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +22,8 @@ from fromnoise.system import TextToImage
 from fromnoise.training.clock import Clock
 from fromnoise.training.loop import Trainer
 from fromnoise.training.low_rank import LowRank
-from fromnoise.training.recipe import DistillStage, LoopConfig
-from fromnoise.training.run import distill, train
+from fromnoise.training.recipe import DistillStage, LoopConfig, Recipe
+from fromnoise.training.run import distill
 from fromnoise.training.run_folder import check_earlier
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import Conditioning, Latents
@@ -175,4 +174,4 @@ def test_a_run_without_a_model_has_nothing_to_distil(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no trained model yet"):
         check_earlier(tmp_path, ("distill",))
     check_earlier(tmp_path, ("clip", "vae", "diffusion", "distill"))
-    assert "distill" not in inspect.signature(train).parameters["tasks"].default
+    assert "distill" not in Recipe.__dataclass_fields__["tasks"].default

@@ -238,3 +238,20 @@ def test_a_model_of_other_sizes_is_nothing_to_begin_with(run: Path, tmp_path: Pa
     changes = {"start_from": str(run / "model"), "vae.model.block_out_channels": "8,16,16"}
     with pytest.raises(UserError, match=r"only \d+% of vae's weights fit"):
         train(small(**{**changes, "vae.model.norm_num_groups": "8"}), "starter", tmp_path / "other", ("vae",))
+
+
+def test_ones_own_pictures_are_learnt_by_the_shipped_model(tmp_path: Path) -> None:
+    """`fromnoise train my_pictures`: the U-Net alone, all styles of the data, from the model that is shipped."""
+    recipe = load_recipe("my_pictures").with_overrides({"diffusion.loop.pictures": "128", "precision": "fp32"})
+    assert recipe.tasks == ("diffusion",)
+    data = tmp_path / "mine"
+    data.mkdir()
+    for i, colour in enumerate(("red", "blue", "green")):
+        Image.new("RGB", (50, 40), colour).save(data / f"{i}.png")
+        (data / f"{i}.txt").write_text(f"a {colour} flag")
+    train(recipe, data, tmp_path / "run")
+    model = TextToImage.load(tmp_path / "run" / "model")
+    shipped = TextToImage.load(None)
+    assert model.card["started_from"] == shipped.hash
+    assert model.tokenizer.vocab_size == shipped.tokenizer.vocab_size
+    assert 0 < (model.unet.conv_in.weight - shipped.unet.conv_in.weight).abs().max() < 0.1

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, stickers_cpu.")],
+    recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, my_pictures.")],
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, or 'starter'.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
-    tasks: Annotated[str, typer.Option(help="Which to train; distill draws in a few steps.")] = "clip,vae,diffusion",
+    tasks: Annotated[str | None, typer.Option(help="Some of clip, vae, diffusion, distill; else the recipe's.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Save and pause after so long.", min=0.01)] = None,
 ) -> None:
     """Train CLIP, VAE and U-Net, one after the other.
@@ -31,13 +31,13 @@ def train(
 
     let_idle_threads_sleep()
     from fromnoise.training.loop import Paused
-    from fromnoise.training.run import TASKS
+    from fromnoise.training.recipe import TASKS
     from fromnoise.training.run import train as run
 
-    chosen = tuple(part.strip() for part in tasks.split(",") if part.strip())
+    wanted = load_recipe(recipe).with_overrides(overrides(set_ or []))
+    chosen = wanted.tasks if tasks is None else tuple(part.strip() for part in tasks.split(",") if part.strip())
     if not chosen or set(chosen) - set(TASKS):
         raise UserError(f"--tasks takes some of {', '.join(TASKS)}, separated by commas; not '{tasks}'")
-    wanted = load_recipe(recipe).with_overrides(overrides(set_ or []))
     try:
         model = run(wanted, data, out, chosen, math.inf if minutes is None else minutes)
     except Paused as pause:

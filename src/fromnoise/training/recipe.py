@@ -22,6 +22,7 @@ from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
 
 Wishes = tuple[tuple[str, bool, str], ...]
 OPTIMIZERS = ("adamw", "muon")
+TASKS = ("clip", "vae", "diffusion", "distill")
 LARGEST_BATCH = 65_536
 LARGEST_PICTURE = 4_096
 
@@ -247,11 +248,13 @@ class Recipe(Config):
         precision: "auto" measures bf16 against fp32 at start-up; "bf16" or "fp32" decide.
         threads: CPU threads to train with (0: all).
         start_from: a model (folder or name) whose weights and tokenizer the run begins with; "" begins at random.
+        tasks: what is trained, where the command does not say.
     """
 
     name: str
     seed: int = 0
     start_from: str = ""
+    tasks: tuple[str, ...] = ("clip", "vae", "diffusion")
     precision: str = "auto"
     threads: int = 0
     data: DataConfig = field(default_factory=DataConfig)
@@ -265,6 +268,7 @@ class Recipe(Config):
         wishes: Wishes = (
             ("seed", 0 <= self.seed < 2**63, "0 or more"),
             ("threads", 0 <= self.threads <= 1024, "0 (all) to 1024"),
+            ("tasks", bool(self.tasks) and set(self.tasks) <= set(TASKS), f"some of {', '.join(TASKS)}"),
         )
         _check(self, "", wishes)
         self._check_fit()

@@ -40,7 +40,7 @@ from fromnoise.training.distilling import Materials, distill_task, keep, recipe_
 from fromnoise.training.lessons import sow
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
-from fromnoise.training.recipe import Recipe
+from fromnoise.training.recipe import TASKS, Recipe
 from fromnoise.training.run_data import all_words, joined, some_prompts, stamp_of, taught_words, thinned, write_latents
 from fromnoise.training.run_folder import accelerator, check_earlier, check_same, locked, write
 from fromnoise.training.tasks.base import Compute, Task
@@ -48,12 +48,9 @@ from fromnoise.training.tasks.clip import CLIPTask
 from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask, Latents
 from fromnoise.training.tasks.vae import VAETask
 
-TASKS = ("clip", "vae", "diffusion", "distill")
-USUAL = TASKS[:3]
-
 
 def train(
-    recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] = USUAL, minutes: float = math.inf
+    recipe: Recipe, data: Path | str, out: Path, tasks: tuple[str, ...] | None = None, minutes: float = math.inf
 ) -> Path:
     """Train the recipe's networks one after the other, or go on where an earlier call was stopped.
 
@@ -61,7 +58,7 @@ def train(
         recipe: every number of the run.
         data: a folder of captioned pictures, a packed file, or "starter".
         out: the run's folder.
-        tasks: which tasks to run; later ones need the earlier ones' results in ``out``.
+        tasks: which tasks to run; later ones need the earlier ones' results in ``out``. None runs the recipe's.
         minutes: how long to train at most; the same call goes on from there.
 
     Returns:
@@ -72,8 +69,8 @@ def train(
         Paused: the minutes are over.
     """
     deadline = time.monotonic() + 60 * minutes
-    if not recipe.start_from:
-        check_earlier(out, tasks)
+    tasks = recipe.tasks if tasks is None else tasks
+    check_earlier(out, tasks, begun=bool(recipe.start_from))
     run = Run(recipe, data, out, deadline)
     for name in TASKS:
         if name in tasks:

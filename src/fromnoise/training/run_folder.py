@@ -13,11 +13,14 @@ from fromnoise.errors import UserError, missing_packages
 from fromnoise.training.recipe import Recipe
 
 
-def check_earlier(out: Path, tasks: tuple[str, ...]) -> None:
-    """Refuse to train the U-Net, or to distil it, where what that needs is neither there nor asked for."""
+def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False) -> None:
+    """Refuse to train the U-Net, or to distil it, where what that needs is neither there nor asked for.
+
+    A run that has ``begun`` with a model has its CLIP and VAE.
+    """
     if "distill" in tasks and "diffusion" not in tasks and not (out / "model" / "model_index.json").exists():
         raise UserError(f"{out} has no trained model yet; run without --tasks, or with --tasks diffusion first")
-    for name in ("clip", "vae") if "diffusion" in tasks else ():
+    for name in ("clip", "vae") if "diffusion" in tasks and not begun else ():
         if name not in tasks and not list((out / name).glob("step-*")):
             raise UserError(f"{out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
 
