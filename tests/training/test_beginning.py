@@ -16,7 +16,7 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.vae import VAEConfig
 from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock
-from fromnoise.training.lessons import Lessons, sow, teachable
+from fromnoise.training.lessons import Lessons, Smear, sow, teachable
 
 TEXT = TextConfig(vocab_size=600, width=32, layers=2, heads=2, context=32)
 SIZES = CLIPConfig(TEXT, ImageConfig(pixels=32, patch=8, width=32, layers=1, heads=2), projection=24)
@@ -154,3 +154,22 @@ def test_keeping_compares_where_both_prompts_have_ended() -> None:
         tower(words.encode(["blue house"])).tokens[0, end:] for words, tower in ((fine, towers[0]), (coarse, towers[1]))
     )
     torch.testing.assert_close(keeper.loss(network, ["blue house"]), (old - new).square().mean())
+
+
+def test_smearing_moves_sown_words_alone_and_only_for_a_while() -> None:
+    torch.manual_seed(0)
+    table = torch.nn.Embedding(10, 16)
+    with torch.no_grad():
+        table.weight.copy_(torch.nn.functional.normalize(table.weight, dim=1))
+    ids = torch.tensor([[1, 2, 3, 1]])
+    smear = Smear(torch.tensor([1, 3]), 10, 0.9, torch.device("cpu"))
+    with smear.over(table, torch.Generator().manual_seed(0)):
+        moved = table(ids)[0]
+    plain = table(ids)[0]
+    assert torch.equal(plain, table.weight[ids[0]])
+    assert torch.equal(moved[1], plain[1])  # token 2 was not sown
+    assert not torch.allclose(moved[0], moved[3])  # the same word, moved another way
+    torch.testing.assert_close(moved.norm(dim=1), torch.ones(4))
+    cosines = (moved * plain).sum(1)[[0, 2, 3]]
+    assert (cosines > 0.5).all()  # tan of the largest angle is 0.9 / sqrt(1 - 0.9²) at worst
+    assert (cosines < 0.9999).all()

@@ -14,6 +14,8 @@ A CLIP that is trained on captions alone knows no word that they lack. Two thing
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -98,17 +100,57 @@ def sow(embedding: nn.Embedding, tokenizer: Tokenizer, meanings: Meanings) -> in
         How many tokens were given a meaning.
     """
     width = embedding.weight.shape[1]
-    known = {phrase: i for i, phrase in enumerate(meanings.phrases) if " " not in phrase}
-    ids = tokenizer.encode(list(known))
-    whole = (ids[:, 2] == tokenizer.eos_id).nonzero()[:, 0]  # start, the word, end
-    rows = torch.tensor(list(known.values()))[whole]
+    tokens, rows = whole_words(tokenizer, meanings)
     vectors = meanings.vectors.float()
     centre = vectors.mean(0)
     _, _, directions = torch.pca_lowrank(vectors - centre, min(width, *vectors.shape), center=False, niter=4)
     embedding.weight.copy_(F.normalize(embedding.weight, dim=1))
     reduced = F.normalize((vectors[rows] - centre) @ directions, dim=1)
-    embedding.weight[ids[whole, 1]] = F.pad(reduced, (0, width - reduced.shape[1]))
-    return len(whole)
+    embedding.weight[tokens] = F.pad(reduced, (0, width - reduced.shape[1]))
+    return len(tokens)
+
+
+def whole_words(tokenizer: Tokenizer, meanings: Meanings) -> tuple[Tensor, Tensor]:
+    """Ids of the tokens that are whole words with a known meaning, and their places among the meanings: [K] each."""
+    known = {phrase: i for i, phrase in enumerate(meanings.phrases) if " " not in phrase}
+    ids = tokenizer.encode(list(known))
+    whole = (ids[:, 2] == tokenizer.eos_id).nonzero()[:, 0]  # start, the word, end
+    return ids[whole, 1], torch.tensor(list(known.values()))[whole]
+
+
+class Smear:
+    """Moves the embeddings of sown words a little, another way every time, while a tower learns.
+
+    Words of nearly the same meaning lie about as far apart (a cosine of 0.6 to 0.8) as this moves them, so the tower
+    has to say the same about a whole neighbourhood, also about words in it that it never heard.
+
+    Args:
+        words: ids of the sown tokens, [K].
+        vocabulary: size of the table.
+        strength: largest length of the shift, with embeddings of length 1.
+        device: where the tower is.
+    """
+
+    def __init__(self, words: Tensor, vocabulary: int, strength: float, device: torch.device) -> None:
+        self.sown = torch.zeros(vocabulary, 1, device=device)
+        self.sown[words.to(device)] = 1
+        self.strength = strength
+
+    @contextmanager
+    def over(self, embedding: nn.Embedding, generator: torch.Generator) -> Iterator[None]:
+        """Shift what the table gives, for as long as the context lasts."""
+
+        def shift(module: nn.Module, args: tuple[Tensor, ...], found: Tensor) -> Tensor:
+            noise = torch.randn(found.shape, generator=generator, device=generator.device).to(found.device)
+            far = torch.rand((*found.shape[:2], 1), generator=generator, device=generator.device).to(found.device)
+            moved = found.float() + self.strength * far * F.normalize(noise, dim=-1)
+            return torch.where(self.sown[args[0]] > 0, F.normalize(moved, dim=-1), found.float()).to(found.dtype)
+
+        handle = embedding.register_forward_hook(shift)
+        try:
+            yield
+        finally:
+            handle.remove()
 
 
 def teachable(meanings: Meanings, tokenizer: Tokenizer) -> Meanings:

@@ -130,6 +130,8 @@ class ClipStage(Config):
         meanings: a file of ``fromnoise data meanings`` that teaches words without pictures; "" for none.
         meaning_weight: of those lessons beside CLIP's own loss.
         meaning_batch: phrases per step.
+        smear: how far the embeddings of words with meanings are moved while the towers learn, of their length; 0 leaves
+            them where they are.
         keep: how strongly the text tower is held to what the one of ``Recipe.start_from`` says, so that its U-Net goes
             on understanding; 0 lets it go.
         loop: how it is trained.
@@ -142,6 +144,7 @@ class ClipStage(Config):
     meanings: str = ""
     meaning_weight: float = 5.0
     meaning_batch: int = 256
+    smear: float = 0.0
     keep: float = 0.0
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=128, learning_rate=1e-3))
 

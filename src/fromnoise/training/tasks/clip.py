@@ -7,6 +7,7 @@ equal captions, which teaches the same as CLIP's identity matrix but makes the l
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from fromnoise.models.clip.clip import CLIP, clip_loss
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.beginning import Keeper
 from fromnoise.training.clock import Clock, Order
-from fromnoise.training.lessons import Lessons, teachable
+from fromnoise.training.lessons import Lessons, Smear, teachable, whole_words
 from fromnoise.training.recipe import ClipStage
 from fromnoise.training.sheet import from_bytes, grid
 from fromnoise.training.tasks.base import Compute, Losses, Task
@@ -60,6 +61,7 @@ class CLIPTask(Task):
             network.add_module("meaning", self.lessons.head(network.config.text.width, compute.dtype))
             network.text.token.requires_grad_(False)  # what a word means is known, and not to be forgotten
         self.keeper: Keeper | None = None
+        self.smear = self._smear(stage)
 
     def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures [B,3,P,P], token ids [B,L] and soft targets [B,B]."""
@@ -76,6 +78,11 @@ class CLIPTask(Task):
 
     def losses(self, batch: tuple[Tensor, Tensor, Tensor], clock: Clock) -> Losses:
         """Contrastive loss with soft targets; ``floor`` is the least it can be (the targets' entropy)."""
+        rng = clock.generator("smear", self.compute.device)
+        with self.smear.over(self.network.text.token, rng) if self.smear else nullcontext():
+            return self._losses(batch, clock)
+
+    def _losses(self, batch: tuple[Tensor, Tensor, Tensor], clock: Clock) -> Losses:
         pictures, ids, targets = batch
         pictures = pictures.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
         image, text = self.network.embed_image(pictures).float(), self.network.embed_text(ids).float()
@@ -112,6 +119,12 @@ class CLIPTask(Task):
         meanings = teachable(Meanings.load(Path(stage.meanings)), self.tokenizer)
         styles = tuple(sorted({r.style for r in self.train_set.records if r.style}))
         return Lessons(meanings, self.tokenizer, styles, stage.meaning_batch, self.compute.device)
+
+    def _smear(self, stage: ClipStage) -> Smear | None:
+        if self.lessons is None or not stage.smear:
+            return None
+        words, _ = whole_words(self.tokenizer, self.lessons.meanings)
+        return Smear(words, self.tokenizer.vocab_size, stage.smear, self.compute.device)
 
     def _ranking(self, network: nn.Module) -> tuple[Tensor, list[str]]:
         images, texts, names = self._embeddings(network)
