@@ -118,6 +118,17 @@ def test_sown_embeddings_lie_as_the_meanings_do() -> None:
     torch.testing.assert_close(table[others], torch.nn.functional.normalize(before[others], dim=1))
 
 
+def test_sowing_twice_gives_the_same_bits() -> None:
+    tokenizer = Tokenizer.train(["cat", "house", "dog"] * 5, vocab_size=600, context=12)
+    meanings = Meanings(("cat", "house", "dog"), torch.randn(3, 24), torch.ones(3))
+    first, again = torch.nn.Embedding(tokenizer.vocab_size, 16), torch.nn.Embedding(tokenizer.vocab_size, 16)
+    again.load_state_dict(first.state_dict())
+    for embedding in (first, again):
+        torch.randn(7)  # whatever else draws random numbers changes nothing
+        sow(embedding, tokenizer, meanings)
+    assert torch.equal(first.weight, again.weight)
+
+
 def test_sowing_pads_where_there_are_fewer_directions_than_the_tower_is_wide() -> None:
     tokenizer = Tokenizer.train(["cat", "house"] * 5, vocab_size=600, context=12)
     embedding = torch.nn.Embedding(tokenizer.vocab_size, 32)

@@ -76,6 +76,19 @@ def test_a_run_whose_time_is_over_saves_and_goes_on_to_the_same_bits(tmp_path: P
     assert bits(trainer.run()) == expected
 
 
+def test_what_is_not_trained_comes_back_from_the_checkpoint(tmp_path: Path) -> None:
+    """A run goes on with the frozen weights it had, also where a fresh network would begin with others."""
+    first = Line(config())
+    first.network[0].weight.requires_grad_(False)
+    kept = first.network[0].weight.clone()
+    Trainer(first, tmp_path, 0).run(4)
+    again = Line(config())
+    again.network[0].weight.requires_grad_(False).zero_()
+    trainer = Trainer(again, tmp_path, 0)
+    assert torch.equal(again.network[0].weight, kept)
+    assert torch.equal(trainer.averaged()[0].weight, kept)
+
+
 def test_another_seed_gives_other_bits(tmp_path: Path) -> None:
     runs = [bits(Trainer(Line(config()), tmp_path / str(seed), seed).run()) for seed in (1, 2)]
     assert runs[0] != runs[1]

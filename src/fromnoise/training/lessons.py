@@ -103,11 +103,19 @@ def sow(embedding: nn.Embedding, tokenizer: Tokenizer, meanings: Meanings) -> in
     tokens, rows = whole_words(tokenizer, meanings)
     vectors = meanings.vectors.float()
     centre = vectors.mean(0)
-    _, _, directions = torch.pca_lowrank(vectors - centre, min(width, *vectors.shape), center=False, niter=4)
+    directions = _principal(vectors - centre, min(width, *vectors.shape))
     embedding.weight.copy_(F.normalize(embedding.weight, dim=1))
     reduced = F.normalize((vectors[rows] - centre) @ directions, dim=1)
     embedding.weight[tokens] = F.pad(reduced, (0, width - reduced.shape[1]))
     return len(tokens)
+
+
+def _principal(vectors: Tensor, count: int) -> Tensor:
+    """The directions in which vectors [N,D] vary most, [D,count]; their signs are fixed, so that runs agree."""
+    _, found = torch.linalg.eigh((vectors.T @ vectors).double())
+    directions = found.flip(1)[:, :count]
+    largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
+    return (directions * largest.sign()).float()
 
 
 def whole_words(tokenizer: Tokenizer, meanings: Meanings) -> tuple[Tensor, Tensor]:

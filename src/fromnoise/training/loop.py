@@ -73,6 +73,7 @@ class Trainer:
         self.clock = Clock(0, task.config.batch, task.config.pictures, seed)
         self.weights: list[Tensor] = list(task.parameters())
         self.names = [name for name, p in task.network.named_parameters() if p.requires_grad]
+        self.frozen = {name: p for name, p in task.network.named_parameters() if not p.requires_grad}
         self.masters = [p.detach().float().clone() for p in self.weights]
         self.gradients = [torch.zeros_like(m) for m in self.masters]
         for master, gradient in zip(self.masters, self.gradients, strict=True):
@@ -181,6 +182,8 @@ class Trainer:
     def _state(self) -> Checkpoint:
         groups = {"weights": self.masters, "ema": self.averages}
         named = {key: dict(zip(self.names, tensors, strict=True)) for key, tensors in groups.items()}
+        if self.frozen:
+            named["frozen"] = {name: weight.detach() for name, weight in self.frozen.items()}
         facts = {"step": self.clock.step, "batch": self.clock.batch, "seed": self.clock.seed, "seconds": self.seconds}
         return Checkpoint(
             {**named, **self.optimizer.state()}, {**facts, "task": self.task.name, "loop": self.config.to_dict()}
@@ -202,6 +205,8 @@ class Trainer:
             raise UserError(f"{self.folder} was started with another optimizer; use a new --out") from error
         with torch.no_grad():
             torch._foreach_copy_(self.weights, self.masters)
+            for name, stored in found.groups.get("frozen", {}).items():
+                self.frozen[name].copy_(stored)
         self.clock = Clock(step, self.clock.batch, self.clock.total, self.clock.seed)
         return [*notes, f"going on after {self.clock.pictures:,} pictures"]
 

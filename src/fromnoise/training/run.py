@@ -188,8 +188,8 @@ class Run:
                 f"run without --tasks, or with --tasks {name} first"
             )
         network = self._fresh(name, self._config(name)).float()
-        known = network.state_dict()  # what the task did not train stays as it began
-        network.load_state_dict({key: found.groups["ema"].get(key, tensor) for key, tensor in known.items()})
+        stored = {**found.groups.get("frozen", {}), **found.groups["ema"]}
+        network.load_state_dict({key: stored[key] for key in network.state_dict()})
         return network.to(self.device).eval().requires_grad_(False)
 
     # --- parts -----------------------------------------------------------------------------------------------
