@@ -49,6 +49,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *(*GROUND, "diffusion", "system", "generate", "picture_file", "data", "inspection", "perception"),
         "evaluation",
     ),
+    # The index of training pictures is a file of the model's folder; "defaults" has its name and reads the card.
+    "evaluation.copies": (
+        *(*GROUND, "defaults", "system", "generate", "picture_file", "data", "inspection", "perception"),
+        "evaluation",
+    ),
     "cli": ("",),
     "__main__": ("cli",),
 }

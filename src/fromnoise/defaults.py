@@ -17,6 +17,7 @@ from fromnoise.weights.files import read_json, write_json
 PRECISIONS = ("auto", "bf16", "fp32")
 FACTS = "fromnoise.json"
 FORMAT = 1  # of fromnoise.json
+COPIES = "copies.safetensors"  # what a model was trained on, to look for copies; carried along, read by evaluation
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fromnoise.cores import each_alone, together
-from fromnoise.defaults import FACTS, Defaults, drawing_format, elsewhere, read_facts, write_facts
+from fromnoise.defaults import COPIES, FACTS, Defaults, drawing_format, elsewhere, read_facts, write_facts
 from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.diffusion.paths import PathConfig
 from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
@@ -66,6 +66,7 @@ class TextToImage:
         scheduler: the ``scheduler_config.json`` of a model that was made elsewhere.
         few_steps: the folder of what makes it draw in a few steps (:mod:`fromnoise.few_steps`), if it has that.
         note: what is different from what the makers of the model drew with, a sentence, or "".
+        copies: the file beside it that knows its training pictures, as it is (:mod:`fromnoise.evaluation.copies`).
     """
 
     tokenizer: Tokenizer
@@ -85,6 +86,7 @@ class TextToImage:
     scheduler: dict[str, Any] | None = None
     few_steps: Path | None = None
     note: str = ""
+    copies: bytes | None = None
 
     # --- drawing ---------------------------------------------------------------------------------------------
 
@@ -299,6 +301,8 @@ class TextToImage:
             shutil.copytree(self.few_steps, folder / FEW_STEPS)
         if self.scheduler is None:
             write_facts(folder, self.styles, self.defaults, self.card)
+        if self.copies is not None:
+            (folder / COPIES).write_bytes(self.copies)
 
     @classmethod
     def load(
@@ -334,7 +338,8 @@ class TextToImage:
         )
         if ours:
             styles, defaults, card = read_facts(path)
-            model = replace(model, styles=styles, defaults=defaults, card=card)
+            copies = (path / COPIES).read_bytes() if (path / COPIES).is_file() else None
+            model = replace(model, styles=styles, defaults=defaults, card=card, copies=copies)
         else:
             defaults = elsewhere(parts.scheduler.sampler, str(parts.scheduler.path.get("spacing", "trailing")))
             values = parts.said or scheduler_to_foreign(parts.scheduler)

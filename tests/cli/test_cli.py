@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, PngImagePlugin
 from typer.testing import CliRunner
 
@@ -568,3 +569,91 @@ def test_a_sampler_that_stands_in_says_so(run: Any, tiny_model_folder: Path, tmp
     wish = ("generate", "sun", "--steps", 2, "--model", tiny_model_folder, "--out", tmp_path / "a.png")
     assert "DPM fast is not here; drawing with dpm++" in run(*wish, "--sampler", "DPM fast").err
     assert "not here" not in run(*wish, "--sampler", "DPM++ 2M Karras").err
+
+
+# --- inspect copies ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_index(tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A model with an index of 160 pictures, and the folder of those; a quick stand-in for the judge."""
+    from fromnoise.evaluation.copies import describe
+    from fromnoise.system import TextToImage
+
+    def features(pictures: torch.Tensor, batch: int = 16) -> torch.Tensor:
+        small = torch.nn.functional.adaptive_avg_pool2d(255 - pictures.float(), 8).flatten(1) / 255
+        return (small @ torch.randn(192, 1280, generator=torch.Generator().manual_seed(0)) / 10).relu()
+
+    monkeypatch.setattr(describe, "features", features)
+    data, model = tmp_path / "data", tmp_path / "model"
+    data.mkdir()
+    rng = np.random.default_rng(0)
+    lines = []
+    for i in range(160):
+        blocks = rng.integers(0, 255, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(blocks).resize((32, 32), Image.Resampling.NEAREST).save(data / f"{i}.png")
+        facts = {"file_name": f"{i}.png", "text": f"thing {i}", "licence": "MIT", "author": "[b]A. N. Author"}
+        lines.append(json.dumps({**facts, "split": "test_pair" if i > 149 else "train"}))
+    (data / "metadata.jsonl").write_text("\n".join(lines))
+    recipe = {"data": {"pixels": 32, "styles": [], "groups": [], "limit": 0}}
+    replace(TextToImage.load(tiny_model_folder), card={"pictures": 150, "recipe": recipe}).save(model)
+    return model, data
+
+
+def test_inspect_copies_names_the_picture_that_was_copied(
+    run: Any, with_index: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, data = with_index
+    missing = run("inspect", "copies", data / "3.png", "--model", model)
+    assert missing.code == 2
+    assert "fromnoise inspect index MODEL --data FOLDER" in missing.err
+    made = run("inspect", "index", model, "--data", data)
+    assert made.code == 0, made.err
+    assert (model / "copies.safetensors").exists()
+    with Image.open(data / "7.png") as picture:  # larger, wider than high, see-through around the drawing
+        wide = Image.new("RGBA", (400, 200), (0, 0, 0, 0))
+        wide.paste(picture.resize((200, 200), Image.Resampling.NEAREST), (100, 0))
+        wide.save(tmp_path / "wide.webp", lossless=True)
+        picture.convert("RGBA").resize((300, 300), Image.Resampling.NEAREST).save(tmp_path / "large.webp", quality=80)
+    done = run(
+        "inspect", "copies", data / "3.png", "wide.webp", "large.webp", "--model", model, "--out", "s.png", "--json"
+    )
+    assert done.code == 0, done.err
+    said = json.loads(done.out)["pictures"]
+    assert said[0]["copy"]
+    assert said[0]["suspect"]["name"] == "3.png"
+    assert said[0]["features"] < 0.01
+    assert not said[1]["copy"]  # half as large on its square, to this judge another picture
+    assert said[2]["copy"]
+    assert said[2]["suspect"]["name"] == "7.png"
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.height > 3 * 96
+    plain = run("inspect", "copies", data / "3.png", "--model", model)
+    assert "may be a copy of thing 3 (3.png; MIT by [b]A. N. Author)" in plain.out
+    assert "How far to trust this: of 160 real pictures" in plain.out
+    from_data = run("inspect", "copies", data / "3.png", "--model", model, "--data", data, "--json")
+    assert json.loads(from_data.out)["pictures"][0] == said[0]
+
+
+def test_inspect_copies_refuses_in_one_line_and_writes_nothing(
+    run: Any, with_index: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, data = with_index
+    assert run("inspect", "index", model, "--data", data).code == 0
+    (tmp_path / "text.png").write_text("no picture")
+    for arguments, words in (
+        (("nowhere.png",), "there is no file"),
+        (("text.png",), "cannot be read as a picture"),
+        ((data,), "is a folder"),
+        ((data / "1.png", "--out", "a.jpg"), "ends in .png"),
+        ((data / "1.png", "--out", data / "1.png"), "is to be looked at"),
+        ((data / "1.png", "--data", tmp_path / "none"), "there is no data folder"),
+    ):
+        done = run("inspect", "copies", *arguments, "--model", model)
+        assert done.code == 2
+        assert words in done.err
+        assert done.err.count("\n") == 1
+    (data / "0.png").unlink()
+    fewer = run("inspect", "index", model, "--data", data)
+    assert fewer.code == 2
+    assert "trained on 150 pictures, and this data has 149" in fewer.err

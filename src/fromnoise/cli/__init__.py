@@ -1,4 +1,4 @@
-"""The command line: ``fromnoise generate | sheet | train | data | evaluate | info``."""
+"""The command line: ``fromnoise generate | sheet | train | data | evaluate | inspect | info``."""
 
 from fromnoise.cli.entry import app, main
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fromnoise import __version__
-from fromnoise.cli import convert, data, distill, evaluate, film, generate, info, restyle, sheet, train
+from fromnoise.cli import convert, data, distill, evaluate, film, generate, info, inspect, restyle, sheet, train
 from fromnoise.errors import UserError, one_line
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command()(film.film)
 app.add_typer(data.app, name="data")
 app.command()(evaluate.evaluate)
 app.command()(info.info)
+app.add_typer(inspect.app, name="inspect")
 
 
 @app.callback(invoke_without_command=True)

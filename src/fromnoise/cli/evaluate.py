@@ -13,10 +13,11 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="The pictures it was trained on, with their held-out part.")],
     out: Annotated[Path, typer.Option(help="Folder for report.json and the sheet.")] = Path("report"),
     seed: Annotated[int, typer.Option(help="Seed of the drawings.")] = 0,
+    copies: Annotated[bool, typer.Option("--copies", help="Also look for copies of training pictures.")] = False,
 ) -> None:
     """Measure caption retrieval and style accuracy by an independent judge, beside floor and ceiling."""
     from fromnoise.cli.opened import Opening, load
     from fromnoise.evaluation.report import run
 
     name, system = load(Opening(model))
-    run(system, name, data, out, seed)
+    run(system, name, data, out, seed, copies)

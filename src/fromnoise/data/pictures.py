@@ -94,6 +94,18 @@ def load_folder(
     return PictureSet(stacked, records, quarantine)
 
 
+def thinned(pictures: PictureSet, most: int) -> PictureSet:
+    """At most ``most`` of the pictures, spread over all of them; a recipe's ``data.limit``, where 0 takes all."""
+    if not most or len(pictures.records) <= most:
+        return pictures
+    return some(pictures, [i * len(pictures.records) // most for i in range(most)])
+
+
+def some(pictures: PictureSet, chosen: list[int]) -> PictureSet:
+    """Some of the pictures, by number."""
+    return PictureSet(pictures.images[chosen], [pictures.records[i] for i in chosen], pictures.quarantine)
+
+
 def decode(data: bytes, pixels: int) -> np.ndarray:
     """Decode a picture file to uint8 [3,pixels,pixels] on white, EXIF rotation applied, first frame of many.
 

@@ -65,8 +65,8 @@ class Report:
     synonym_concepts: int
 
 
-def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 0) -> Report:
-    """Measure a model and write ``out/report.json`` and ``out/sheet.png``.
+def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 0, copies: bool = False) -> Report:
+    """Measure a model and write ``out/report.json`` and ``out/sheet.png``; with ``copies`` what it copies as well.
 
     Raises:
         UserError: unusable data, a model without styles, or missing packages.
@@ -101,6 +101,11 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 
     report = Report(name, model.hash, seed, scores, share, styles, held_out, len(unseen[0]), synonyms, len(keys))
     _write(out, report, shown["drawn"], questions, model.styles)
     _print(report)
+    if copies:
+        from fromnoise.evaluation.copies.section import copies_section, write
+
+        prompts = [f"{q.text}, {q.style} style" for q in questions]
+        write(copies_section(model, shown["drawn"], prompts, pictures, seed), out)
     return report
 
 

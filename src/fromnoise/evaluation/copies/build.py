@@ -1,0 +1,119 @@
+"""From training pictures to an index, and to thresholds that real pictures set.
+
+What is near enough to be a copy is said by pictures that are none. Every training picture is such a picture once it
+is left out of the index with all of its cluster, and the stickers' held-out part is one from the start. A threshold
+flags the k real pictures with the smallest ratios, where k is so small that, with 95 % confidence, at most 0.5 % of
+all real pictures would be flagged. Both spaces get the same share of that: the c smallest ratios of each are flagged,
+with the largest c that flags at most k pictures together.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fromnoise.data.pictures import PictureSet
+from fromnoise.data.record import Record
+from fromnoise.errors import UserError
+from fromnoise.evaluation.copies.clusters import clustered, in_training
+from fromnoise.evaluation.copies.describe import Views, darkness, look
+from fromnoise.evaluation.copies.index import OTHERS, Calibration, Found, Index, Known
+from fromnoise.evaluation.copies.statistics import most_allowed
+from fromnoise.evaluation.copies.thumbnails import thumbnail
+
+COMPONENTS = 96  # of the features that an index keeps
+FALSE_ALARMS = 0.005  # of real pictures, at most
+LEAST = 2 * OTHERS  # clusters: with fewer the yardstick is the whole set
+
+
+def built(pictures: PictureSet, trained_on: str = "") -> Index:
+    """Make an index of the "train" split, calibrated with it and with all other splits.
+
+    Args:
+        pictures: of one side; what the model was trained on, and what was held out.
+        trained_on: see :class:`Index`.
+
+    Raises:
+        UserError: too few pictures, or missing packages.
+    """
+    training = torch.tensor([r.split == "train" for r in pictures.records], dtype=torch.bool)
+    if int(training.sum()) < LEAST:
+        raise UserError(f"an index needs {LEAST} training pictures at least; there are {int(training.sum())}")
+    views = look(pictures.images)
+    known, held_out = (
+        [r for r, t in zip(pictures.records, training, strict=True) if t == kind] for kind in (True, False)
+    )
+    index = _bare(pictures.images[training], views[training], known, trained_on)
+    return calibrated(index, (views[training], views[~training]), (known, held_out))
+
+
+def _bare(images: Tensor, views: Views, records: list[Record], trained_on: str) -> Index:
+    """An index without clusters and thresholds."""
+    centre, components = _directions(views.plain.features)
+    empty = torch.zeros(0)
+    index = Index(
+        images.shape[3],
+        centre,
+        components,
+        empty,
+        darkness(images),
+        torch.arange(len(records)),
+        tuple(Known(r.file_name, r.text, r.style, r.licence, r.author) for r in records),
+        tuple(thumbnail(picture) for picture in images),
+        trained_on=trained_on,
+    )
+    return index.having(features=index.project(views.plain).half())
+
+
+def _directions(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Centre and principal components, rounded as they are stored; each with its largest entry positive."""
+    centre = features.mean(0).half().float()
+    x = (features - centre).double()
+    _, vectors = torch.linalg.eigh(x.T @ x)
+    main = vectors[:, -COMPONENTS:]
+    main = main * main.gather(0, main.abs().argmax(0)[None]).sign()
+    return centre, main.half().float()
+
+
+def calibrated(index: Index, views: tuple[Views, Views], records: tuple[list[Record], list[Record]]) -> Index:
+    """Find the clusters and set the thresholds.
+
+    Args:
+        index: of the training pictures.
+        views: of the training pictures, and of those held out.
+        records: of both.
+
+    Raises:
+        UserError: too few clusters.
+    """
+    index = index.having(cluster=clustered(index, views[0], records[0]))
+    if int(index.cluster.max()) + 1 < LEAST:
+        raise UserError(f"an index needs {LEAST} pictures that differ; there are {int(index.cluster.max()) + 1}")
+    real = index.search(views[0], without=index.cluster)
+    limits = thresholds(real)
+    near = in_training(index, views[1], records[1], records[0])
+    flagged = index.search(views[1][~near]).flagged(limits)
+    counts = Calibration(
+        *(limits.features, limits.pixels),
+        *(len(records[0]), _flagged_by_others(real, index.cluster)),
+        *(len(flagged), int(flagged.sum()), int(near.sum())),
+    )
+    return index.having(limits=counts)
+
+
+def thresholds(real: Found) -> Calibration:
+    """Thresholds that flag as many of these real pictures as may be, and no more."""
+    ratios = real.features.ratio, real.pixels.ratio
+    ranks = torch.stack([r.argsort().argsort() for r in ratios]).amin(0)  # of the more alarmed space
+    allowed = most_allowed(len(ranks), FALSE_ALARMS)
+    flagged = torch.bincount(ranks, minlength=len(ranks)).cumsum(0)  # by the c + 1 smallest of each space
+    smallest = int((flagged <= allowed).sum())
+    by_features, by_pixels = (float(r.sort().values[smallest]) for r in ratios)
+    return Calibration(by_features, by_pixels)
+
+
+def _flagged_by_others(real: Found, cluster: Tensor) -> int:
+    """How many real pictures are flagged by thresholds of the other half of the clusters."""
+    order = torch.randperm(int(cluster.max()) + 1, generator=torch.Generator().manual_seed(0))
+    half = (order % 2).bool()[cluster]
+    return sum(int(real[side].flagged(thresholds(real[~side])).sum()) for side in (half, ~half))

@@ -1,0 +1,175 @@
+"""What people ask: make the index of a model, and say of pictures whether they are copies."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fromnoise.data.pictures import PictureSet, some, thinned
+from fromnoise.defaults import COPIES, FACTS, read_facts
+from fromnoise.errors import UserError
+from fromnoise.evaluation.copies.build import built
+from fromnoise.evaluation.copies.describe import look
+from fromnoise.evaluation.copies.index import Index, Known
+from fromnoise.evaluation.copies.statistics import share
+from fromnoise.evaluation.copies.stored import pictures_of, read_index, save_index
+from fromnoise.evaluation.copies.thumbnails import enlarged
+from fromnoise.inspection.sheet import contact_sheet
+from fromnoise.system import TextToImage
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one picture.
+
+    Attributes:
+        copy: whether it may be a copy of ``suspect``.
+        suspect: the training picture that it is most like.
+        by_features, by_pixels: the nearest training pictures in either space.
+        features, pixels: the ratios there; below the index's thresholds they speak of a copy.
+    """
+
+    copy: bool
+    suspect: Known
+    by_features: Known
+    by_pixels: Known
+    features: float
+    pixels: float
+
+    def sentence(self) -> str:
+        """The verdict in plain words."""
+        if not self.copy:
+            return f"no copy: nearest is {self.suspect} ({self.suspect.name}), and others are about as near"
+        whose = " by ".join(part for part in (self.suspect.licence, self.suspect.author) if part)
+        return f"may be a copy of {self.suspect} ({self.suspect.name}{f'; {whose}' if whose else ''})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {**asdict(self), "sentence": self.sentence()}
+
+
+def build_index(model_folder: Path, pictures: PictureSet) -> Path:
+    """Write the index of a model's training pictures into its folder.
+
+    Args:
+        model_folder: of a model trained by fromnoise.
+        pictures: all splits of what it was trained on; other styles and groups may be among them.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: these are not the pictures of its training, or packages are missing.
+    """
+    styles, _, card = read_facts(model_folder)
+    if not (model_folder / FACTS).is_file():
+        raise UserError(f"{model_folder} is no model trained by fromnoise, so it does not say what it learnt from")
+    chosen = training_pictures(card, pictures)
+    save_index(built(chosen, pictures_of(styles, card)), model_folder / COPIES)
+    return model_folder / COPIES
+
+
+def index_of(model: TextToImage, pictures: PictureSet | None) -> Index:
+    """The index that a model carries, else one made of its training pictures, which takes minutes.
+
+    Raises:
+        UserError: it carries none and there are no pictures, or not those of its training.
+    """
+    trained_on = pictures_of(model.styles, model.card)
+    if model.copies is not None:
+        return read_index(model.copies, trained_on)
+    if pictures is None:
+        raise UserError(f"the model has no {COPIES}: give the pictures it was trained on with --data FOLDER")
+    return built(training_pictures(model.card, pictures), trained_on)
+
+
+def training_pictures(card: dict[str, Any], pictures: PictureSet) -> PictureSet:
+    """Of a data set, what a model was trained on (split "train"), and what its styles and groups hold out.
+
+    Raises:
+        UserError: another number of pictures than the model's card says.
+    """
+    recipe = card.get("recipe")
+    wanted = recipe["data"] if isinstance(recipe, dict) else {}
+    styles, groups = wanted.get("styles"), wanted.get("groups")
+    chosen = [
+        i
+        for i, r in enumerate(pictures.records)
+        if (not styles or r.style in styles) and (not groups or r.group in groups)
+    ]
+    train = thinned(some(pictures, _of_split(pictures, chosen, True)), wanted.get("limit", 0))
+    held_out = some(pictures, _of_split(pictures, chosen, False))
+    expected, found = card.get("pictures"), len(train.records)
+    composed = wanted.get("scenes", 0)  # pictures of several things, made of these; nothing in them is from elsewhere
+    if expected is not None and expected - composed != found:
+        raise UserError(
+            f"the model was trained on {expected - composed:,} pictures, and this data has {found:,} of its styles "
+            "and groups; give the data it was trained on"
+        )
+    return PictureSet(torch.cat([train.images, held_out.images]), train.records + held_out.records, pictures.quarantine)
+
+
+def _of_split(pictures: PictureSet, chosen: Iterable[int], train: bool) -> list[int]:
+    return [i for i in chosen if (pictures.records[i].split == "train") == train]
+
+
+def check(index: Index, pictures: Tensor) -> list[Verdict]:
+    """Say of uint8 pictures [N,3,P,P], of the index's side, whether they are copies.
+
+    Raises:
+        UserError: the judge's packages are missing.
+    """
+    found = index.search(look(pictures))
+    flagged, suspect = found.flagged(index.limits).tolist(), found.suspect(index.limits).tolist()
+    named = [[index.known[i] for i in near.tolist()] for near in (found.features.nearest, found.pixels.nearest)]
+    ratios = found.features.ratio.tolist(), found.pixels.ratio.tolist()
+    return [
+        Verdict(flag, index.known[who], by_features, by_pixels, rf, rp)
+        for flag, who, by_features, by_pixels, rf, rp in zip(flagged, suspect, *named, *ratios, strict=True)
+    ]
+
+
+def trust(index: Index) -> str:
+    """How often the verdict "copy" is wrong, in a sentence."""
+    found = share(*index.limits.counts)
+    return (
+        f"of {found.n:,} real pictures that are no copies, {found.value:.1%} are called copies "
+        f"(95 %: {found.low:.1%}–{found.high:.1%})"
+    )
+
+
+def side_by_side(
+    index: Index, drawings: Tensor, verdicts: list[Verdict], labels: list[str], known: dict[str, Tensor] | None = None
+) -> Any:
+    """A sheet: drawing, nearest training picture by features, and by pixels.
+
+    Args:
+        index: has a thumbnail of each training picture.
+        drawings: uint8 [N,3,P,P] of the index's side.
+        verdicts: of the drawings.
+        labels: of the rows.
+        known: training pictures by name, uint8 [3,P,P], to be shown instead of thumbnails.
+    """
+    place = {k.name: i for i, k in enumerate(index.known)}
+
+    def shown(what: Known) -> Tensor:
+        if known is not None and what.name in known:
+            return known[what.name]
+        return enlarged(index.thumbnails[place[what.name]], index.side)
+
+    rows = [(drawing, shown(v.by_features), shown(v.by_pixels)) for drawing, v in zip(drawings, verdicts, strict=True)]
+    cells = torch.stack([cell for row in rows for cell in row])
+    return contact_sheet(cells, labels, ("drawn", "by features", "by pixels"), zoom=max(1, 96 // index.side))
+
+
+def png(sheet: Any) -> bytes:
+    """A Pillow picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,123 @@
+"""What pictures are compared by: the judge's features, and masked pixels at low resolution.
+
+The judge's features are blind to small changes of place and colour; pixels are blind to nothing but fine detail.
+White is the paper of our pictures, and two small things on much paper would look alike, so pixels are compared only
+where either picture is not white. Pictures are looked at as they are and mirrored, since training mirrors them too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fromnoise.evaluation.judge import features
+
+SIDE = 12  # low resolution
+WHITE = 0.03  # how far from white, of 1, a position must be to belong to the drawing
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Pictures at low resolution.
+
+    Attributes:
+        dark: darkness (1 - value), float32 [N,3·SIDE·SIDE], 0 where the picture is white.
+        mask: float32 [N,SIDE·SIDE], 1 where the picture is not white.
+    """
+
+    dark: Tensor
+    mask: Tensor
+
+    def __getitem__(self, chosen: Tensor | slice) -> Pixels:
+        """Some of the pictures."""
+        return Pixels(self.dark[chosen], self.mask[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """What pictures are compared by.
+
+    Attributes:
+        features: the judge's, float32 [N,1280].
+        pixels: at low resolution.
+    """
+
+    features: Tensor
+    pixels: Pixels
+
+    def __getitem__(self, chosen: Tensor | slice) -> Described:
+        """Some of the pictures."""
+        return Described(self.features[chosen], self.pixels[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Pictures as they are, and mirrored."""
+
+    plain: Described
+    mirrored: Described
+
+    def __len__(self) -> int:
+        return len(self.plain.features)
+
+    def __getitem__(self, chosen: Tensor | slice) -> Views:
+        """Some of the pictures."""
+        return Views(self.plain[chosen], self.mirrored[chosen])
+
+
+def look(pictures: Tensor) -> Views:
+    """Describe uint8 pictures [N,3,P,P], as they are and mirrored.
+
+    Raises:
+        UserError: the judge's packages are missing.
+    """
+    plain, mirrored = (Described(features(p), low_pass(p)) for p in (pictures, pictures.flip(3)))
+    return Views(plain, mirrored)
+
+
+def squared(pictures: Tensor, side: int) -> Tensor:
+    """Pictures of any size as uint8 [N,3,side,side], padded with white where they are not square."""
+    height, width = pictures.shape[2:]
+    if (height, width) == (side, side):
+        return pictures
+    top, left = (max(height, width) - height) // 2, (max(height, width) - width) // 2
+    square = F.pad(pictures.float(), (left, max(height, width) - width - left, top, max(height, width) - height - top),
+                   value=255.0)  # fmt: skip
+    small = F.interpolate(square, (side, side), mode="bicubic", antialias=True, align_corners=False)
+    return small.round().clamp(0, 255).to(torch.uint8)
+
+
+def low_pass(pictures: Tensor) -> Pixels:
+    """Means of blocks of uint8 pictures [N,3,H,W]."""
+    return masked(darkness(pictures))
+
+
+def darkness(pictures: Tensor) -> Tensor:
+    """Means of blocks in 1/255 from white, as an index stores them: uint8 [N,3·SIDE·SIDE]."""
+    means = F.adaptive_avg_pool2d(pictures.float(), SIDE)
+    return (255 - means).round().to(torch.uint8).flatten(1)
+
+
+def masked(dark: Tensor) -> Pixels:
+    """What :func:`darkness` returns, as pixels to compare."""
+    values = dark.float().unflatten(1, (3, -1)) / 255
+    mask = (values.amax(1) > WHITE).float()
+    return Pixels((values * mask[:, None]).flatten(1), mask)
+
+
+def pixel_distances(a: Pixels, b: Pixels) -> Tensor:
+    """Root mean square difference of colours, 0…1, over the positions where either is not white: [N,M].
+
+    Where both are white there is no difference, so that sums over all positions are sums over those.
+    """
+    square = a.dark.square().sum(1)[:, None] + b.dark.square().sum(1)[None] - 2 * a.dark @ b.dark.T
+    union = a.mask.sum(1)[:, None] + b.mask.sum(1)[None] - a.mask @ b.mask.T
+    return (square.clamp_min(0) / (3 * union).clamp_min(1)).sqrt()
+
+
+def feature_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Chord between directions, 0…2: [N,M] for unit vectors [N,D] and [M,D]."""
+    return (2 - 2 * a @ b.T).clamp_min(0).sqrt()
