@@ -105,14 +105,14 @@ def test_distilling_one_batch_lowers_its_loss(tiny_model: TextToImage) -> None:
     t = task(tiny_model, rank=16)
     t.stage = replace(t.stage, plain=0.0)
     clean, noise, _, context = t.batch(Clock(0, 8, 10**6, 0))
-    optimizer, found = torch.optim.Adam(t.parameters(), lr=3e-3), []
-    for _ in range(15):  # at t = 79 the teacher guides, and its next level is close enough to stand still
+    optimizer, found = torch.optim.Adam(t.parameters(), lr=1e-3), []
+    for _ in range(25):  # at t = 79 the teacher guides, and its step lands at the clean end: the target stands still
         loss = t.losses((clean, noise, torch.full((8,), 79), context), Clock(0, 8, 10**6, 0))["loss"]
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         found.append(float(loss.detach()))
-    assert found[-1] < 0.8 * found[0]
+    assert found[-1] < 0.3 * found[0]
 
 
 def test_one_step_from_clean_the_student_is_the_teacher_already(tiny_model: TextToImage) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fromnoise.config import Config
 from fromnoise.data.captions import CaptionMix
 from fromnoise.diffusion.loss import TimeMix
-from fromnoise.diffusion.schedule import MOST_DISTILLED
+from fromnoise.diffusion.schedule import DISTILLED_LEVELS, MOST_DISTILLED
 from fromnoise.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
@@ -205,6 +205,8 @@ class DistillStage(Config):
 
     Attributes:
         rank: of the LoRA; the size of its file grows with it.
+        skip: how many of the 50 levels a step of the teacher spans. More of them carry what is learnt at the clean end
+            to pure noise in fewer steps, and follow the teacher's trajectories less exactly.
         guidance, interval, rescale: the guidance that is baked in, as ``Request`` has it; None: the model's own.
         huber: where the loss turns from squares to absolute values.
         plain: weight of the ordinary loss of diffusion, which keeps the network on real pictures.
@@ -214,6 +216,7 @@ class DistillStage(Config):
     """
 
     rank: int = 32
+    skip: int = 4
     guidance: float | None = None
     interval: tuple[int, int] | None = None
     rescale: float | None = None
@@ -224,13 +227,14 @@ class DistillStage(Config):
     steps: int = 4
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
-            pictures=64_000, batch=32, learning_rate=1e-3, warmup=3_200, weight_decay=0.0, ema=0.99
+            pictures=64_000, batch=32, learning_rate=3e-4, warmup=640, weight_decay=0.0, ema=0.98
         )
     )
 
     def __post_init__(self) -> None:
         wishes: Wishes = (
             ("rank", 1 <= self.rank <= 1024, "1…1024"),
+            ("skip", 1 <= self.skip <= DISTILLED_LEVELS, f"1…{DISTILLED_LEVELS}"),
             ("guidance", self.guidance is None or 0 <= self.guidance <= 100, "0…100"),
             ("rescale", self.rescale is None or 0 <= self.rescale <= 1, "0…1"),
             ("huber", 0 < self.huber < 10, "above 0 and below 10"),

@@ -99,7 +99,7 @@ class DistillTask(Task):
 
         # Consistency.
         frozen = {name: weight.detach() for name, weight in weights.items()}
-        times = (t, t - self._stride)
+        times = (t, (t - self.stage.skip * self._stride).clamp_min(-1))
         target = consistency_target(
             self._denoiser(frozen), self._teacher(len(clean)), self.schedule, noisy, times, context
         )
