@@ -25,7 +25,7 @@ from rich.table import Table
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder
-from fromnoise.evaluation.copies.check import check, index_of, side_by_side, training_pictures
+from fromnoise.evaluation.copies.check import Verdict, check, index_of, side_by_side, training_pictures
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import share
 from fromnoise.generate import Request, draw_all
@@ -108,7 +108,7 @@ def planted(table: Table, model: TextToImage, index: Index, pictures: PictureSet
             v.copy and index.cluster[number[v.suspect]] == index.cluster[i]
             for v, i in zip(verdicts, chosen, strict=True)
         ]
-        _row(table, f"training pictures, {name}", sum(v.copy for v in verdicts), len(verdicts), f"{np.mean(right):.0%}")
+        _row(table, f"training pictures, {name}", _counts(verdicts), len(verdicts), f"{np.mean(right):.0%}")
 
 
 def drawn(table: Table, model: TextToImage, index: Index, pictures: PictureSet, options: argparse.Namespace) -> None:
@@ -123,7 +123,7 @@ def drawn(table: Table, model: TextToImage, index: Index, pictures: PictureSet, 
         shown = track(parts, f"drawing {split}", console=Console(stderr=True), transient=True)
         images = torch.cat([draw_all(model, part) for part in shown])
         verdicts = check(index, images)
-        _row(table, name, sum(v.copy for v in verdicts), len(verdicts))
+        _row(table, name, _counts(verdicts), len(verdicts))
         if options.sheet and split == "train":
             limits = index.limits
             alarm = [min(v.features / limits.features, v.pixels / limits.pixels) for v in verdicts]
@@ -134,9 +134,13 @@ def drawn(table: Table, model: TextToImage, index: Index, pictures: PictureSet, 
             sheet.save(options.sheet)
 
 
-def _row(table: Table, name: str, hits: int, n: int, right: str = "") -> None:
-    found = share(hits, n)
-    table.add_row(name, f"{found.value:.1%}", f"{found.low:.1%}–{found.high:.1%}", right, str(n))
+def _row(table: Table, name: str, hits: tuple[int, int], n: int, right: str = "") -> None:
+    cells = [part for s in (share(h, n) for h in hits) for part in (f"{s.value:.1%}", f"{s.low:.1%}–{s.high:.1%}")]
+    table.add_row(name, *cells, right, str(n))
+
+
+def _counts(verdicts: list[Verdict]) -> tuple[int, int]:
+    return sum(v.copy for v in verdicts), sum(v.close for v in verdicts)
 
 
 def main() -> None:
@@ -155,12 +159,17 @@ def main() -> None:
     table = Table(
         title=f"called copies: ratio below {limits.features:.3f} by features or {limits.pixels:.3f} by pixels"
     )
-    for name in ("pictures", "called copies", "95 %", "of the right picture", "n"):
+    for name in ("pictures", "called copies", "95 %", "close", "95 %", "of the right picture", "n"):
         table.add_column(name, justify="left" if name == "pictures" else "right")
     if options.planted:
         planted(table, model, index, pictures, options.planted)
-    _row(table, "real: training pictures left out with their cluster", limits.real_flagged, limits.real)
-    _row(table, "real: held out", limits.held_out_flagged, limits.held_out)
+    _row(
+        table,
+        "real: training pictures left out with their cluster",
+        (limits.real_flagged, limits.real_close),
+        limits.real,
+    )
+    _row(table, "real: held out", (limits.held_out_flagged, limits.held_out_close), limits.held_out)
     if options.drawn:
         drawn(table, model.for_drawing(), index, pictures, options)
     Console(width=120).print(table)

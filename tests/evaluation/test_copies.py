@@ -159,6 +159,15 @@ def test_real_pictures_are_called_copies_no_more_often_than_promised(index: Inde
     assert binom.sf(index.limits.counts[0] - 1, index.limits.counts[1], 0.005) > 0.01
 
 
+def test_one_real_picture_in_twenty_is_close_to_another(index: Index) -> None:
+    fresh = sum(v.close for v in check(index, scribbles(1500, 78)))
+    # what sets the thresholds is itself 800 pictures, so that the rate has a deviation of √(0.05·0.95·(1/800 + 1/1500))
+    assert fresh / 1500 == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 * (1 / 800 + 1 / 1500)))
+    assert index.limits.close_counts[0] / index.limits.close_counts[1] == pytest.approx(0.05, abs=0.025)
+    assert index.limits.close_features > index.limits.features
+    assert index.limits.close_pixels > index.limits.pixels
+
+
 def _jpeg(picture: Tensor) -> Tensor:
     buffer = io.BytesIO()
     to_image(picture).save(buffer, "JPEG", quality=60)
@@ -353,10 +362,10 @@ def test_the_section_tells_of_a_model_that_remembers(
     prompts = [f"thing {i}, {STYLES[i % 2]} style" for i in range(20)] + ["something else"] * 10
     drawings = torch.cat([pictures.images[:20], scribbles(10, 55)])
     section = copies_section(model, drawings, prompts, pictures, seed=0)
-    drawn = section.data["shares"]["drawn"]
+    drawn = section.data["copies"]["drawn"]
     assert (drawn["hits"], drawn["n"]) == (20, 30)
     assert section.data["excess"]["low"] > 0.4
-    assert {c["prompt"] for c in section.data["cases"]} == set(prompts[:20])
+    assert {c["prompt"] for c in section.data["cases"] if c["copy"]} == set(prompts[:20])
     found = {c["prompt"]: c["suspect"] for c in section.data["collapses"]["found"]}
     assert set(found) <= set(prompts[:20])
     assert len(found) >= section.data["collapses"]["prompts"] - 1 >= 10

@@ -4,10 +4,13 @@ What is near enough to be a copy is said by pictures that are none. Every traini
 is left out of the index with all of its cluster, and the stickers' held-out part is one from the start. A threshold
 flags the k real pictures with the smallest ratios, where k is so small that, with 95 % confidence, at most 0.5 % of
 all real pictures would be flagged. Both spaces get the same share of that: the c smallest ratios of each are flagged,
-with the largest c that flags at most k pictures together.
+with the largest c that flags at most k pictures together. A second, looser pair of thresholds is passed by one real
+picture in twenty: what is not a copy but nearer than usual.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -23,6 +26,7 @@ from fromnoise.evaluation.copies.thumbnails import thumbnail
 
 COMPONENTS = 96  # of the features that an index keeps
 FALSE_ALARMS = 0.005  # of real pictures, at most
+CLOSE = 0.05  # of real pictures are called close to another
 LEAST = 2 * OTHERS  # clusters: with fewer the yardstick is the whole set
 
 
@@ -92,11 +96,17 @@ def calibrated(index: Index, views: tuple[Views, Views], records: tuple[list[Rec
     real = index.search(views[0], without=index.cluster)
     limits = thresholds(real)
     near = in_training(index, views[1], records[1], records[0])
-    flagged = index.search(views[1][~near]).flagged(limits)
-    counts = Calibration(
-        *(limits.features, limits.pixels),
-        *(len(records[0]), _flagged_by_others(real, index.cluster)),
-        *(len(flagged), int(flagged.sum()), int(near.sum())),
+    held_out = index.search(views[1][~near])
+    flagged, close = _by_others(real, index.cluster)
+    counts = replace(
+        limits,
+        real=len(records[0]),
+        real_flagged=flagged,
+        real_close=close,
+        held_out=int((~near).sum()),
+        held_out_flagged=int(held_out.flagged(limits).sum()),
+        held_out_close=int(held_out.close(limits).sum()),
+        near=int(near.sum()),
     )
     return index.having(limits=counts)
 
@@ -105,15 +115,17 @@ def thresholds(real: Found) -> Calibration:
     """Thresholds that flag as many of these real pictures as may be, and no more."""
     ratios = real.features.ratio, real.pixels.ratio
     ranks = torch.stack([r.argsort().argsort() for r in ratios]).amin(0)  # of the more alarmed space
-    allowed = most_allowed(len(ranks), FALSE_ALARMS)
     flagged = torch.bincount(ranks, minlength=len(ranks)).cumsum(0)  # by the c + 1 smallest of each space
-    smallest = int((flagged <= allowed).sum())
-    by_features, by_pixels = (float(r.sort().values[smallest]) for r in ratios)
-    return Calibration(by_features, by_pixels)
+    copies = int((flagged <= most_allowed(len(ranks), FALSE_ALARMS)).sum())
+    close = int((flagged <= CLOSE * len(ranks)).sum())
+    (features, close_features), (pixels, close_pixels) = (r.sort().values[[copies, close]].tolist() for r in ratios)
+    return Calibration(features, pixels, close_features=close_features, close_pixels=close_pixels)
 
 
-def _flagged_by_others(real: Found, cluster: Tensor) -> int:
-    """How many real pictures are flagged by thresholds of the other half of the clusters."""
+def _by_others(real: Found, cluster: Tensor) -> tuple[int, int]:
+    """How many real pictures are copies, and close, by thresholds of the other half of the clusters."""
     order = torch.randperm(int(cluster.max()) + 1, generator=torch.Generator().manual_seed(0))
     half = (order % 2).bool()[cluster]
-    return sum(int(real[side].flagged(thresholds(real[~side])).sum()) for side in (half, ~half))
+    sides = [(real[side], thresholds(real[~side])) for side in (half, ~half)]
+    flagged, close = ([f(*side) for side in sides] for f in (Found.flagged, Found.close))
+    return int(torch.cat(flagged).sum()), int(torch.cat(close).sum())

@@ -30,12 +30,14 @@ class Verdict:
 
     Attributes:
         copy: whether it may be a copy of ``suspect``.
+        close: whether it is nearer to it than 19 of 20 real pictures are to any other; copies are.
         suspect: the training picture that it is most like.
         by_features, by_pixels: the nearest training pictures in either space.
         features, pixels: the ratios there; below the index's thresholds they speak of a copy.
     """
 
     copy: bool
+    close: bool
     suspect: Known
     by_features: Known
     by_pixels: Known
@@ -44,10 +46,13 @@ class Verdict:
 
     def sentence(self) -> str:
         """The verdict in plain words."""
-        if not self.copy:
+        if not self.close:
             return f"no copy: nearest is {self.suspect} ({self.suspect.name}), and others are about as near"
         whose = " by ".join(part for part in (self.suspect.licence, self.suspect.author) if part)
-        return f"may be a copy of {self.suspect} ({self.suspect.name}{f'; {whose}' if whose else ''})"
+        named = f"{self.suspect} ({self.suspect.name}{f'; {whose}' if whose else ''})"
+        if not self.copy:
+            return f"no copy, but nearer to {named} than 19 of 20 real pictures are to any other: look at both"
+        return f"may be a copy of {named}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same for programs."""
@@ -126,12 +131,13 @@ def check(index: Index, pictures: Tensor) -> list[Verdict]:
         UserError: the judge's packages are missing.
     """
     found = index.search(look(pictures))
-    flagged, suspect = found.flagged(index.limits).tolist(), found.suspect(index.limits).tolist()
+    kinds = [kind(index.limits).tolist() for kind in (found.flagged, found.close)]
+    suspect = found.suspect(index.limits).tolist()
     named = [[index.known[i] for i in near.tolist()] for near in (found.features.nearest, found.pixels.nearest)]
     ratios = found.features.ratio.tolist(), found.pixels.ratio.tolist()
     return [
-        Verdict(flag, index.known[who], by_features, by_pixels, rf, rp)
-        for flag, who, by_features, by_pixels, rf, rp in zip(flagged, suspect, *named, *ratios, strict=True)
+        Verdict(copy, close, index.known[who], by_features, by_pixels, rf, rp)
+        for copy, close, who, by_features, by_pixels, rf, rp in zip(*kinds, suspect, *named, *ratios, strict=True)
     ]
 
 

@@ -61,6 +61,8 @@ class Calibration(Config):
             called copies, each by thresholds that it had no part in.
         held_out, held_out_flagged: pictures that the training never had, and how many of them were called copies.
         near: how many of those were left out of account, because the training has near-duplicates of them.
+        close_features, close_pixels: a ratio below either is nearer than 19 of 20 real pictures are to any other.
+        real_close, held_out_close: as ``real_flagged`` and ``held_out_flagged``, for these.
     """
 
     features: float = 0.0
@@ -70,6 +72,15 @@ class Calibration(Config):
     held_out: int = 0
     held_out_flagged: int = 0
     near: int = 0
+    close_features: float = 0.0
+    close_pixels: float = 0.0
+    real_close: int = 0
+    held_out_close: int = 0
+
+    @property
+    def close_counts(self) -> tuple[int, int]:
+        """Real pictures that are close to another, and how many real pictures they are among."""
+        return self.real_close + self.held_out_close, self.real + self.held_out
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -121,6 +132,11 @@ class Found:
     def flagged(self, limits: Calibration) -> Tensor:
         """Which drawings are called copies, bool [N]."""
         return (self.features.ratio < limits.features) | (self.pixels.ratio < limits.pixels)
+
+    def close(self, limits: Calibration) -> Tensor:
+        """Which drawings are nearer to a training picture than is usual among real pictures, bool [N]."""
+        features, pixels = self.features.ratio, self.pixels.ratio
+        return self.flagged(limits) | (features < limits.close_features) | (pixels < limits.close_pixels)
 
     def suspect(self, limits: Calibration) -> Tensor:
         """The training picture to hold each drawing against, of the space that is the more alarmed: int64 [N]."""

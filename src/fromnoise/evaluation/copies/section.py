@@ -59,28 +59,30 @@ def copies_section(
     drawings = squared(drawings, index.side)
     verdicts = check(index, drawings)
     rows = {
-        "drawn": _share(verdicts),
-        "training pictures through the VAE (ceiling)": _share(check(index, _planted(model, pictures))),
+        "drawn": _shares(verdicts),
+        "training pictures through the VAE (ceiling)": _shares(check(index, _planted(model, pictures))),
+        "real, no copies (floor)": (share(*index.limits.counts), share(*index.limits.close_counts)),
     }
-    floor = share(*index.limits.counts)
-    more = excess(rows["drawn"], floor)
+    (drawn, close), (floor, usual) = rows["drawn"], rows["real, no copies (floor)"]
+    more, more_close = excess(drawn, floor), excess(close, usual)
     pairs = two_sample(model, index, pictures, seed)
     asked, collapsed = collapses(model, index, prompts, seed)
     order = sorted(range(len(verdicts)), key=lambda i: _alarm(index, verdicts[i]))
     return Section(
         "copies",
         "Is it a copy?",
-        (METHOD, f"{trust(index)}. {READING}", _summary(rows["drawn"], more, pairs, asked, collapsed)),
-        (_table(rows, floor, index), _trial_table(pairs)),
+        (METHOD, f"{trust(index)}. {READING}", _summary((drawn, more), (close, more_close), pairs, asked, collapsed)),
+        (_table(rows, index), _trial_table(pairs)),
         (_sheet(index, drawings, verdicts, order[:WORST], (prompts, pictures)),),
         {
-            "shares": {name: found.to_dict() for name, found in rows.items()},
-            "floor": floor.to_dict(),
-            "excess": {"value": more[0], "low": more[1], "high": more[2]},
+            "copies": {name: found[0].to_dict() for name, found in rows.items()},
+            "close": {name: found[1].to_dict() for name, found in rows.items()},
+            "excess": dict(zip(("value", "low", "high"), more, strict=True)),
+            "excess_close": dict(zip(("value", "low", "high"), more_close, strict=True)),
             "limits": index.limits.to_dict(),
             "two_sample": asdict(pairs),
             "collapses": {"prompts": asked, "found": [asdict(c) for c in collapsed]},
-            "cases": [{"prompt": prompts[i], **verdicts[i].to_dict()} for i in order if verdicts[i].copy],
+            "cases": [{"prompt": prompts[i], **verdicts[i].to_dict()} for i in order if verdicts[i].close],
         },
     )
 
@@ -111,8 +113,9 @@ def _planted(model: TextToImage, pictures: PictureSet) -> Tensor:
     return squared(torch.cat(again), pictures.images.shape[3])
 
 
-def _share(verdicts: list[Verdict]) -> Share:
-    return share(sum(v.copy for v in verdicts), len(verdicts))
+def _shares(verdicts: list[Verdict]) -> tuple[Share, Share]:
+    """Of copies, and of all that is close to a training picture, copies among them."""
+    return share(sum(v.copy for v in verdicts), len(verdicts)), share(sum(v.close for v in verdicts), len(verdicts))
 
 
 def _alarm(index: Index, verdict: Verdict) -> float:
@@ -120,11 +123,17 @@ def _alarm(index: Index, verdict: Verdict) -> float:
     return min(verdict.features / max(index.limits.features, 1e-6), verdict.pixels / max(index.limits.pixels, 1e-6))
 
 
-def _table(rows: dict[str, Share], floor: Share, index: Index) -> Table:
-    shown = {**rows, "real, no copies (floor)": floor}
-    cells = [(name, f"{s.value:.1%}", f"{s.low:.1%}–{s.high:.1%}", str(s.n)) for name, s in shown.items()]
-    caption = f"thresholds: {index.limits.features:.3f} by features, {index.limits.pixels:.3f} by pixels"
-    return Table(("pictures", "called copies", "95 %", "n"), tuple(cells), caption)
+def _table(rows: dict[str, tuple[Share, Share]], index: Index) -> Table:
+    cells = [
+        (name, *(part for s in found for part in (f"{s.value:.1%}", f"{s.low:.1%}–{s.high:.1%}")), str(found[0].n))
+        for name, found in rows.items()
+    ]
+    limits = index.limits
+    caption = (
+        f"Copies: ratio below {limits.features:.3f} by features or {limits.pixels:.3f} by pixels; close: below "
+        f"{limits.close_features:.3f} or {limits.close_pixels:.3f}, as one real picture in twenty."
+    )
+    return Table(("pictures", "called copies", "95 %", "close", "95 %", "n"), tuple(cells), caption)
 
 
 def _trial_table(pairs: TwoSample) -> Table:
@@ -142,16 +151,24 @@ def _trial_table(pairs: TwoSample) -> Table:
     return Table(("drawings", "training picture", "95 %", "p", "n"), tuple(rows), caption)
 
 
+Excess = tuple[float, float, float]
+
+
 def _summary(
-    drawn: Share, more: tuple[float, float, float], pairs: TwoSample, asked: int, collapsed: list[Collapse]
+    copies: tuple[Share, Excess], close: tuple[Share, Excess], pairs: TwoSample, asked: int, collapsed: list[Collapse]
 ) -> str:
     listed = ": " + "; ".join(f"“{c.prompt}” ({c.suspect})" for c in collapsed) if collapsed else ""
     return (
-        f"{drawn} of the drawings are called copies, {more[0]:.1%} more than of real pictures that are none "
-        f"(95 %: {more[1]:.1%} to {more[2]:.1%}). The nearest of equally many training and held-out pictures is one of "
-        f"the training for {pairs.features.value:.0%} of {pairs.features.n} drawings. Of {asked} prompts drawn from "
-        f"several seeds, {len(collapsed)} always end in one training picture{listed}."
+        f"{copies[0]} of the drawings are called copies, {_points(copies[1])} more than of real pictures; "
+        f"{close[0]} are at least close to one training picture, {_points(close[1])} more than of real pictures. The "
+        f"nearest of equally many training and held-out pictures is one of the training for "
+        f"{pairs.features.value:.0%} of {pairs.features.n} drawings. Of {asked} prompts drawn from several seeds, "
+        f"{len(collapsed)} always end in one training picture{listed}."
     )
+
+
+def _points(more: Excess) -> str:
+    return f"{more[0]:.1%} (95 %: {more[1]:.1%} to {more[2]:.1%})"
 
 
 def _sheet(

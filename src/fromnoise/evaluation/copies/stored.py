@@ -172,7 +172,8 @@ def _limits(values: dict[str, Any]) -> Calibration:
         limits = Calibration.from_dict(values)
     except UserError as error:
         raise ValueError(str(error)) from None
-    _require(0 <= limits.features <= 1 and 0 <= limits.pixels <= 1, "its thresholds are not between 0 and 1")
+    values_of = (limits.features, limits.pixels, limits.close_features, limits.close_pixels)
+    _require(all(0 <= value <= 1 for value in values_of), "its thresholds are not between 0 and 1")
     return limits
 
 
