@@ -215,3 +215,15 @@ def test_broken_lines_of_metadata_are_named_in_plain_words(tmp_path: Path, line:
     assert len(found.records) == 1
     assert found.quarantine[0][0] == "metadata.jsonl line 1"
     assert reason in found.quarantine[0][1]
+
+
+def test_a_pack_can_hold_some_styles_and_groups_only(tmp_path: Path) -> None:
+    count, _ = pack("starter", tmp_path / "some.parquet", ["noto", "noto-v1"], ["food-drink"])
+    found = load_folder(tmp_path / "some.parquet", 8).records
+    everything = load_folder("starter", 8).records
+    expected = [r for r in everything if r.style in ("noto", "noto-v1") and r.group == "food-drink"]
+    assert count == len(found) == len(expected) > 0
+    assert {r.file_name for r in found} == {r.file_name for r in expected}
+    with pytest.raises(UserError, match="no pictures of these styles"):
+        pack("starter", tmp_path / "none.parquet", ["cubism"])
+    assert not (tmp_path / "none.parquet").exists()

@@ -29,11 +29,14 @@ def stickers(
 def pack(
     folder: Annotated[str, typer.Argument(help="A folder of captioned pictures, or 'starter'.")],
     file: Annotated[Path, typer.Argument(help="The .parquet file to write.")],
+    styles: Annotated[str, typer.Option(help="Only these styles, separated by commas.")] = "",
+    groups: Annotated[str, typer.Option(help="Only these groups, separated by commas.")] = "",
 ) -> None:
     """Pack a folder into one file that can be trained on elsewhere."""
     from fromnoise.data.pack import pack as pack_folder
 
-    count, left_out = pack_folder(folder, file)
+    only = ([name.strip() for name in text.split(",") if name.strip()] for text in (styles, groups))
+    count, left_out = pack_folder(folder, file, *only)
     for name, reason in left_out:
         print(one_line(f"left out {name}: {reason}"), file=sys.stderr)
     print(f"{count:,} pictures, {file.stat().st_size / 2**20:.2f} MiB: {file}")

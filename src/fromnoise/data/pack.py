@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,15 @@ from fromnoise.data.record import Record
 from fromnoise.errors import UserError, missing_packages
 
 
-def pack(folder: Path | str, file: Path) -> tuple[int, list[tuple[str, str]]]:
+def pack(
+    folder: Path | str, file: Path, styles: Iterable[str] = (), groups: Iterable[str] = ()
+) -> tuple[int, list[tuple[str, str]]]:
     """Write a folder's pictures and captions into a parquet file that Hugging Face ``datasets`` also opens.
+
+    Args:
+        folder: what to pack, or "starter".
+        file: the .parquet file.
+        styles, groups: keep only these; nothing keeps all.
 
     Returns:
         The number of pictures, and (file, reason) of everything that was left out.
@@ -21,13 +28,16 @@ def pack(folder: Path | str, file: Path) -> tuple[int, list[tuple[str, str]]]:
     Raises:
         UserError: nothing to pack, a suffix other than .parquet, or pyarrow is missing.
     """
-    from fromnoise.data.pictures import FAILURES, decode, entries_of, reason
+    from fromnoise.data.pictures import FAILURES, decode, entries_of, reason, wanted
 
     if file.suffix != ".parquet":
         raise UserError(f"'{file}' should end in .parquet")
     if not os.access(file.parent, os.W_OK):  # false too where there is no such folder
         raise UserError(f"the folder '{file.parent}' does not exist or cannot be written to")
     entries, left_out = entries_of(folder)
+    entries = [e for e in entries if wanted(e.record, None, styles or None, groups or None)]
+    if not entries:
+        raise UserError(f"{folder} has no pictures of these styles and groups")
     arrow, parquet = _pyarrow()
     columns: dict[str, list[Any]] = {f.name: [] for f in dataclasses.fields(Record)}
     images = []

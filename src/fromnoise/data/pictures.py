@@ -79,10 +79,10 @@ def load_folder(
         UserError: nothing there, or nothing with a caption.
     """
     entries, quarantine = entries_of(path)
-    wanted = [e for e in entries if _wanted(e.record, split, styles, groups)]
+    chosen = [e for e in entries if wanted(e.record, split, styles, groups)]
     images, records = [], []
     seen: dict[str, str] = {}
-    for entry in wanted:
+    for entry in chosen:
         try:
             data = entry.read()
             _refuse_duplicate(data, entry.record, seen)
@@ -236,7 +236,7 @@ def _inside(folder: Path, name: str) -> Path:
     return file
 
 
-def _wanted(record: Record, split: str | None, styles: Iterable[str] | None, groups: Iterable[str] | None) -> bool:
+def wanted(record: Record, split: str | None, styles: Iterable[str] | None, groups: Iterable[str] | None) -> bool:
     return (
         (split is None or record.split == split)
         and (styles is None or record.style in styles)
