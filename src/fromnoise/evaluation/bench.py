@@ -68,8 +68,8 @@ class Sizes(Config):
 
 
 QUICK = Sizes(
-    asked=25, held_out=30, words=40, per_style=600, rebuilt=60, colours=6, counts=6, pairs=20, seeds=1, chains=8, spread=8, curve=32,
-    steps=(4, 8, 20, 50), guidances=(1.0, 3.0, 5.0),
+    asked=25, held_out=30, words=40, per_style=600, rebuilt=60, colours=6, counts=6, pairs=20, seeds=1, chains=8,
+    spread=8, curve=32, steps=(4, 8, 20, 50), guidances=(1.0, 3.0, 5.0),
 )  # fmt: skip
 
 
@@ -177,10 +177,19 @@ class Bench:
     # --- what several measurements ask ------------------------------------------------------------------------
 
     @cached_property
-    def main(self) -> Asked:
-        """The concepts that every style has, each in every style: retrieval, style and distances share them."""
+    def main_questions(self) -> tuple[list[str], list[Question]]:
+        """The concepts that every style has, and a question for each of them, or the first of them, in each style.
+
+        Raises:
+            UserError: the data has too few.
+        """
         keys, questions = choose_questions(self.records, self.styles, self.sizes.concepts, self.seed)
-        questions = questions[: self.sizes.asked * len(self.styles)]
+        return keys, questions[: self.sizes.asked * len(self.styles)]
+
+    @cached_property
+    def main(self) -> Asked:
+        """What is drawn for the main questions: retrieval, style, distances and curves share it."""
+        keys, questions = self.main_questions
         return Asked(keys, questions, self.shown_for(questions, "retrieval"))
 
     def shown_for(self, questions: list[Question], what: str) -> dict[str, Tensor]:
@@ -223,6 +232,8 @@ def asked_of(model: TextToImage, pictures: PictureSet) -> list[Record]:
 
 def fingerprint(pictures: PictureSet) -> str:
     """12 hex digits of what the data holds: pixels and facts."""
-    digest = hashlib.sha256(pictures.images.numpy().data)
+    digest = hashlib.sha256()
+    for part in pictures.images.split(1024):
+        digest.update(part.contiguous().numpy().data)
     digest.update(json.dumps([r.to_dict() for r in pictures.records]).encode())
     return digest.hexdigest()[:12]

@@ -40,6 +40,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "curves": curves_section,
     "film": film_section,
 }
+ON_ALL_CONCEPTS = {"retrieval", "style", "distances", "specificity", "curves"}  # those that ask the main questions
 ON_REQUEST: dict[str, Measurement] = {}  # "copies" belongs here: measured with --copies, shown once it is stored
 
 

@@ -19,7 +19,7 @@ from fromnoise.config import Config
 from fromnoise.data.pictures import load_folder
 from fromnoise.errors import UserError
 from fromnoise.evaluation.bench import QUICK, Bench, Sizes, fingerprint
-from fromnoise.evaluation.measurements import MEASUREMENTS, ON_REQUEST, chosen, function_of
+from fromnoise.evaluation.measurements import MEASUREMENTS, ON_ALL_CONCEPTS, ON_REQUEST, chosen, function_of
 from fromnoise.evaluation.page import page
 from fromnoise.evaluation.section import Section
 from fromnoise.evaluation.store import Store, json_ready
@@ -94,7 +94,8 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, wanted: Want
     bench = Bench(model, pictures, wanted.seed, sizes, out / "drawings", wanted.beside, wanted.run)
     facts = _facts(model, name, wanted, fingerprint(pictures))
     store = Store(out, _identity(facts, sizes, wanted))
-    _ = bench.main.keys if "retrieval" in names else None  # data that does not fit is found before anything is written
+    if ON_ALL_CONCEPTS & set(names):
+        _ = bench.main_questions  # data that does not fit is found before anything is drawn
     out.mkdir(parents=True, exist_ok=True)
     for stranger in store.strangers():
         console.print(

@@ -18,7 +18,7 @@ from PIL import Image
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.picture_file import write_atomically
 
-SUFFIXES = {b"<?xml": ".svg", b"GIF89": ".gif"}
+SUFFIXES = {b"<?xml": ".svg", b"GIF8": ".gif"}  # by how files begin
 
 
 class Store:
@@ -93,7 +93,7 @@ def as_bytes(picture: Image.Image | bytes) -> bytes:
 
 def suffix(data: bytes) -> str:
     """The suffix that a picture's bytes ask for."""
-    return SUFFIXES.get(data[:5], ".png")
+    return next((end for start, end in SUFFIXES.items() if data.startswith(start)), ".png")
 
 
 def json_ready(value: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.section import Picture, Section
+from fromnoise.inspection.film import film_bytes
 
 TITLE = "A film of the training"
 TEXT = (
@@ -17,7 +17,7 @@ TEXT = (
     "The number is how many training pictures had been shown by then, each counted every time.",
 )
 FRAMES, STRIP = 24, 6
-EACH, LAST = 400, 2500  # milliseconds
+SECONDS = 10.0
 HEAD = 24  # pixels for the number
 
 
@@ -26,33 +26,41 @@ def film_section(bench: Bench) -> Section:
     files = sheets_of(bench.run)
     if len(files) < 2:
         return Section("film", TITLE, ("Left out: the folder of the training is not known, or holds no sheets.",))
-    frames = [_frame(file) for file in _spread(files, FRAMES)]
-    shown = _spread(files, STRIP)
+    chosen = spread_out(files, FRAMES)
+    film = film_bytes([_frame(file) for file in chosen], ".gif", SECONDS, zoom=1)
+    strip = _strip(spread_out(files, STRIP))
     count = int(files[-1].stem)
-    alt = f"The same prompts at {len(frames)} moments of the training, from noise to pictures."
+    alt = f"The same prompts at {len(chosen)} moments of the training, from noise to pictures."
     pictures = (
-        Picture("training_film", _gif(frames), alt, f"{len(frames)} of {len(files)} sheets, up to {count:,} pictures."),
-        Picture(
-            "training_strip", _strip(shown), f"{len(shown)} of those sheets beside each other.", "From left to right."
-        ),
+        Picture("training_strip", strip, alt, f"From left to right, up to {count:,} pictures."),
+        Picture("training_film", film, alt, f"{len(chosen)} of {len(files)} sheets, up to {count:,} pictures."),
     )
     return Section("film", TITLE, TEXT, (), pictures, {"sheets": len(files), "pictures shown": count})
 
 
 def sheets_of(run: Path | None) -> list[Path]:
-    """The sheets of a run in the order in which they were drawn, whose names are numbers of pictures."""
+    """The sheets of a run in the order in which they were drawn, as large as the last: prompts may have changed."""
     if run is None:
         return []
-    files = (run / "diffusion" / "sheets").glob("*.png")
-    return sorted((f for f in files if f.stem.isdigit()), key=lambda f: int(f.stem))
+    files = (run / "diffusion" / "sheets").glob("*.png")  # named by the number of pictures shown
+    ordered = sorted((f for f in files if f.stem.isdigit()), key=lambda f: int(f.stem))
+    sizes = [_size(file) for file in ordered]
+    return [file for file, size in zip(ordered, sizes, strict=True) if size and size == sizes[-1]]
 
 
-def _spread(files: list[Path], count: int) -> list[Path]:
+def spread_out(files: list[Path], count: int) -> list[Path]:
     """The first, the last, and those nearest to equal distances between, by pictures shown; none twice."""
     first, last = int(files[0].stem), int(files[-1].stem)
     wanted = [first + (last - first) * i / (count - 1) for i in range(count)]
-    nearest = [min(files, key=lambda f, at=at: abs(int(f.stem) - at)) for at in wanted]  # type: ignore[misc]
-    return list(dict.fromkeys(nearest))
+    return list(dict.fromkeys(min(files, key=lambda f, at=at: abs(int(f.stem) - at)) for at in wanted))  # type: ignore
+
+
+def _size(file: Path) -> tuple[int, int] | None:
+    try:
+        with Image.open(file) as picture:
+            return picture.size
+    except (OSError, ValueError):
+        return None
 
 
 def _frame(file: Path) -> Image.Image:
@@ -62,14 +70,6 @@ def _frame(file: Path) -> Image.Image:
     frame.paste(sheet, (0, HEAD))
     ImageDraw.Draw(frame).text((4, 4), f"{int(file.stem):,} pictures", "black", ImageFont.load_default(14))
     return frame
-
-
-def _gif(frames: list[Image.Image]) -> bytes:
-    size = frames[0].size
-    first, *rest = [f if f.size == size else f.resize(size) for f in frames]
-    buffer = io.BytesIO()
-    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=[EACH] * len(rest) + [LAST], loop=0)
-    return buffer.getvalue()
 
 
 def _strip(files: list[Path]) -> Image.Image:
