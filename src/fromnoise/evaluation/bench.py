@@ -19,6 +19,7 @@ from torch import Tensor
 from fromnoise.config import Config
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
+from fromnoise.evaluation.damage import damaged
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant
 from fromnoise.evaluation.style import style_features
@@ -68,8 +69,8 @@ class Sizes(Config):
 
 
 QUICK = Sizes(
-    asked=25, held_out=30, words=40, per_style=600, rebuilt=60, colours=6, counts=6, pairs=20, seeds=1, chains=8,
-    spread=8, curve=32, steps=(4, 8, 20, 50), guidances=(1.0, 3.0, 5.0),
+    asked=25, held_out=20, words=24, per_style=300, rebuilt=40, colours=4, counts=6, pairs=12, seeds=1, chains=4,
+    spread=6, curve=16, steps=(4, 8, 20), guidances=(1.0, 3.0, 7.0),
 )  # fmt: skip
 
 
@@ -118,7 +119,7 @@ class Bench:
         self.styles = model.styles
         self._drawings = drawings
         self._judged: dict[bytes, Tensor] = {}
-        self._styles: dict[int, Tensor] = {}
+        self._styles: dict[tuple[int, bool], Tensor] = {}
 
     # --- drawing and judging ----------------------------------------------------------------------------------
 
@@ -154,14 +155,15 @@ class Bench:
             self._judged.update(zip((names[i] for i in part), features(pictures[part]), strict=True))
         return torch.stack([self._judged[name] for name in names])
 
-    def styled(self, indices: Sequence[int]) -> Tensor:
-        """The style features of real pictures, [N,D]; every picture is looked at once."""
-        fresh = [i for i in dict.fromkeys(indices) if i not in self._styles]
+    def styled(self, indices: Sequence[int], damage: bool = False) -> Tensor:
+        """The style features of real pictures, or of what is left of them after damage, [N,D]; each is made once."""
+        fresh = [i for i in dict.fromkeys(indices) if (i, damage) not in self._styles]
         parts = [fresh[i : i + 256] for i in range(0, len(fresh), 256)]
         shown = track(parts, "learning styles", console=Console(stderr=True), transient=True, disable=len(parts) < 2)
         for part in shown:
-            self._styles.update(zip(part, style_features(self.pictures.images[part]), strict=True))
-        return torch.stack([self._styles[i] for i in indices])
+            pictures = damaged(self.pictures.images[part], part) if damage else self.pictures.images[part]
+            self._styles.update(zip(((i, damage) for i in part), style_features(pictures), strict=True))
+        return torch.stack([self._styles[i, damage] for i in indices])
 
     def rebuilt(self, pictures: Tensor) -> Tensor:
         """Pictures through the VAE: encoded (the mean) and decoded."""

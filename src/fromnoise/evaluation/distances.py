@@ -89,7 +89,7 @@ def density_coverage(real: Tensor, drawn: Tensor, k: int = 5) -> Manifold:
     A real picture's neighbourhood is the ball that reaches to its k-th nearest other real picture. The published
     equations count with ≤; equal pictures are rare either way.
     """
-    real, drawn = real.double(), drawn.double()
+    real, drawn, k = real.double(), drawn.double(), min(k, len(real) - 1)
     exact = "donot_use_mm_for_euclid_dist"  # the fast way loses small distances among large features
     radius = torch.cdist(real, real, compute_mode=exact).kthvalue(k + 1, dim=1).values  # +1: itself is the nearest
     inside = torch.cdist(real, drawn, compute_mode=exact) <= radius[:, None]  # [N,M]

@@ -15,10 +15,11 @@ SETS = ("noto", "twemoji", "fluent-emoji-flat", "fluent-emoji-3d", "fluent-emoji
 KINDS = ("real", "again", "drawn", "noise")
 TEXT = (
     "A judge of styles, which has nothing to do with the model, learns from real pictures how each style looks: "
-    "its textures, its paint box and its edges. The concepts asked for here are kept from it. Then it names the "
-    "style of each picture.",
-    "The ceiling is real pictures of the same concepts; the VAE row shows what is lost in the decoder; the floor "
-    "is random pixels, which it takes for one and the same style.",
+    "its textures, its paint box and its edges. It sees every picture twice, as it is and a little damaged "
+    "(blurred, compressed, scaled or noisy), or else it would go by pixel-exact edges that no drawing has. The "
+    "concepts asked for here are kept from it. Then it names the style of each picture.",
+    "The ceiling is real pictures of the same concepts; the VAE row shows what is lost in the decoder; the floor is "
+    "random pixels, which it takes for one and the same style.",
 )
 
 
@@ -66,8 +67,9 @@ def _learnt_from(bench: Bench, styles: tuple[str, ...]) -> list[int]:
 
 
 def _judge(bench: Bench, known: list[int], styles: tuple[str, ...]) -> StyleJudge:
-    features = bench.styled(known)
-    return StyleJudge(features, [bench.pictures.records[i].style for i in known], styles)
+    """A judge that has seen every picture as it is, and damaged."""
+    features = torch.cat([bench.styled(known), bench.styled(known, damage=True)])
+    return StyleJudge(features, 2 * [bench.pictures.records[i].style for i in known], styles)
 
 
 def _wider(bench: Bench, styles: tuple[str, ...]) -> dict[str, Mean]:
