@@ -25,8 +25,8 @@ from torch import Tensor
 
 from drawing import PROMPT, STYLE, ours, seconds, theirs
 from fromnoise.data.pictures import load_folder
+from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.judge import features
-from fromnoise.evaluation.report import asked_of
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant, score
 from fromnoise.few_steps import with_few_steps
 from fromnoise.generate import Request, draw_all

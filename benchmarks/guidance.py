@@ -18,8 +18,8 @@ from rich.table import Table
 
 from fromnoise.cli.drawing import load
 from fromnoise.data.pictures import load_folder
+from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.judge import features
-from fromnoise.evaluation.report import asked_of
 from fromnoise.evaluation.retrieval import Gallery, choose_questions, relevant, score
 from fromnoise.generate import Request, complete, draw_all
 

@@ -22,8 +22,8 @@ from torch import Tensor
 from fromnoise.data.captions import with_style
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.meanings.sentences import embeddings
-from fromnoise.data.pictures import entries_of
-from fromnoise.evaluation.report import asked_of
+from fromnoise.data.pictures import load_folder
+from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.synonyms import synonyms
 from fromnoise.system import TextToImage
 
@@ -71,8 +71,10 @@ def main() -> None:
     parser.add_argument("--meanings", type=Path)
     options = parser.parse_args()
     model = TextToImage.load(options.model).for_drawing("fp32")
-    records = [entry.record for entry in entries_of(options.data)[0]]
-    names = sorted({r.text.lower() for r in asked_of(model, records) if r.split == "train" and r.style in model.styles})
+    pictures = load_folder(options.data, 8)
+    names = sorted(
+        {r.text.lower() for r in asked_of(model, pictures) if r.split == "train" and r.style in model.styles}
+    )
     asked = [(word, concept) for word, concept in synonyms() if concept in names]
     ways: dict[str, Embed] = {"the model's text tower": by_tower(model)}
     if options.meanings:

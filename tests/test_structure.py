@@ -62,6 +62,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 LARGER_FILES: dict[str, str] = {}
 MANY_PARAMETERS = {
     "cli.restyle.restyle": "as cli.generate.generate",
+    "cli.evaluate.evaluate": "as cli.generate.generate",
     "cli.generate.generate": "every command-line option is a parameter; that is how typer reads them",
 }
 

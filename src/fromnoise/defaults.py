@@ -58,21 +58,26 @@ def drawing_format(precision: str) -> torch.dtype:
     return torch.bfloat16 if precision == "bf16" or (precision == "auto" and native_bf16()) else torch.float32
 
 
-def read_facts(folder: Path) -> tuple[tuple[str, ...], Defaults, dict[str, Any]]:
-    """Return (styles, defaults, card); a model from elsewhere has none of them."""
+def read_facts(folder: Path) -> tuple[tuple[str, ...], Defaults, dict[str, Any], bytes | None]:
+    """Return (styles, defaults, card, what knows the training pictures); a model from elsewhere has none of them."""
     file = folder / FACTS
     if not file.exists():
-        return (), Defaults(), {}
+        return (), Defaults(), {}, None
     facts = read_json(file)
     if facts.get("format") != FORMAT:
         raise UserError(f"{file} has format {facts.get('format')!r}; this version reads {FORMAT}: update fromnoise")
     try:
-        return tuple(facts["styles"]), Defaults.from_dict(facts["defaults"]), dict(facts["card"])
+        copies = (folder / COPIES).read_bytes() if (folder / COPIES).is_file() else None
+        return tuple(facts["styles"]), Defaults.from_dict(facts["defaults"]), dict(facts["card"]), copies
     except (KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{file} is damaged: {error}") from None
 
 
-def write_facts(folder: Path, styles: Sequence[str], defaults: Defaults, card: dict[str, Any]) -> None:
+def write_facts(
+    folder: Path, styles: Sequence[str], defaults: Defaults, card: dict[str, Any], copies: bytes | None = None
+) -> None:
     """Write what :func:`read_facts` reads."""
+    if copies is not None:
+        (folder / COPIES).write_bytes(copies)
     facts = {"styles": list(styles), "defaults": defaults.to_dict(), "card": card}
     write_json(folder / FACTS, {"format": FORMAT, **facts})

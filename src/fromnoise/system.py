@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fromnoise.cores import each_alone, together
-from fromnoise.defaults import COPIES, FACTS, Defaults, drawing_format, elsewhere, read_facts, write_facts
+from fromnoise.defaults import FACTS, Defaults, drawing_format, elsewhere, read_facts, write_facts
 from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.diffusion.paths import PathConfig
 from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
@@ -300,9 +300,7 @@ class TextToImage:
         if self.few_steps is not None:
             shutil.copytree(self.few_steps, folder / FEW_STEPS)
         if self.scheduler is None:
-            write_facts(folder, self.styles, self.defaults, self.card)
-        if self.copies is not None:
-            (folder / COPIES).write_bytes(self.copies)
+            write_facts(folder, self.styles, self.defaults, self.card, self.copies)
 
     @classmethod
     def load(
@@ -337,8 +335,7 @@ class TextToImage:
             few_steps=path / FEW_STEPS if (path / FEW_STEPS).is_dir() else None,
         )
         if ours:
-            styles, defaults, card = read_facts(path)
-            copies = (path / COPIES).read_bytes() if (path / COPIES).is_file() else None
+            styles, defaults, card, copies = read_facts(path)
             model = replace(model, styles=styles, defaults=defaults, card=card, copies=copies)
         else:
             defaults = elsewhere(parts.scheduler.sampler, str(parts.scheduler.path.get("spacing", "trailing")))

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from fromnoise.data.pictures import load_folder
-from fromnoise.evaluation.style import StyleJudge, style_features
+from fromnoise.evaluation.damage import damaged
+from fromnoise.evaluation.style import StyleJudge, colours, edges, style_features
 
 pytest.importorskip("efficientnet_lite_pytorch")
 
@@ -51,3 +52,43 @@ def test_real_styles_of_other_concepts_are_recognised() -> None:
 def test_features_do_not_depend_on_the_batch() -> None:
     pictures, _ = textures(5, 2)
     torch.testing.assert_close(style_features(pictures, 5), style_features(pictures, 2), rtol=1e-3, atol=1e-3)
+
+
+def test_colours_are_shares_of_boxes() -> None:
+    picture = torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+    picture[0, :, :2] = torch.tensor([0, 31, 32], dtype=torch.uint8)[:, None, None]  # a quarter; boxes 0, 0 and 1
+    found = colours(picture)[0]
+    assert found.nonzero().flatten().tolist() == [1, 511]
+    assert found[[1, 511]].tolist() == pytest.approx([0.25**0.5, 0.75**0.5])
+
+
+def test_edges_tell_flat_from_shaded() -> None:
+    flat = torch.full((1, 3, 16, 16), 100, dtype=torch.uint8)
+    ramp = flat + 4 * torch.arange(16, dtype=torch.uint8)[:, None]  # 4 from row to row
+    first = edges(flat)[0, :40], edges(ramp)[0, :40]  # down the rows: second differences, then 1, 2 and 4 pixels away
+    assert first[0].nonzero().flatten().tolist() == [0, 10, 20, 30]
+    assert first[1].nonzero().flatten().tolist() == [0, 13, 24, 35]  # 0, then 4, 8 and 16
+
+
+def test_damage_is_the_same_every_time_of_every_kind_and_small() -> None:
+    pictures, _ = textures(40, 3)
+    found = damaged(pictures, range(40))
+    assert torch.equal(found, damaged(pictures, range(40)))
+    assert torch.equal(found[7], damaged(pictures[7:8], [7])[0])
+    off = (found.float() - pictures.float()).abs().mean((1, 2, 3))
+    assert off.min() > 0
+    assert off.max() < 20
+    white = damaged(torch.full((40, 3, 64, 64), 255, dtype=torch.uint8), range(40))
+    changed = (white != 255).flatten(1).any(1).float().mean()
+    assert 0.1 < changed < 0.4  # by noise alone, one of the four ways
+
+
+def test_a_judge_that_saw_damage_sees_past_it() -> None:
+    known, names = textures(120, 0)
+    fresh, wanted = textures(60, 1)
+    hurt = style_features(damaged(fresh, range(60)))
+    both = torch.cat([style_features(known), style_features(damaged(known, range(500, 620)))])
+    naive = StyleJudge(style_features(known), names, ("plain", "striped")).accuracy(hurt, wanted)
+    taught = StyleJudge(both, names * 2, ("plain", "striped"))
+    assert taught.accuracy(hurt, wanted) > max(0.85, naive - 0.02)
+    assert taught.accuracy(style_features(fresh), wanted) > 0.9

@@ -237,6 +237,7 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def wanted(record: Record, split: str | None, styles: Iterable[str] | None, groups: Iterable[str] | None) -> bool:
+    """Whether a record is of this split, these styles and these groups; None takes all."""
     return (
         (split is None or record.split == split)
         and (styles is None or record.style in styles)

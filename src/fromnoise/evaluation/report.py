@@ -1,175 +1,172 @@
-"""``fromnoise evaluate``: draw, judge, and print every figure beside its floor and its ceiling."""
+"""``fromnoise evaluate``: measure section by section, store each, and make the page and the JSON of what is there."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import asdict, dataclass, replace
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
-from torch import Tensor
+from rich.table import Table as Printed
 
-from fromnoise.data.pictures import PictureSet, load_folder
-from fromnoise.data.record import Record
+from fromnoise import __version__
+from fromnoise.config import Config
+from fromnoise.data.pictures import load_folder
 from fromnoise.errors import UserError
-from fromnoise.evaluation.judge import features
-from fromnoise.evaluation.retrieval import (
-    Gallery,
-    Question,
-    Score,
-    choose_questions,
-    held_out_questions,
-    relevant,
-    score,
-    share_of_the_way,
-)
-from fromnoise.evaluation.style import StyleJudge, style_features
-from fromnoise.evaluation.synonyms import synonym_questions
-from fromnoise.generate import Request, draw_all
-from fromnoise.inspection.sheet import contact_sheet
+from fromnoise.evaluation.bench import QUICK, Bench, Sizes, fingerprint
+from fromnoise.evaluation.measurements import MEASUREMENTS, ON_ALL_CONCEPTS, ON_REQUEST, chosen, function_of
+from fromnoise.evaluation.page import page
+from fromnoise.evaluation.section import Section
+from fromnoise.evaluation.store import Store, json_ready
+from fromnoise.evaluation.words import figure, interval, way
 from fromnoise.picture_file import write_atomically
 from fromnoise.system import TextToImage
 
-CONCEPTS = 100
-AT_ONCE = 16  # pictures per batch
-STYLE_PICTURES = 2400  # real pictures that the style judge learns from
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure, and how.
+
+    Attributes:
+        only: names of sections with commas between; None for all.
+        more: names of sections that are measured on request.
+        quick: fewer drawings.
+        seed: of the choice of concepts and of the drawings.
+        again: measure also what is stored already.
+        run: folder of the training, for the film.
+        beside: (label, model) of further models on the curves.
+    """
+
+    only: str | None = None
+    more: tuple[str, ...] = ()
+    quick: bool = False
+    seed: int = 0
+    again: bool = False
+    run: Path | None = None
+    beside: Sequence[tuple[str, TextToImage]] = ()
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was measured.
+class Facts(Config):
+    """What was measured, with what, on what.
 
     Attributes:
-        model, model_hash: which model.
+        model, model_hash, precision: which model, and in which number format it drew.
         seed: of the choice of concepts and of the drawings.
-        retrieval: by kind of picture.
-        share: the way from floor to ceiling in top-1 retrieval.
-        style_accuracy: by kind of picture.
-        held_out: retrieval of (concept, style) pairs the model never saw, among ``held_out_concepts``.
-        synonyms: retrieval of what is drawn for concepts' own names and for words that no caption has, among
-            ``synonym_concepts``.
+        data: fingerprint of the pictures.
+        version: of fromnoise.
+        hardware: of the machine that measured.
+        quick: whether with fewer drawings.
+        settings: how the model draws by default.
     """
 
     model: str
     model_hash: str
+    precision: str
     seed: int
-    retrieval: dict[str, Score]
-    share: float
-    style_accuracy: dict[str, float]
-    held_out: dict[str, Score]
-    held_out_concepts: int
-    synonyms: dict[str, Score]
-    synonym_concepts: int
+    data: str
+    version: str
+    hardware: str
+    quick: bool
+    settings: str
 
 
-def run(model: TextToImage, name: str, data: Path | str, out: Path, seed: int = 0, copies: bool = False) -> Report:
-    """Measure a model and write ``out/report.json`` and ``out/sheet.png``; with ``copies`` what it copies as well.
+def run(model: TextToImage, name: str, data: Path | str, out: Path, wanted: Wanted | None = None) -> list[Section]:
+    """Measure a model and write ``out/index.html``, ``out/report.json`` and ``out/sections/``.
+
+    Sections that are stored for the same model, data, seed and sizes are not measured again.
 
     Raises:
-        UserError: unusable data, a model without styles, or missing packages.
+        UserError: unusable data, a model without styles, an unknown section, or missing packages.
+    """
+    wanted = wanted or Wanted()
+    names = chosen(wanted.only, wanted.more)
+    _check(model, out, wanted)
+    console = Console(stderr=True)
+    with console.status("reading pictures"):
+        pictures = load_folder(data, model.latent_shape()[1] * model.vae.factor)
+    sizes = QUICK if wanted.quick else Sizes()
+    bench = Bench(model, pictures, wanted.seed, sizes, out / "drawings", wanted.beside, wanted.run)
+    facts = _facts(model, name, wanted, fingerprint(pictures))
+    store = Store(out, _identity(facts, sizes, wanted))
+    if ON_ALL_CONCEPTS & set(names):
+        _ = bench.main_questions  # data that does not fit is found before anything is drawn
+    out.mkdir(parents=True, exist_ok=True)
+    for stranger in store.strangers():
+        console.print(
+            f"note: {stranger} in {out} was measured with another model or setting; it is left out", style="dim"
+        )
+    for number, section in enumerate(names, 1):
+        if not wanted.again and store.load(section) is not None and section != "film":
+            console.print(f"{number}/{len(names)} {section}: stored")
+            continue
+        console.print(f"{number}/{len(names)} {section}")
+        store.save(function_of(section)(bench))
+        write(out, facts, _stored(store))
+    sections = _stored(store)
+    write(out, facts, sections)
+    _print(facts, sections)
+    return sections
+
+
+def write(out: Path, facts: Facts, sections: Sequence[Section]) -> None:
+    """Write the JSON and the page of sections."""
+    tree: dict[str, Any] = {**facts.to_dict(), "headlines": [], "sections": {}}
+    for section in sections:
+        tree["headlines"] += [{**h.to_dict(), "share": h.way} for h in section.headlines]
+        tables = [dataclasses.asdict(table) for table in section.tables]
+        tree["sections"][section.name] = {"title": section.title, "data": section.data, "tables": tables}
+    text = json.dumps(json_ready(tree), indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(out / "report.json", f"{text}\n".encode())
+    write_atomically(out / "index.html", page(facts.to_dict(), sections).encode())
+
+
+def _check(model: TextToImage, out: Path, wanted: Wanted) -> None:
+    """Everything that can be wrong and costs nothing to look at.
+
+    Raises:
+        UserError: it is wrong.
     """
     if not model.styles:
         raise UserError("this evaluation asks for styles, and the model has none")
-    side = model.latent_shape()[1] * model.vae.factor
-    pictures = load_folder(data, side)
-    records = asked_of(model, pictures)
-    keys, questions = choose_questions(records, model.styles, CONCEPTS, seed)
-    out.mkdir(parents=True, exist_ok=True)  # once everything that can be wrong has been looked at
-    shown = _pictures(model, pictures, questions, seed)
-    scores = _scores(pictures, keys, questions, shown)
-    styles = _style_accuracy(model, pictures, set(keys), shown, questions)
-    unseen = held_out_questions(records, model.styles, CONCEPTS, seed)
-    if unseen[1]:
-        wanted = ("real (ceiling)", "drawn", "noise (floor)")
-        of_unseen = _pictures(model, pictures, unseen[1], seed)
-        held_out = _scores(pictures, *unseen, {kind: of_unseen[kind] for kind in wanted})
-    else:
-        held_out = {}
-    keys, words, names = synonym_questions(records, model.styles)
-    if words:
-        own = _pictures(model, pictures, names, seed)
-        shown_words = {"real (ceiling)": own["real (ceiling)"], "own name": own["drawn"]}
-        shown_words |= {"word never seen": _drawn(model, words, seed), "noise (floor)": own["noise (floor)"]}
-        synonyms = _scores(pictures, keys, words, shown_words)
-    else:
-        synonyms = {}
-    tops = {kind: s.top1 for kind, s in scores.items()}
-    share = share_of_the_way(tops["drawn"], tops["noise (floor)"], tops["real (ceiling)"])
-    report = Report(name, model.hash, seed, scores, share, styles, held_out, len(unseen[0]), synonyms, len(keys))
-    _write(out, report, shown["drawn"], questions, model.styles)
-    _print(report)
-    if copies:
-        from fromnoise.evaluation.copies.section import copies_section, write
-
-        prompts = [f"{q.text}, {q.style} style" for q in questions]
-        write(copies_section(model, shown["drawn"], prompts, pictures, seed), out)
-    return report
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; --out is a folder")
+    if wanted.run is not None and not wanted.run.is_dir():
+        raise UserError(f"there is no folder {wanted.run}; --run is the folder of a training, as runs/my-model")
 
 
-def _pictures(model: TextToImage, data: PictureSet, questions: list[Question], seed: int) -> dict[str, Tensor]:
-    """The pictures to judge: real ones, their reconstructions, what the model draws, and noise."""
-    real = data.images[[q.real for q in questions]]
-    drawn = _drawn(model, questions, seed)
-    with torch.inference_mode():
-        again = torch.cat([model.decode(model.vae.encode(p.float() / 127.5 - 1).mean) for p in real.split(16)])
-    noise = torch.randint(0, 256, real.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
-    return {"real (ceiling)": real, "real through the VAE": again, "drawn": drawn, "noise (floor)": noise}
+def _facts(model: TextToImage, name: str, wanted: Wanted, data: str) -> Facts:
+    default = model.defaults
+    settings = f"{default.steps} steps, guidance {default.guidance:g}, {default.sampler}"
+    hardware = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    return Facts(
+        name, model.hash, model.precision, wanted.seed, data, __version__, hardware, wanted.quick, settings
+    )  # fmt: skip
 
 
-def _drawn(model: TextToImage, questions: list[Question], seed: int) -> Tensor:
-    """One picture for each question, each from noise of its own."""
-    requests = [Request(prompt=q.text, style=q.style, seed=seed + 1000 * i) for i, q in enumerate(questions)]
-    parts = [requests[i : i + AT_ONCE] for i in range(0, len(requests), AT_ONCE)]
-    shown = track(parts, "drawing", console=Console(stderr=True), transient=True)
-    return torch.cat([draw_all(model, part) for part in shown])
+def _identity(facts: Facts, sizes: Sizes, wanted: Wanted) -> dict[str, Any]:
+    """What must be equal for a stored section to be shown: everything but the machine and the model's name."""
+    same = {k: v for k, v in facts.to_dict().items() if k not in ("hardware", "model")}
+    return {**same, "sizes": sizes.to_dict(), "beside": [[label, model.hash] for label, model in wanted.beside]}
 
 
-def _scores(data: PictureSet, keys: list[str], questions: list[Question], shown: dict[str, Tensor]) -> dict[str, Score]:
-    """How well the judge finds the caption of each kind of picture."""
-    indices, records = relevant(data, keys)
-    gallery = Gallery(keys, records, features(data.images[indices]))
-    return {kind: score(gallery.ranks(features(pictures), questions)) for kind, pictures in shown.items()}
+def _stored(store: Store) -> list[Section]:
+    found = (store.load(name) for name in (*MEASUREMENTS, *ON_REQUEST))
+    return [section for section in found if section is not None]
 
 
-def _style_accuracy(
-    model: TextToImage, data: PictureSet, asked: set[str], shown: dict[str, Tensor], questions: list[Question]
-) -> dict[str, float]:
-    """Learn the styles from other concepts' real pictures, then recognise them in ``shown``."""
-    pool = [i for i, r in enumerate(data.records) if r.style in model.styles and r.key not in asked]
-    order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(1))[:STYLE_PICTURES].tolist()
-    chosen = [pool[i] for i in order]
-    judge = StyleJudge(style_features(data.images[chosen]), [data.records[i].style for i in chosen], model.styles)
-    return {kind: judge.accuracy(style_features(p), [q.style for q in questions]) for kind, p in shown.items()}
-
-
-def asked_of(model: TextToImage, pictures: PictureSet) -> list[Record]:
-    """The pictures' records, with those of concepts the model was not trained on taken out of every split."""
-    recipe = model.card.get("recipe")
-    groups = recipe["data"]["groups"] if isinstance(recipe, dict) else ()
-    return [r if not groups or r.group in groups else replace(r, split="not asked") for r in pictures.records]
-
-
-def _write(out: Path, report: Report, drawn: Tensor, questions: list[Question], styles: tuple[str, ...]) -> None:
-    write_atomically(out / "report.json", (json.dumps(asdict(report), indent=1) + "\n").encode())
-    rows = [q.text for q in questions[:: len(styles)]][:24]
-    contact_sheet(drawn[: len(rows) * len(styles)], rows, styles, zoom=1).save(out / "sheet.png")
-
-
-def _print(report: Report) -> None:
-    table = Table(title=f"{report.model} ({report.model_hash}): which of {CONCEPTS} captions?")
-    for name in ("pictures", "top-1", "95 %", "top-5", "style", "n"):
-        table.add_column(name, justify="left" if name == "pictures" else "right")
-    for kind, s in report.retrieval.items():
-        style = f"{report.style_accuracy[kind]:.0%}"
-        table.add_row(kind, f"{s.top1:.1%}", f"{s.low:.1%}–{s.high:.1%}", f"{s.top5:.1%}", style, str(s.n))
-    for kind, s in report.held_out.items():
-        row = f"pairs never seen: {kind.split()[0]}"
-        table.add_row(row, f"{s.top1:.1%}", f"{s.low:.1%}–{s.high:.1%}", f"{s.top5:.1%}", "", str(s.n))
-    for kind, s in report.synonyms.items():
-        row = f"among {report.synonym_concepts}: {kind}"
-        table.add_row(row, f"{s.top1:.1%}", f"{s.low:.1%}–{s.high:.1%}", f"{s.top5:.1%}", "", str(s.n))
+def _print(facts: Facts, sections: Sequence[Section]) -> None:
+    table = Printed(title=f"{facts.model} ({facts.model_hash})")
+    for name in ("figure", "value", "95 %", "floor", "ceiling", "of the way", "n", "target"):
+        table.add_column(name, justify="left" if name in ("figure", "target") else "right")
+    for h in (headline for section in sections for headline in section.headlines):
+        ends = (figure(end, h.unit) for end in (h.floor, h.ceiling))
+        table.add_row(h.name, figure(h.value, h.unit), interval(h), *ends, way(h), str(h.n or ""), h.target)
     Console().print(table)
-    Console().print(f"from floor to ceiling: {report.share:.0%} of the way (top-1)")
+    if facts.quick:
+        Console().print("quick: fewer drawings, wider intervals; figures that depend on n cannot be compared")

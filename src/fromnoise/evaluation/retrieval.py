@@ -8,6 +8,7 @@ picture is the ceiling.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -141,12 +142,16 @@ class Gallery:
             rows.append(torch.stack(others).mean(0))
         return F.normalize(torch.stack(rows), dim=1)
 
-    def ranks(self, features: Tensor, questions: list[Question]) -> Tensor:
-        """Rank (0 = first choice) of each picture's own concept, int64 [N]."""
+    def similarities(self, features: Tensor, styles: Sequence[str]) -> Tensor:
+        """Cosine similarity of each picture to each concept, [N,K], as seen without the style it was asked in."""
         unit = F.normalize(features - self._center, dim=1)
-        galleries = {q.style: self.without(q.style) for q in questions}
-        found = [rank(galleries[q.style] @ f, q.concept) for q, f in zip(questions, unit, strict=True)]
-        return torch.tensor(found)
+        galleries = {style: self.without(style) for style in dict.fromkeys(styles)}
+        return torch.stack([galleries[style] @ f for style, f in zip(styles, unit, strict=True)])
+
+    def ranks(self, features: Tensor, questions: Sequence[Question]) -> Tensor:
+        """Rank (0 = first choice) of each picture's own concept, int64 [N]."""
+        near = self.similarities(features, [q.style for q in questions])
+        return torch.tensor([rank(row, q.concept) for row, q in zip(near, questions, strict=True)])
 
 
 def rank(similarity: Tensor, own: int) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 
 from PIL import Image
 
+from fromnoise.config import Config
+
 
 @dataclass(frozen=True)
 class Table:
@@ -29,11 +31,11 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A sheet or a plot.
+    """A sheet, a plot or a film.
 
     Attributes:
         name: the file's name without a suffix, unique in the report.
-        picture: pixels, or a drawing as SVG bytes.
+        picture: pixels, or the bytes of an SVG drawing or a GIF film.
         alt: what it shows, for those who cannot see it.
         caption: one sentence.
     """
@@ -42,6 +44,38 @@ class Picture:
     picture: Image.Image | bytes
     alt: str
     caption: str = ""
+
+
+@dataclass(frozen=True)
+class Headline(Config):
+    """A figure for the summary at the top of the page.
+
+    Attributes:
+        name: what it says, in a few words.
+        value: measured.
+        floor, ceiling: what nothing and the best possible would reach; None where there is no such thing.
+        low, high: 95 % interval of ``value``.
+        n: how many pictures it rests on.
+        target: what was aimed for, as it is to be read ("at most 8"), or "".
+        unit: "share" (shown as per cent), "dB", "times" or "" (a plain number).
+    """
+
+    name: str
+    value: float
+    floor: float | None = None
+    ceiling: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    target: str = ""
+    unit: str = "share"
+
+    @property
+    def way(self) -> float | None:
+        """Where the value lies between floor (0) and ceiling (1); None without both of them, or where they meet."""
+        if self.floor is None or self.ceiling is None or self.floor == self.ceiling:
+            return None
+        return (self.value - self.floor) / (self.ceiling - self.floor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +88,7 @@ class Section:
         text: paragraphs of plain text: how it was measured and how to read it. Never markup.
         tables, pictures: what is shown.
         data: the same figures for programs; JSON types only.
+        headlines: its figures for the summary.
     """
 
     name: str
@@ -62,3 +97,4 @@ class Section:
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
+    headlines: tuple[Headline, ...] = ()

@@ -46,21 +46,26 @@ class Film:
 
 
 def save_film(frames: Sequence[Image.Image], file: Path, seconds: float = 4.0, zoom: int = 4) -> None:
-    """Write a film.
+    """Write a film; see :func:`film_bytes`."""
+    write_atomically(file, film_bytes(frames, file.suffix.lower(), seconds, zoom))
+
+
+def film_bytes(frames: Sequence[Image.Image], suffix: str, seconds: float = 4.0, zoom: int = 4) -> bytes:
+    """A film as a file.
 
     A .gif or .webp moves for ``seconds`` and then holds its last frame for two; a .png is a strip of ten frames side
     by side, for paper and web pages.
     """
     buffer = io.BytesIO()
-    if file.suffix.lower() == ".png":
+    if suffix == ".png":
         _strip(frames).save(buffer, "PNG")
     else:
         size = (frames[0].width * zoom, frames[0].height * zoom)
         first, *rest = [frame.resize(size, Image.Resampling.NEAREST) for frame in frames]
         each = max(20, round(1000 * seconds / len(frames)))
         options = {"save_all": True, "append_images": rest, "duration": [each] * len(rest) + [2000], "loop": 0}
-        first.save(buffer, file.suffix[1:].upper(), **options)
-    write_atomically(file, buffer.getvalue())
+        first.save(buffer, suffix[1:].upper(), **options)
+    return buffer.getvalue()
 
 
 def _strip(frames: Sequence[Image.Image], zoom: int = 1) -> Image.Image:

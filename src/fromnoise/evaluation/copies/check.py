@@ -72,7 +72,7 @@ def build_index(model_folder: Path, pictures: PictureSet) -> Path:
     Raises:
         UserError: these are not the pictures of its training, or packages are missing.
     """
-    styles, _, card = read_facts(model_folder)
+    styles, _, card, _ = read_facts(model_folder)
     if not (model_folder / FACTS).is_file():
         raise UserError(f"{model_folder} is no model trained by fromnoise, so it does not say what it learnt from")
     chosen = training_pictures(card, pictures)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table as Grid
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
-from fromnoise.evaluation.copies.check import Verdict, check, index_of, png, side_by_side, training_pictures, trust
+from fromnoise.evaluation.copies.check import Verdict, check, index_of, side_by_side, training_pictures, trust
 from fromnoise.evaluation.copies.describe import squared
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import Share, excess, share
 from fromnoise.evaluation.copies.trials import Collapse, TwoSample, collapses, two_sample
-from fromnoise.evaluation.section import Picture, Section, Table
-from fromnoise.picture_file import write_atomically
+from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.system import TextToImage
 
 WORST = 16  # rows of the sheet
@@ -84,23 +79,12 @@ def copies_section(
             "collapses": {"prompts": asked, "found": [asdict(c) for c in collapsed]},
             "cases": [{"prompt": prompts[i], **verdicts[i].to_dict()} for i in order if verdicts[i].close],
         },
+        (
+            Headline(
+                "copies beyond real pictures' rate", more[0], low=more[1], high=more[2], n=drawn.n, target="at most 1 %"
+            ),
+        ),
     )
-
-
-def write(section: Section, out: Path) -> None:
-    """Write ``copies.json`` and ``copies.png`` and print the tables."""
-    console = Console()
-    for table in section.tables:
-        shown = Grid(title=section.title, caption=table.caption, caption_justify="left")
-        for i, name in enumerate(table.columns):
-            shown.add_column(name, justify="right" if i else "left")
-        for row in table.rows:
-            shown.add_row(*row)
-        console.print(shown)
-    console.print(section.text[-1], highlight=False, markup=False)
-    write_atomically(out / f"{section.name}.json", (json.dumps(section.data, indent=1) + "\n").encode())
-    for picture in section.pictures:
-        write_atomically(out / f"{picture.name}.png", png(picture.picture))
 
 
 def _planted(model: TextToImage, pictures: PictureSet) -> Tensor:

@@ -86,7 +86,7 @@ def load_index(folder: Path) -> Index:
     Raises:
         UserError: there is none, it is damaged, of another version, or another model's.
     """
-    styles, _, card = read_facts(folder)
+    styles, _, card, _ = read_facts(folder)
     try:
         data = (folder / COPIES).read_bytes()
     except FileNotFoundError:

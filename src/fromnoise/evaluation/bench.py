@@ -1,0 +1,241 @@
+"""What all measurements share: the model, the data, and everything that is drawn or judged more than once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from fromnoise.config import Config
+from fromnoise.data.pictures import PictureSet
+from fromnoise.data.record import Record
+from fromnoise.evaluation.damage import damaged
+from fromnoise.evaluation.judge import features
+from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant
+from fromnoise.evaluation.style import style_features
+from fromnoise.generate import Request, draw_all
+from fromnoise.picture_file import write_atomically
+from fromnoise.system import TextToImage
+
+AT_ONCE = 16  # pictures per batch
+NAMES = {"real": "real (ceiling)", "again": "real through the VAE", "drawn": "drawn", "noise": "noise (floor)"}
+
+
+@dataclass(frozen=True)
+class Sizes(Config):
+    """How many of each are drawn.
+
+    Attributes:
+        concepts: to choose among.
+        asked: of these, drawn in every style.
+        held_out: concepts of the held-out pairs, at most.
+        words: words never seen, at most.
+        per_style: real pictures of each style that the judge of styles learns from, at most.
+        rebuilt: held-out pictures through the VAE.
+        colours, counts: nouns asked in every colour, and in every number.
+        pairs: "X and Y" prompts.
+        seeds: pictures per prompt of colours and counts.
+        chains: of narrowing descriptions.
+        spread: pictures per prompt of a chain.
+        curve: pictures per number of steps and per guidance.
+        steps, guidances: the points of the curves.
+    """
+
+    concepts: int = 100
+    asked: int = 100
+    held_out: int = 100
+    words: int = 1000
+    per_style: int = 1300
+    rebuilt: int = 200
+    colours: int = 12
+    counts: int = 10
+    pairs: int = 60
+    seeds: int = 2
+    chains: int = 12
+    spread: int = 12
+    curve: int = 96
+    steps: tuple[int, ...] = (2, 4, 8, 16, 20, 30, 50)
+    guidances: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+
+
+QUICK = Sizes(
+    asked=25, held_out=20, words=24, per_style=300, rebuilt=40, colours=4, counts=6, pairs=12, seeds=1, chains=4,
+    spread=6, curve=16, steps=(4, 8, 20), guidances=(1.0, 3.0, 7.0),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Questions and the pictures to judge for them.
+
+    Attributes:
+        keys: the concepts among which the judge chooses.
+        questions: one for each picture.
+        shown: pictures uint8 [N,3,H,W] by kind: "real", "again" (through the VAE), "drawn", "noise".
+    """
+
+    keys: list[str]
+    questions: list[Question]
+    shown: dict[str, Tensor]
+
+
+class Bench:
+    """Draws and judges for the measurements, and never does the same work twice.
+
+    Args:
+        model: what is measured.
+        pictures: the data at the model's size, all splits and styles.
+        seed: of the choice of concepts and of the drawings.
+        sizes: how many of each.
+        drawings: folder in which drawings are kept, for evaluations that are stopped and taken up again.
+        beside: (label, model) of further models to show on the curves, such as one distilled to few steps.
+        run: folder of the training, if known.
+    """
+
+    def __init__(
+        self,
+        model: TextToImage,
+        pictures: PictureSet,
+        seed: int = 0,
+        sizes: Sizes | None = None,
+        drawings: Path | None = None,
+        beside: Sequence[tuple[str, TextToImage]] = (),
+        run: Path | None = None,
+    ) -> None:
+        self.model, self.pictures, self.seed = model, pictures, seed
+        self.sizes = sizes or Sizes()
+        self.beside, self.run = tuple(beside), run
+        self.records = asked_of(model, pictures)
+        self.styles = model.styles
+        self._drawings = drawings
+        self._judged: dict[bytes, Tensor] = {}
+        self._styles: dict[tuple[int, bool], Tensor] = {}
+
+    # --- drawing and judging ----------------------------------------------------------------------------------
+
+    def draw(self, requests: Sequence[Request], what: str, model: TextToImage | None = None) -> Tensor:
+        """Draw requests, or read what was drawn for the same ones before; ``what`` is named beside the progress."""
+        model = model or self.model
+        facts = json.dumps([model.hash, model.precision, *(r.to_dict() for r in requests)])
+        name = hashlib.sha256(facts.encode()).hexdigest()[:24]
+        file = self._drawings / f"{name}.npy" if self._drawings else None
+        if file is not None and file.exists():
+            return torch.from_numpy(np.load(file, allow_pickle=False))
+        parts = [requests[i : i + AT_ONCE] for i in range(0, len(requests), AT_ONCE)]
+        shown = track(parts, f"drawing: {what}", console=Console(stderr=True), transient=True)
+        drawn = torch.cat([draw_all(model, part) for part in shown])
+        if file is not None:
+            buffer = io.BytesIO()
+            np.save(buffer, drawn.numpy(), allow_pickle=False)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, buffer.getvalue())
+        return drawn
+
+    def asked_requests(self, questions: Sequence[Question]) -> list[Request]:
+        """One request for each question, each with noise of its own."""
+        return [Request(prompt=q.text, style=q.style, seed=self.seed + 1000 * i) for i, q in enumerate(questions)]
+
+    def judge(self, pictures: Tensor) -> Tensor:
+        """The judge's features of pictures, float32 [N,1280]; every picture is looked at once."""
+        names = [hashlib.sha256(picture.numpy().tobytes()).digest() for picture in pictures]
+        fresh = list({name: i for i, name in enumerate(names) if name not in self._judged}.values())
+        parts = [fresh[i : i + 256] for i in range(0, len(fresh), 256)]
+        shown = track(parts, "judging", console=Console(stderr=True), transient=True, disable=len(parts) < 2)
+        for part in shown:
+            self._judged.update(zip((names[i] for i in part), features(pictures[part]), strict=True))
+        return torch.stack([self._judged[name] for name in names])
+
+    def styled(self, indices: Sequence[int], damage: bool = False) -> Tensor:
+        """The style features of real pictures, or of what is left of them after damage, [N,D]; each is made once."""
+        fresh = [i for i in dict.fromkeys(indices) if (i, damage) not in self._styles]
+        parts = [fresh[i : i + 256] for i in range(0, len(fresh), 256)]
+        shown = track(parts, "learning styles", console=Console(stderr=True), transient=True, disable=len(parts) < 2)
+        for part in shown:
+            pictures = damaged(self.pictures.images[part], part) if damage else self.pictures.images[part]
+            self._styles.update(zip(((i, damage) for i in part), style_features(pictures), strict=True))
+        return torch.stack([self._styles[i, damage] for i in indices])
+
+    def rebuilt(self, pictures: Tensor) -> Tensor:
+        """Pictures through the VAE: encoded (the mean) and decoded."""
+        with torch.inference_mode():
+            parts = [self.model.vae.encode(p.float() / 127.5 - 1).mean for p in pictures.split(AT_ONCE)]
+            return torch.cat([self.model.decode(part) for part in parts])
+
+    def noise(self, count: int) -> Tensor:
+        """Pictures of random pixels: the floor."""
+        shape, rng = (count, *self.pictures.images.shape[1:]), torch.Generator().manual_seed(self.seed)
+        return torch.randint(0, 256, shape, generator=rng, dtype=torch.uint8)
+
+    # --- what several measurements ask ------------------------------------------------------------------------
+
+    @cached_property
+    def main_questions(self) -> tuple[list[str], list[Question]]:
+        """The concepts that every style has, and a question for each of them, or the first of them, in each style.
+
+        Raises:
+            UserError: the data has too few.
+        """
+        keys, questions = choose_questions(self.records, self.styles, self.sizes.concepts, self.seed)
+        return keys, questions[: self.sizes.asked * len(self.styles)]
+
+    @cached_property
+    def main(self) -> Asked:
+        """What is drawn for the main questions: retrieval, style, distances and curves share it."""
+        keys, questions = self.main_questions
+        return Asked(keys, questions, self.shown_for(questions, "retrieval"))
+
+    def shown_for(self, questions: list[Question], what: str) -> dict[str, Tensor]:
+        """All kinds of pictures for questions."""
+        real = self.pictures.images[[q.real for q in questions]]
+        drawn = self.draw(self.asked_requests(questions), what)
+        return {"real": real, "again": self.rebuilt(real), "drawn": drawn, "noise": self.noise(len(questions))}
+
+    def gallery(self, keys: list[str]) -> Gallery:
+        """What the judge knows of concepts: their real pictures in all styles."""
+        indices, records = relevant(self.pictures, keys)
+        return Gallery(keys, records, self.judge(self.pictures.images[indices]))
+
+    @cached_property
+    def main_gallery(self) -> Gallery:
+        """The gallery of :attr:`main`."""
+        return self.gallery(self.main.keys)
+
+    def trained(self) -> list[int]:
+        """Indices of the pictures that the model was trained on."""
+        return [i for i, r in enumerate(self.records) if r.split == "train" and r.style in self.styles]
+
+    def held_out(self) -> list[int]:
+        """Indices of pictures of the model's styles and groups that were kept from the training."""
+        kept = ("test_pair", "test_concept")
+        return [i for i, r in enumerate(self.records) if r.split in kept and r.style in self.styles]
+
+    def some(self, indices: list[int], count: int, salt: int = 0) -> list[int]:
+        """At most ``count`` of ``indices``, chosen by the seed."""
+        rng = torch.Generator().manual_seed(self.seed + 7919 * salt)
+        return [indices[i] for i in torch.randperm(len(indices), generator=rng)[:count].tolist()]
+
+
+def asked_of(model: TextToImage, pictures: PictureSet) -> list[Record]:
+    """The pictures' records, with those of concepts the model was not trained on taken out of every split."""
+    recipe = model.card.get("recipe")
+    groups = recipe["data"]["groups"] if isinstance(recipe, dict) else ()
+    return [r if not groups or r.group in groups else replace(r, split="not asked") for r in pictures.records]
+
+
+def fingerprint(pictures: PictureSet) -> str:
+    """12 hex digits of what the data holds: pixels and facts."""
+    digest = hashlib.sha256()
+    for part in pictures.images.split(1024):
+        digest.update(part.contiguous().numpy().data)
+    digest.update(json.dumps([r.to_dict() for r in pictures.records]).encode())
+    return digest.hexdigest()[:12]

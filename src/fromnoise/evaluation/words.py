@@ -1,0 +1,51 @@
+"""How figures are written: one place, so that terminal, page and tables agree."""
+
+from __future__ import annotations
+
+import math
+
+from fromnoise.evaluation.intervals import Mean
+from fromnoise.evaluation.section import Headline
+
+
+def share(value: float) -> str:
+    """0.381 as "38.1%"."""
+    return "–" if math.isnan(value) else f"{value:.1%}"
+
+
+def share_interval(mean: Mean) -> str:
+    """An interval of shares: "33.0–43.0%"."""
+    return "–" if math.isnan(mean.low) else f"{100 * mean.low:.1f}–{100 * mean.high:.1f}%"
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent where that can be read."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.2e}" if value and abs(value) < 1e-3 else f"{value:.3g}"
+
+
+def number_interval(mean: Mean) -> str:
+    """An interval of plain numbers: "0.41–0.52"."""
+    return "–" if math.isnan(mean.low) else f"{number(mean.low)}–{number(mean.high)}"
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A value as its unit asks for."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    endings = {"share": "", "dB": " dB", "times": " times", "": ""}
+    return share(value) if unit == "share" else f"{number(value)}{endings[unit]}"
+
+
+def interval(headline: Headline) -> str:
+    """The interval of a headline, or nothing."""
+    if headline.low is None or headline.high is None:
+        return ""
+    mean = Mean(headline.value, headline.low, headline.high, headline.n)
+    return share_interval(mean) if headline.unit == "share" else number_interval(mean)
+
+
+def way(headline: Headline) -> str:
+    """The share of the way from floor to ceiling, or nothing."""
+    return "" if headline.way is None or not math.isfinite(headline.way) else f"{headline.way:.0%}"
