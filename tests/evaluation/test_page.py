@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -101,6 +102,11 @@ def test_a_section_comes_back_as_it_was_stored(tmp_path: Path) -> None:
     store.save(own)
     back = store.load("one")
     assert back is not None
+    store.save(Section("none", "t", (), headlines=(Headline("ratio", float("nan"), 0.0, 1.0),)))
+    nothing = store.load("none")
+    assert nothing is not None
+    assert math.isnan(nothing.headlines[0].value)
+    assert ">–<" in page(FACTS, [nothing])
     assert (back.name, back.title, back.text, back.tables, back.headlines) == (
         own.name, own.title, own.text, own.tables, own.headlines,
     )  # fmt: skip

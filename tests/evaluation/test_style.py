@@ -80,7 +80,7 @@ def test_damage_is_the_same_every_time_of_every_kind_and_small() -> None:
     assert off.max() < 20
     white = damaged(torch.full((40, 3, 64, 64), 255, dtype=torch.uint8), range(40))
     changed = (white != 255).flatten(1).any(1).float().mean()
-    assert 0.1 < changed < 0.4  # by noise alone, one of the four ways
+    assert 0.1 < changed <= 0.4  # by noise alone, one of the four ways
 
 
 def test_a_judge_that_saw_damage_sees_past_it() -> None:

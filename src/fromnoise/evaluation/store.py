@@ -15,6 +15,7 @@ from typing import Any
 
 from PIL import Image
 
+from fromnoise.errors import UserError
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.picture_file import write_atomically
 
@@ -60,7 +61,7 @@ class Store:
         try:
             facts = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
             return self._section(facts) if facts["identity"] == self._identity else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, UserError):
             return None
 
     def strangers(self) -> list[str]:
@@ -75,11 +76,16 @@ class Store:
             Picture(p["name"], _read(self._folder / Path(p["file"]).name), p["alt"], p["caption"])
             for p in facts["pictures"]
         )
-        headlines = (Headline.from_dict({k: v for k, v in h.items() if v is not None}) for h in facts["headlines"])
+        headlines = (_headline(h) for h in facts["headlines"])
         return Section(
             facts["name"], facts["title"], tuple(facts["text"]),
             tuple(tables), tuple(pictures), facts["data"], tuple(headlines),
         )  # fmt: skip
+
+
+def _headline(facts: dict[str, Any]) -> Headline:
+    """A headline as it was stored; a value that JSON had no word for was not a number."""
+    return Headline.from_dict({"value": math.nan} | {k: v for k, v in facts.items() if v is not None})
 
 
 def as_bytes(picture: Image.Image | bytes) -> bytes:

@@ -10,6 +10,7 @@ from fromnoise.evaluation.intervals import Mean, bootstrapped
 from fromnoise.evaluation.retrieval import Question, held_out_questions, score
 from fromnoise.evaluation.section import Headline, Section, Table
 from fromnoise.evaluation.sections.retrieval import COLUMNS, rows_of
+from fromnoise.evaluation.words import number, number_interval, share
 
 TEXT = (
     "Some (concept, style) pairs were kept from the training: the model has seen a whale, and pictures in the "
@@ -89,8 +90,8 @@ def ratio_of_ways(unseen: dict[str, Tensor], seen: dict[str, Tensor]) -> tuple[M
 
 def _ratio_table(ratio: Mean, ways: dict[str, float]) -> Table:
     rows = (
-        ("share of the way, pairs never seen", f"{ways['never seen']:.0%}", "", str(ratio.n)),
-        ("share of the way, the same concepts in a style seen", f"{ways['seen']:.0%}", "", str(ratio.n)),
-        ("ratio", f"{ratio.value:.2f}", f"{ratio.low:.2f}–{ratio.high:.2f}", str(ratio.n)),
+        ("share of the way, pairs never seen", share(ways["never seen"]), "", str(ratio.n)),
+        ("share of the way, the same concepts in a style seen", share(ways["seen"]), "", str(ratio.n)),
+        ("ratio", number(ratio.value), number_interval(ratio), str(ratio.n)),
     )
     return Table(("figure", "value", "95 %", "n"), rows, "Pairs that have a seen partner; floor 0, ceiling 1.")

@@ -8,6 +8,7 @@ from fromnoise.evaluation.retrieval import score
 from fromnoise.evaluation.section import Headline, Section, Table
 from fromnoise.evaluation.sections.retrieval import COLUMNS, rows_of
 from fromnoise.evaluation.synonyms import synonym_questions
+from fromnoise.evaluation.words import number, number_interval
 
 TEXT = (
     "A fixed list of everyday words that occur in no caption, keyword or other name of the pictures, each with "
@@ -32,7 +33,7 @@ def words_section(bench: Bench) -> Section:
     scores = {kind: score(r) for kind, r in ranks.items()}
     ratio = ratio_of_means(ranks["word never seen"] == 0, ranks["own name"] == 0)
     found, floor, known = (scores[k] for k in ("word never seen", "noise", "own name"))
-    ratio_rows = (("word never seen / own name, top-1", f"{ratio.value:.2f}", f"{ratio.low:.2f}–{ratio.high:.2f}",
+    ratio_rows = (("word never seen / own name, top-1", number(ratio.value), number_interval(ratio),
                    str(ratio.n)),)  # fmt: skip
     return Section(
         "words",
