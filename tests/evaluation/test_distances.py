@@ -55,9 +55,9 @@ def test_kid_is_a_mean_over_subsets() -> None:
     assert found.mean == pytest.approx(mmd2_unbiased(x, y), abs=3 * found.std / 200**0.5)
     assert found.std > 0
     assert kid(x, y, size=30, subsets=200) == found
-    whole = kid(x[:20], y[:20], size=100, subsets=3)  # subsets as large as the set are the set
-    assert (whole.size, whole.mean) == (20, pytest.approx(mmd2_unbiased(x[:20], y[:20])))
-    assert whole.std == pytest.approx(0, abs=1e-12)
+    few = kid(x[:20], y, size=100, subsets=50)
+    assert few.size == 10
+    assert few.std > 0
 
 
 def test_density_and_coverage_are_those_of_double_loops() -> None:

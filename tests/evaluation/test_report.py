@@ -64,12 +64,17 @@ def colour_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_report_has_every_section_and_is_not_measured_twice(
     model: TextToImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = report.Wanted(quick=True)
+    wanted = report.Wanted(
+        quick=True, beside=(("fewer steps", replace(model, defaults=replace(model.defaults, steps=1))),)
+    )
     report.run(model, "tiny", "starter", tmp_path / "out", wanted)
     facts = json.loads((tmp_path / "out" / "report.json").read_text())
     assert list(facts["sections"]) == list(MEASUREMENTS)
     assert (facts["model"], facts["model_hash"], facts["seed"], facts["quick"]) == ("tiny", model.hash, 0, True)
     figures = {headline["name"]: headline for headline in facts["headlines"]}
+    curves = facts["sections"]["curves"]["data"]
+    assert [(p["label"], p["at"]) for p in curves["beside"]] == [("fewer steps", 1.0)]
+    assert [p["at"] for p in curves["steps"]] == list(TINY.steps)
     assert figures["style as asked"]["n"] == TINY.asked * len(STYLES)
     assert all(h["low"] is None or h["low"] <= h["value"] <= h["high"] for h in figures.values())
     first = (tmp_path / "out" / "index.html").read_bytes()

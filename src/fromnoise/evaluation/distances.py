@@ -70,10 +70,10 @@ def kid(x: Tensor, y: Tensor, size: int = 100, subsets: int = 100) -> Kid:
 
     Args:
         x, y: features.
-        size: of the subsets, cut to what the smaller set has.
+        size: of the subsets, cut to half of the smaller set, or else all subsets were the same.
         subsets: how many, chosen with a fixed seed.
     """
-    size = min(size, len(x), len(y))
+    size = min(size, max(2, min(len(x), len(y)) // 2))
     rng = torch.Generator().manual_seed(0)
     found = []
     for _ in range(subsets):

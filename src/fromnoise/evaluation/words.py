@@ -22,7 +22,9 @@ def number(value: float) -> str:
     """Three significant digits, without an exponent where that can be read."""
     if not math.isfinite(value):
         return "–"
-    return f"{value:.2e}" if value and abs(value) < 1e-3 else f"{value:.3g}"
+    if abs(value) < 1e-6:  # what is left of a difference of equal things
+        return "0"
+    return f"{value:.2e}" if abs(value) < 1e-3 else f"{value:.3g}"
 
 
 def number_interval(mean: Mean) -> str:

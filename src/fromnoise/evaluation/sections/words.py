@@ -22,7 +22,8 @@ def words_section(bench: Bench) -> Section:
     """Retrieval of what is drawn for words never seen, and for the known names."""
     title = "Words that were never seen"
     keys, words, names = synonym_questions(bench.records, bench.styles)
-    words, names = words[: bench.sizes.words], names[: bench.sizes.words]
+    chosen = sorted(bench.some(list(range(len(words))), bench.sizes.words, salt=4))
+    words, names = [words[i] for i in chosen], [names[i] for i in chosen]
     if not words:
         return Section("words", title, ("The data has none of the concepts that the list has words for.",))
     gallery = bench.gallery(keys)
