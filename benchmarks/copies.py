@@ -172,7 +172,7 @@ def main() -> None:
     _row(table, "real: held out", (limits.held_out_flagged, limits.held_out_close), limits.held_out)
     if options.drawn:
         drawn(table, model.for_drawing(), index, pictures, options)
-    Console(width=120).print(table)
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

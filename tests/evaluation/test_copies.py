@@ -24,7 +24,7 @@ from fromnoise.errors import UserError
 from fromnoise.evaluation.copies import describe, trials
 from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.check import build_index, check, training_pictures
-from fromnoise.evaluation.copies.describe import Described, Views, look, low_pass, pixel_distances, squared
+from fromnoise.evaluation.copies.describe import Views, darkness, look, masked, pixel_distances, squared
 from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.section import copies_section
 from fromnoise.evaluation.copies.statistics import excess, half_or_more, most_allowed, share
@@ -86,6 +86,10 @@ def pictures() -> PictureSet:
 @pytest.fixture(scope="module")
 def index(pictures: PictureSet) -> Index:
     return built(pictures, "here")
+
+
+def low_pass(images: Tensor) -> describe.Pixels:
+    return masked(darkness(images))
 
 
 # --- distances and neighbours -------------------------------------------------------------------------------------
@@ -181,7 +185,8 @@ def _recoloured(picture: Tensor) -> Tensor:
 CHANGES = {
     "exact": lambda x: x,
     "JPEG": _jpeg,
-    "shifted": lambda x: F.pad(x.float(), (1, 0, 1, 0), value=255)[:, :-1, :-1].to(torch.uint8),
+    "moved": lambda x: F.pad(x.float(), (1, 0, 1, 0), value=255)[:, :-1, :-1].to(torch.uint8),
+    "mirrored and moved": lambda x: F.pad(x.flip(2).float(), (0, 1, 1, 0), value=255)[:, :-1, 1:].to(torch.uint8),
     "recoloured": _recoloured,
     "mirrored": lambda x: x.flip(2),
 }
@@ -393,11 +398,13 @@ def test_the_real_judge_finds_copies_among_the_starter_pictures(monkeypatch: pyt
     made = built(trained)
     planted = torch.stack([_jpeg(x) for x in chosen.images[3:9]])
     assert all(v.copy for v in check(made, planted))
-    assert made.limits.real_flagged <= 3
+    # Too few for the promise: each half's thresholds are the smallest ratios of the other half's 58, in two spaces.
+    assert binom.sf(made.limits.real_flagged - 1, 116, 2 / 59) > 0.01
 
 
 def test_descriptions_can_be_cut(index: Index) -> None:
     views = look(scribbles(4, 3))
-    part: Described = views[slice(1, 3)].plain
-    assert part.features.equal(views.plain.features[1:3])
+    part = views[slice(1, 3)]
+    assert part.features.equal(views.features[1:3])
+    assert part.dark.equal(views.dark[1:3])
     assert str(Known("a.png", "sun", "noto")) == "sun, noto style"

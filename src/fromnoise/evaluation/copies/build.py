@@ -53,7 +53,7 @@ def built(pictures: PictureSet, trained_on: str = "") -> Index:
 
 def _bare(images: Tensor, views: Views, records: list[Record], trained_on: str) -> Index:
     """An index without clusters and thresholds."""
-    centre, components = _directions(views.plain.features)
+    centre, components = _directions(views.features[:, 0])
     empty = torch.zeros(0)
     index = Index(
         images.shape[3],
@@ -66,7 +66,7 @@ def _bare(images: Tensor, views: Views, records: list[Record], trained_on: str) 
         tuple(thumbnail(picture) for picture in images),
         trained_on=trained_on,
     )
-    return index.having(features=index.project(views.plain).half())
+    return index.having(features=index.project(views.features[:, 0]).half())
 
 
 def _directions(features: Tensor) -> tuple[Tensor, Tensor]:

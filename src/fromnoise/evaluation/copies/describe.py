@@ -2,7 +2,9 @@
 
 The judge's features are blind to small changes of place and colour; pixels are blind to nothing but fine detail.
 White is the paper of our pictures, and two small things on much paper would look alike, so pixels are compared only
-where either picture is not white. Pictures are looked at as they are and mirrored, since training mirrors them too.
+where either picture is not white. Pictures are looked at as they are and mirrored, since training mirrors them too,
+and pixels also moved by a 32nd of the side in all directions: blocks are larger than that, and yet a copy moved by two
+pixels of 64 would go unseen every other time.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from fromnoise.evaluation.judge import features
 
 SIDE = 12  # low resolution
 WHITE = 0.03  # how far from white, of 1, a position must be to belong to the drawing
+MOVES = ((0, 0), *((x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,51 +34,43 @@ class Pixels:
     dark: Tensor
     mask: Tensor
 
-    def __getitem__(self, chosen: Tensor | slice) -> Pixels:
-        """Some of the pictures."""
-        return Pixels(self.dark[chosen], self.mask[chosen])
-
-
-@dataclass(frozen=True, eq=False)
-class Described:
-    """What pictures are compared by.
-
-    Attributes:
-        features: the judge's, float32 [N,1280].
-        pixels: at low resolution.
-    """
-
-    features: Tensor
-    pixels: Pixels
-
-    def __getitem__(self, chosen: Tensor | slice) -> Described:
-        """Some of the pictures."""
-        return Described(self.features[chosen], self.pixels[chosen])
-
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Pictures as they are, and mirrored."""
+    """What pictures are compared by, seen from several sides.
 
-    plain: Described
-    mirrored: Described
+    Attributes:
+        features: the judge's, of the picture and of its mirror image, float32 [N,2,1280].
+        dark: :func:`darkness` of the picture, then of the picture moved, mirrored, and both, uint8 [N,V,3·SIDE·SIDE].
+    """
+
+    features: Tensor
+    dark: Tensor
 
     def __len__(self) -> int:
-        return len(self.plain.features)
+        return len(self.features)
 
     def __getitem__(self, chosen: Tensor | slice) -> Views:
         """Some of the pictures."""
-        return Views(self.plain[chosen], self.mirrored[chosen])
+        return Views(self.features[chosen], self.dark[chosen])
 
 
 def look(pictures: Tensor) -> Views:
-    """Describe uint8 pictures [N,3,P,P], as they are and mirrored.
+    """Describe uint8 pictures [N,3,P,P].
 
     Raises:
         UserError: the judge's packages are missing.
     """
-    plain, mirrored = (Described(features(p), low_pass(p)) for p in (pictures, pictures.flip(3)))
-    return Views(plain, mirrored)
+    sides = pictures, pictures.flip(3)
+    dark = [darkness(moved(p, x, y)) for p in sides for x, y in MOVES]
+    return Views(torch.stack([features(p) for p in sides], 1), torch.stack(dark, 1))
+
+
+def moved(pictures: Tensor, x: int, y: int) -> Tensor:
+    """Pictures [N,3,P,P] moved right by x and down by y 32nds of their side; white comes in."""
+    step = max(1, pictures.shape[3] // 32)
+    x, y = x * step, y * step
+    return F.pad(pictures.float(), (x, -x, y, -y), value=255.0)
 
 
 def squared(pictures: Tensor, side: int) -> Tensor:
@@ -90,13 +85,8 @@ def squared(pictures: Tensor, side: int) -> Tensor:
     return small.round().clamp(0, 255).to(torch.uint8)
 
 
-def low_pass(pictures: Tensor) -> Pixels:
-    """Means of blocks of uint8 pictures [N,3,H,W]."""
-    return masked(darkness(pictures))
-
-
 def darkness(pictures: Tensor) -> Tensor:
-    """Means of blocks in 1/255 from white, as an index stores them: uint8 [N,3·SIDE·SIDE]."""
+    """Means of blocks of pictures [N,3,H,W], 0…255, as an index stores them: 255 - mean, uint8 [N,3·SIDE·SIDE]."""
     means = F.adaptive_avg_pool2d(pictures.float(), SIDE)
     return (255 - means).round().to(torch.uint8).flatten(1)
 

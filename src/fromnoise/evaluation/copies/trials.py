@@ -12,7 +12,7 @@ from torch import Tensor
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
 from fromnoise.evaluation.copies.clusters import in_training
-from fromnoise.evaluation.copies.describe import Views, darkness, look, squared
+from fromnoise.evaluation.copies.describe import Views, look, squared
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import Share, half_or_more, share
 from fromnoise.generate import Request, draw_all
@@ -70,8 +70,8 @@ def two_sample(model: TextToImage, index: Index, pictures: PictureSet, seed: int
     place = {known.name: i for i, known in enumerate(index.known)}
     rows = torch.tensor([place[records[n].file_name] for n in seen.tolist()])
     trained = index.having(features=index.features[rows], dark=index.dark[rows])
-    dark = darkness(pictures.images[held_out])[unseen]
-    others = index.having(features=index.project(views[unseen].plain).half(), dark=dark)
+    dark = views.dark[unseen, 0]
+    others = index.having(features=index.project(views.features[unseen, 0]).half(), dark=dark)
     hits = [
         int((a.amin(1) < b.amin(1)).sum())
         for a, b in zip(trained.distances(drawn), others.distances(drawn), strict=True)
@@ -128,9 +128,7 @@ def collapsed(index: Index, views: Views) -> int | None:
     suspects = found.suspect(index.limits)
     if not bool(found.flagged(index.limits).all()) or len(index.cluster[suspects].unique()) > 1:
         return None
-    among = index.having(
-        features=index.project(views.plain).half(), dark=(views.plain.pixels.dark * 255).round().to(torch.uint8)
-    )
+    among = index.having(features=index.project(views.features[:, 0]).half(), dark=views.dark[:, 0])
     by_features, by_pixels = among.distances(views)
     near = by_features / found.features.yardstick[:, None] < index.limits.features
     near |= by_pixels / found.pixels.yardstick[:, None] < index.limits.pixels
