@@ -26,7 +26,7 @@ from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.check import build_index, check, training_pictures
 from fromnoise.evaluation.copies.describe import Views, darkness, look, masked, pixel_distances, squared
 from fromnoise.evaluation.copies.index import Index, Known
-from fromnoise.evaluation.copies.section import copies_section
+from fromnoise.evaluation.copies.section import copies_section, write
 from fromnoise.evaluation.copies.statistics import excess, half_or_more, most_allowed, share
 from fromnoise.evaluation.copies.stored import load_index, pictures_of, read_index, save_index
 from fromnoise.evaluation.copies.trials import collapsed, matched, two_sample
@@ -361,7 +361,7 @@ def test_seeds_collapse_only_when_all_are_one_picture(index: Index, pictures: Pi
 
 
 def test_the_section_tells_of_a_model_that_remembers(
-    pictures: PictureSet, model_folder: Path, remembering: dict[str, Tensor]
+    pictures: PictureSet, model_folder: Path, remembering: dict[str, Tensor], tmp_path: Path
 ) -> None:
     model = TextToImage.load(model_folder)
     prompts = [f"thing {i}, {STYLES[i % 2]} style" for i in range(20)] + ["something else"] * 10
@@ -375,7 +375,10 @@ def test_the_section_tells_of_a_model_that_remembers(
     assert set(found) <= set(prompts[:20])
     assert len(found) >= section.data["collapses"]["prompts"] - 1 >= 10
     assert all(found[p] in (p, "thing 799, twemoji style") for p in found)
-    json.dumps(section.data)
+    write(section, tmp_path)
+    assert json.loads((tmp_path / "copies.json").read_text())["copies"]["drawn"]["hits"] == 20
+    with Image.open(tmp_path / "copies.png") as sheet:
+        assert sheet.height > 16 * 96
     assert section.pictures[0].name == "copies"
     assert "20 of 30" in section.text[2]
 
