@@ -26,7 +26,7 @@ from torch import nn
 
 from fromnoise.data.captions import CaptionSampler, may_mirror, sampling_weights
 from fromnoise.data.meanings import Meanings
-from fromnoise.data.pictures import PictureSet, load_folder
+from fromnoise.data.pictures import PictureSet, load_folder, thinned
 from fromnoise.data.scenes import scenes
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.errors import UserError
@@ -41,7 +41,7 @@ from fromnoise.training.lessons import sow
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import TASKS, Recipe
-from fromnoise.training.run_data import all_words, joined, some_prompts, stamp_of, taught_words, thinned, write_latents
+from fromnoise.training.run_data import all_words, joined, some_prompts, stamp_of, taught_words, write_latents
 from fromnoise.training.run_folder import accelerator, check_earlier, check_same, locked, write
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
@@ -259,8 +259,7 @@ class Run:
             self.console.print(f"left out {file}: {reason}", style="yellow", highlight=False, soft_wrap=True)
         if not train_set.records:
             raise UserError(f"{self.data} has no usable training pictures with the recipe's styles and groups")
-        if d.limit:
-            train_set = thinned(train_set, d.limit)
+        train_set = thinned(train_set, d.limit)
         if d.scenes:
             train_set = joined(train_set, scenes(train_set, d.scenes, self.recipe.seed))
         self.console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")

@@ -44,14 +44,6 @@ def some_prompts(records: list[Record]) -> tuple[str, ...]:
     return tuple(caption(records[i]) for i in chosen)
 
 
-def thinned(pictures: PictureSet, most: int) -> PictureSet:
-    """At most ``most`` of the pictures, spread over all of them."""
-    if len(pictures.records) <= most:
-        return pictures
-    chosen = [i * len(pictures.records) // most for i in range(most)]
-    return PictureSet(pictures.images[chosen], [pictures.records[i] for i in chosen], pictures.quarantine)
-
-
 def joined(first: PictureSet, second: PictureSet) -> PictureSet:
     """Both sets as one."""
     images = torch.cat([first.images, second.images])
