@@ -26,10 +26,11 @@ from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.check import build_index, check, training_pictures
 from fromnoise.evaluation.copies.describe import Views, darkness, look, masked, pixel_distances, squared
 from fromnoise.evaluation.copies.index import Index, Known
-from fromnoise.evaluation.copies.section import copies_section, write
+from fromnoise.evaluation.copies.section import copies_section
 from fromnoise.evaluation.copies.statistics import excess, half_or_more, most_allowed, share
 from fromnoise.evaluation.copies.stored import load_index, pictures_of, read_index, save_index
 from fromnoise.evaluation.copies.trials import collapsed, matched, two_sample
+from fromnoise.evaluation.store import Store
 from fromnoise.picture_file import to_image
 from fromnoise.system import TextToImage
 
@@ -375,10 +376,15 @@ def test_the_section_tells_of_a_model_that_remembers(
     assert set(found) <= set(prompts[:20])
     assert len(found) >= section.data["collapses"]["prompts"] - 1 >= 10
     assert all(found[p] in (p, "thing 799, twemoji style") for p in found)
-    write(section, tmp_path)
-    assert json.loads((tmp_path / "copies.json").read_text())["copies"]["drawn"]["hits"] == 20
-    with Image.open(tmp_path / "copies.png") as sheet:
-        assert sheet.height > 16 * 96
+    store = Store(tmp_path, {})
+    store.save(section)
+    stored = store.load("copies")
+    assert stored is not None
+    assert stored.data["copies"]["drawn"]["hits"] == 20
+    assert stored.headlines[0].value == section.data["excess"]["value"]
+    sheet = section.pictures[0].picture
+    assert isinstance(sheet, Image.Image)
+    assert sheet.height > 16 * 96
     assert section.pictures[0].name == "copies"
     assert "20 of 30" in section.text[2]
 

@@ -19,8 +19,15 @@ from fromnoise.errors import UserError
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.clip.transformer import Block
+from fromnoise.system import TextToImage
 
 LEAST = 0.3  # share of the weights that must fit; below it there is little to begin with
+
+
+def asked_vocabulary(model: TextToImage, usual: int) -> int:
+    """The vocabulary that a model's recipe asked for (its tokenizer can have found fewer tokens), else ``usual``."""
+    recipe = model.card.get("recipe")
+    return int(recipe["clip"]["vocabulary"]) if isinstance(recipe, dict) else usual
 
 
 @torch.no_grad()

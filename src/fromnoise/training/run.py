@@ -34,7 +34,7 @@ from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system import TextToImage
 from fromnoise.training import checkpoint, precision
-from fromnoise.training.beginning import Keeper, begin_with
+from fromnoise.training.beginning import Keeper, asked_vocabulary, begin_with
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.distilling import Materials, distill_task, keep, recipe_for
 from fromnoise.training.lessons import sow
@@ -271,7 +271,7 @@ class Run:
         folder = self.out / "tokenizer"
         if not folder.exists():
             stage = self.recipe.clip
-            if self.base is not None and self.base.tokenizer.vocab_size == stage.vocabulary:
+            if self.base is not None and asked_vocabulary(self.base, stage.vocabulary) == stage.vocabulary:
                 tokenizer = self.base.tokenizer
             else:
                 words = [*all_words(self.train_set), *taught_words(stage.meanings)]
