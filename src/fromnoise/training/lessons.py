@@ -5,8 +5,7 @@ A CLIP that is trained on captions alone knows no word that they lack. Two thing
 - *Sown embeddings.* The tokenizer learns everyday words too, and every token that is a whole word gets its meaning (the
   sentence model's vector, reduced to the tower's width by principal components) for an embedding, which training does
   not move. So "tomcat" goes into the tower close to where "cat" goes in, and what is learnt about one holds for the
-  other. A small tower could not learn thousands of words by heart instead: after 130,000 phrases of such lessons alone
-  the nearest of 148 concepts was right for 3 % of the unseen words (docs/training.md).
+  other. Learning thousands of words by heart from the lessons alone would take a small tower far longer.
 - *Lessons.* The tower's state after the prompt is asked to tell, through one linear map, what a phrase means
   (distillation after Hinton et al. 2015, arXiv 1503.02531, on embeddings as in Reimers & Gurevych 2020, arXiv
   2004.09813). That teaches phrases of several words, and that a style does not change what is shown.
