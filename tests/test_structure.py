@@ -56,6 +56,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *(*GROUND, "defaults", "system", "generate", "picture_file", "data", "inspection", "perception"),
         "evaluation",
     ),
+    "studio": (
+        *(*GROUND, "diffusion", "system", "few_steps", "start", "generate", "picture_file", "inspection", "studio"),
+    ),
     "cli": ("",),
     "__main__": ("cli",),
 }

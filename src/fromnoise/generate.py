@@ -37,6 +37,7 @@ __all__ = [
     "generate",
     "generate_together",
     "in_parts",
+    "kind_of",
     "one_by_one",
     "parts_of",
     "preview",
@@ -86,7 +87,7 @@ def generate_together(
         ValueError: the requests cannot share a batch, or strength and start do not come together.
     """
     requests = [complete(model, request) for request in requests]
-    if len({_shared(model, request) for request in requests}) != 1 or any(request.count != 1 for request in requests):
+    if len({kind_of(model, request) for request in requests}) != 1 or any(request.count != 1 for request in requests):
         raise ValueError("a batch needs requests for one picture each that differ in words and seed only")
     request = requests[0]
     if (start is None) != (request.strength is None):
@@ -159,7 +160,7 @@ def alike(model: TextToImage, requests: Sequence[Request], size: int = MOST_AT_O
     """Indices of complete requests for one picture that can be drawn together, at most ``size`` per group."""
     groups: dict[Any, list[int]] = defaultdict(list)
     for i, request in enumerate(requests):
-        groups[_shared(model, request)].append(i)
+        groups[kind_of(model, request)].append(i)
     return [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
 
 
@@ -191,7 +192,7 @@ def in_parts(model: TextToImage, request: Request) -> str | None:
     return next((line for line in found if line), None)
 
 
-def _shared(model: TextToImage, request: Request) -> tuple[Request, bool, int]:
+def kind_of(model: TextToImage, request: Request) -> tuple[Request, bool, int]:
     """What requests of one batch have in common: all but words and seed, whether they are guided, parts of prompts."""
     alone = replace(request, prompt="", negative="", style=None, seed=0, free=False, towards=None)
     return alone, guides(request), parts_of(model, request)

@@ -70,12 +70,17 @@ def save_png(picture: Tensor, file: Path, origin: Origin) -> None:
         file: ends in .png.
         origin: how it was drawn.
     """
+    write_atomically(file, png_bytes(picture, origin))
+
+
+def png_bytes(picture: Tensor, origin: Origin) -> bytes:
+    """A picture, uint8 [3,H,W], with its origin, as the bytes of a PNG file."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt(KEY, json.dumps(origin.to_dict(), ensure_ascii=False))
     info.add_itxt("parameters", _readable(origin))
     buffer = io.BytesIO()
     to_image(picture).save(buffer, "PNG", pnginfo=info)
-    write_atomically(file, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_origin(file: Path) -> Origin:
@@ -84,15 +89,32 @@ def read_origin(file: Path) -> Origin:
     Raises:
         UserError: not a picture, not one of ours, or its metadata is damaged or too large.
     """
-    text = _stored_text(file)
+    try:
+        return origin_in(file, str(file))
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}") from None
+
+
+def origin_in(source: Path | bytes, name: str) -> Origin:
+    """Read how a picture was drawn from a file, or from the bytes of one.
+
+    Args:
+        source: the file.
+        name: what to call it in errors.
+
+    Raises:
+        UserError: as :func:`read_origin`.
+        FileNotFoundError: no such file.
+    """
+    text = _stored_text(source, name)
     if not text:
-        raise UserError(f"{file} does not say how it was drawn; only PNG files drawn by fromnoise do")
+        raise UserError(f"{name} does not say how it was drawn; only PNG files drawn by fromnoise do")
     if len(text) > MOST_METADATA:
-        raise UserError(f"the metadata in {file} is larger than {MOST_METADATA} characters; it is not ours")
+        raise UserError(f"the metadata in {name} is larger than {MOST_METADATA} characters; it is not ours")
     try:
         return _checked(Origin.from_dict(json.loads(text)))
     except (ValueError, TypeError, AttributeError, RecursionError, UserError) as error:
-        raise UserError(f"the metadata in {file} is damaged: {error}") from None
+        raise UserError(f"the metadata in {name} is damaged: {error}") from None
 
 
 def _checked(origin: Origin) -> Origin:
@@ -109,18 +131,19 @@ def _checked(origin: Origin) -> Origin:
     return origin
 
 
-def _stored_text(file: Path) -> str | None:
+def _stored_text(source: Path | bytes, name: str) -> str | None:
     """The JSON chunk of a PNG, not yet trusted; None when there is none."""
+    opened: Path | io.BytesIO = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with Image.open(file) as picture:
+        with Image.open(opened) as picture:
             if picture.width * picture.height > MOST_PIXELS:
-                raise UserError(f"{file} is larger than any picture drawn by fromnoise")
+                raise UserError(f"{name} is larger than any picture drawn by fromnoise")
             text: Any = getattr(picture, "text", {}).get(KEY)
             return text
     except FileNotFoundError:
-        raise UserError(f"there is no file {file}") from None
+        raise
     except (OSError, ValueError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file} cannot be read as a picture: {error}") from None
+        raise UserError(f"{name} cannot be read as a picture: {error}") from None
 
 
 def write_atomically(file: Path, data: bytes) -> None:

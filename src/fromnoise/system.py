@@ -237,7 +237,7 @@ class TextToImage:
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> TextToImage:
         """Move all networks, in place, and return self. bfloat16 is faster on some CPUs and draws other bits."""
         _ = self.hash  # of the weights as they were loaded, before they are rounded
-        for network in self._networks().values():
+        for network in self.networks().values():
             network.to(device=device, dtype=dtype)
         return self
 
@@ -246,9 +246,9 @@ class TextToImage:
     @cached_property
     def hash(self) -> str:
         """12 hex digits that name this model: SHA-256 of all weights as stored in float16, and of the tokenizer."""
-        return files_hash(self.files) if self.files else weights_hash(self._networks(), self.tokenizer)
+        return files_hash(self.files) if self.files else weights_hash(self.networks(), self.tokenizer)
 
-    def _networks(self) -> dict[str, nn.Module]:
+    def networks(self) -> dict[str, nn.Module]:
         """Everything with weights, under the names of its folders."""
         parts: dict[str, nn.Module] = {"text_encoder": self.text_tower, "unet": self.unet, "vae": self.vae}
         parts |= {"text_encoder_2": self.second[1]} if self.second is not None else {}
@@ -342,7 +342,7 @@ class TextToImage:
             values = parts.said or scheduler_to_foreign(parts.scheduler)
             card, note = {"name": path.stem}, parts.scheduler.note
             model = replace(model, defaults=defaults, card=card, files=parts.files, scheduler=values, note=note)
-        for network in model._networks().values():
+        for network in model.networks().values():
             # Attention reads a channels_last tensor without a copy. At batch 1 the U-Net is as fast either way
             # (30 and 31 ms for 38M weights on one core), the VAE's decoder a sixth faster.
             network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

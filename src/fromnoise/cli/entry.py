@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fromnoise import __version__
-from fromnoise.cli import convert, data, distill, evaluate, film, generate, info, inspect, restyle, sheet, train
+from fromnoise.cli import convert, data, distill, evaluate, film, generate, info, inspect, restyle, sheet, studio, train
 from fromnoise.errors import UserError, one_line
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.add_typer(data.app, name="data")
 app.command()(evaluate.evaluate)
 app.command()(info.info)
 app.add_typer(inspect.app, name="inspect")
+app.command()(studio.studio)
 
 
 @app.callback(invoke_without_command=True)

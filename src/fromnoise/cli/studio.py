@@ -1,0 +1,52 @@
+"""``fromnoise studio``: the page in the browser and the image API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def studio(
+    host: Annotated[str, typer.Option(help="Address to listen at; others than this machine's need --token.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port to listen at; 0 takes a free one.")] = 8000,
+    model: Annotated[str | None, typer.Option(help="A model: folder, file, name, or owner/name on the hub.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="FROMNOISE_TOKEN", help="What page and API ask for; at least 12 characters.")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page.")] = False,
+    gallery: Annotated[Path | None, typer.Option(help="Folder for the pictures. Default: this user's data.")] = None,
+    lora: Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")] = None,
+    precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",
+) -> None:
+    """Open a page where anyone makes pictures and watches them appear; the same server is an image API.
+
+    fromnoise studio --model runs/mine/model
+    """
+    from fromnoise.cli.opened import Opening, load
+    from fromnoise.studio.models import Models
+    from fromnoise.studio.server import serve
+    from fromnoise.studio.settings import Settings
+    from fromnoise.system import TextToImage
+
+    settings = Settings((gallery or default_gallery()).expanduser().resolve(), host, port, token)
+    opening = Opening(model, tuple(lora or ()), precision)
+    name, loaded = load(opening)
+    fast = Opening(model, tuple(lora or ()), precision, fast=True)
+    models = Models(
+        name,
+        loaded,
+        (lambda: load(fast)[1]) if loaded.few_steps is not None else None,
+        lambda: TextToImage.load(model),
+    )
+    serve(settings, models, not no_browser)
+
+
+def default_gallery() -> Path:
+    """Where pictures are kept when nobody says."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("fromnoise", appauthor=False)) / "gallery"

@@ -1,0 +1,1 @@
+"""The studio: a page in the browser and an image API, served by one process around one drawing thread."""

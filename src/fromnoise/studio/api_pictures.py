@@ -1,0 +1,45 @@
+"""Pictures as the API hands them out: in the size and format that was asked for, or behind an address."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fromnoise.picture_file import Origin, png_bytes, to_image
+from fromnoise.studio.encode import Format, encoded
+from fromnoise.studio.sizes import Size
+from fromnoise.studio.state import State
+from fromnoise.studio.store import Kept
+
+
+@dataclass(frozen=True)
+class Given:
+    """How a picture is handed out."""
+
+    size: Size
+    kind: Format
+    quality: int
+
+
+def as_given(picture: Tensor, given: Given, origin: Origin | None) -> bytes:
+    """uint8 [3,H,W] as a file; a PNG in its own size says how it was drawn."""
+    if origin is not None and given.kind == "png" and not given.size.enlarged:
+        return png_bytes(picture, origin)
+    return encoded(given.size.fit(to_image(picture)), given.kind, given.quality)
+
+
+def kept_for_link(picture: Image.Image, origin: Origin, size: Size, studio: State) -> str:
+    """Keep a picture for as long as its address works; its id."""
+    fitted = torch.from_numpy(np.array(size.fit(picture))).permute(2, 0, 1)
+    request, name = origin.request, secrets.token_hex(16)
+    words = (request.prompt, request.style, request.seed)
+    until = time.time() + studio.settings.limits.link_seconds
+    kept = Kept(name, "", 0, time.time(), *words, *size.given, origin.to_dict(), expires=until)
+    studio.store.add(kept, png_bytes(fitted, origin))
+    return name

@@ -1,0 +1,172 @@
+"""The web application: routes, layers, and what happens when the server starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
+
+from fromnoise import __version__
+from fromnoise.studio import openai_api, own_api
+from fromnoise.studio.guard import Guard
+from fromnoise.studio.metrics import Measured
+from fromnoise.studio.models import Models
+from fromnoise.studio.problems import Problem, answer_all
+from fromnoise.studio.settings import Settings
+from fromnoise.studio.state import State, state_of
+
+STATIC = Path(__file__).parent / "static"
+PURGE_SECONDS = 600.0
+ERROR = {
+    "description": "What is wrong, as OpenAI's API says it.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+}
+ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+STATUSES = (400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 421, 429, 500, 503)
+Studio = Annotated[State, Depends(state_of)]
+
+
+def create_app(settings: Settings, models: Models) -> FastAPI:
+    """The studio as an ASGI application.
+
+    Args:
+        settings: see :class:`Settings`.
+        models: what draws.
+
+    Raises:
+        UserError: the gallery's folder cannot be used.
+    """
+    state = State.build(settings, models)
+    app = FastAPI(
+        title="fromnoise studio",
+        version=__version__,
+        lifespan=_life,
+        docs_url=None,  # these pages load scripts from elsewhere
+        redoc_url=None,
+        responses=dict.fromkeys(STATUSES, ERROR),
+    )
+    app.state.studio = state
+    answer_all(app)
+    app.include_router(openai_api.routes)
+    app.include_router(own_api.routes)
+    _add_pages(app)
+    app.openapi = _documented(app)  # type: ignore[method-assign]
+    app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)  # not of event streams
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Measured, metrics=state.metrics)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    state: State = app.state.studio
+    taken, interrupted = state.jobs.take_up()
+    state.restarted = (taken, len(interrupted))
+    cleaning = asyncio.create_task(_clean(state))
+    yield
+    cleaning.cancel()
+    await drain(state)
+    state.store.close()
+
+
+async def drain(state: State) -> None:
+    """Take nothing new, finish what is being drawn, end all streams; what waits is drawn after the next start."""
+    if not state.jobs.closing:
+        await state.jobs.close()
+        state.hub.close()
+
+
+async def _clean(state: State) -> None:
+    while True:
+        await asyncio.to_thread(state.store.purge, state.settings.limits.undo_seconds)
+        needed = {order.get(key) for job in state.store.jobs(("queued", "running")) for order in job.orders
+                  for key in ("start", "mask")}  # fmt: skip
+        await asyncio.to_thread(state.uploads.purge, needed.__contains__)
+        await asyncio.sleep(PURGE_SECONDS)
+
+
+def _documented(app: FastAPI) -> Any:
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = plain()
+            document["components"]["schemas"]["Error"] = ERROR_SCHEMA
+            for path in document["paths"].values():
+                for operation in path.values():
+                    operation["responses"].pop("422", None)  # those are 400 here
+        return app.openapi_schema or {}
+
+    return openapi
+
+
+class _Pages(StaticFiles):
+    """The page's files. Always asked for again, and then mostly answered with "not modified"."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        response = super().file_response(*arguments, **named)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/login", include_in_schema=False)
+    async def login_page() -> FileResponse:
+        return FileResponse(STATIC / "login.html", headers={"Cache-Control": "no-cache"})
+
+    @app.post("/login", include_in_schema=False)
+    async def login(request: Request) -> RedirectResponse:
+        """The token from the form on the login page; wrong ones lead back to it."""
+        given = parse_qs((await request.body()).decode("utf-8", "replace")).get("token", [""])[0]
+        guard: Guard = request.state.guard
+        return guard.login(given)
+
+    @app.get("/favicon.svg", include_in_schema=False)
+    async def icon() -> FileResponse:
+        return FileResponse(STATIC / "favicon.svg")
+
+    @app.get("/healthz", tags=["operation"])
+    async def healthz() -> dict[str, str]:
+        """Whether the server answers at all."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["operation"])
+    async def readyz(studio: Studio) -> Response:
+        """Whether it draws: 503 while it is stopping, or when the drawing thread is gone."""
+        if not studio.engine.alive:
+            raise Problem(503, "the server is stopping", retry=30)
+        return JSONResponse({"status": "ready", "waiting": studio.engine.waiting})
+
+    @app.get("/metrics", tags=["operation"])
+    async def metrics(studio: Studio) -> Response:
+        """Figures for Prometheus."""
+        return Response(studio.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    app.mount("/static", _Pages(directory=STATIC), name="static")

@@ -1,0 +1,300 @@
+"""The one thread that draws: wishes come in from everywhere, and those that are alike share a batch.
+
+A picture is the same bits alone and in company (:mod:`fromnoise.picturewise`), so who else is waiting changes when a
+picture comes, never what it shows.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from fromnoise.diffusion.samplers import Step
+from fromnoise.errors import UserError
+from fromnoise.generate import Finished, Request, generate_together, kind_of
+from fromnoise.start import Start
+from fromnoise.studio.models import Models
+from fromnoise.studio.problems import Problem
+
+LOG = logging.getLogger("fromnoise.studio")
+AT_ONCE = 16  # pictures of a batch; more would only make everyone wait longer
+IN_A_ROW = 4  # pictures of one job before it is another one's turn
+LINGER = 0.004  # seconds after a first wish, in which others that were sent with it arrive
+PREVIEW_SHARE = 0.35  # of the drawing time that may go into showing it
+
+Show = Literal["none", "clean", "both"]
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A step was made; ``clean`` and ``noisy`` are uint8 [3,H,W], if wanted and there was time."""
+
+    index: int
+    total: int
+    t: float
+    clean: Tensor | None = None
+    noisy: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The picture, uint8 [3,H,W]."""
+
+    picture: Tensor
+
+
+@dataclass(frozen=True)
+class Failed:
+    """No picture, and why; ``problem`` is what to tell."""
+
+    problem: Problem
+
+
+Event = Progress | Drawn | Failed
+
+
+@dataclass(eq=False)
+class Wish:
+    """One picture that somebody waits for.
+
+    Attributes:
+        request: complete, for one picture.
+        tell: called with every event, on the drawing thread; must return at once.
+        start: the picture to begin with.
+        fast: draw with the few-step model.
+        show: what to show on the way.
+        every: show every so many steps.
+        rank: which picture of its job it is.
+        cancelled: nobody waits any more.
+    """
+
+    request: Request
+    tell: Callable[[Event], None]
+    start: Start | None = None
+    fast: bool = False
+    show: Show = "none"
+    every: int = 1
+    rank: int = 0
+    cancelled: bool = False
+    kind: Any = None
+    drawing: bool = False
+
+
+@dataclass
+class Pace:
+    """How fast pictures are drawn, to say how long is left: seconds for a step of one picture."""
+
+    seconds: float = 0.02
+    known: bool = False
+    pictures: int = 0
+    batches: int = 0
+    busy: float = 0.0
+
+    def learn(self, seconds: float, steps: int) -> None:
+        """Take in a batch: how long it took, and the steps of all its pictures."""
+        now = seconds / max(1, steps)
+        self.seconds = 0.7 * self.seconds + 0.3 * now if self.known else now
+        self.known = True
+
+
+class Engine:
+    """Draws wishes, first come, first served, with turns between jobs.
+
+    Args:
+        models: what draws.
+        most: wishes that may wait.
+    """
+
+    def __init__(self, models: Models, most: int) -> None:
+        self.models, self.most, self.pace = models, most, Pace()
+        self._heap: list[tuple[tuple[int, int], Wish]] = []  # by turn, then by arrival
+        self._arrivals, self._ready = itertools.count(), threading.Condition()
+        self._current: list[Wish] = []
+        self._steps_left = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="fromnoise-drawing", daemon=True)
+        self._thread.start()
+
+    # --- from any thread ---------------------------------------------------------------------------------------
+
+    def submit(self, wishes: Sequence[Wish]) -> None:
+        """Queue the wishes of one job, all or none.
+
+        Raises:
+            Problem: 429 when too many wait already, 503 when the server is stopping.
+        """
+        for wish in wishes:
+            wish.kind = self._kind(wish)
+        with self._ready:
+            if self._closing:
+                raise Problem(503, "the server is stopping; try again in a minute", retry=60)
+            if self._waiting() + len(wishes) > self.most:
+                wait = max(1, round(self._seconds_left()))
+                raise Problem(429, f"{self.most} pictures wait already; try again in {wait} s", retry=wait)
+            for wish in wishes:
+                heapq.heappush(self._heap, ((wish.rank // IN_A_ROW, next(self._arrivals)), wish))
+            self._ready.notify()
+
+    def cancel(self, wish: Wish) -> None:
+        """Nobody waits for this any more: it is not begun, or stops within one step."""
+        wish.cancelled = True
+
+    @property
+    def waiting(self) -> int:
+        """How many wishes have not been begun."""
+        with self._ready:
+            return self._waiting()
+
+    def ahead_of(self, wish: Wish) -> tuple[int, float]:
+        """How many pictures come before this one, and the seconds until it is done, as far as one can tell."""
+        with self._ready:
+            place = next((key for key, other in self._heap if other is wish), None)
+            before = [w for key, w in self._heap if place and key < place and not w.cancelled]
+            steps = self._steps_left + sum(w.request.steps or 0 for w in before)
+            own = (wish.request.steps or 0) if place else 0
+            return len(before) + (len(self._current) if place else 0), (steps + own) * self.pace.seconds
+
+    @property
+    def seconds_left(self) -> float:
+        """Until everything that waits now is done, as far as one can tell."""
+        with self._ready:
+            return self._seconds_left()
+
+    def close(self, seconds: float) -> bool:
+        """Take no more wishes, finish the batch under way, and stop; whether that was done in time."""
+        with self._ready:
+            self._closing = True
+            self._ready.notify()
+        self._thread.join(seconds)
+        for wish in self._current if self._thread.is_alive() else ():
+            wish.cancelled = True
+        return not self._thread.is_alive()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it draws what is asked for."""
+        return self._thread.is_alive() and not self._closing
+
+    def _waiting(self) -> int:
+        return sum(not wish.cancelled for _, wish in self._heap)
+
+    def _seconds_left(self) -> float:
+        steps = self._steps_left + sum(w.request.steps or 0 for _, w in self._heap if not w.cancelled)
+        return steps * self.pace.seconds
+
+    def _kind(self, wish: Wish) -> Any:
+        shared = kind_of(self.models.get(wish.fast), wish.request)
+        return wish.fast, wish.start.digest if wish.start else None, shared
+
+    # --- on the drawing thread ---------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while group := self._next():
+            try:
+                self._draw(group)
+            except Exception as error:
+                LOG.exception("drawing failed")
+                for wish in group:
+                    wish.tell(
+                        Failed(Problem(500, f"drawing failed: {type(error).__name__}; the server's log says why"))
+                    )
+            finally:
+                with self._ready:
+                    self._current, self._steps_left = [], 0
+
+    def _next(self) -> list[Wish]:
+        """The next batch, or nothing when it is time to stop."""
+        with self._ready:
+            while not self._closing:
+                self._heap = sorted((key, wish) for key, wish in self._heap if not wish.cancelled)  # sorted is a heap
+                if self._heap:
+                    return self._take()
+                self._ready.wait()
+                if 0 < len(self._heap) < AT_ONCE:
+                    self._ready.wait(LINGER)
+            return []
+
+    def _take(self) -> list[Wish]:
+        """The first in the queue and all that can be drawn with it."""
+        first = self._heap[0][1]
+        group = [wish for _, wish in self._heap if wish.kind == first.kind][:AT_ONCE]
+        chosen = set(map(id, group))
+        self._heap = [entry for entry in self._heap if id(entry[1]) not in chosen]
+        self._current = group
+        self._steps_left = sum(wish.request.steps or 0 for wish in group)
+        return group
+
+    def _draw(self, group: list[Wish]) -> None:
+        try:
+            self._stream(group)
+        except (UserError, RuntimeError, MemoryError) as error:
+            if len(group) > 1:  # one picture's trouble is not its neighbours'
+                for wish in group:
+                    self._draw([wish])
+            else:
+                group[0].tell(Failed(_problem(error)))
+
+    def _stream(self, group: list[Wish]) -> None:
+        began, shown = time.perf_counter(), 0.0
+        events = generate_together(
+            self.models.get(group[0].fast),
+            [wish.request for wish in group],
+            group[0].start,
+            lambda: [not wish.cancelled for wish in group],
+        )
+        for event in events:
+            if all(wish.cancelled for wish in group):
+                events.close()  # type: ignore[attr-defined]
+                return
+            if isinstance(event, Finished):
+                self._finish(group, event, time.perf_counter() - began - shown)
+                return
+            share = shown / max(1e-9, time.perf_counter() - began)
+            now = time.perf_counter()
+            self._tell_step(group, event, share <= PREVIEW_SHARE)
+            shown += time.perf_counter() - now
+
+    def _finish(self, group: list[Wish], event: Finished, seconds: float) -> None:
+        self.pace.learn(seconds, sum(wish.request.steps or 0 for wish in group))
+        self.pace.batches += 1
+        self.pace.busy += seconds
+        for wish, picture in zip(group, event.pictures, strict=True):
+            if not wish.cancelled:
+                self.pace.pictures += 1
+                wish.tell(Drawn(picture))
+
+    def _tell_step(self, group: list[Wish], step: Step, in_time: bool) -> None:
+        model = self.models.get(group[0].fast)
+        with self._ready:
+            self._steps_left = max(0, self._steps_left - len(group))
+        last = step.index + 1 == step.total
+        seen = [
+            i
+            for i, wish in enumerate(group)
+            if wish.show != "none"
+            and not wish.cancelled
+            and (last or (step.index % wish.every == 0 and (in_time or wish.every > 1)))
+        ]
+        noisy = [i for i in seen if group[i].show == "both"]
+        clean = dict(zip(seen, model.decode(step.x0_hat[seen]), strict=True)) if seen else {}
+        rough = dict(zip(noisy, model.decode(step.x_t[noisy]), strict=True)) if noisy else {}
+        for i, wish in enumerate(group):
+            if not wish.cancelled:
+                wish.tell(Progress(step.index, step.total, float(step.t), clean.get(i), rough.get(i)))
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, UserError):
+        return Problem(400, str(error))
+    if isinstance(error, MemoryError) or "alloc" in str(error):
+        return Problem(503, "there is not enough memory for this picture; ask for a smaller one", retry=10)
+    LOG.error("drawing failed", exc_info=error)
+    return Problem(500, "drawing failed inside the server; its log says why")

@@ -1,0 +1,60 @@
+"""Multipart forms, read within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+
+from fromnoise.studio.problems import Problem
+from fromnoise.studio.settings import Limits
+
+MOST_FILES, MOST_FIELDS, MOST_FIELD = 18, 40, 64 * 1024
+
+BINARY = {"type": "string", "format": "binary"}
+
+
+def form_body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    """What a route that reads its form by itself tells the API's document."""
+    schema = {"type": "object", "required": required, "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+async def read_form(request: Request) -> FormData:
+    """The fields and files of a form.
+
+    Raises:
+        Problem: not a form, damaged, or with too many parts.
+    """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise Problem(415, "send a form with files: Content-Type: multipart/form-data")
+    try:
+        return await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=MOST_FIELD)
+    except (MultiPartException, HTTPException) as error:
+        said = getattr(error, "message", None) or getattr(error, "detail", "")
+        raise Problem(400, f"the form cannot be read: {said}", code="invalid_form") from None
+
+
+async def one_file(request: Request, limits: Limits, name: str = "file") -> bytes:
+    """The bytes of a form's one file.
+
+    Raises:
+        Problem: as :func:`read_form`, or there is no such file.
+    """
+    form = await read_form(request)
+    try:
+        return (await files_of(form, (name,)))[0]
+    except IndexError:
+        raise Problem(400, f"the form has no file called {name}", name) from None
+    finally:
+        await form.close()
+
+
+async def files_of(form: FormData, names: Sequence[str]) -> list[bytes]:
+    """The bytes of all files under some names."""
+    found = [value for name in names for value in form.getlist(name)]
+    return [await value.read() for value in found if isinstance(value, UploadFile)]

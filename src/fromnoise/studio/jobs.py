@@ -1,0 +1,322 @@
+"""Jobs of the page: pictures that are kept in the gallery, watched while they are drawn, cancelled, and taken up again
+after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from fromnoise.config import Config
+from fromnoise.errors import UserError
+from fromnoise.generate import Request
+from fromnoise.picture_file import png_bytes
+from fromnoise.start import Start
+from fromnoise.studio.encode import data_url
+from fromnoise.studio.engine import Drawn, Engine, Event, Failed, Progress, Show, Wish
+from fromnoise.studio.hub import Hub
+from fromnoise.studio.problems import Problem
+from fromnoise.studio.store import OPEN, Kept, Store, StoredJob
+from fromnoise.studio.uploads import Uploads
+from fromnoise.studio.waiting import drawn
+
+LOG = logging.getLogger("fromnoise.studio")
+REMEMBERED = 100  # finished jobs that can still be asked about without reading the disk
+
+
+@dataclass(frozen=True)
+class Order(Config):
+    """One picture of a job.
+
+    Attributes:
+        request: complete, for one picture.
+        fast: drawn in a few steps.
+        start: id of an uploaded picture to start from.
+        mask: id of an uploaded mask.
+    """
+
+    request: Request
+    fast: bool = False
+    start: str | None = None
+    mask: str | None = None
+
+
+@dataclass(frozen=True)
+class Watching(Config):
+    """How a job is watched.
+
+    Attributes:
+        client: name of the page that asked, which is sent the previews.
+        show: what to show on the way.
+        every: show every so many steps.
+        keep: put the pictures into the gallery.
+    """
+
+    client: str = ""
+    show: Show = "clean"
+    every: int = 1
+    keep: bool = True
+
+
+@dataclass(eq=False)
+class Job:
+    """A job that is known to this server.
+
+    Attributes:
+        steps: (made, of) for each picture.
+        pictures: those that are drawn.
+        latest: the newest preview of each picture.
+    """
+
+    id: str
+    orders: Sequence[Order]
+    watching: Watching
+    created: float
+    state: str = "queued"
+    message: str | None = None
+    steps: list[tuple[int, int]] = field(default_factory=list)
+    pictures: dict[int, dict[str, Any]] = field(default_factory=dict)
+    latest: dict[int, dict[str, Any]] = field(default_factory=dict)
+    wishes: list[Wish] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not done yet."""
+        return self.state in OPEN
+
+
+class Jobs:
+    """All jobs of the page.
+
+    Args:
+        engine: draws.
+        store: keeps.
+        uploads: pictures to start from.
+        hub: tells the pages.
+        drain_seconds: for the pictures under way when the server stops.
+    """
+
+    def __init__(self, engine: Engine, store: Store, uploads: Uploads, hub: Hub, drain_seconds: float) -> None:
+        self.engine, self.store, self.uploads, self.hub = engine, store, uploads, hub
+        self._drain_seconds = drain_seconds
+        self._jobs: dict[str, Job] = {}
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="fromnoise-gallery")
+        self.closing = False
+
+    # --- asking ------------------------------------------------------------------------------------------------
+
+    def begin(self, orders: Sequence[Order], watching: Watching) -> Job:
+        """Begin a job; on the event loop.
+
+        Raises:
+            Problem: the queue is full, the server is stopping, or a picture to start from is gone.
+        """
+        self._check_room(len(orders))
+        starts = [self.start_of(order) for order in orders]
+        job = Job(secrets.token_hex(16), orders, watching, time.time())
+        if watching.keep:
+            stored = [order.to_dict() for order in orders]
+            self.store.add_job(StoredJob(job.id, job.state, job.created, stored))
+        return self._run(job, range(len(orders)), starts)
+
+    def take_up(self) -> tuple[int, list[StoredJob]]:
+        """After a start: queue again what waited, and say what was being drawn when the server ended.
+
+        Returns:
+            How many jobs were queued again, and those that were interrupted.
+        """
+        interrupted, again = self.store.jobs(("running",)), self.store.jobs(("queued",))
+        for job in interrupted:
+            done = len(self.store.done_places(job.id))
+            said = f"the server ended while this was being drawn; {done} of {len(job.orders)} pictures were done"
+            self.store.set_state(job.id, "interrupted", said)
+        taken = 0
+        for stored in again:
+            try:
+                orders = [Order.from_dict(values) for values in stored.orders]
+                starts = [self.start_of(order) for order in orders]
+                todo = sorted(set(range(len(orders))) - self.store.done_places(stored.id))
+                self._run(Job(stored.id, orders, Watching(), stored.created), todo, starts)
+                taken += 1
+            except (Problem, UserError) as error:
+                self.store.set_state(stored.id, "interrupted", str(error))
+        return taken, self.store.jobs(("interrupted",))
+
+    def get(self, name: str) -> Job | None:
+        """A job of this server's life."""
+        return self._jobs.get(name)
+
+    def all(self) -> list[Job]:
+        """All jobs, the oldest first."""
+        return list(self._jobs.values())
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job within one step; what is drawn is kept."""
+        if job.open and job.task is not None:
+            for wish in job.wishes:
+                self.engine.cancel(wish)
+            job.task.cancel()
+
+    async def close(self) -> None:
+        """Let jobs that are being drawn finish; those that wait stay in the store for the next start."""
+        self.closing = True
+        tasks = [job.task for job in self._jobs.values() if job.task and not job.task.done()]
+        done = await asyncio.to_thread(self.engine.close, self._drain_seconds)
+        if not done:
+            LOG.warning("pictures under way were not done in time; they will be called interrupted")
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._writer.shutdown()
+
+    def start_of(self, order: Order) -> Start | None:
+        """The picture that an order starts from.
+
+        Raises:
+            Problem: it is not there any more.
+        """
+        if order.start is None:
+            return None
+        size = (order.request.width or 0, order.request.height or 0)
+        return self.uploads.start(order.start, order.mask, size)
+
+    def _check_room(self, count: int) -> None:
+        if self.engine.waiting + count > self.engine.most:
+            wait = max(1, round(self.engine.seconds_left))
+            raise Problem(429, f"{self.engine.most} pictures wait already; try again in {wait} s", retry=wait)
+
+    # --- drawing -----------------------------------------------------------------------------------------------
+
+    def _run(self, job: Job, todo: Sequence[int], starts: Sequence[Start | None]) -> Job:
+        job.steps = [(0, order.request.steps or 0) for order in job.orders]
+        self._jobs[job.id] = job
+        for old in [j for j in self._jobs.values() if not j.open][:-REMEMBERED]:
+            del self._jobs[old.id]
+        job.task = asyncio.get_running_loop().create_task(self._drive(job, list(todo), starts))
+        self.tell_state(job)
+        return job
+
+    async def _drive(self, job: Job, todo: list[int], starts: Sequence[Start | None]) -> None:
+        try:
+            makes = [partial(self._wish, job, i, starts[i]) for i in todo]
+            async for which, event in drawn(self.engine, makes):
+                await self._heard(job, todo[which], event)
+            self._end(job, "failed" if job.message else "finished")
+        except asyncio.CancelledError:
+            if not self.closing:
+                self._end(job, "cancelled")
+        except Problem as problem:
+            job.message = problem.message
+            self._end(job, "failed")
+        except Exception as error:
+            LOG.exception("job %s failed", job.id)
+            job.message = f"keeping the picture failed: {type(error).__name__}; the server's log says why"
+            self._end(job, "failed")
+
+    def _wish(self, job: Job, i: int, start: Start | None, tell: Callable[[Event], None]) -> Wish:
+        order, watching = job.orders[i], job.watching
+        wish = Wish(order.request, tell, start, order.fast, watching.show, watching.every, rank=len(job.wishes))
+        job.wishes.append(wish)
+        return wish
+
+    async def _heard(self, job: Job, i: int, event: Event) -> None:
+        if job.state == "queued":
+            self._set(job, "running")
+        if isinstance(event, Progress):
+            self._step(job, i, event)
+        elif isinstance(event, Failed):
+            job.message = event.problem.message
+        else:
+            job.steps[i] = (job.steps[i][1],) * 2
+            picture = await asyncio.get_running_loop().run_in_executor(self._writer, self._keep, job, i, event)
+            job.pictures[i] = picture
+            job.latest.pop(i, None)
+            self.hub.tell({"type": "picture", "job": job.id, "index": i, "picture": picture})
+
+    def _step(self, job: Job, i: int, event: Progress) -> None:
+        job.steps[i] = (event.index + 1, event.total)
+        news: dict[str, Any] = {"type": "step", "job": job.id, "index": i, "step": event.index, "total": event.total}
+        news |= {"t": event.t, "client": job.watching.client}
+        if job.watching.show == "clean":
+            news["key"] = (job.id, i)  # who is slow sees the newest; where every step counts, none is left out
+        for name in ("clean", "noisy"):
+            shown: Tensor | None = getattr(event, name)
+            if shown is not None:
+                news[name] = data_url(shown)
+        if "clean" in news or i not in job.latest:
+            job.latest[i] = news
+        self.hub.tell(news)
+
+    def _keep(self, job: Job, i: int, event: Drawn) -> dict[str, Any]:
+        order, picture = job.orders[i], event.picture
+        request, now = order.request, time.time()
+        origin = self.engine.models.origin(request, self.start_of(order), order.fast, i)
+        words = (request.prompt, request.style, request.seed)
+        size = (int(picture.shape[2]), int(picture.shape[1]))
+        kept = Kept(secrets.token_hex(16), job.id, i, now, *words, *size, origin.to_dict(), order.start)
+        if job.watching.keep:
+            self.store.add(kept, png_bytes(picture, origin))
+            return kept.to_dict()
+        return {**kept.to_dict(), "id": None, "data": data_url(picture)}
+
+    def _set(self, job: Job, state: str) -> None:
+        job.state = state
+        if job.watching.keep:
+            self.store.set_state(job.id, state, job.message)
+        self.tell_state(job)
+
+    def _end(self, job: Job, state: str) -> None:
+        job.latest.clear()
+        self._set(job, state)
+
+    # --- telling -----------------------------------------------------------------------------------------------
+
+    def tell_state(self, job: Job) -> None:
+        """Tell the pages how a job stands."""
+        self.hub.tell({"type": "job", "job": job.id, "state": self.state(job)})
+
+    def state(self, job: Job) -> dict[str, Any]:
+        """How a job stands, for the page."""
+        done, of = (sum(part) for part in zip(*job.steps, strict=True))
+        first = job.orders[0]
+        found: dict[str, Any] = {"id": job.id, "state": job.state, "message": job.message, "created": job.created}
+        found |= {"count": len(job.orders), "done": len(job.pictures), "steps": done, "total": of}
+        found |= {"request": first.request.to_dict(), "fast": first.fast, "start": first.start, "mask": first.mask}
+        found |= {"client": job.watching.client, "keep": job.watching.keep}
+        found["pictures"] = [job.pictures[i] for i in sorted(job.pictures)]
+        if job.open and job.wishes:
+            waiting = [self.engine.ahead_of(wish) for wish in job.wishes]
+            found["ahead"] = min(count for count, _ in waiting)
+            found["seconds"] = round(max(seconds for _, seconds in waiting), 1)
+        return found
+
+
+def stored_state(job: StoredJob, pictures: Sequence[Kept]) -> dict[str, Any]:
+    """How a job of an earlier life of the server stands, for the page."""
+    first = job.orders[0] if job.orders else {}
+    found: dict[str, Any] = {"id": job.id, "state": job.state, "message": job.message, "created": job.created}
+    found |= {"count": len(job.orders), "done": len(pictures), "request": first.get("request")}
+    found |= {"fast": bool(first.get("fast")), "start": first.get("start"), "mask": first.get("mask")}
+    return found | {
+        "pictures": [kept.to_dict() for kept in pictures],
+        "steps": 0,
+        "total": 0,
+        "client": "",
+        "keep": True,
+    }
+
+
+def orders_of(job: StoredJob) -> list[Order]:
+    """What a stored job was to draw."""
+    return [Order.from_dict(json.loads(json.dumps(values))) for values in job.orders]

@@ -1,0 +1,107 @@
+"""Everything that lives as long as the server, in one place that routes are handed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from fromnoise.errors import UserError
+from fromnoise.inspection.architecture import machine_of
+from fromnoise.picture_file import Origin, origin_in
+from fromnoise.studio.engine import Engine
+from fromnoise.studio.hub import Hub
+from fromnoise.studio.jobs import Jobs
+from fromnoise.studio.links import Links
+from fromnoise.studio.metrics import Metrics
+from fromnoise.studio.models import Models
+from fromnoise.studio.problems import Problem
+from fromnoise.studio.settings import Settings
+from fromnoise.studio.store import Store
+from fromnoise.studio.uploads import Uploads
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class State:
+    """The parts of a server.
+
+    Attributes:
+        restarted: what an earlier life of the server left: jobs queued again, jobs interrupted.
+        address: where clients reach it, for the addresses of pictures.
+        started: seconds since 1970.
+    """
+
+    settings: Settings
+    models: Models
+    store: Store
+    engine: Engine
+    uploads: Uploads
+    hub: Hub
+    jobs: Jobs
+    links: Links
+    metrics: Metrics
+    restarted: tuple[int, int] = (0, 0)
+    address: str = "http://127.0.0.1:8000"
+    started: int = field(default_factory=lambda: int(time.time()))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def build(cls, settings: Settings, models: Models) -> State:
+        """Put the parts together; opens the gallery and starts the drawing thread."""
+        store = Store(settings.gallery)
+        engine, hub = Engine(models, settings.limits.waiting), Hub()
+        uploads = Uploads(settings.gallery / "uploads", settings.limits.upload_pixels)
+        jobs = Jobs(engine, store, uploads, hub, settings.limits.drain_seconds)
+        links = Links(settings.limits.link_seconds)
+        return cls(settings, models, store, engine, uploads, hub, jobs, links, Metrics(engine))
+
+    async def patiently(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Work on what a client sent, aside from the event loop and not for ever.
+
+        Raises:
+            Problem: it took too long.
+        """
+        try:
+            work = asyncio.to_thread(function, *arguments)
+            return await asyncio.wait_for(work, self.settings.limits.unpack_seconds)
+        except TimeoutError:
+            raise Problem(413, "reading the picture takes too long; send a smaller one") from None
+
+    def read_origin(self, data: bytes) -> Origin:
+        """How a picture says that it was drawn.
+
+        Raises:
+            Problem: it does not say.
+        """
+        try:
+            return origin_in(data, "this picture")
+        except UserError as error:
+            raise Problem(400, str(error), "file", "no_settings") from None
+
+    @property
+    def hashes(self) -> set[str]:
+        """The names of the models that draw here."""
+        return {model.hash for model in self.models.loaded()}
+
+    def machine(self) -> dict[str, Any]:
+        """The diagram of the networks; drawn once."""
+        with self._lock:
+            return self._machine
+
+    @cached_property
+    def _machine(self) -> dict[str, Any]:
+        return machine_of(self.models.plain())
+
+
+def state_of(request: Request) -> State:
+    """The state of the server that answers a request."""
+    state: State = request.app.state.studio
+    return state

@@ -1,0 +1,143 @@
+"""Pictures that clients send: checked by size and header before they are unpacked, and kept as plain PNG files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from fromnoise.errors import UserError
+from fromnoise.picture_file import write_atomically
+from fromnoise.start import Start, start_from
+from fromnoise.studio.problems import Problem
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow reads many more, and each is a decoder that can be attacked
+KEPT_SECONDS = 30 * 24 * 3600.0
+LONGEST = 2048  # pixels of a side that is kept; what is drawn is smaller
+
+
+def opened(data: bytes, most_pixels: int, param: str = "image") -> Image.Image:
+    """A picture from a file's bytes, upright, RGBA.
+
+    Raises:
+        Problem: not a picture of a known kind, damaged, or too large.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                if picture.width * picture.height > most_pixels:
+                    raise Problem(
+                        413, f"{param} has {picture.width}×{picture.height} pixels; the most is {most_pixels:,}", param
+                    )
+                picture.seek(0)
+                return ImageOps.exif_transpose(picture).convert("RGBA")
+    except Problem:
+        raise
+    except Exception as error:  # decoders fail in many ways, and none of them is the server's fault
+        kinds = "PNG, JPEG, WebP or GIF"
+        raise Problem(400, f"{param} cannot be read as a picture; send {kinds}", param, "invalid_image") from error
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """RGB, with white where the picture is transparent."""
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def mask_from(picture: Image.Image) -> Image.Image:
+    """What may change, white on black, L: where the mask is transparent; of a mask without transparency, where it is
+    white."""
+    if is_transparent(picture):
+        return picture.getchannel("A").point(lambda value: 255 if value < 128 else 0)
+    return picture.convert("L").point(lambda value: 255 if value >= 128 else 0)
+
+
+def is_transparent(picture: Image.Image) -> bool:
+    """Whether any part of an RGBA picture lets the ground through."""
+    return any(picture.getchannel("A").histogram()[:255])
+
+
+class Uploads:
+    """Pictures to start from, by ids that name their content.
+
+    Args:
+        folder: where they are kept.
+        most_pixels: of one.
+    """
+
+    def __init__(self, folder: Path, most_pixels: int) -> None:
+        self.folder, self.most_pixels = folder, most_pixels
+
+    def add(self, data: bytes, kind: str = "image") -> tuple[str, tuple[int, int]]:
+        """Keep a picture, or a mask; its id and (width, height).
+
+        Raises:
+            Problem: see :func:`opened`.
+        """
+        picture = opened(data, self.most_pixels, kind)
+        return self.keep(mask_from(picture) if kind == "mask" else on_white(picture))
+
+    def keep(self, picture: Image.Image) -> tuple[str, tuple[int, int]]:
+        """Keep a picture that was checked."""
+        picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG", compress_level=1)
+        name = hashlib.sha256(buffer.getvalue()).hexdigest()[:32]
+        write_atomically(self.folder / f"{name}.png", buffer.getvalue())
+        return name, picture.size
+
+    def file(self, name: str) -> Path:
+        """The file of an id.
+
+        Raises:
+            Problem: no such upload.
+        """
+        if len(name) != 32 or not set(name) <= set("0123456789abcdef"):
+            raise Problem(400, "an upload's id is 32 hex digits", "start")
+        file = self.folder / f"{name}.png"
+        if not file.is_file():
+            raise Problem(410, "the picture to start from is not on the server any more; send it again", "start")
+        return file
+
+    def open(self, name: str) -> Image.Image:
+        """An upload's picture.
+
+        Raises:
+            Problem: no such upload.
+        """
+        with Image.open(self.file(name), formats=("PNG",)) as picture:
+            picture.load()
+            return picture
+
+    def start(self, image: str, mask: str | None, size: tuple[int, int]) -> Start:
+        """A start of (width, height).
+
+        Raises:
+            Problem: no such upload, or the mask has another shape than the picture.
+        """
+        return begun(self.open(image).convert("RGB"), None if mask is None else self.open(mask).convert("L"), size)
+
+    def purge(self, still_needed: Callable[[str], bool]) -> None:
+        """Remove what is old and not needed by a job that waits."""
+        for file in self.folder.glob("*.png"):
+            with contextlib.suppress(OSError):
+                if time.time() - file.stat().st_mtime > KEPT_SECONDS and not still_needed(file.stem):
+                    file.unlink()
+
+
+def begun(picture: Image.Image, mask: Image.Image | None, size: tuple[int, int]) -> Start:
+    """A start of (width, height) from RGB and a mask that is white where the picture may change.
+
+    Raises:
+        Problem: they have different shapes.
+    """
+    try:
+        return start_from(picture, size, mask)
+    except UserError as error:
+        raise Problem(400, str(error), "mask") from None
