@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -96,7 +96,7 @@ async def drain(state: State) -> None:
     """Take nothing new, finish what is being drawn, end all streams; what waits is drawn after the next start."""
     if not state.jobs.closing:
         await state.jobs.close()
-        state.hub.close()
+    state.hub.close()
 
 
 async def _clean(state: State) -> None:
@@ -164,9 +164,9 @@ def _add_pages(app: FastAPI) -> None:
             raise Problem(503, "the server is stopping", retry=30)
         return JSONResponse({"status": "ready", "waiting": studio.engine.waiting})
 
-    @app.get("/metrics", tags=["operation"])
+    @app.get("/metrics", tags=["operation"], response_class=PlainTextResponse)
     async def metrics(studio: Studio) -> Response:
         """Figures for Prometheus."""
-        return Response(studio.metrics.text(), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(studio.metrics.text())
 
     app.mount("/static", _Pages(directory=STATIC), name="static")

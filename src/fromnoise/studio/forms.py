@@ -16,6 +16,7 @@ from fromnoise.studio.settings import Limits
 MOST_FILES, MOST_FIELDS, MOST_FIELD = 18, 40, 64 * 1024
 
 BINARY = {"type": "string", "format": "binary"}
+PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {"schema": BINARY}}}}
 
 
 def form_body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:

@@ -61,7 +61,10 @@ class Guard:
                 await allowed(scope, receive, patient.send)
                 return
             await self.app(scope, patient.receive, patient.send)
+            if patient.problem is not None and not patient.begun:
+                raise patient.problem
         except Problem as problem:
+            patient.problem = None
             if not patient.begun:
                 await problem.response({"Connection": "close"})(scope, receive, patient.send)
         except (Gone, TimeoutError):
@@ -186,9 +189,11 @@ class _Patient:
     """A request's two directions, with an end to the patience in both."""
 
     def __init__(self, receive: Receive, send: Send, settings: Settings, most: int) -> None:
-        self._receive, self._send, self._limits, self._most = receive, send, settings.limits, most
+        self._receive, self._send, self._limits = receive, send, settings.limits
+        self._most = self._allowed = most
         self._deadline = time.monotonic() + settings.limits.body_seconds
         self._complete, self.begun = False, False
+        self.problem: Problem | None = None  # what is wrong with the body; frameworks make something else of it
 
     async def receive(self) -> Message:
         """The next part of the body."""
@@ -197,16 +202,20 @@ class _Patient:
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, self._deadline - time.monotonic()))
         except TimeoutError:
-            raise Problem(408, "the request took too long to arrive") from None
+            self.problem = Problem(408, "the request took too long to arrive")
+            raise self.problem from None
         if message["type"] == "http.request":
             self._most -= len(message.get("body", b""))
             self._complete = not message.get("more_body", False)
             if self._most < 0:
-                raise _too_large(self._limits.upload if self._limits.body < self._limits.upload else self._limits.body)
+                self.problem = _too_large(self._allowed)
+                raise self.problem
         return message
 
     async def send(self, message: Message) -> None:
         """The next part of the answer."""
+        if self.problem is not None:
+            return  # what the application makes of a body that did not arrive is not the answer
         if message["type"] == "http.response.start":
             self.begun = True
             headers = MutableHeaders(scope=message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 MOST_WAITING = 2000  # news for one listener; who is further behind has lost the thread and begins anew
@@ -70,7 +70,7 @@ class Hub:
 
     async def listen(
         self, wants: Callable[[News], bool], first: Callable[[], list[News]], pause: float = 15.0
-    ) -> AsyncIterator[News | None]:
+    ) -> AsyncGenerator[News | None]:
         """How things stand, and then news as they come.
 
         Args:

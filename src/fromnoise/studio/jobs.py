@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ from fromnoise.studio.hub import Hub
 from fromnoise.studio.problems import Problem
 from fromnoise.studio.store import OPEN, Kept, Store, StoredJob
 from fromnoise.studio.uploads import Uploads
-from fromnoise.studio.waiting import drawn
+from fromnoise.studio.waiting import Asked
 
 LOG = logging.getLogger("fromnoise.studio")
 REMEMBERED = 100  # finished jobs that can still be asked about without reading the disk
@@ -88,6 +89,7 @@ class Job:
     latest: dict[int, dict[str, Any]] = field(default_factory=dict)
     wishes: list[Wish] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
+    asked: Asked | None = None
 
     @property
     def open(self) -> bool:
@@ -111,7 +113,7 @@ class Jobs:
         self._drain_seconds = drain_seconds
         self._jobs: dict[str, Job] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="fromnoise-gallery")
-        self.closing = False
+        self.closing, self._drained = False, False
 
     # --- asking ------------------------------------------------------------------------------------------------
 
@@ -121,13 +123,12 @@ class Jobs:
         Raises:
             Problem: the queue is full, the server is stopping, or a picture to start from is gone.
         """
-        self._check_room(len(orders))
         starts = [self.start_of(order) for order in orders]
-        job = Job(secrets.token_hex(16), orders, watching, time.time())
+        job = self._run(Job(secrets.token_hex(16), orders, watching, time.time()), range(len(orders)), starts)
         if watching.keep:
             stored = [order.to_dict() for order in orders]
             self.store.add_job(StoredJob(job.id, job.state, job.created, stored))
-        return self._run(job, range(len(orders)), starts)
+        return job
 
     def take_up(self) -> tuple[int, list[StoredJob]]:
         """After a start: queue again what waited, and say what was being drawn when the server ended.
@@ -163,21 +164,20 @@ class Jobs:
     def cancel(self, job: Job) -> None:
         """Stop a job within one step; what is drawn is kept."""
         if job.open and job.task is not None:
-            for wish in job.wishes:
-                self.engine.cancel(wish)
-            job.task.cancel()
+            job.task.cancel()  # which cancels its wishes
 
     async def close(self) -> None:
         """Let jobs that are being drawn finish; those that wait stay in the store for the next start."""
         self.closing = True
-        tasks = [job.task for job in self._jobs.values() if job.task and not job.task.done()]
-        done = await asyncio.to_thread(self.engine.close, self._drain_seconds)
-        if not done:
+        jobs = [job for job in self._jobs.values() if job.task and not job.task.done()]
+        self._drained = await asyncio.to_thread(self.engine.close, self._drain_seconds)
+        if not self._drained:
             LOG.warning("pictures under way were not done in time; they will be called interrupted")
-        await asyncio.sleep(0)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the drawing thread's last news are on their way before this
+        for job in jobs:
+            if job.asked is not None:
+                job.asked.end()
+        await asyncio.gather(*(job.task for job in jobs if job.task), return_exceptions=True)
         self._writer.shutdown()
 
     def start_of(self, order: Order) -> Start | None:
@@ -191,34 +191,31 @@ class Jobs:
         size = (order.request.width or 0, order.request.height or 0)
         return self.uploads.start(order.start, order.mask, size)
 
-    def _check_room(self, count: int) -> None:
-        if self.engine.waiting + count > self.engine.most:
-            wait = max(1, round(self.engine.seconds_left))
-            raise Problem(429, f"{self.engine.most} pictures wait already; try again in {wait} s", retry=wait)
-
     # --- drawing -----------------------------------------------------------------------------------------------
 
     def _run(self, job: Job, todo: Sequence[int], starts: Sequence[Start | None]) -> Job:
         job.steps = [(0, order.request.steps or 0) for order in job.orders]
+        asked = Asked(self.engine, [partial(self._wish, job, i, starts[i]) for i in todo])
+        job.asked = asked
         self._jobs[job.id] = job
         for old in [j for j in self._jobs.values() if not j.open][:-REMEMBERED]:
             del self._jobs[old.id]
-        job.task = asyncio.get_running_loop().create_task(self._drive(job, list(todo), starts))
+        job.task = asyncio.get_running_loop().create_task(self._drive(job, list(todo), asked))
         self.tell_state(job)
         return job
 
-    async def _drive(self, job: Job, todo: list[int], starts: Sequence[Start | None]) -> None:
+    async def _drive(self, job: Job, todo: list[int], asked: Asked) -> None:
         try:
-            makes = [partial(self._wish, job, i, starts[i]) for i in todo]
-            async for which, event in drawn(self.engine, makes):
-                await self._heard(job, todo[which], event)
-            self._end(job, "failed" if job.message else "finished")
+            async with aclosing(asked.events()) as events:
+                async for which, event in events:
+                    await self._heard(job, todo[which], event)
+            if asked.left == 0:
+                self._end(job, "failed" if job.message else "finished")
+            elif job.watching.keep and self._drained:
+                self.store.set_state(job.id, "queued")  # drawn after the next start
         except asyncio.CancelledError:
-            if not self.closing:
-                self._end(job, "cancelled")
-        except Problem as problem:
-            job.message = problem.message
-            self._end(job, "failed")
+            asked.cancel()
+            self._end(job, "cancelled")
         except Exception as error:
             LOG.exception("job %s failed", job.id)
             job.message = f"keeping the picture failed: {type(error).__name__}; the server's log says why"

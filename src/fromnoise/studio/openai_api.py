@@ -6,7 +6,8 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -27,14 +28,14 @@ from fromnoise.studio.api_pictures import Given, as_given, kept_for_link
 from fromnoise.studio.asking import STRENGTH, any_seed, checked
 from fromnoise.studio.encode import TYPES
 from fromnoise.studio.engine import Event, Failed, Progress, Wish
-from fromnoise.studio.forms import BINARY, files_of, form_body, read_form
+from fromnoise.studio.forms import BINARY, PICTURE, files_of, form_body, read_form
 from fromnoise.studio.problems import Problem
 from fromnoise.studio.schemas import Edit, Generation
 from fromnoise.studio.sizes import Size, read_size
 from fromnoise.studio.state import State, state_of
-from fromnoise.studio.streams import event, event_stream
+from fromnoise.studio.streams import EventStream, event
 from fromnoise.studio.uploads import begun, is_transparent, mask_from, on_white, opened
-from fromnoise.studio.waiting import drawn
+from fromnoise.studio.waiting import Asked
 
 routes = APIRouter(prefix="/v1", tags=["OpenAI"])
 Studio = Annotated[State, Depends(state_of)]
@@ -42,6 +43,8 @@ IGNORED_STYLES = ("vivid", "natural")  # OpenAI's own, which some clients always
 EDIT_FORM = form_body(
     {"image": BINARY, "mask": BINARY, **{name: {"type": "string"} for name in Edit.model_fields}}, ["image", "prompt"]
 )
+
+ANSWERS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}, "text/event-stream": {}}}}
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,16 @@ async def one_model(model: Annotated[str, InPath(max_length=200)], studio: Studi
     return _model(studio)
 
 
-@routes.post("/images/generations")
-async def generations(asked: Generation, studio: Studio) -> Response:
+@routes.post("/images/generations", responses=ANSWERS)
+async def generations(asked: Generation, studio: Studio, request: HttpRequest) -> Response:
     """Draw pictures from words."""
     _check_model(asked.model, studio)
     size = read_size(asked.size, studio.models.get(bool(asked.fast)), studio.settings.limits)
     requests = await asyncio.to_thread(_requests, asked, size, studio, None)
-    return await _answer(Ask(asked, requests, size), studio)
+    return await _answer(Ask(asked, requests, size), studio, request)
 
 
-@routes.post("/images/edits", openapi_extra=EDIT_FORM)
+@routes.post("/images/edits", openapi_extra=EDIT_FORM, responses=ANSWERS)
 async def edits(request: HttpRequest, studio: Studio) -> Response:
     """Draw from a picture: all of it anew in its shape, or where a mask is transparent."""
     form = await read_form(request)
@@ -97,10 +100,10 @@ async def edits(request: HttpRequest, studio: Studio) -> Response:
         said = "send a picture as image" if not images else "this model starts from one picture, not several"
         raise Problem(400, said, "image")
     ask = await studio.patiently(_edit, asked, images[0], masks[0] if masks else None, studio)
-    return await _answer(ask, studio)
+    return await _answer(ask, studio, request)
 
 
-@routes.get("/files/{picture}", response_class=FileResponse)
+@routes.get("/files/{picture}", response_class=FileResponse, responses=PICTURE)
 async def file(
     picture: Annotated[str, InPath(pattern="^[0-9a-f]{32}$")],
     studio: Studio,
@@ -187,26 +190,21 @@ def _model(studio: State) -> dict[str, Any]:
 # --- answering -------------------------------------------------------------------------------------------------
 
 
-async def _answer(ask: Ask, studio: State) -> Response:
-    if ask.asked.stream:
-        stream = _stream(ask, studio)
-        first = await anext(stream)  # a full queue is an answer of its own, not a broken stream
-        return event_stream(_after(first, stream))
+async def _answer(ask: Ask, studio: State, http: HttpRequest) -> Response:
+    if ask.asked.stream:  # a full queue is an answer of its own, not a broken stream: so ask before it begins
+        return EventStream(_stream(ask, Asked(studio.engine, _makes(ask, ask.asked.partial_images or 0)), studio))
     pictures: dict[int, Tensor] = {}
-    async for which, happened in drawn(studio.engine, _makes(ask, 0)):
-        if isinstance(happened, Failed):
-            raise happened.problem
-        if not isinstance(happened, Progress):
-            pictures[which] = happened.picture
+    async with aclosing(Asked(studio.engine, _makes(ask, 0)).events()) as events:
+        async for which, happened in events:
+            if await http.is_disconnected():  # nobody would get the pictures
+                raise Problem(408, "the client went away")
+            if isinstance(happened, Failed):
+                raise happened.problem
+            if not isinstance(happened, Progress):
+                pictures[which] = happened.picture
     ordered = [pictures[i] for i in range(len(pictures))]
     body = await asyncio.to_thread(_body, ask, ordered, studio)
     return Response(json.dumps(body), media_type="application/json")
-
-
-async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for part in rest:
-        yield part
 
 
 def _makes(ask: Ask, partial_images: int) -> list[Callable[[Callable[[Event], None]], Wish]]:
@@ -219,24 +217,28 @@ def _makes(ask: Ask, partial_images: int) -> list[Callable[[Callable[[Event], No
     return [partial(make, i, request) for i, request in enumerate(ask.requests)]
 
 
-async def _stream(ask: Ask, studio: State) -> AsyncIterator[bytes]:
+async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes]:
     """Events as OpenAI's: partial images, then the whole one."""
-    wanted, sent = ask.asked.partial_images or 0, [0] * len(ask.requests)
-    async for which, happened in drawn(studio.engine, _makes(ask, wanted)):
-        if isinstance(happened, Failed):
-            yield event(happened.problem.body(), "error")
-            return
-        if isinstance(happened, Progress):
-            due = happened.index > 0 or happened.total == 1
-            if happened.clean is None or sent[which] >= wanted or not due or happened.index + 1 == happened.total:
-                continue
-            data = await asyncio.to_thread(as_given, happened.clean, _given(ask, which), None)
-            yield event(_partial(ask, data, sent[which]), f"{ask.kind}.partial_image")
-            sent[which] += 1
-        else:
-            origin = studio.models.origin(ask.requests[which], ask.start, ask.fast, which)
-            data = await asyncio.to_thread(as_given, happened.picture, _given(ask, which), origin)
-            yield event(_completed(ask, data, which, studio), f"{ask.kind}.completed")
+    sent = [0] * len(ask.requests)
+    async with aclosing(asked.events()) as events:
+        async for which, happened in events:
+            if isinstance(happened, Failed):
+                yield event(happened.problem.body(), "error")
+                return
+            if isinstance(happened, Progress):
+                if happened.clean is not None and _is_due(ask, happened, sent[which]):
+                    data = await asyncio.to_thread(as_given, happened.clean, _given(ask, which), None)
+                    yield event(_partial(ask, data, sent[which]), f"{ask.kind}.partial_image")
+                    sent[which] += 1
+            else:
+                origin = studio.models.origin(ask.requests[which], ask.start, ask.fast, which)
+                data = await asyncio.to_thread(as_given, happened.picture, _given(ask, which), origin)
+                yield event(_completed(ask, data, which, studio), f"{ask.kind}.completed")
+
+
+def _is_due(ask: Ask, step: Progress, sent: int) -> bool:
+    """Whether a step is shown: not the first, which shows next to nothing, and not the last, which is the picture."""
+    return 0 < step.index < step.total - 1 and sent < (ask.asked.partial_images or 0)
 
 
 def _given(ask: Ask, which: int) -> Given:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
 from fastapi import Path as InPath
 from fastapi import Request as HttpRequest
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, Response
 
 from fromnoise.studio.asking import orders_from
 from fromnoise.studio.facts import facts
-from fromnoise.studio.forms import BINARY, form_body, one_file
+from fromnoise.studio.forms import BINARY, PICTURE, form_body, one_file
 from fromnoise.studio.hub import News
 from fromnoise.studio.jobs import Job, Watching, orders_of, stored_state
 from fromnoise.studio.problems import Problem
 from fromnoise.studio.schemas import JobIn, PictureChange
 from fromnoise.studio.state import State, state_of
 from fromnoise.studio.store import Kept, Search
-from fromnoise.studio.streams import as_events, event_stream
+from fromnoise.studio.streams import EventStream, as_events
 
 routes = APIRouter(prefix="/api", tags=["studio"])
 Studio = Annotated[State, Depends(state_of)]
@@ -108,19 +109,19 @@ async def again(job: JobId, studio: Studio, asked: Annotated[Watching | None, Bo
     return studio.jobs.state(begun)
 
 
-@routes.get("/jobs/{job}/events", response_class=StreamingResponse)
-async def job_events(job: JobId, studio: Studio) -> StreamingResponse:
+@routes.get("/jobs/{job}/events", response_class=EventStream)
+async def job_events(job: JobId, studio: Studio) -> EventStream:
     """A job's news as server-sent events: "job", "step" with previews, "picture"; they end with the job."""
     found = studio.jobs.get(job)
     if found is None:
         raise _no_job()
-    return event_stream(as_events(_of_job(studio, found)))
+    return EventStream(as_events(_of_job(studio, found)))
 
 
-@routes.get("/events", response_class=StreamingResponse)
+@routes.get("/events", response_class=EventStream)
 async def events(
     studio: Studio, client: Annotated[str, Query(max_length=64)] = "", all_steps: bool = False
-) -> StreamingResponse:
+) -> EventStream:
     """All jobs' news as server-sent events; previews only of this client's jobs, unless ``all_steps``."""
 
     def wants(news: News) -> bool:
@@ -130,18 +131,19 @@ async def events(
         latest = [news for job in studio.jobs.all() for news in job.latest.values() if wants(news)]
         return [{"type": "hello", "jobs": [studio.jobs.state(job) for job in studio.jobs.all() if job.open]}, *latest]
 
-    return event_stream(as_events(studio.hub.listen(wants, first)))
+    return EventStream(as_events(studio.hub.listen(wants, first)))
 
 
-async def _of_job(studio: State, job: Job) -> AsyncIterator[News | None]:
+async def _of_job(studio: State, job: Job) -> AsyncGenerator[News | None]:
     def first() -> list[News]:
         return [{"type": "job", "job": job.id, "state": studio.jobs.state(job)}, *job.latest.values()]
 
-    async for news in studio.hub.listen(lambda news: news.get("job") == job.id, first):
-        yield news
-        if news is not None and news["type"] == "job" and not job.open:
-            yield {"type": "end", "job": job.id, "state": news["state"]}
-            return
+    async with aclosing(studio.hub.listen(lambda news: news.get("job") == job.id, first)) as listening:
+        async for news in listening:
+            yield news
+            if news is not None and news["type"] == "job" and not job.open:
+                yield {"type": "end", "job": job.id, "state": news["state"]}
+                return
 
 
 # --- pictures to start from ------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ async def upload(request: HttpRequest, studio: Studio, mask: bool = False) -> di
     return {"id": name, "width": width, "height": height}
 
 
-@routes.get("/uploads/{upload}", response_class=FileResponse)
+@routes.get("/uploads/{upload}", response_class=FileResponse, responses=PICTURE)
 async def uploaded(upload: JobId, studio: Studio) -> FileResponse:
     """An uploaded picture, as it was kept."""
     return FileResponse(studio.uploads.file(upload), media_type="image/png")
@@ -218,7 +220,7 @@ async def restore(picture: JobId, studio: Studio) -> dict[str, Any]:
     return _tell_gallery(studio, _kept(studio, picture).to_dict())
 
 
-@routes.get("/pictures/{picture}/file", response_class=FileResponse)
+@routes.get("/pictures/{picture}/file", response_class=FileResponse, responses=PICTURE)
 async def picture_file(picture: JobId, studio: Studio, download: bool = False) -> Response:
     """The PNG file, with all that is needed to draw it again."""
     kept = _kept(studio, picture)

@@ -111,7 +111,7 @@ class Store:
         try:
             for part in ("pictures", "uploads"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
-            self._guard = FileLock(folder / ".lock")
+            self._guard = FileLock(folder / ".lock", thread_local=False)  # opened and closed by different threads
             self._guard.acquire(timeout=0)
         except Timeout:
             raise UserError(f"another studio uses {folder}; stop it, or name another --gallery") from None

@@ -1,0 +1,103 @@
+/** The server's routes as functions, and its news as one stream. */
+
+import { client } from "./store.js";
+import { words } from "./words.js";
+
+/** What the server says is wrong, in one sentence. */
+export class ApiError extends Error {
+  constructor(message, status, param = null) {
+    super(message);
+    Object.assign(this, { status, param });
+  }
+}
+
+async function ask(method, path, body) {
+  const options = { method };
+  if (body instanceof FormData) options.body = body;
+  else if (body !== undefined) {
+    options.body = JSON.stringify(body);
+    options.headers = { "Content-Type": "application/json" };
+  }
+  const answer = await fetch(path, options).catch(() => {
+    throw new ApiError(words.unreachable, 0);
+  });
+  if (answer.ok) return answer.json();
+  if (answer.status === 401) location.assign("/login");
+  const said = await answer.json().catch(() => ({}));
+  throw new ApiError(said.error?.message ?? words.strange(answer.status), answer.status, said.error?.param);
+}
+
+function withFile(file) {
+  const form = new FormData();
+  form.append("file", file, file.name ?? "picture.png");
+  return form;
+}
+
+const watching = { client, show: "clean", every: 1, keep: true };
+
+export const api = {
+  facts: () => ask("GET", "/api/facts"),
+  machine: () => ask("GET", "/api/machine"),
+  begin: (body) => ask("POST", "/api/jobs", { ...watching, ...body }),
+  jobs: () => ask("GET", "/api/jobs"),
+  job: (id) => ask("GET", `/api/jobs/${id}`),
+  cancel: (id) => ask("DELETE", `/api/jobs/${id}`),
+  interrupted: () => ask("GET", "/api/jobs/interrupted"),
+  again: (id) => ask("POST", `/api/jobs/${id}/again`, watching),
+  upload: (file, mask = false) => ask("POST", `/api/uploads${mask ? "?mask=true" : ""}`, withFile(file)),
+  settingsOf: (file) => ask("POST", "/api/settings", withFile(file)),
+  pictures: (query) => ask("GET", `/api/pictures?${new URLSearchParams(query)}`),
+  favourite: (id, favourite) => ask("PATCH", `/api/pictures/${id}`, { favourite }),
+  remove: (id) => ask("DELETE", `/api/pictures/${id}`),
+  restore: (id) => ask("POST", `/api/pictures/${id}/restore`),
+  startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
+};
+
+/** Where a picture's file is; pictures that are not kept carry themselves. */
+export const pictureUrl = (picture) => picture.data ?? `/api/pictures/${picture.id}/file`;
+
+const KINDS = ["hello", "job", "step", "picture", "gallery"];
+const LONGEST_PAUSE = 15000;
+
+/**
+ * Listen to the server as long as the tab is seen: a browser allows few connections to one server.
+ *
+ * @param {(news: object) => void} hear
+ * @param {(online: boolean) => void} tell whether the stream is open
+ */
+export function listen(hear, tell) {
+  let source = null;
+  let timer = 0;
+  let pause = 1000;
+
+  function open() {
+    clearTimeout(timer);
+    if (source || document.hidden) return;
+    source = new EventSource(`/api/events?client=${client}`);
+    source.onopen = () => {
+      pause = 1000;
+      tell(true);
+    };
+    source.onerror = lost;
+    for (const kind of KINDS) source.addEventListener(kind, (event) => hear(JSON.parse(event.data)));
+  }
+
+  function shut() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  }
+
+  // The browser's own attempts never end on refused connections and end at once on answers like 503.
+  function lost() {
+    shut();
+    tell(false);
+    timer = setTimeout(open, pause);
+    pause = Math.min(pause * 2, LONGEST_PAUSE);
+  }
+
+  document.addEventListener("visibilitychange", () => (document.hidden ? shut() : open()));
+  addEventListener("pagehide", shut);
+  addEventListener("pageshow", open);
+  open();
+}

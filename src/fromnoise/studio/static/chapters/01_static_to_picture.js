@@ -1,0 +1,125 @@
+/** Chapter 1: every step from static to picture, to drag through. */
+
+import { button, calm, check, el, field, problemLine, staticUrl } from "../dom.js";
+import { drawAside } from "../jobs.js";
+import { randomSeed } from "../store.js";
+import { words } from "../words.js";
+
+const say = words.chapters.static;
+const THOUSAND = { sampler: "ddpm", steps: 1000, every: 20 };
+const FILM = 6000; // milliseconds for the whole film, at most
+
+export const { title, about } = say;
+
+/** Show the chapter in `root`; the function stops it. */
+export function open(root, { facts }) {
+  const stage = makeStage(facts.model.levels);
+  const problem = problemLine();
+  let job = null;
+  let thousand = false;
+  const prompt = el("input", { type: "text", maxlength: 4000, required: true, value: words.make.promptExample, autocomplete: "off" });
+  const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
+  const stop = button(words.cancel, () => job?.stop(), { class: "chip", hidden: true });
+
+  async function draw(event) {
+    event.preventDefault();
+    job?.stop();
+    const settings = thousand ? THOUSAND : { every: 1 };
+    const now = drawAside({ prompt: prompt.value, seed: randomSeed(), show: "both", ...settings }, (news) => {
+      if (job === now) stage.take(news);
+    });
+    job = now;
+    stage.clear();
+    problem.textContent = "";
+    stop.hidden = false;
+    await now.pictures.then((pictures) => {
+      if (!pictures.length && job === now) problem.textContent = words.chapters.stopped;
+    }, (error) => (problem.textContent = error.message));
+    if (job === now) stop.hidden = true;
+  }
+
+  root.append(el("div", { class: "film" },
+    el("form", { class: "sheet", onsubmit: draw },
+      field(words.chapters.prompt, prompt),
+      check(say.thousand, false, (checked) => (thousand = checked)),
+      el("p", { class: "hint", text: say.thousandHint }),
+      el("div", { class: "row" }, go, stop),
+      problem),
+    stage.node));
+  return () => {
+    job?.stop();
+    stage.pause();
+  };
+}
+
+/** Both pictures, the slider under them, and what is happening. */
+function makeStage(levels) {
+  let frames = [];
+  let follows = true; // the newest frame, until somebody takes the slider
+  let timer = 0;
+  const noisy = el("img", { alt: say.noisy, src: staticUrl(), class: "pixelated", width: 64, height: 64 });
+  const clean = el("img", { alt: say.clean, src: staticUrl(), width: 64, height: 64 });
+  const slider = el("input", { type: "range", min: 0, max: 0, value: 0, oninput: () => grab(), disabled: true });
+  const where = el("p", { class: "where", text: say.empty });
+  const what = el("p", { class: "what" });
+  const play = button(say.play, () => (timer ? pause() : start()), { class: "chip", disabled: true });
+
+  function clear() {
+    pause();
+    frames = [];
+    follows = true;
+    slider.disabled = play.disabled = true;
+  }
+
+  function take(news) {
+    if (news.type === "step" && news.clean) add({ ...news, noisy: news.noisy ?? news.clean });
+    if (news.type === "picture") add({ done: true, clean: news.picture.data, noisy: news.picture.data });
+  }
+
+  function add(frame) {
+    frames.push(frame);
+    slider.max = frames.length - 1;
+    slider.disabled = play.disabled = frames.length < 2;
+    if (follows) show(frames.length - 1);
+  }
+
+  function show(i) {
+    const frame = frames[i];
+    slider.value = i;
+    noisy.src = frame.noisy;
+    clean.src = frame.clean;
+    where.textContent = frame.done ? say.done : say.at(frame.step + 1, frame.total, Math.round(frame.t));
+    what.textContent = frame.done ? say.frames(frames.length - 1) : say.level(frame.t, levels);
+    slider.setAttribute("aria-valuetext", `${where.textContent}. ${what.textContent}`);
+  }
+
+  function grab() {
+    pause();
+    follows = false;
+    show(slider.valueAsNumber);
+  }
+
+  function start() {
+    follows = false;
+    play.textContent = say.pause;
+    let i = slider.valueAsNumber >= frames.length - 1 ? 0 : slider.valueAsNumber;
+    const pace = Math.max(calm() ? 500 : 60, FILM / frames.length);
+    timer = setInterval(() => {
+      show(i);
+      if (i++ >= frames.length - 1) pause();
+    }, Math.min(600, pace));
+  }
+
+  function pause() {
+    timer = void clearInterval(timer);
+    play.textContent = say.play;
+  }
+
+  const node = el("div", { class: "stage" },
+    el("div", { class: "pair" },
+      el("figure", {}, el("div", { class: "frame" }, noisy), el("figcaption", { text: say.noisy })),
+      el("figure", {}, el("div", { class: "frame" }, clean), el("figcaption", { text: say.clean }))),
+    el("div", { class: "row slide" }, play, field(say.slider, slider)),
+    where, what);
+  return { node, clear, take, pause };
+}

@@ -1,0 +1,40 @@
+/** Two pictures side by side, compared pixel by pixel. */
+
+import { el } from "../dom.js";
+import { words } from "../words.js";
+
+const say = words.chapters.luck;
+
+/** The elements that show both and tell how many pixels differ. */
+export async function compare(one, other) {
+  const [a, b] = await Promise.all([pixelsOf(one), pixelsOf(other)]);
+  const canvas = el("canvas", { width: a.width, height: a.height, class: "pixelated", role: "img", "aria-label": say.difference });
+  const pen = canvas.getContext("2d");
+  const shown = pen.createImageData(a.width, a.height);
+  let bad = 0;
+  for (let i = 0; i < a.data.length; i += 4) {
+    const apart = [0, 1, 2].map((c) => Math.abs(a.data[i + c] - b.data[i + c]));
+    bad += apart.some(Boolean);
+    shown.data.set([...apart, 255], i);
+  }
+  pen.putImageData(shown, 0, 0);
+  const count = a.width * a.height;
+  const figure = (content, text) =>
+    el("figure", {}, el("div", { class: "frame" }, content), el("figcaption", { class: "hint", text }));
+  return [
+    el("div", { class: "tiles" },
+      figure(el("img", { src: one, alt: say.first }), say.first),
+      figure(el("img", { src: other, alt: say.second }), say.second),
+      figure(canvas, say.difference)),
+    el("p", { class: "verdict", text: bad ? say.different(bad, count) : say.identical(count) }),
+  ];
+}
+
+async function pixelsOf(url) {
+  const image = el("img", { src: url });
+  await image.decode();
+  const canvas = el("canvas", { width: image.naturalWidth, height: image.naturalHeight });
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.drawImage(image, 0, 0);
+  return pen.getImageData(0, 0, canvas.width, canvas.height);
+}

@@ -1,0 +1,8 @@
+/** The chapters in their order. A new one is a file and a line here; it exports `title`, `about` and `open`. */
+
+import * as staticToPicture from "./01_static_to_picture.js";
+import * as theMachine from "./02_the_machine.js";
+import * as luck from "./03_luck.js";
+
+/** @type {{title: string, about: string, open: (root: HTMLElement, context: {facts: object}) => () => void}[]} */
+export const chapters = [staticToPicture, theMachine, luck];

@@ -1,0 +1,24 @@
+/** From a picture's settings back to the form that asked for it. */
+
+import { state } from "./store.js";
+
+/**
+ * @param {object} request a picture's complete request
+ * @param {{origin?: object, start?: string}} picture what drew it, and the upload it started from
+ */
+export function formOf(request, picture) {
+  const { prompt, negative, style, seed, steps, guidance, rescale, sampler, strength, towards } = request;
+  const extra = {};
+  if (request.width && !strength) Object.assign(extra, { width: request.width, height: request.height });
+  if (request.free) extra.free = true;
+  if (towards) {
+    const { amount, ...other } = towards;
+    Object.assign(extra, { towards: other, amounts: [amount] });
+  }
+  const from = strength && picture.start ? { id: picture.start } : null;
+  return {
+    prompt, negative, style, seed, steps, guidance, rescale, sampler, extra,
+    count: 1, locked: true, fast: Boolean(picture.origin?.fast && state.facts.fast),
+    start: from, mode: "restyle", strength: strength ?? state.form.strength,
+  };
+}

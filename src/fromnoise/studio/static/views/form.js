@@ -1,0 +1,215 @@
+/** The form that asks for pictures. */
+
+import { button, el, field, problemLine, toggle } from "../dom.js";
+import { begin } from "../jobs.js";
+import { MOST_SEED, randomSeed, setForm, state, subscribe } from "../store.js";
+import { words } from "../words.js";
+import { openStart, uploadMask } from "./start.js";
+
+const say = words.make;
+
+/** Show the form in `root`; the function stops it. */
+export function openForm(root) {
+  let endStart = () => {};
+  const draw = () => {
+    endStart();
+    const inside = root.contains(document.activeElement);
+    const { form, start } = build();
+    root.replaceChildren(form);
+    endStart = openStart(start);
+    if (inside) form.elements.prompt.focus();
+  };
+  draw();
+  const end = subscribe(["formVersion"], draw);
+  return () => {
+    end();
+    endStart();
+  };
+}
+
+function build() {
+  const problem = problemLine();
+  const start = el("fieldset", { class: "start", id: "start" });
+  const more = moreSettings();
+  const submit = el("button", { type: "submit", class: "main", text: say.draw });
+  const form = el("form", { onsubmit: (event) => send(event, submit, problem) },
+    promptField(),
+    styleChips(),
+    el("div", { class: "row ends" }, countField(), seedField()),
+    fastSwitch(),
+    more,
+    start,
+    extraNote(),
+    el("div", { class: "send" }, problem, submit));
+  form.addEventListener("invalid", () => (more.open = true), true); // a closed field cannot be shown as wrong
+  applyFast(form);
+  return { form, start };
+}
+
+function promptField() {
+  const area = el("textarea", {
+    name: "prompt", rows: 3, maxlength: 4000, value: state.form.prompt, placeholder: say.promptExample,
+    oninput: () => setForm({ prompt: area.value }),
+    onkeydown: (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      area.form.requestSubmit();
+    },
+  });
+  return field(say.prompt, area, say.promptHint);
+}
+
+function styleChips() {
+  const chips = state.facts.model.styles.map((style) =>
+    toggle(style, state.form.style === style, () => {
+      setForm({ style: state.form.style === style ? null : style });
+      for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.textContent === state.form.style));
+    }));
+  if (!chips.length) return null;
+  return el("div", { class: "field", role: "group", "aria-label": say.style },
+    el("span", { class: "label", text: say.style }), el("div", { class: "chips" }, chips));
+}
+
+/** A number field that writes itself into the form; empty is the model's own default. */
+function numberField(name, label, limits, then = () => {}) {
+  const input = el("input", {
+    type: "number", name, ...limits, value: state.form[name] ?? "",
+    oninput: () => {
+      setForm({ [name]: Number.isNaN(input.valueAsNumber) ? null : input.valueAsNumber });
+      then();
+    },
+  });
+  return field(label, input);
+}
+
+const countField = () =>
+  numberField("count", say.count, { min: 1, max: state.facts.limits.count, step: 1, required: true });
+
+function seedField() {
+  const lock = toggle("", state.form.locked, () => keep(!state.form.locked), {
+    class: "icon lock", "aria-label": say.lock, title: say.lockHint,
+  });
+  const keep = (locked) => {
+    setForm({ locked });
+    lock.setAttribute("aria-pressed", String(locked));
+  };
+  const seed = numberField("seed", say.seed, { min: 0, max: MOST_SEED, step: 1 }, () => keep(true));
+  const dice = button("", () => {
+    const rolled = randomSeed();
+    setForm({ seed: rolled });
+    seed.querySelector("input").value = rolled;
+  }, { class: "icon dice", "aria-label": say.dice, title: say.dice });
+  return el("div", { class: "seed" }, seed, dice, lock);
+}
+
+function fastSwitch() {
+  if (!state.facts.fast) return null;
+  const chip = toggle(say.fast(state.facts.fast.steps), state.form.fast, () => {
+    setForm({ fast: !state.form.fast });
+    chip.setAttribute("aria-pressed", String(state.form.fast));
+    applyFast(chip.form);
+  });
+  return el("div", { class: "field" }, chip, el("p", { class: "hint", text: say.fastHint }));
+}
+
+/** What is built into the fast model cannot be set. */
+function applyFast(form) {
+  for (const name of ["negative", "steps", "guidance", "rescale", "sampler"]) {
+    form.elements[name].disabled = state.form.fast;
+  }
+}
+
+function moreSettings() {
+  const { limits, samplers } = state.facts;
+  const negative = el("input", {
+    name: "negative", type: "text", maxlength: 4000, value: state.form.negative, autocomplete: "off",
+    oninput: () => setForm({ negative: negative.value }),
+  });
+  const sampler = el("select", { name: "sampler", onchange: () => setForm({ sampler: sampler.value }) },
+    samplers.map((name) => el("option", { value: name, text: name })));
+  sampler.value = state.form.sampler;
+  return el("details", {},
+    el("summary", { text: say.more }),
+    field(say.negative, negative),
+    el("div", { class: "pairs" },
+      numberField("steps", say.steps, { min: 1, max: limits.steps, step: 1 }),
+      numberField("guidance", say.guidance, { min: 0, max: 100, step: "any" }),
+      field(say.sampler, sampler),
+      numberField("rescale", say.rescale, { min: 0, max: 1, step: "any" })));
+}
+
+/** Settings that came with a picture and have no field here, so that nobody wonders what they do. */
+function extraNote() {
+  const { width, height, towards, amounts, free } = state.form.extra;
+  const list = [
+    width && say.alsoSize(width, height),
+    towards && say.alsoTowards(amounts[0], towards.seed),
+    free && say.alsoFree,
+  ].filter(Boolean);
+  if (!list.length) return null;
+  const note = el("div", { class: "notice" },
+    el("p", { text: say.also(list.join(", ")) }),
+    button(say.alsoDrop, () => {
+      setForm({ extra: {} });
+      note.remove();
+    }, { class: "chip" }));
+  return note;
+}
+
+async function send(event, submit, problem) {
+  event.preventDefault();
+  if (submit.disabled) return;
+  const { form } = state;
+  if (!form.locked) rollSeed(event.target);
+  problem.textContent = "";
+  submit.disabled = true;
+  submit.textContent = say.sending;
+  try {
+    await begin(await bodyOf(state.form));
+    showWall();
+  } catch (error) {
+    problem.textContent = error.message;
+    markWrong(event.target, error.param);
+  } finally {
+    submit.disabled = false;
+    submit.textContent = say.draw;
+  }
+}
+
+/** Every drawing gets its own seed, unless the user keeps one. The one in the field was shown and is used first. */
+function rollSeed(form) {
+  if (state.form.used !== state.form.seed && state.form.seed !== null) {
+    setForm({ used: state.form.seed });
+    return;
+  }
+  const seed = randomSeed();
+  setForm({ seed, used: seed });
+  form.elements.seed.value = seed;
+}
+
+function markWrong(form, param) {
+  for (const input of form.elements) {
+    const wrong = Boolean(param) && input.name === param;
+    if (wrong) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
+  }
+}
+
+/** What POST /api/jobs takes. */
+async function bodyOf(form) {
+  const { prompt, style, count, seed, fast, extra, start, strength } = form;
+  const body = { prompt, style, count, seed, ...extra };
+  if (fast) body.fast = true;
+  else for (const name of ["negative", "steps", "guidance", "rescale", "sampler"]) body[name] = form[name];
+  if (start) {
+    const mask = form.mode === "inpaint" ? await uploadMask() : null;
+    Object.assign(body, { start: start.id, strength, ...(mask && { mask }) });
+  }
+  return body;
+}
+
+/** On a phone the wall is below the form. */
+function showWall() {
+  const wall = document.querySelector(".wall");
+  if (wall && wall.getBoundingClientRect().top > innerHeight * 0.7) wall.scrollIntoView({ block: "start" });
+}

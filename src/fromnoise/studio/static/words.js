@@ -1,0 +1,287 @@
+/** Everything the page says, in one place, so that a translation is one file. Functions take what differs. */
+
+const many = (n, one, more) => `${n.toLocaleString("en")} ${n === 1 ? one : more}`;
+
+/** "about 3 min", as far as anyone can tell. */
+function duration(seconds) {
+  if (seconds < 1.5) return "a second";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+export const words = {
+  skip: "Skip to the content",
+  brand: "fromnoise",
+  title: (view) => `${view} · fromnoise`,
+  nav: { label: "Rooms", make: "Make", gallery: "Gallery", chapters: "How it works" },
+  close: "Close",
+  undo: "Undo",
+  cancel: "Cancel",
+  picture: "picture",
+  smooth: "Smooth edges",
+  offline: "The studio does not answer; trying again…",
+  noFacts: (why) => `The studio cannot be reached: ${why}`,
+  unreachable: "the server does not answer",
+  strange: (status) => `the server answered with status ${status}`,
+  pictures: (n) => many(n, "picture", "pictures"),
+  duration,
+
+  make: {
+    title: "Make a picture",
+    model: (name, pixels) => `${name} draws ${pixels}×${pixels} pixels`,
+    prompt: "What should it show?",
+    promptHint: "Enter draws, Shift+Enter begins a new line.",
+    promptExample: "a red apple with a green leaf",
+    negative: "What it should not show",
+    style: "Style",
+    count: "Pictures",
+    seed: "Seed",
+    dice: "Roll another seed",
+    lock: "Keep this seed",
+    lockHint: "Kept: the same picture again. Not kept: a new seed for every drawing.",
+    more: "More settings",
+    steps: "Steps",
+    guidance: "Guidance",
+    rescale: "Guidance rescale",
+    sampler: "Sampler",
+    fast: (n) => `Fast (${n} steps)`,
+    fastHint: "Guidance, steps and sampler are built into the fast model.",
+    draw: "Draw",
+    sending: "Sending…",
+    alsoSize: (w, h) => `${w}×${h} pixels`,
+    alsoTowards: (amount, seed) => `${Math.round(amount * 100)} % of the way to seed ${seed}`,
+    alsoFree: "without words",
+    also: (list) => `Taken over as well: ${list}.`,
+    alsoDrop: "Leave that out",
+    filled: "The settings are in the form.",
+    otherModel: "Drawn by another model: here the same settings give another picture.",
+  },
+
+  start: {
+    title: "Start from a picture",
+    hint: "Drop one anywhere, paste it, or",
+    choose: "choose a file",
+    reading: "Reading the picture…",
+    notPicture: (name) => `${name} is not a picture.`,
+    preview: "The picture to start from",
+    remove: "Take it away",
+    restyle: "Restyle all of it",
+    inpaint: "Change a part",
+    mode: "What to do with it",
+    strength: "How much may change",
+    strengthValue: (v) => `${Math.round(v * 100)} %`,
+    ours: "fromnoise drew this picture, and its settings are in the file.",
+    useSettings: "Use its settings",
+    canvas: "Paint over what may change; without a pointer, use the areas below.",
+    brush: "Brush",
+    erase: "Rubber",
+    clear: "Clear",
+    areas: "Areas",
+    area: { whole: "Whole picture", upper: "Upper half", lower: "Lower half", left: "Left", right: "Right", centre: "Centre" },
+    painted: (percent) => (percent ? `${percent} % may change.` : "Nothing is painted yet."),
+    nothingPainted: "Paint what may change first, or pick an area.",
+  },
+
+  wall: {
+    title: "On the wall",
+    empty: "The wall is still bare. Write what a picture should show, press Draw, and watch it come out of the static.",
+    tile: (i, prompt) => `Picture ${i}: ${prompt}`,
+    drawing: (i, prompt) => `Picture ${i}, being drawn: ${prompt}`,
+    open: (i, prompt) => `Look at picture ${i}: ${prompt}`,
+    wordless: "no words",
+    state: {
+      queued: "Waiting",
+      running: "Drawing",
+      finished: "Finished",
+      failed: "Failed",
+      cancelled: "Cancelled",
+      interrupted: "Interrupted",
+    },
+    partly: (done, count) => `${done} of ${count} drawn`,
+    progress: (prompt) => `Progress of ${prompt}`,
+    amount: (a) => `${Math.round(a * 100)} %`,
+    seedOf: (seed) => `seed ${seed}`,
+    stepsOf: (n) => many(n, "step", "steps"),
+    cancelThis: (prompt) => `Cancel ${prompt}`,
+    again: "Use these settings",
+  },
+
+  queue: {
+    title: "Queue",
+    yours: "yours",
+    others: "someone else’s",
+    now: "being drawn",
+    ahead: (n) => `${many(n, "picture", "pictures")} before it`,
+    left: (seconds) => `about ${duration(seconds)} left`,
+    count: (n) => `${n} in the queue`,
+  },
+
+  notices: {
+    label: "Notices",
+    queuedAgain: (n) => `The studio was started again and took up ${many(n, "job", "jobs")} that waited.`,
+    interrupted: (prompt, done, count) =>
+      `“${prompt}” was interrupted when the studio stopped: ${done} of ${count} pictures are done.`,
+    again: "Draw what is missing",
+    away: "Put away",
+  },
+
+  say: {
+    begun: (n, prompt) => `Drawing ${many(n, "picture", "pictures")}: ${prompt}`,
+    half: (prompt) => `Half done: ${prompt}`,
+    finished: (n, prompt) => `Finished, ${many(n, "picture", "pictures")}: ${prompt}`,
+    cancelled: (prompt) => `Cancelled: ${prompt}`,
+    failed: (prompt, why) => `Failed: ${prompt}. ${why}`,
+  },
+
+  gallery: {
+    title: "Gallery",
+    search: "Search the prompts",
+    favourites: "Favourites only",
+    choose: "Choose two",
+    chooseHint: "Choose two pictures to draw the way between them.",
+    chosen: (n) => `${n} of 2 chosen`,
+    between: "Draw the way between",
+    stop: "Stop choosing",
+    total: (n) => many(n, "picture", "pictures"),
+    more: "Show more",
+    open: (prompt) => `Look at: ${prompt}`,
+    pick: (prompt) => `Choose: ${prompt}`,
+    favouriteMark: "favourite",
+    empty: "No pictures yet.",
+    emptyLink: "Make the first one",
+    nothing: "No picture fits. Try fewer words, or look at all of them.",
+    all: "Show all pictures",
+    noWayFromStart: "Pictures that started from another picture have no way to a second one.",
+    noWayFromWay: "This picture lies between two others already.",
+    noWayFast: "Both must be drawn the same way: fast, or with all steps.",
+  },
+
+  detail: {
+    pixelated: "Show the pixels",
+    favourite: "Favourite",
+    download: "Download",
+    delete: "Delete",
+    deleted: "The picture is deleted.",
+    restored: "The picture is back.",
+    again: "Again with these settings",
+    variations: "Four variations",
+    start: "Start from this picture",
+    before: "Newer picture",
+    after: "Older picture",
+    settings: "Settings",
+    facts: {
+      prompt: "Prompt",
+      negative: "Not",
+      style: "Style",
+      seed: "Seed",
+      towards: "On the way to",
+      steps: "Steps",
+      guidance: "Guidance",
+      rescale: "Guidance rescale",
+      sampler: "Sampler",
+      strength: "Change of the start picture",
+      size: "Size",
+      model: "Model",
+      precision: "Precision",
+      created: "Drawn",
+    },
+    towards: (t) => `${Math.round(t.amount * 100)} % of the way to seed ${t.seed}${t.prompt ? `, “${t.prompt}”` : ""}`,
+    size: (w, h) => `${w}×${h}`,
+    fast: "fast",
+  },
+
+  chapters: {
+    label: "Chapters",
+    number: (n) => `Chapter ${n}`,
+    next: (title) => `Next: ${title}`,
+    missing: "There is no such chapter.",
+    prompt: "Prompt",
+    draw: "Draw it",
+    stopped: "Stopped.",
+
+    static: {
+      title: "Static to picture",
+      about:
+        "The machine never paints. It starts with pure static and is asked, again and again: if this were a picture " +
+        "under noise, what would the picture be? Each answer takes a little of the noise away.",
+      thousand: "1,000-step mode",
+      thousandHint: "The original way: a tiny bit of noise less each time, with new noise mixed in. It takes a while.",
+      noisy: "What it has now: the picture with its noise",
+      clean: "What it takes that for",
+      slider: "Step",
+      play: "Play",
+      pause: "Pause",
+      empty: "Press “Draw it”, then drag the slider from static to picture.",
+      at: (step, total, t) => `Step ${step} of ${total}, noise level ${t}`,
+      done: "No noise left: this is the picture.",
+      level: (t, levels) => {
+        const part = t / levels;
+        if (part > 0.9) return "Nothing but static. The guess is a blur: an average of all that the words could mean.";
+        if (part > 0.6) return "A rough shape: where things are, and which colours they have.";
+        if (part > 0.25) return "Parts appear: edges, shadows, one thing before another.";
+        return "Details: the last noise turns into fine edges and highlights.";
+      },
+      frames: (n) => `${n} steps to look at.`,
+    },
+
+    machine: {
+      title: "The machine",
+      about:
+        "This is the very model that is loaded, found by running it once. Choose a box to see what goes in, what comes " +
+        "out, and what is inside. Bars show it too: as wide as the map is large, as thick as it has channels.",
+      total: (n) => `${n.toLocaleString("en")} weights altogether`,
+      weights: (n) => many(n, "weight", "weights"),
+      share: (part) => `${(100 * part).toFixed(part < 0.1 ? 1 : 0)} % of all`,
+      tokens: "The prompt, cut into tokens",
+      picture: "The picture",
+      loop: (n) => `runs ${n} times, once a step`,
+      also: "Also on board, for other tasks",
+      takes: "takes",
+      gives: "gives",
+      path: "path",
+      kind: "kind",
+      nothing: "nothing of its own",
+      inside: (n) => `Inside: ${many(n, "block", "blocks")}`,
+      up: "One level up",
+      box: (name, kind, weights) => `${name}, ${kind}, ${weights}`,
+      reading: "Running the model once to measure it…",
+      details: "The chosen box",
+      names: {
+        text_encoder: "Text encoder: reads the words",
+        text_encoder_2: "Second text encoder",
+        unet: "U-Net: finds the picture in the noise",
+        "vae.decoder": "Decoder: from latents to pixels",
+        "vae.encoder": "Encoder: from pixels to latents, for start pictures",
+        "clip.image": "Image tower: tells how well a picture fits its words",
+      },
+    },
+
+    luck: {
+      title: "Luck",
+      about:
+        "The first static comes from a seed, a number from 0 to 4,294,967,295. There are 2³² of them, so two people " +
+        "hardly ever meet in the same one, and each gives another picture. Yet nothing is left to chance after that: " +
+        "the same seed, words and settings bring the same picture back, pixel by pixel.",
+      seeds: "One prompt, eight seeds",
+      prompts: "One seed, many prompts",
+      promptList: "Prompts, one on each line",
+      promptLines: "a red apple\na red car\na red flower\na red balloon",
+      seed: "Seed",
+      drawSeeds: "Draw eight",
+      drawPrompts: "Draw them all",
+      pick: (seed) => `seed ${seed}`,
+      pickLabel: (seed) => `Choose seed ${seed}`,
+      return: "Bring one back",
+      returnHint: "Draw eight first, and choose one of them. Then it is drawn once more, from its seed alone.",
+      again: (seed) => `Draw seed ${seed} again`,
+      first: "First time",
+      second: "Second time",
+      difference: "Difference",
+      identical: (n) => `Identical: all ${n.toLocaleString("en")} pixels are the same.`,
+      different: (bad, n) => `${bad.toLocaleString("en")} of ${n.toLocaleString("en")} pixels differ.`,
+    },
+  },
+};
+
+/** The text at a path such as "make.draw", for elements that name theirs in data-word. */
+export const word = (path) => path.split(".").reduce((found, key) => found[key], words);

@@ -1,0 +1,138 @@
+"""The gallery on disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fromnoise.errors import UserError
+from fromnoise.studio.links import Links
+from fromnoise.studio.store import Kept, Search, Store, StoredJob
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = Store(tmp_path / "gallery")
+    yield found
+    found.close()
+
+
+def add(store: Store, prompt: str, at: float, **changes: object) -> str:
+    name = f"{round(at * 1000):032x}"
+    store.add(Kept(name, "job", int(at), at, prompt, "noto", 1, 8, 8, {"a": [1]}, **changes), b"png")  # type: ignore[arg-type]
+    return name
+
+
+def found(store: Store, **wanted: object) -> list[str]:
+    return [kept.prompt for kept in store.search(Search(**wanted))]  # type: ignore[arg-type]
+
+
+def test_search_wants_all_words_and_takes_signs_as_they_are(store: Store) -> None:
+    for at, prompt in enumerate(["red apple", "a red house", "100% blue", "snake_case"], start=1):
+        add(store, prompt, at)
+    assert found(store, words="red") == ["a red house", "red apple"]
+    assert found(store, words="RED apple") == ["red apple"]
+    assert found(store, words="%") == ["100% blue"]
+    assert found(store, words="_") == ["snake_case"]
+    assert found(store, words="noto apple") == ["red apple"]  # the style counts too
+    assert found(store, words="nothing") == []
+
+
+def test_pages_follow_each_other_without_gaps(store: Store) -> None:
+    for at in range(1, 8):
+        name = f"{at:032x}"
+        store.add(Kept(name, "job", at, float(at // 2), f"p{at}", None, 1, 8, 8, {}), b"png")  # some at the same time
+    seen: list[str] = []
+    before = None
+    while page := store.search(Search(limit=3, before=before)):
+        seen += [kept.prompt for kept in page]
+        before = (page[-1].created, page[-1].id)
+    assert sorted(seen) == [f"p{at}" for at in range(1, 8)]
+    assert len(seen) == 7
+
+
+def test_deleting_can_be_undone_until_it_is_purged(store: Store) -> None:
+    name = add(store, "red apple", 1)
+    assert store.delete(name)
+    assert not store.delete(name)
+    assert store.get(name) is None
+    assert store.purge(undo_seconds=3600) == 0
+    assert store.restore(name)
+    assert store.get(name) is not None
+    store.delete(name)
+    assert store.purge(undo_seconds=-1) == 1
+    assert not store.file(name).exists()
+    assert not store.restore(name)
+
+
+def test_what_expires_is_not_in_the_gallery_and_goes_by_itself(store: Store) -> None:
+    name = add(store, "behind a link", 1, expires=time.time() + 100)
+    assert store.count() == 0
+    assert store.get(name) is not None
+    late = add(store, "late", 2, expires=time.time() - 1)
+    assert store.purge(3600) == 1
+    assert store.get(late) is None
+    assert store.get(name) is not None
+
+
+def test_favourites(store: Store) -> None:
+    one, _ = add(store, "one", 1), add(store, "two", 2)
+    assert store.set_favourite(one, True)
+    assert found(store, favourites=True) == ["one"]
+    assert not store.set_favourite("0" * 32, True)
+
+
+def test_jobs_are_remembered(store: Store, tmp_path: Path) -> None:
+    store.add_job(StoredJob("a" * 32, "queued", 1.0, [{"request": {"prompt": "x"}}]))
+    store.set_state("a" * 32, "running")
+    add(store, "x", 3)
+    store.close()
+    again = Store(tmp_path / "gallery")
+    jobs = again.jobs(("running",))
+    assert [(job.id, job.orders) for job in jobs] == [("a" * 32, [{"request": {"prompt": "x"}}])]
+    assert found(again) == ["x"]
+    again.close()
+    again._guard.acquire()
+    again._guard.release()
+
+
+def test_a_damaged_list_is_said_and_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "gallery"
+    Store(folder).close()
+    (folder / "gallery.sqlite").write_bytes(b"not a database at all, but long enough to look like one" * 40)
+    with pytest.raises(UserError, match="is damaged"):
+        Store(folder)
+    assert (folder / "gallery.sqlite").read_bytes().startswith(b"not a database")
+
+
+def test_a_list_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "gallery"
+    Store(folder).close()
+    with sqlite3.connect(folder / "gallery.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(UserError, match="newer fromnoise"):
+        Store(folder)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        Store(tmp_path / "file" / "gallery")
+
+
+def test_links_hold_for_one_picture_and_for_a_while() -> None:
+    links = Links(100)
+    path = links.path("a" * 32)
+    query = dict(part.split("=") for part in path.split("?")[1].split("&"))
+    until, proof = int(query["until"]), query["proof"]
+    assert links.holds("a" * 32, until, proof)
+    assert not links.holds("b" * 32, until, proof)
+    assert not links.holds("a" * 32, until + 1, proof)
+    assert not Links(100).holds("a" * 32, until, proof)  # another start of the server
+    old = Links(-1).path("a" * 32)
+    values = dict(part.split("=") for part in old.split("?")[1].split("&"))
+    assert not Links(-1).holds("a" * 32, int(values["until"]), values["proof"])
