@@ -18,7 +18,6 @@ export const words = {
   undo: "Undo",
   cancel: "Cancel",
   picture: "picture",
-  smooth: "Smooth edges",
   offline: "The studio does not answer; trying again…",
   noFacts: (why) => `The studio cannot be reached: ${why}`,
   unreachable: "the server does not answer",

@@ -13,7 +13,8 @@ const MOST = 20; // jobs on the wall; older ones are in the gallery
 
 /** Show the wall in `root`; the function stops it. */
 export function openWall(root) {
-  const empty = el("p", { class: "empty", text: say.empty });
+  const bare = el("div", { class: "frame", "aria-hidden": "true" }, el("img", { src: staticUrl(), alt: "", class: "rough" }));
+  const empty = el("div", { class: "empty bare" }, bare, el("p", { text: say.empty }));
   const list = el("div", { class: "hangings" });
   const cards = new Map();
   root.append(el("h2", { text: say.title }), empty, list);
@@ -87,7 +88,7 @@ function makeTile(job, place) {
   const frame = button("", () => picture && openDetail(picture), { class: "frame", disabled: true });
   const caption = el("figcaption", { class: "hint" });
   const node = el("figure", {}, frame, caption);
-  let picture = null;
+  let picture; // undefined until it is drawn, as `find` says it
   frame.append(image);
 
   function update(now, open) {
