@@ -20,7 +20,7 @@ from fromnoise.errors import UserError
 from fromnoise.studio.guard import COOKIE
 from fromnoise.studio.settings import Settings
 from fromnoise.system import TextToImage
-from studio.conftest import Live, finished, running
+from studio.conftest import LIMITS, Live, finished, running
 
 TOKEN = "a-long-enough-token"
 TRAVERSALS = [
@@ -340,6 +340,35 @@ def test_one_slow_client_does_not_hold_up_the_others(live: Live) -> None:
     assert time.monotonic() - began < 1.0
     for raw in held:
         raw.close()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"NONSENSE\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nBad Header\r\n\r\n", b"\x16\x03\x01\x02\x00"]
+)
+def test_what_is_no_http_gets_an_error_object(live: Live, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as raw:
+        raw.sendall(sent + b"\r\n\r\n")
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b" 400 " in head.split(b"\r\n")[0]
+    assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
+
+
+def test_too_many_requests_at_once_are_said_so(live: Live) -> None:
+    held = [socket.create_connection(("127.0.0.1", live.port)) for _ in range(LIMITS.connections)]
+    for raw in held:
+        raw.sendall(b"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    while len(live.state.hub._listeners) < LIMITS.connections:
+        time.sleep(0.01)
+    answer = httpx.get(f"{live.url}/v1/models")
+    for raw in held:
+        raw.close()
+    assert answer.status_code == 503
+    assert answer.json()["error"]["type"] == "server_error"
+    assert answer.headers["retry-after"] == "2"
+    until = time.monotonic() + 10
+    while httpx.get(f"{live.url}/v1/models").status_code != 200:
+        assert time.monotonic() < until
 
 
 def test_who_does_not_read_the_news_is_let_go(live: Live) -> None:

@@ -47,6 +47,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app, self.settings = app, settings
         self._tries: list[float] = []
+        self._active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
@@ -55,7 +56,10 @@ class Guard:
                 await self.app(scope, receive, send)
             return  # no websockets here
         patient = _Patient(receive, send, self.settings, _most_bytes(scope, self.settings))
+        self._active += 1
         try:
+            if self._active > self.settings.limits.connections:
+                raise Problem(503, "too many requests at once; try again in a moment", retry=2)
             allowed = self._check(scope)
             if allowed is not None:
                 await allowed(scope, receive, patient.send)
@@ -69,6 +73,8 @@ class Guard:
                 await problem.response({"Connection": "close"})(scope, receive, patient.send)
         except (Gone, TimeoutError):
             return  # the client does not read; uvicorn closes the connection
+        finally:
+            self._active -= 1
 
     def _check(self, scope: Scope) -> RedirectResponse | None:
         scope.setdefault("state", {})["guard"] = self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import socket
 import threading
@@ -11,6 +12,7 @@ import webbrowser
 from types import FrameType
 from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fromnoise.errors import UserError
 from fromnoise.studio.app import create_app, drain
 from fromnoise.studio.models import Models
+from fromnoise.studio.problems import Problem
 from fromnoise.studio.settings import Settings
 from fromnoise.studio.state import State
 
@@ -88,7 +91,7 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                limit_concurrency=limits.connections,
+                limit_concurrency=4 * limits.connections,  # idle ones too; the guard counts those that ask
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=int(limits.drain_seconds) + 5,
                 h11_max_incomplete_event_size=32 * 1024,
@@ -133,6 +136,15 @@ def _timed(seconds: float) -> Any:
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
             super().connection_lost(exc)
+
+        def send_400_response(self, msg: str) -> None:
+            body = json.dumps(Problem(400, msg).body()).encode()
+            headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+            headers.append((b"content-length", str(len(body)).encode()))
+            answer = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+            for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event=event))
+            self.transport.close()
 
         def _give_up(self) -> None:
             if self.cycle is None or self.cycle.response_complete:

@@ -109,8 +109,8 @@ function takePicture({ job: id, picture }) {
 function changeInJobs(picture) {
   for (const job of state.jobs.values()) {
     if (!job.pictures.some((other) => other.id === picture.id)) continue;
-    const pictures = job.pictures.map((other) => (other.id === picture.id ? { ...other, deleted: false, ...picture } : other));
-    change(job.id, { pictures });
+    const now = { deleted: false, ...picture };
+    change(job.id, { pictures: job.pictures.map((other) => (other.id === now.id ? { ...other, ...now } : other)) });
   }
 }
 

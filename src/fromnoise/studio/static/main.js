@@ -101,7 +101,8 @@ async function begin() {
   try {
     await refresh();
   } catch (error) {
-    room.replaceChildren(el("h1", { text: words.brand }), el("p", { class: "problem", text: words.noFacts(error.message) }));
+    const why = el("p", { class: "problem", text: words.noFacts(error.message) });
+    room.replaceChildren(el("h1", { text: words.brand }), why);
     return;
   }
   set({ form: freshForm(state.facts) });

@@ -26,5 +26,5 @@ export function toast(text, action, seconds = 6) {
     }, { class: "chip" }));
   }
   document.getElementById("toasts").append(note);
-  return note;
+  note.querySelector("button")?.focus(); // there is little time to find it
 }

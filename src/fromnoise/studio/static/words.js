@@ -76,7 +76,14 @@ export const words = {
     erase: "Rubber",
     clear: "Clear",
     areas: "Areas",
-    area: { whole: "Whole picture", upper: "Upper half", lower: "Lower half", left: "Left", right: "Right", centre: "Centre" },
+    area: {
+      whole: "Whole picture",
+      upper: "Upper half",
+      lower: "Lower half",
+      left: "Left",
+      right: "Right",
+      centre: "Centre",
+    },
     painted: (percent) => (percent ? `${percent} % may change.` : "Nothing is painted yet."),
     nothingPainted: "Paint what may change first, or pick an area.",
   },
@@ -226,8 +233,8 @@ export const words = {
     machine: {
       title: "The machine",
       about:
-        "This is the very model that is loaded, found by running it once. Choose a box to see what goes in, what comes " +
-        "out, and what is inside. Bars show it too: as wide as the map is large, as thick as it has channels.",
+        "This is the very model that is loaded, found by running it once. Choose a box to see what goes in, what " +
+        "comes out, and what is inside. Bars show it too: as wide as the map is large, as thick as it has channels.",
       total: (n) => `${n.toLocaleString("en")} weights altogether`,
       weights: (n) => many(n, "weight", "weights"),
       share: (part) => `${(100 * part).toFixed(part < 0.1 ? 1 : 0)} % of all`,

@@ -17,7 +17,9 @@ export function open(root, { facts }) {
   const problem = problemLine();
   let job = null;
   let thousand = false;
-  const prompt = el("input", { type: "text", maxlength: 4000, required: true, value: words.make.promptExample, autocomplete: "off" });
+  const prompt = el("input", {
+    type: "text", required: true, maxlength: 4000, value: words.make.promptExample, autocomplete: "off",
+  });
   const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
   const stop = button(words.cancel, () => job?.stop(), { class: "chip", hidden: true });
 

@@ -40,7 +40,8 @@ function draw({ prompt, tokens, networks }, facts) {
       el("div", { class: "flow" },
         tokensOf(prompt, tokens),
         chain.map(show),
-        el("div", { class: "end" }, el("h2", { text: say.picture }), el("p", { class: "shape", text: lastShape(chain) })),
+        el("div", { class: "end" },
+          el("h2", { text: say.picture }), el("p", { class: "shape", text: lastShape(chain) })),
         el("h2", { class: "also", text: say.also }),
         others.map(show)),
       panel.node),
@@ -63,5 +64,6 @@ function networkOf(network, leads, panel, facts) {
     type: "button", class: "title", onclick: (event) => panel.show([network], event.currentTarget),
     text: `${name} · ${say.weights(network.weights)}`,
   });
-  return el("section", { class: leads ? "network leads" : "network", "aria-label": name }, choose, loop, boxesOf(network, maps(network), panel));
+  return el("section", { class: leads ? "network leads" : "network", "aria-label": name },
+    choose, loop, boxesOf(network, maps(network), panel));
 }

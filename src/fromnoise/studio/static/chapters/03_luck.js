@@ -46,7 +46,9 @@ function makeForm(heading, label, fields, draw) {
 }
 
 function manySeeds(draw, choose) {
-  const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: words.make.promptExample, autocomplete: "off" });
+  const prompt = el("input", {
+    type: "text", required: true, maxlength: 4000, value: words.make.promptExample, autocomplete: "off",
+  });
   const tiles = el("div", { class: "tiles" });
 
   async function drawSeeds() {

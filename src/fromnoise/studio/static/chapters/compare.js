@@ -8,7 +8,9 @@ const say = words.chapters.luck;
 /** The elements that show both and tell how many pixels differ. */
 export async function compare(one, other) {
   const [a, b] = await Promise.all([pixelsOf(one), pixelsOf(other)]);
-  const canvas = el("canvas", { width: a.width, height: a.height, class: "pixelated", role: "img", "aria-label": say.difference });
+  const canvas = el("canvas", {
+    width: a.width, height: a.height, class: "pixelated", role: "img", "aria-label": say.difference,
+  });
   const pen = canvas.getContext("2d");
   const shown = pen.createImageData(a.width, a.height);
   let bad = 0;

@@ -41,7 +41,8 @@ function contents(trail, total, show, close) {
     el("h2", { text: block.name }),
     block.about ? el("p", { text: block.about }) : null,
     el("p", { class: "weights", text: `${say.weights(block.weights)} · ${say.share(block.weights / total)}` }),
-    el("dl", {}, Object.entries(facts).map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: value })))),
+    el("dl", {}, Object.entries(facts).map(([name, value]) =>
+      el("div", {}, el("dt", { text: name }), el("dd", { text: value })))),
     trail.length > 1 ? button(say.up, () => show(trail.slice(0, -1)), { class: "chip up" }) : null,
     block.blocks.length ? el("h3", { text: say.inside(block.blocks.length) }) : null,
     el("div", { class: "chips" }, block.blocks.map((inner) =>

@@ -26,7 +26,10 @@ export function openDetail(picture, around = []) {
   };
   show(picture);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    if (document.activeElement === document.body) document.getElementById("room").focus(); // what opened it is gone
+  });
   document.body.append(dialog);
   dialog.showModal();
 }
@@ -95,7 +98,8 @@ function actions(picture, dialog, act) {
     }), { class: "chip", disabled: Boolean(why), title: why }),
     button(say.start, act(async () => {
       const { id } = await api.startFrom(picture.id);
-      fillForm({ prompt: picture.prompt, style: picture.style, start: { id }, mode: "restyle", strength: 0.75, extra: {} });
+      const { prompt, style } = picture;
+      fillForm({ prompt, style, start: { id }, mode: "restyle", strength: 0.75, extra: {} });
       toMake();
     }), { class: "chip" }),
     button(say.delete, act(async () => {

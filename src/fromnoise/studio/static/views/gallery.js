@@ -28,7 +28,8 @@ async function load(more = false) {
 
 export function openGallery(root) {
   const problem = problemLine();
-  const retry = (more) => load(more).then(() => (problem.textContent = ""), (error) => (problem.textContent = error.message));
+  const tell = (text) => (problem.textContent = text);
+  const retry = (more) => load(more).then(() => tell(""), (error) => tell(error.message));
   const total = el("p", { class: "hint" });
   const grid = el("div", { class: "grid" });
   const empty = el("div", { class: "empty" });
@@ -60,7 +61,7 @@ export function openGallery(root) {
     rootMargin: "600px",
   });
   watcher.observe(more);
-  const ends = [subscribe(["gallery"], draw), onNews((news) => hearNews(news, () => retry(false))), () => watcher.disconnect()];
+  const ends = [subscribe(["gallery"], draw), onNews(hearNews), () => watcher.disconnect()];
   draw();
   retry(false);
   return () => ends.forEach((end) => end());
@@ -91,16 +92,30 @@ function filters(again) {
   return [search, favourites];
 }
 
-/** Others draw, mark and delete too. */
-function hearNews(news, again) {
-  if (news.type === "picture" && news.picture.id) again();
-  if (news.type !== "gallery") return;
-  const { pictures, total, favourites } = state.gallery;
-  const { id, deleted } = news.picture;
-  const known = pictures.some((picture) => picture.id === id);
-  if (deleted && known) change({ pictures: pictures.filter((picture) => picture.id !== id), total: total - 1 });
-  else if (known && !favourites) change({ pictures: pictures.map((old) => (old.id === id ? news.picture : old)) });
-  else again();
+/** Others draw, mark and delete too; what was scrolled to stays where it is. */
+function hearNews(news) {
+  if (news.type === "picture" && news.picture.id) {
+    change({ total: state.gallery.total + 1 });
+    put(news.picture);
+  } else if (news.type === "gallery") {
+    put(news.picture);
+    api.pictures({ limit: 1 }).then(({ total }) => change({ total }), () => {}); // news do not tell how many are left
+  }
+}
+
+function put(picture) {
+  const { pictures, next } = state.gallery;
+  const others = pictures.filter((other) => other.id !== picture.id);
+  const beyond = next && others.length && picture.created < others.at(-1).created; // comes with the next page
+  const shown = !picture.deleted && !beyond && fits(picture);
+  change({ pictures: shown ? [...others, picture].sort((a, b) => b.created - a.created) : others });
+}
+
+/** Whether a picture is one that is looked for, as the server tells it. */
+function fits({ prompt, style, favourite }) {
+  const { search, favourites } = state.gallery;
+  const text = `${prompt}\n${style ?? ""}`.toLowerCase();
+  return (favourite || !favourites) && search.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
 function showEmpty(empty, again) {
@@ -116,7 +131,9 @@ function showEmpty(empty, again) {
   };
   empty.replaceChildren(
     el("p", { text: filtered ? say.nothing : say.empty }),
-    filtered ? button(say.all, all, { class: "main" }) : el("a", { class: "main", href: "#make", text: say.emptyLink }));
+    filtered
+      ? button(say.all, all, { class: "main" })
+      : el("a", { class: "main", href: "#make", text: say.emptyLink }));
 }
 
 function makeTile(id, choosing) {

@@ -92,7 +92,8 @@ export async function takeFile(file) {
   announce(say.reading);
   try {
     const ours = await hasSettings(file);
-    const [upload, settings] = await Promise.all([api.upload(file), ours ? api.settingsOf(file).catch(() => null) : null]);
+    const asked = ours ? api.settingsOf(file).catch(() => null) : null; // a picture without them is one to start from
+    const [upload, settings] = await Promise.all([api.upload(file), asked]);
     told = "";
     const start = { id: upload.id, origin: settings?.origin, sameModel: settings?.same_model };
     fillForm({ start, mode: "restyle", strength: 0.75 });

@@ -13,7 +13,8 @@ const MOST = 20; // jobs on the wall; older ones are in the gallery
 
 /** Show the wall in `root`; the function stops it. */
 export function openWall(root) {
-  const bare = el("div", { class: "frame", "aria-hidden": "true" }, el("img", { src: staticUrl(), alt: "", class: "rough" }));
+  const bare = el("div", { class: "frame", "aria-hidden": "true" },
+    el("img", { src: staticUrl(), alt: "", class: "rough" }));
   const empty = el("div", { class: "empty bare" }, bare, el("p", { text: say.empty }));
   const list = el("div", { class: "hangings" });
   const cards = new Map();
@@ -43,12 +44,12 @@ function makeCard(job) {
   const stop = button(words.cancel, () => api.cancel(job.id).catch((error) => (problem.textContent = error.message)), {
     class: "chip", "aria-label": say.cancelThis(promptOf(job)),
   });
-  const again = button(say.again, () => fillForm(formOf(job.request, { origin: { fast: job.fast }, start: job.start })), {
-    class: "chip",
-  });
+  const use = () => fillForm(formOf(job.request, { origin: { fast: job.fast }, start: job.start }));
+  const again = button(say.again, use, { class: "chip" });
   const heading = el("h3", { text: promptOf(job), tabindex: -1 });
   const node = el("article", { class: "card", "aria-label": promptOf(job) },
-    el("header", {}, el("div", { class: "grow" }, heading, el("p", { class: "hint" }, captionOf(job), status)), stop, again),
+    el("header", {},
+      el("div", { class: "grow" }, heading, el("p", { class: "hint" }, captionOf(job), status)), stop, again),
     bar,
     el("div", { class: job.request?.towards ? "tiles strip" : "tiles" }, tiles.map((tile) => tile.node)),
     problem);
@@ -84,7 +85,9 @@ function statusOf(job) {
 /** One frame: static first, then what the model takes it for, then the picture. */
 function makeTile(job, place) {
   const prompt = promptOf(job);
-  const image = el("img", { src: staticUrl(), alt: say.drawing(place + 1, prompt), class: "rough", width: 64, height: 64 });
+  const image = el("img", {
+    src: staticUrl(), alt: say.drawing(place + 1, prompt), class: "rough", width: 64, height: 64,
+  });
   const frame = button("", () => picture && openDetail(picture), { class: "frame", disabled: true });
   const caption = el("figcaption", { class: "hint" });
   const node = el("figure", {}, frame, caption);

@@ -1,0 +1,485 @@
+"""The page in a real browser, with the real server and the shipped model: what people do, see and read.
+
+``FROMNOISE_SCREENSHOTS`` names a folder for pictures of every view; otherwise they go into pytest's own.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
+
+CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else "",
+                              shutil.which("chromium"), shutil.which("chromium-browser"))), None)  # fmt: skip
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3")
+PHONE, DESKTOP = (360, 740), (1280, 800)
+FIRST_LOAD = 300 * 1024
+PATIENCE = 60_000  # milliseconds for a drawing on a busy machine
+expect.set_options(timeout=PATIENCE)
+
+
+class Server:
+    """The studio as its own process."""
+
+    def __init__(self, gallery: Path, *options: str) -> None:
+        self.gallery, self.options, self.port = gallery, options, 0
+        self.start()
+
+    def start(self) -> None:
+        """Start it, the first time at a free port, later at the same."""
+        command = [sys.executable, "-m", "fromnoise", "studio", "--no-browser"]
+        command += ["--port", str(self.port), "--gallery", str(self.gallery), *self.options]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        line = self._first_line()
+        found = re.search(r"at (http://127\.0\.0\.1:(\d+))/", line)
+        assert found, f"the studio did not start: {line!r}"
+        self.address, self.port = found[1], int(found[2])
+
+    def _first_line(self) -> str:
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], 120)
+        return self.process.stdout.readline() if ready else "nothing was said for two minutes"
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it and wait for that."""
+        self.process.send_signal(how)
+        self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One studio for all tests."""
+    running = Server(tmp_path_factory.mktemp("gallery"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of the views go."""
+    named = os.environ.get("FROMNOISE_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class Visitors:
+    """Opens pages and notes all that a page should not do."""
+
+    def __init__(self, browser: Browser, server: Server) -> None:
+        self.browser, self.server = browser, server
+        self.troubles: list[str] = []
+        self.answers: list[Response] = []
+        self.contexts: list[BrowserContext] = []
+
+    def __call__(self, view: str = "make", size: tuple[int, int] = DESKTOP, scheme: Any = "light") -> Page:
+        """A page of a new visitor."""
+        context = self.browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda said: self.troubles.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("dialog", lambda dialog: self.troubles.append(f"a dialog: {dialog.message}"))
+        page.on("response", lambda answer: self.answers.append(answer))
+        page.on("request", lambda request: self._check(request.url))
+        page.goto(f"{self.server.address}/#{view}")
+        expect(page.locator("h1")).to_be_visible()
+        return page
+
+    def _check(self, url: str) -> None:
+        if not url.startswith((self.server.address, "data:", "blob:")):
+            self.troubles.append(f"asked another host: {url}")
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visitors]:
+    """Opens pages; at the end no page may have said an error or asked another host."""
+    visitors = Visitors(browser, server)
+    yield visitors
+    for context in visitors.contexts:
+        context.close()
+    assert visitors.troubles == []
+
+
+def draw(page: Page, prompt: str, **settings: object) -> None:
+    """Fill in the form and press Draw."""
+    page.get_by_label("What should it show?").fill(prompt)
+    if not page.get_by_label("Steps").is_visible():
+        page.get_by_text("More settings").click()
+    for label, value in {"Steps": 4, **settings}.items():
+        field = page.get_by_label(label, exact=True)
+        if field.evaluate("node => node.tagName") == "SELECT":
+            field.select_option(str(value))
+        else:
+            field.fill(str(value))
+    page.get_by_role("button", name="Draw", exact=True).click()
+
+
+def finished(page: Page, prompt: str) -> None:
+    """Wait until a job on the wall is drawn."""
+    card = page.get_by_role("article", name=prompt, exact=True).first
+    expect(card.locator(".status")).to_have_text("Finished")
+
+
+def photo() -> dict[str, Any]:
+    """A file as it comes from a camera: not square, not from here."""
+    picture = Image.new("RGB", (120, 90), "lightblue")
+    ImageDraw.Draw(picture).ellipse((30, 15, 90, 75), fill="red")
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG")
+    return {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": buffer.getvalue()}
+
+
+def test_first_load_is_small(visit: Visitors) -> None:
+    page = visit()
+    page.wait_for_load_state("load")
+    sizes = {
+        answer.url: len(answer.body())
+        for answer in visit.answers
+        if "/api/events" not in answer.url and not answer.url.startswith("data:") and answer.status == 200
+    }
+    assert any(url.endswith("main.js") for url in sizes)
+    assert sum(sizes.values()) < FIRST_LOAD, sizes
+    print(f"first load: {len(sizes)} files, {sum(sizes.values())} bytes before compression")
+
+
+def test_make_and_watch(visit: Visitors) -> None:
+    page = visit()
+    page.evaluate(
+        """() => { window.shown = []; new MutationObserver((changes) => {
+             for (const { target } of changes) if (target.tagName === "IMG") window.shown.push(target.src);
+           }).observe(document.querySelector(".wall"), { subtree: true, attributeFilter: ["src"] }); }"""
+    )
+    draw(page, "a yellow star")
+    finished(page, "a yellow star")
+    shown = page.evaluate("window.shown")
+    assert len(shown) >= 2
+    assert shown[0].startswith("data:image/")
+    assert "/api/pictures/" in shown[-1]
+    expect(page.get_by_role("img", name="Picture 1: a yellow star")).to_be_visible()
+    expect(page.locator("#live")).to_contain_text("Finished")
+
+
+def test_every_drawing_has_its_own_seed_unless_it_is_kept(visit: Visitors) -> None:
+    page = visit()
+    seed = page.get_by_label("Seed", exact=True)
+    draw(page, "a blue house")
+    finished(page, "a blue house")
+    first = seed.input_value()
+    page.get_by_role("button", name="Draw", exact=True).click()
+    expect(seed).not_to_have_value(first)
+    second = seed.input_value()
+    page.get_by_role("button", name="Keep this seed").click()
+    page.get_by_label("What should it show?").press("Enter")
+    expect(page.locator(".card")).to_have_count(3)
+    expect(seed).to_have_value(second)
+    page.get_by_role("button", name="Roll another seed").click()
+    expect(seed).not_to_have_value(second)
+
+
+def test_cancel(visit: Visitors) -> None:
+    page = visit()
+    draw(page, "a long story", Steps=1000, Sampler="ddpm")
+    queue = page.get_by_role("listitem").filter(has_text="a long story")
+    expect(queue).to_contain_text("left")
+    page.get_by_role("article", name="a long story").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".status")).to_contain_text("Cancelled", timeout=20_000)
+    expect(queue).to_have_count(0)
+
+
+def test_restyle(visit: Visitors) -> None:
+    page = visit()
+    page.locator("#start-file").set_input_files([photo()])
+    expect(page.get_by_alt_text("The picture to start from")).to_be_visible()
+    page.get_by_label("How much may change").fill("0.5")
+    draw(page, "a red ball")
+    finished(page, "a red ball")
+    page.get_by_role("button", name="Look at picture 1: a red ball").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("0.5")
+    expect(dialog.get_by_role("button", name="Four variations")).to_be_disabled()
+
+
+def test_inpaint(visit: Visitors) -> None:
+    page = visit()
+    page.locator("#start-file").set_input_files([photo()])
+    page.get_by_role("button", name="Change a part").click()
+    draw(page, "a green ball")
+    expect(page.get_by_text("Paint what may change first")).to_be_visible()
+    canvas = page.get_by_role("img", name="Paint over")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    expect(page.get_by_text(re.compile(r"^[1-9]\d* % may change"))).to_be_visible()
+    page.get_by_role("button", name="Upper half").press("Enter")
+    expect(page.get_by_text("50 % may change")).to_be_visible()
+    page.get_by_role("button", name="Draw", exact=True).click()
+    finished(page, "a green ball")
+
+
+def test_a_file_brings_its_settings_back(visit: Visitors) -> None:
+    page = visit()
+    draw(page, "a purple mushroom", Seed=77, Guidance=5)
+    finished(page, "a purple mushroom")
+    address = page.get_by_role("img", name="Picture 1").get_attribute("src")
+    data = page.request.get(f"{visit.server.address}{address}").body()
+    page.reload()
+    page.locator("#start-file").set_input_files([{"name": "it.png", "mimeType": "image/png", "buffer": data}])
+    page.get_by_role("button", name="Use its settings").click()
+    expect(page.get_by_label("What should it show?")).to_have_value("a purple mushroom")
+    expect(page.get_by_label("Seed", exact=True)).to_have_value("77")
+    page.get_by_text("More settings").click()
+    expect(page.get_by_label("Guidance", exact=True)).to_have_value("5")
+
+
+def test_a_full_queue_is_told_and_the_form_kept(visit: Visitors) -> None:
+    page = visit()
+    said = {"error": {"message": "256 pictures wait already; try again in 9 s", "type": "", "param": None, "code": ""}}
+    page.route("**/api/jobs", lambda route: route.fulfill(status=429, json=said))
+    draw(page, "a patient cat")
+    expect(page.get_by_text("try again in 9 s")).to_be_visible()
+    expect(page.get_by_label("What should it show?")).to_have_value("a patient cat")
+    visit.troubles = [trouble for trouble in visit.troubles if "429" not in trouble]  # the browser notes it by itself
+
+
+def test_gallery(visit: Visitors) -> None:
+    page = visit()
+    for prompt in ("a walrus", "an umbrella"):
+        draw(page, prompt)
+        finished(page, prompt)
+    page.get_by_role("link", name="Gallery").click()
+    search = page.get_by_label("Search the prompts")
+    search.fill("walrus")
+    tiles = page.locator(".grid .frame")
+    expect(tiles).to_have_count(1)
+    tiles.first.click()
+    heart = page.get_by_role("button", name="Favourite", exact=True)
+    heart.click()
+    expect(heart).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Escape")
+    expect(tiles.first).to_be_focused()
+    search.fill("")
+    page.get_by_label("Favourites only").check()
+    expect(tiles).to_have_count(1)
+    expect(tiles.first).to_have_attribute("aria-label", "Look at: a walrus (favourite)")
+    tiles.first.click()
+    page.get_by_role("button", name="Delete").click()
+    expect(tiles).to_have_count(0)
+    expect(page.get_by_text("No picture fits")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(tiles).to_have_count(1)
+
+
+def test_variations_and_the_way_between(visit: Visitors) -> None:
+    page = visit()
+    for prompt in ("a blue fish", "a brown bear"):
+        draw(page, prompt)
+        finished(page, prompt)
+    page.get_by_role("button", name="Look at picture 1: a brown bear").click()
+    page.get_by_role("button", name="Four variations").click()
+    expect(page.get_by_role("button", name="Look at picture 4: a brown bear")).to_be_visible()
+    page.get_by_role("link", name="Gallery").click()
+    page.get_by_role("button", name="Choose two").click()
+    for prompt in ("a blue fish", "a brown bear"):
+        page.locator(f".grid .frame[aria-label='Choose: {prompt}']:not([aria-disabled=true])").first.click()
+    page.get_by_role("button", name="Draw the way between").click()
+    expect(page.locator(".strip .frame:not([disabled])")).to_have_count(11)  # four variations, seven steps
+    expect(page.locator("figcaption").filter(has_text="50 %")).to_have_count(1)
+
+
+def test_two_browsers_see_the_same_gallery(visit: Visitors) -> None:
+    one, other = visit(), visit("gallery")
+    draw(one, "a shared balloon")
+    finished(one, "a shared balloon")
+    expect(other.get_by_role("button", name="Look at: a shared balloon")).to_be_visible()
+    one.get_by_role("link", name="Gallery").click()
+    expect(one.get_by_role("button", name="Look at: a shared balloon")).to_be_visible()
+
+
+def test_prompts_stay_text(visit: Visitors) -> None:
+    page = visit()
+    prompt = "<img src=x onerror=alert(1)>"
+    draw(page, prompt)
+    finished(page, prompt)
+    expect(page.locator(".card h3")).to_have_text(prompt)
+    page.get_by_role("button", name="Look at picture 1").click()
+    expect(page.get_by_role("dialog").locator("h2")).to_have_text(prompt)
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_chapter_static_to_picture(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    page.get_by_role("button", name="Draw it").click()
+    expect(page.get_by_text("No noise left")).to_be_visible(timeout=PATIENCE)
+    slider = page.get_by_label("Step", exact=True)
+    slider.press("Home")
+    expect(page.locator(".where")).to_have_text(re.compile("Step 1 of 20, noise level 999"))
+    expect(page.locator(".what")).to_contain_text("Nothing but static")
+    slider.press("ArrowRight")
+    expect(page.locator(".where")).not_to_contain_text("Step 1 of")
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_text("No noise left")).to_be_visible(timeout=15_000)
+
+
+def test_chapter_machine(visit: Visitors) -> None:
+    page = visit("chapter/2")
+    page.get_by_role("button", name=re.compile("middle, MiddleBlock")).press("Enter")
+    panel = page.get_by_role("complementary", name="The chosen box")
+    machine = page.request.get(f"{visit.server.address}/api/machine").json()
+    unet = next(network for network in machine["networks"] if network["name"] == "unet")
+    middle = next(block for block in unet["blocks"] if block["name"] == "middle")["blocks"][0]
+    expect(panel).to_contain_text(f"{middle['weights']:,} weights")
+    expect(panel).to_contain_text("×".join(map(str, middle["gives"][0])))
+    panel.get_by_role("button", name=middle["blocks"][0]["name"]).click()
+    expect(panel.locator("h2")).to_have_text(middle["blocks"][0]["name"])
+    panel.get_by_role("button", name="One level up").click()
+    expect(panel.locator("h2")).to_have_text(middle["name"])
+
+
+def test_chapter_luck(visit: Visitors) -> None:
+    page = visit("chapter/3")
+    page.get_by_role("button", name="Draw eight").click()
+    picks = page.get_by_role("button", name="Choose seed")
+    expect(picks).to_have_count(8)
+    picks.nth(2).click()
+    page.get_by_role("button", name=re.compile(r"Draw seed \d+ again")).click()
+    expect(page.get_by_text("Identical: all 4,096 pixels are the same.")).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_phone_needs_no_sideways_scrolling(visit: Visitors, shots: Path, view: str) -> None:
+    page = visit(view, PHONE)
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(400)
+    page.screenshot(path=shots / f"phone-{view.replace('/', '-')}.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input:not([type=checkbox]):not([type=file]), nav a")]
+            .filter((node) => node.offsetParent && node.getBoundingClientRect().height < 43.5)
+            .map((node) => node.outerHTML.slice(0, 120))"""
+    )
+    assert small == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible(visit: Visitors, shots: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visit("make", scheme=scheme)
+    found = []
+    for view in VIEWS:
+        page.goto(f"{visit.server.address}/#{view}")
+        page.wait_for_timeout(600)
+        page.screenshot(path=shots / f"desktop-{scheme}-{view.replace('/', '-')}.png")
+        found += _violations(axe, page, view)
+    page.goto(f"{visit.server.address}/#gallery")
+    page.locator(".grid .frame").first.click()
+    page.screenshot(path=shots / f"desktop-{scheme}-detail.png")
+    found += _violations(axe, page, "detail")
+    page.goto(f"{visit.server.address}/login")
+    found += _violations(axe, page, "login")
+    assert found == []
+
+
+def _violations(axe: Any, page: Page, view: str) -> list[str]:
+    violations = axe.run(page).response["violations"]
+    bad = [found for found in violations if found["impact"] in ("serious", "critical")]
+    return [f"{view}: {found['id']}: {[node['html'][:150] for node in found['nodes'][:3]]}" for found in bad]
+
+
+def test_keyboard_alone(visit: Visitors) -> None:
+    page = visit()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("What should it show?")).to_be_focused()
+    page.keyboard.type("a small key")
+    page.keyboard.press("Enter")
+    finished(page, "a small key")
+
+
+def test_a_token_opens_the_door(browser: Browser, tmp_path: Path) -> None:
+    guarded = Server(tmp_path, "--token", "open-sesame-123")
+    try:
+        page = browser.new_page()
+        page.goto(guarded.address)
+        page.get_by_label("Token").fill("open-barley-123")
+        page.get_by_label("Token").press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("That was not the token; try again.")
+        page.get_by_label("Token").fill("open-sesame-123")
+        page.get_by_role("button", name="Come in").click()
+        expect(page.get_by_role("heading", name="Make a picture")).to_be_visible()
+        page.close()
+    finally:
+        guarded.stop()
+
+
+def test_restart_keeps_pictures_and_tells_of_what_was_interrupted(visit: Visitors) -> None:
+    page = visit()
+    draw(page, "a lasting stone")
+    finished(page, "a lasting stone")
+    draw(page, "a broken story", Steps=1000, Sampler="ddpm")
+    expect(page.locator(".status").first).to_contain_text("Drawing")
+    visit.server.stop(signal.SIGKILL)
+    expect(page.locator("#offline")).to_be_visible()
+    visit.server.start()
+    expect(page.locator("#offline")).to_be_hidden(timeout=30_000)
+    notice = page.get_by_role("region", name="Notices")
+    expect(notice).to_contain_text("“a broken story” was interrupted")
+    notice.get_by_role("button", name="Put away").click()
+    expect(notice.get_by_role("button")).to_have_count(0)
+    page.get_by_role("link", name="Gallery").click()
+    expect(page.get_by_role("button", name="Look at: a lasting stone")).to_be_visible()
+    visit.troubles = [trouble for trouble in visit.troubles if "net::ERR" not in trouble]  # while it was away
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_leaving_a_chapter_stops_its_job(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    page.get_by_label("1,000-step mode").check()
+    page.get_by_role("button", name="Draw it").click()
+    expect(page.locator(".where")).to_contain_text("of 1000")
+    page.get_by_role("link", name="Gallery").click()
+    jobs = f"{visit.server.address}/api/jobs"
+    until(lambda: all(job["state"] not in ("queued", "running") for job in page.request.get(jobs).json()))
