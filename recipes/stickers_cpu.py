@@ -1,4 +1,4 @@
-"""stickers-64 on a laptop: four aligned styles, five groups of things, 64 px, three networks from scratch on CPU.
+"""stickers-64 on a laptop: eight styles, five groups of things, 64 px, three networks from scratch on CPU.
 
 Few styles and few concepts, because on a CPU quality is a question of how often each is seen. The latents are
 8×8: fewer positions with more channels measured better than 16×16×12 (docs/training.md).

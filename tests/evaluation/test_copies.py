@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from fromnoise.evaluation.copies.describe import Views, darkness, look, masked, 
 from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.section import copies_section
 from fromnoise.evaluation.copies.statistics import excess, half_or_more, most_allowed, share
-from fromnoise.evaluation.copies.stored import load_index, pictures_of, read_index, save_index
+from fromnoise.evaluation.copies.stored import FORMAT, load_index, pictures_of, read_index, save_index
 from fromnoise.evaluation.copies.trials import collapsed, matched, two_sample
 from fromnoise.evaluation.store import Store
 from fromnoise.picture_file import to_image
@@ -240,7 +241,7 @@ def test_a_stored_index_says_the_same(index: Index, pictures: PictureSet, tmp_pa
 
 def _changed(tmp_path: Path, **tensors: Tensor) -> bytes:
     stored = load_file(tmp_path / COPIES)
-    save_file({**stored, **tensors}, tmp_path / "changed", {"copies": "1"})
+    save_file({**stored, **tensors}, tmp_path / "changed", {"copies": FORMAT})
     return (tmp_path / "changed").read_bytes()
 
 
@@ -256,11 +257,14 @@ def test_a_damaged_index_is_refused_in_one_line(index: Index, tmp_path: Path) ->
     bad.append(_changed(tmp_path, source=stored["source"] - 5))
     bad.append(_changed(tmp_path, about=stored["about"][:-20]))
     bad.append(_changed(tmp_path, dark=stored["dark"].float()))
+    bad.append(_changed(tmp_path, dark=stored["dark"][:-4]))
+    bomb = bytearray(zlib.compress(bytes(30_000_000), 9))
+    bad.append(_changed(tmp_path, dark=torch.frombuffer(bomb, dtype=torch.uint8)))
     for data in bad:
         with pytest.raises(UserError, match="is damaged"):
             read_index(data, "here")
-    save_file(stored, tmp_path / "newer", {"copies": "2"})
-    with pytest.raises(UserError, match="format 2; this version reads format 1"):
+    save_file(stored, tmp_path / "newer", {"copies": "99"})
+    with pytest.raises(UserError, match="format 99; this version reads format 2"):
         read_index((tmp_path / "newer").read_bytes(), "here")
     with pytest.raises(UserError, match="trained on other pictures"):
         read_index(whole, "there")

@@ -394,6 +394,17 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Visitors, shots: Path, view:
     assert small == []
 
 
+def test_a_long_prompt_fits_on_a_phone(visit: Visitors) -> None:
+    page = visit("make", PHONE)
+    prompt = "a story " * 10 + "w" * 100
+    draw(page, prompt, Steps=300)
+    expect(page.locator(".queue li")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    page.locator(".card").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".status")).to_contain_text("Cancelled")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessible(visit: Visitors, shots: Path, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
