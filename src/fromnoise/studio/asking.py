@@ -69,7 +69,7 @@ def checked(requests: list[Request], models: Models, fast: bool, limits: Limits)
 
 def in_web_words(message: str) -> str:
     """What the command line says, without its dashes."""
-    return message.replace("; or use --free to draw without words", "").replace("--", "")
+    return message.replace(", or use --free to draw without words", "").replace("--", "")
 
 
 def _field(message: str) -> str | None:
@@ -80,7 +80,7 @@ def _field(message: str) -> str | None:
 def _base(asked: JobIn) -> Request:
     names = (
         *("prompt", "negative", "style", "steps", "guidance", "rescale", "sampler"),
-        *("width", "height", "free", "strength"),
+        *("width", "height", "interval", "spacing", "sigmas", "free", "strength"),
     )
     seed = any_seed() if asked.seed is None else asked.seed
     return Request(seed=seed, count=asked.count, **{name: getattr(asked, name) for name in names})

@@ -281,7 +281,7 @@ class Engine:
             for i, wish in enumerate(group)
             if wish.show != "none"
             and not wish.cancelled
-            and (last or (step.index % wish.every == 0 and (in_time or wish.every > 1)))
+            and (last or (step.index % wish.every == 0 and (in_time or wish.every > 1 or wish.show == "both")))
         ]
         noisy = [i for i in seen if group[i].show == "both"]
         clean = dict(zip(seen, model.decode(step.x0_hat[seen]), strict=True)) if seen else {}

@@ -261,7 +261,7 @@ class Jobs:
         origin = self.engine.models.origin(request, self.start_of(order), order.fast, i)
         words = (request.prompt, request.style, request.seed)
         size = (int(picture.shape[2]), int(picture.shape[1]))
-        kept = Kept(secrets.token_hex(16), job.id, i, now, *words, *size, origin.to_dict(), order.start)
+        kept = Kept(secrets.token_hex(16), job.id, i, now, *words, *size, origin.to_dict(), order.start, order.mask)
         if job.watching.keep:
             self.store.add(kept, png_bytes(picture, origin))
             return kept.to_dict()

@@ -252,7 +252,7 @@ def _kept(studio: State, picture: str) -> Kept:
 
 
 def _tell_gallery(studio: State, picture: dict[str, Any]) -> dict[str, Any]:
-    studio.hub.tell({"type": "gallery", "picture": picture})
+    studio.hub.tell({"type": "gallery", "picture": picture, "total": studio.store.count()})
     return picture
 
 

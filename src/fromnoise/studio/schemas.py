@@ -47,6 +47,9 @@ class JobIn(BaseModel):
     sampler: Name | None = None
     width: Annotated[int, Field(ge=16, le=8192)] | None = None
     height: Annotated[int, Field(ge=16, le=8192)] | None = None
+    interval: Annotated[tuple[int, int], Field(description="lowest and highest t with guidance")] | None = None
+    spacing: Name | None = None
+    sigmas: Name | None = None
     free: bool = False
     fast: bool = False
     start: Id | None = None

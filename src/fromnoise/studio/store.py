@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE TABLE IF NOT EXISTS pictures (
     id TEXT PRIMARY KEY, job TEXT NOT NULL, place INTEGER NOT NULL, created REAL NOT NULL, prompt TEXT NOT NULL,
     style TEXT, seed INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, origin TEXT NOT NULL,
-    start TEXT, favourite INTEGER NOT NULL DEFAULT 0, deleted REAL, expires REAL
+    start TEXT, mask TEXT, favourite INTEGER NOT NULL DEFAULT 0, deleted REAL, expires REAL
 );
 CREATE INDEX IF NOT EXISTS newest ON pictures (deleted, created DESC);
 CREATE INDEX IF NOT EXISTS of_job ON pictures (job);
@@ -42,7 +42,7 @@ class Kept:
         job, place: which job drew it, and which of its pictures it is.
         created: seconds since 1970.
         origin: how it was drawn, as in its file.
-        start: id of the upload it started from.
+        start, mask: ids of the uploads it started from.
         favourite: marked by someone.
         expires: when it is removed by itself; None: never.
     """
@@ -58,12 +58,16 @@ class Kept:
     height: int
     origin: dict[str, Any]
     start: str | None = None
+    mask: str | None = None
     favourite: bool = False
     expires: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For the page."""
         return {**self.__dict__}
+
+
+COLUMNS = tuple(each.name for each in fields(Kept))
 
 
 @dataclass(frozen=True)
@@ -203,13 +207,9 @@ class Store:
     def add(self, kept: Kept, png: bytes) -> None:
         """Keep a picture: first its file, then its line, so that a line always has a file."""
         write_atomically(self.file(kept.id), png)
-        columns = ("id", "job", "place", "created", "prompt", "style", "seed", "width", "height", "origin", "start")
-        values = [json.dumps(kept.origin) if name == "origin" else getattr(kept, name) for name in columns]
+        values = [json.dumps(kept.origin) if name == "origin" else getattr(kept, name) for name in COLUMNS]
         with self._change() as db:
-            db.execute(
-                f"INSERT INTO pictures ({', '.join(columns)}, expires) VALUES ({','.join('?' * len(columns))}, ?)",
-                (*values, kept.expires),
-            )
+            db.execute(f"INSERT INTO pictures ({', '.join(COLUMNS)}) VALUES ({','.join('?' * len(COLUMNS))})", values)
 
     def get(self, picture: str) -> Kept | None:
         """A picture that is not deleted, by its id."""
@@ -239,8 +239,7 @@ class Store:
 
     def _pictures(self, where: str, values: Sequence[Any], limit: int) -> list[Kept]:
         rows = self._rows(
-            "SELECT id, job, place, created, prompt, style, seed, width, height, origin, start, favourite, expires"
-            f" FROM pictures WHERE {where} ORDER BY created DESC, id DESC LIMIT ?",
+            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE {where} ORDER BY created DESC, id DESC LIMIT ?",
             (*values, limit),
         )
         return [_kept(*row) for row in rows]
@@ -285,5 +284,5 @@ class Store:
 
 
 def _kept(*row: Any) -> Kept:
-    values = {**dict(zip(Kept.__dataclass_fields__, row, strict=True)), "origin": json.loads(row[9])}
-    return Kept(**{**values, "favourite": bool(row[11])})
+    values = dict(zip(COLUMNS, row, strict=True))
+    return Kept(**{**values, "origin": json.loads(values["origin"]), "favourite": bool(values["favourite"])})

@@ -4,21 +4,22 @@ import { state } from "./store.js";
 
 /**
  * @param {object} request a picture's complete request
- * @param {{origin?: object, start?: string}} picture what drew it, and the upload it started from
+ * @param {{origin?: object, start?: string, mask?: string}} picture what drew it, and the uploads it started from
  */
 export function formOf(request, picture) {
   const { prompt, negative, style, seed, steps, guidance, rescale, sampler, strength, towards } = request;
   const extra = {};
   if (request.width && !strength) Object.assign(extra, { width: request.width, height: request.height });
   if (request.free) extra.free = true;
+  for (const name of ["interval", "spacing", "sigmas"]) if (request[name]) extra[name] = request[name];
   if (towards) {
     const { amount, ...other } = towards;
     Object.assign(extra, { towards: other, amounts: [amount] });
   }
-  const from = strength && picture.start ? { id: picture.start } : null;
+  const from = strength && picture.start ? { id: picture.start, mask: picture.mask } : null;
   return {
     prompt, negative, style, seed, steps, guidance, rescale, sampler, extra,
     count: 1, locked: true, fast: Boolean(picture.origin?.fast && state.facts.fast),
-    start: from, mode: "restyle", strength: strength ?? state.form.strength,
+    start: from, mode: from?.mask ? "inpaint" : "restyle", strength: strength ?? state.form.strength,
   };
 }

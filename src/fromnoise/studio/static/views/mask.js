@@ -17,20 +17,29 @@ const LEAST_SIDE = 256; // a small picture gets a finer mask, which the eye expe
 /**
  * @param {HTMLElement} root
  * @param {string} url of the picture
- * @returns {{isEmpty: () => boolean, png: () => Promise<Blob>}}
+ * @param {string} [keptUrl] of a mask to begin with, white where the picture may change
+ * @returns {{isEmpty: () => boolean, isTouched: () => boolean, png: () => Promise<Blob>}}
  */
-export function openMask(root, url) {
+export function openMask(root, url, keptUrl) {
   const picture = el("img", { src: url, alt: say.preview });
   const canvas = el("canvas", { class: "paint", role: "img", "aria-label": say.canvas });
   const size = el("input", { type: "range", min: 2, max: 50, value: 16 });
   const status = el("p", { class: "hint", role: "status", text: say.painted(0) });
   const pen = canvas.getContext("2d", { willReadFrequently: true });
-  const tell = () => (status.textContent = say.painted(Math.round(100 * share(pen, canvas))));
+  let touched = false;
+  const show = () => (status.textContent = say.painted(Math.round(100 * share(pen, canvas))));
+  const tell = () => {
+    touched = true;
+    show();
+  };
   const rubber = toggle(say.erase, false, () => {
     rubber.setAttribute("aria-pressed", String(rubber.getAttribute("aria-pressed") !== "true"));
   });
   const clear = () => pen.clearRect(0, 0, canvas.width, canvas.height);
-  picture.addEventListener("load", () => fit(canvas, picture));
+  picture.addEventListener("load", async () => {
+    fit(canvas, picture);
+    if (keptUrl) await paintKept(pen, canvas, keptUrl).then(show);
+  });
   listenToBrush(canvas, pen, () => ({
     width: (size.valueAsNumber / 100) * Math.max(canvas.width, canvas.height),
     rubber: rubber.getAttribute("aria-pressed") === "true",
@@ -50,7 +59,7 @@ export function openMask(root, url) {
         fillArea(pen, canvas, area);
         tell();
       }, { class: "chip" }))));
-  return { isEmpty: () => share(pen, canvas) === 0, png: () => pngOf(canvas) };
+  return { isEmpty: () => share(pen, canvas) === 0, isTouched: () => touched, png: () => pngOf(canvas) };
 }
 
 /** The mask has the picture's shape, as the server wants it. */
@@ -99,6 +108,16 @@ function fillArea(pen, canvas, [x, y, width, height]) {
   pen.globalCompositeOperation = "source-over";
   pen.fillStyle = "#e0452a";
   pen.fillRect(x * canvas.width, y * canvas.height, width * canvas.width, height * canvas.height);
+}
+
+/** Show a mask that was made before. */
+async function paintKept(pen, canvas, url) {
+  const kept = el("img", { src: url, alt: "" });
+  await kept.decode();
+  pen.drawImage(kept, 0, 0, canvas.width, canvas.height);
+  const shown = pen.getImageData(0, 0, canvas.width, canvas.height);
+  for (let i = 0; i < shown.data.length; i += 4) shown.data.set([0xe0, 0x45, 0x2a, shown.data[i]], i);
+  pen.putImageData(shown, 0, 0);
 }
 
 /** Which part of the mask is painted, 0…1. */

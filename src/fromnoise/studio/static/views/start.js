@@ -50,7 +50,7 @@ const startUrl = (start) => `/api/uploads/${start.id}`;
 
 function maskOf(start) {
   const holder = el("div", { class: "mask" });
-  mask = openMask(holder, startUrl(start));
+  mask = openMask(holder, startUrl(start), start.mask && startUrl({ id: start.mask }));
   return holder;
 }
 
@@ -80,8 +80,10 @@ function oursNote(start) {
     }, { class: "chip" }));
 }
 
-/** The painted mask as an upload's id. */
+/** The painted mask as an upload's id; one that came with the picture and was not touched is used as it is. */
 export async function uploadMask() {
+  const kept = state.form.start?.mask;
+  if (kept && !mask?.isTouched()) return kept;
   if (!mask || mask.isEmpty()) throw new Error(say.nothingPainted);
   return (await api.upload(await mask.png(), true)).id;
 }
