@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fromnoise.cli.drawing import load
+from fromnoise.cli.opened import Opening, load
 from fromnoise.data.pictures import load_folder
 from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.judge import features
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--concepts", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    name, model = load(options.model)
+    name, model = load(Opening(options.model))
     pictures = load_folder(options.data, model.latent_shape()[1] * model.vae.factor)
     keys, questions = choose_questions(asked_of(model, pictures), model.styles, options.concepts, options.seed)
     indices, records = relevant(pictures, keys)

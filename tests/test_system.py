@@ -172,6 +172,14 @@ class TestFolder:
         assert apart.clip is not None
         assert not torch.equal(apart.clip.text.norm_out.bias, apart.text_tower.norm_out.bias)
 
+    def test_read_and_written_as_stored_nothing_grows(self, model: TextToImage, folder: Path, tmp_path: Path) -> None:
+        TextToImage.load(folder, None).save(tmp_path / "again", None)
+        sizes = [
+            {file.relative_to(place): file.stat().st_size for file in place.rglob("*.safetensors")}
+            for place in (folder, tmp_path / "again")
+        ]
+        assert sizes[0] == sizes[1]
+
     def test_keeps_the_facts(self, model: TextToImage, folder: Path) -> None:
         loaded = TextToImage.load(folder)
         kept = ("styles", "card", "defaults", "prediction")

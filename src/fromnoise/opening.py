@@ -81,15 +81,16 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
     second = None
     if (folder / "text_encoder_2").is_dir():
         second = Tokenizer.load(folder / "tokenizer_2"), load_text(folder / "text_encoder_2", dtype)
+    own = None if dtype is None else torch.float32  # of what is not rounded for speed
     said = read_json(folder / SCHEDULER)
     unet_files = find_weights(folder / "unet", "diffusion_pytorch_model")
     parts = Parts(
         tokenizer=Tokenizer.load(folder / "tokenizer"),
         text_tower=text_tower,
         unet=load_unet(folder / "unet", dtype),
-        vae=load_vae(folder / "vae", None if dtype is None else torch.float32),
+        vae=load_vae(folder / "vae", own),
         scheduler=scheduler_from_foreign(said, folder / SCHEDULER),
-        clip=load_clip(folder / "clip", text_tower) if (folder / "clip").is_dir() else None,
+        clip=load_clip(folder / "clip", text_tower, own) if (folder / "clip").is_dir() else None,
         second=second,
         zero_empty=bool(index.get("force_zeros_for_empty_prompt", kind.startswith("StableDiffusionXL"))),
         files=tuple(file for file in sorted(folder.glob("*/*.safetensors")) if file.parent.name != FEW_STEPS),

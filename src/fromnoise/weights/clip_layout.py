@@ -77,12 +77,13 @@ def save_clip(clip: CLIP, folder: Path, dtype: torch.dtype | None, text: Path | 
         write_json(folder / INDEX, {"metadata": {"total_size": size}, "weight_map": places})
 
 
-def load_clip(folder: Path, text: TextTower | None = None) -> CLIP:
-    """Read a CLIPModel, in float32.
+def load_clip(folder: Path, text: TextTower | None = None, dtype: torch.dtype | None = torch.float32) -> CLIP:
+    """Read a CLIPModel.
 
     Args:
         folder: what :func:`save_clip` wrote.
         text: the text tower, when ``folder`` has only the image tower; it becomes part of the result, not a copy.
+        dtype: of what is read from ``folder``; None: as stored.
 
     Raises:
         UserError: as :func:`load_text`, or the towers do not belong together.
@@ -90,13 +91,13 @@ def load_clip(folder: Path, text: TextTower | None = None) -> CLIP:
     file = folder / "config.json"
     config = clip_from_foreign(read_json(file), file)
     if not (folder / f"{IMAGE_SHARD}.safetensors").is_file():
-        clip: CLIP = filled(config, clip_table(config), find_weights(folder, WEIGHTS))
+        clip: CLIP = filled(config, clip_table(config), find_weights(folder, WEIGHTS), dtype)
         return clip
     if text is None or text.config != config.text:
         raise UserError(f"{folder} is the image side of another text tower than the one beside it")
     clip = empty(config)
     names = [entry for entry in entries(clip.state_dict(), clip_table(config)) if not _is_text(entry)]
-    fill(clip, find_weights(folder, IMAGE_SHARD), names, torch.float32, partly=True)
+    fill(clip, find_weights(folder, IMAGE_SHARD), names, dtype, partly=True)
     clip.text = text
     return clip
 
