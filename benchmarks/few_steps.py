@@ -4,7 +4,8 @@
 
 MODEL has ``few_steps/`` (made by ``fromnoise distill``). Warm: models are loaded and one picture has been drawn; prompt
 to PNG, ours in its usual number format with the model's own guidance, and diffusers with the very same weights, 20
-steps of its DPM-Solver++ and guidance at every step. Rounds are interleaved; ratios are medians of their own ratios.
+steps of its DPM-Solver++ and guidance at every step; and the model itself in as few steps, not distilled. Rounds are
+interleaved; ratios are medians of their own ratios.
 
 With ``--data`` the judge of ``fromnoise evaluate`` says which caption each drawing was made for. Its questions' seed
 differs from that of the evaluation. Both rows are asked the same questions with the same seeds.
@@ -40,7 +41,8 @@ SHOWN = ("red apple", "cat face", "sailboat", "tulip", "pizza", "house", "fish",
 def speed(folder: Path, steps: int, rounds: int) -> Table:
     """Seconds of few steps, 20 steps and diffusers' 20 steps."""
     table = Table(title=f"prompt to PNG, warm, {torch.get_num_threads()} threads: seconds, and share of the time")
-    for name in ("pictures", "diffusers 20", "ours 20", f"ours {steps}", "of ours", "of diffusers"):
+    names = ("diffusers 20", "ours 20", f"plain {steps}", "of diffusers", f"distilled {steps}", "of diffusers")
+    for name in ("pictures", *names):
         table.add_column(name, justify="right")
     for count in (1, 4, 8):
         slow = Request(prompt=PROMPT, style=STYLE, seed=1, steps=20, count=count)
@@ -48,13 +50,16 @@ def speed(folder: Path, steps: int, rounds: int) -> Table:
         calls = {
             "peer": theirs(folder, slow),
             "slow": ours(folder, slow, "auto"),
+            "hurried": ours(folder, quick, "auto"),
             "quick": ours(folder, quick, "auto", fast=True),
         }
         for call in calls.values():
             call()
         found = [{name: seconds(call) for name, call in calls.items()} for _ in range(rounds)]
-        cells = [f"{statistics.median(r[name] for r in found):.3f}" for name in calls]
-        cells += [f"{statistics.median(r['quick'] / r[name] for r in found):.3f}" for name in ("slow", "peer")]
+        cells = [f"{statistics.median(r[name] for r in found):.3f}" for name in ("peer", "slow")]
+        for name in ("hurried", "quick"):
+            cells.append(f"{statistics.median(r[name] for r in found):.3f}")
+            cells.append(f"{statistics.median(r[name] / r['peer'] for r in found):.3f}")
         table.add_row(str(count), *cells)
     return table
 
@@ -115,7 +120,13 @@ def main() -> None:
         console.print(speed(folder, options.steps, options.rounds))
     plain, quick = TextToImage.load(folder), with_few_steps(TextToImage.load(folder))
     quick = replace(quick, defaults=replace(quick.defaults, steps=options.steps))
-    models = {"20 steps": plain.for_drawing(), f"{options.steps} steps": quick.for_drawing()}
+    slow = plain.for_drawing()
+    hurried = replace(slow, defaults=replace(slow.defaults, steps=options.steps))  # the same model, fewer steps
+    models = {
+        "20 steps": slow,
+        f"{options.steps} steps, plain": hurried,
+        f"{options.steps} steps, distilled": quick.for_drawing(),
+    }
     if options.sheet:
         sheet(models, options.sheet)
     if options.data:

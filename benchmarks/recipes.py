@@ -57,7 +57,7 @@ VARIANTS: dict[str, tuple[dict[str, str], str]] = {
     "base": ({}, "clip"),
     "noise levels: uniform": ({"diffusion.noise_levels": "uniform"}, "diffusion"),
     "noise levels: curriculum": ({"diffusion.noise_levels": "curriculum"}, "diffusion"),
-    "noise levels: recipes.md's": (
+    "noise levels: usual mix": (
         {
             "diffusion.time_mix.logit_normal": "0.80",
             "diffusion.time_mix.uniform": "0.18",
