@@ -370,6 +370,7 @@ def test_info_names_styles_and_hash(run: Any, tiny_model_folder: Path, tiny_mode
     assert done.code == 0
     assert tiny_model.hash in done.out
     assert "twemoji" in done.out
+    assert f"U-Net {sum(p.numel() for p in tiny_model.unet.parameters()) / 1e6:.1f} M" in done.out
 
 
 def test_sheet_draws_every_prompt_in_every_style(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:

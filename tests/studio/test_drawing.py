@@ -282,6 +282,25 @@ def test_a_restart_keeps_pictures_and_takes_up_what_waited(tiny_model_folder: Pa
         assert client.get("/api/facts").json()["restarted"] == {"queued_again": 1, "interrupted": 0}
 
 
+def test_who_waits_for_the_api_is_told_that_the_server_stops(tiny_model_folder: Path, tmp_path: Path) -> None:
+    with running(TextToImage.load(tiny_model_folder), tmp_path) as live, live.client() as client:
+        slow = {"prompt": "slow", "steps": 300, "sampler": "ddim"}
+        under_way = client.post("/api/jobs", json=slow).json()["id"]
+        while client.get(f"/api/jobs/{under_way}").json()["state"] == "queued":
+            time.sleep(0.01)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(httpx.post, f"{live.url}/v1/images/generations", json={"prompt": "x"}, timeout=60)
+            while live.state.engine.waiting == 0:
+                time.sleep(0.01)
+            live.loop.call_soon_threadsafe(live.server.handle_exit, signal.SIGTERM, None)
+            answer = waiting.result(20)
+        assert answer.status_code == 503
+        assert "stopping" in answer.json()["error"]["message"]
+        live.thread.join(30)
+        assert not live.thread.is_alive()
+        assert live.state.jobs.get(under_way).state == "finished"  # type: ignore[union-attr]
+
+
 def test_what_a_crash_interrupted_is_said_and_can_be_drawn(tiny_model_folder: Path, tmp_path: Path) -> None:
     model = TextToImage.load(tiny_model_folder)
     with running(model, tmp_path) as first, first.client() as client:

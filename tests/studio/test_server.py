@@ -94,6 +94,7 @@ def test_an_open_stream_does_not_hold_up_the_end(
     ("arguments", "message"),
     [
         (["--host", "0.0.0.0"], "give --token"),
+        (["--gallery", ""], "--gallery needs the name"),
         (["--token", "short"], "at least 12 characters"),
         (["--port", "70000"], "--port must be"),
         (["--model", "no-such-model"], "no-such-model"),

@@ -15,7 +15,9 @@ def info(model: Annotated[str | None, typer.Argument(help="A model: folder, file
 
     from fromnoise.cli.opened import Opening, load
 
-    name, system = load(Opening(model))
+    name, system = load(
+        Opening(model, precision="as stored")
+    )  # drawing packs the networks, and their weights cannot be counted
     table = Table(show_header=False, box=None)
     side = system.latent_shape()[1] * system.vae.factor
     parts = {"text tower": system.text_tower, "U-Net": system.unet, "VAE": system.vae}

@@ -58,7 +58,12 @@ class Failed:
     problem: Problem
 
 
-Event = Progress | Drawn | Failed
+@dataclass(frozen=True)
+class Stopped:
+    """No picture: the server is stopping."""
+
+
+Event = Progress | Drawn | Failed | Stopped
 
 
 @dataclass(eq=False)
@@ -169,14 +174,25 @@ class Engine:
             return self._seconds_left()
 
     def close(self, seconds: float) -> bool:
-        """Take no more wishes, finish the batch under way, and stop; whether that was done in time."""
+        """Take no more wishes, finish the batch under way, and stop; whether that was done in time.
+
+        Those whose turn has not come are told at once, those that take too long when the time is over.
+        """
         with self._ready:
             self._closing = True
+            waiting, self._heap = [wish for _, wish in self._heap], []
             self._ready.notify()
+        self._stop(waiting)
         self._thread.join(seconds)
-        for wish in self._current if self._thread.is_alive() else ():
-            wish.cancelled = True
-        return not self._thread.is_alive()
+        in_time = not self._thread.is_alive()
+        self._stop([] if in_time else self._current)
+        return in_time
+
+    def _stop(self, wishes: Sequence[Wish]) -> None:
+        for wish in wishes:
+            if not wish.cancelled:
+                wish.cancelled = True
+                wish.tell(Stopped())
 
     @property
     def alive(self) -> bool:

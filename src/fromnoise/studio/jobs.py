@@ -23,7 +23,7 @@ from fromnoise.generate import Request
 from fromnoise.picture_file import png_bytes
 from fromnoise.start import Start
 from fromnoise.studio.encode import data_url
-from fromnoise.studio.engine import Drawn, Engine, Event, Failed, Progress, Show, Wish
+from fromnoise.studio.engine import Drawn, Engine, Event, Failed, Progress, Show, Stopped, Wish
 from fromnoise.studio.hub import Hub
 from fromnoise.studio.problems import Problem
 from fromnoise.studio.store import OPEN, Kept, Store, StoredJob
@@ -228,13 +228,13 @@ class Jobs:
         return wish
 
     async def _heard(self, job: Job, i: int, event: Event) -> None:
-        if job.state == "queued":
+        if job.state == "queued" and not isinstance(event, Stopped):
             self._set(job, "running")
         if isinstance(event, Progress):
             self._step(job, i, event)
         elif isinstance(event, Failed):
             job.message = event.problem.message
-        else:
+        elif isinstance(event, Drawn):
             job.steps[i] = (job.steps[i][1],) * 2
             picture = await asyncio.get_running_loop().run_in_executor(self._writer, self._keep, job, i, event)
             job.pictures[i] = picture

@@ -27,7 +27,7 @@ from fromnoise.start import Start
 from fromnoise.studio.api_pictures import Given, as_given, kept_for_link
 from fromnoise.studio.asking import STRENGTH, any_seed, checked
 from fromnoise.studio.encode import TYPES
-from fromnoise.studio.engine import Event, Failed, Progress, Wish
+from fromnoise.studio.engine import Drawn, Event, Failed, Progress, Stopped, Wish
 from fromnoise.studio.forms import BINARY, PICTURE, files_of, form_body, read_form
 from fromnoise.studio.problems import Problem
 from fromnoise.studio.schemas import Edit, Generation
@@ -198,9 +198,9 @@ async def _answer(ask: Ask, studio: State, http: HttpRequest) -> Response:
         async for which, happened in events:
             if await http.is_disconnected():  # nobody would get the pictures
                 raise Problem(408, "the client went away")
-            if isinstance(happened, Failed):
-                raise happened.problem
-            if not isinstance(happened, Progress):
+            if isinstance(happened, Failed | Stopped):
+                raise _problem_of(happened)
+            if isinstance(happened, Drawn):
                 pictures[which] = happened.picture
     ordered = [pictures[i] for i in range(len(pictures))]
     body = await asyncio.to_thread(_body, ask, ordered, studio)
@@ -222,8 +222,8 @@ async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes
     sent = [0] * len(ask.requests)
     async with aclosing(asked.events()) as events:
         async for which, happened in events:
-            if isinstance(happened, Failed):
-                yield event(happened.problem.body(), "error")
+            if isinstance(happened, Failed | Stopped):
+                yield event(_problem_of(happened).body(), "error")
                 return
             if isinstance(happened, Progress):
                 if happened.clean is not None and _is_due(ask, happened, sent[which]):
@@ -234,6 +234,10 @@ async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes
                 origin = studio.models.origin(ask.requests[which], ask.start, ask.fast, which)
                 data = await asyncio.to_thread(as_given, happened.picture, _given(ask, which), origin)
                 yield event(_completed(ask, data, which, studio), f"{ask.kind}.completed")
+
+
+def _problem_of(happened: Failed | Stopped) -> Problem:
+    return happened.problem if isinstance(happened, Failed) else Problem(503, "the server is stopping", retry=60)
 
 
 def _is_due(ask: Ask, step: Progress, sent: int) -> bool:

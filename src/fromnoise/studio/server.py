@@ -66,7 +66,9 @@ def bound(settings: Settings) -> socket.socket:
         found.bind(address)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(f"cannot listen at {settings.host}:{settings.port}: {reason}; name another --port") from None
+        raise UserError(
+            f"cannot listen at {settings.host}:{settings.port}: {reason}; name another --port or --host"
+        ) from None
     return found
 
 
