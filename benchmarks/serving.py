@@ -122,7 +122,12 @@ def started(command: list[str], port: int) -> Served:
             break
         except httpx.TransportError:
             time.sleep(0.2)
-    httpx.post(f"{served.url}/v1/images/generations", json={"prompt": "x", "seed": 0}, timeout=120).raise_for_status()
+    try:
+        first = httpx.post(f"{served.url}/v1/images/generations", json={"prompt": "x", "seed": 0}, timeout=120)
+        first.raise_for_status()
+    except httpx.HTTPError:
+        served.stop()
+        raise
     return served
 
 
