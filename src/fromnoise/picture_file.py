@@ -143,7 +143,7 @@ def _stored_text(source: Path | bytes, name: str) -> str | None:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{name} cannot be read as a picture: {error}") from None
+        raise UserError(f"{name} cannot be read as a picture: {getattr(error, 'strerror', None) or error}") from None
 
 
 def write_atomically(file: Path, data: bytes) -> None:

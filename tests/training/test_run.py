@@ -228,6 +228,17 @@ def test_a_run_can_begin_with_a_model_and_train_its_unet_alone(run: Path, tmp_pa
     assert taught < 0.8 * fresh
 
 
+def test_a_model_does_not_tell_where_its_files_lay(run: Path, tmp_path: Path) -> None:
+    meanings = tmp_path / "meanings.safetensors"  # never written: the words are not taught again
+    changes = {"start_from": str(run / "model"), "clip.meanings": str(meanings), "diffusion.loop.pictures": "640"}
+    train(small(**changes), "starter", tmp_path / "more", ("diffusion",))
+    card = (tmp_path / "more" / "model" / "fromnoise.json").read_text()
+    assert str(tmp_path) not in card
+    assert str(run) not in card
+    recipe = json.loads(card)["card"]["recipe"]
+    assert (recipe["start_from"], recipe["clip"]["meanings"]) == ("model", "meanings.safetensors")
+
+
 def test_a_run_does_not_go_on_from_another_model(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
     with pytest.raises(UserError, match="another 'start_from'"):

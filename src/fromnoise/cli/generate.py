@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 STRENGTH = 0.75  # of --image without --strength
-MOST_FAST = 8  # steps; typer should not wait for torch to say so
 
 
 def generate(
@@ -136,13 +135,14 @@ def _only_with_again(values: dict[str, Any]) -> None:
 
 def _only_with_fast(values: dict[str, Any]) -> None:
     """Refuse what the few steps have fixed: guidance is in the weights, levels and sampler go with them."""
-    fixed = ("guidance", "negative", "sampler", "rescale", "interval", "spacing", "sigmas")
-    same = {"guidance": 1.0, "sampler": "lcm"}
-    given = [f"--{name}" for name in fixed if values[name] not in (None, "", same.get(name))]
+    from fromnoise.diffusion.schedule import MOST_DISTILLED
+    from fromnoise.few_steps import fixed_settings
+
+    given = [f"--{name}" for name in fixed_settings(values)]
     if given:
         raise UserError(f"--fast has its guidance and its levels built in; leave out {', '.join(given)}, or --fast")
-    if values["steps"] is not None and not 1 <= values["steps"] <= MOST_FAST:
-        raise UserError(f"--fast draws in 1 to {MOST_FAST} steps (4 by default), not {values['steps']}")
+    if values["steps"] is not None and not 1 <= values["steps"] <= MOST_DISTILLED:
+        raise UserError(f"--fast draws in 1 to {MOST_DISTILLED} steps (4 by default), not {values['steps']}")
 
 
 def _not_over_what_is_read(values: dict[str, Any]) -> None:

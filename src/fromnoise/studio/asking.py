@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+from fromnoise.diffusion.schedule import MOST_DISTILLED
 from fromnoise.errors import UserError
+from fromnoise.few_steps import fixed_settings
 from fromnoise.generate import Request, Towards, complete, one_by_one
 from fromnoise.start import fitting_size
 from fromnoise.studio.jobs import Order
@@ -43,9 +45,8 @@ def orders_from(asked: JobIn, models: Models, uploads: Uploads, limits: Limits) 
     if asked.towards is not None and asked.count * len(asked.amounts) > limits.count:
         raise Problem(400, f"that would be more than {limits.count} pictures", "count")
     requests = checked(_pictures(asked, base), models, asked.fast, limits)
-    for order in requests[:1]:
-        if asked.start is not None:
-            uploads.start(asked.start, asked.mask, (order.width or 0, order.height or 0))
+    if asked.start is not None:  # all pictures have one size
+        uploads.start(asked.start, asked.mask, (requests[0].width or 0, requests[0].height or 0))
     return [Order(request, asked.fast, asked.start, asked.mask) for request in requests]
 
 
@@ -56,11 +57,15 @@ def checked(requests: list[Request], models: Models, fast: bool, limits: Limits)
         Problem: the model cannot draw one of them, or it is larger than the server allows.
     """
     model = models.get(fast)
-    for request in requests[:1]:
-        height, width = request.size(model)
-        if width * height > limits.pixels * max(model.pixels, 64) ** 2:
-            most = int(limits.pixels**0.5 * model.pixels)
-            raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", "size")
+    height, width = requests[0].size(model)  # of all
+    if width * height > limits.pixels * model.pixels**2:
+        most = int(limits.pixels**0.5 * model.pixels)
+        raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", "size")
+    built_in = fixed_settings(requests[0].to_dict()) if fast else []
+    if built_in:
+        raise Problem(400, f"fast has {', '.join(built_in)} built in; leave that out, or fast", built_in[0])
+    if fast and (requests[0].steps or 0) > MOST_DISTILLED:
+        raise Problem(400, f"fast draws in 1 to {MOST_DISTILLED} steps, not {requests[0].steps}", "steps")
     try:
         return [complete(model, request) for request in requests]
     except UserError as error:

@@ -6,7 +6,6 @@ picture comes, never what it shows.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import logging
 import threading
@@ -79,6 +78,7 @@ class Wish:
         every: show every so many steps.
         rank: which picture of its job it is.
         cancelled: nobody waits any more.
+        kind: what it has in common with wishes of the same batch; the engine finds it out.
     """
 
     request: Request
@@ -90,7 +90,6 @@ class Wish:
     rank: int = 0
     cancelled: bool = False
     kind: Any = None
-    drawing: bool = False
 
 
 @dataclass
@@ -120,7 +119,7 @@ class Engine:
 
     def __init__(self, models: Models, most: int) -> None:
         self.models, self.most, self.pace = models, most, Pace()
-        self._heap: list[tuple[tuple[int, int], Wish]] = []  # by turn, then by arrival
+        self._queue: list[tuple[tuple[int, int], Wish]] = []  # with its turn and arrival; sorted when a batch is taken
         self._arrivals, self._ready = itertools.count(), threading.Condition()
         self._current: list[Wish] = []
         self._steps_left = 0
@@ -145,7 +144,7 @@ class Engine:
                 wait = max(1, round(self._seconds_left()))
                 raise Problem(429, f"{self.most} pictures wait already; try again in {wait} s", retry=wait)
             for wish in wishes:
-                heapq.heappush(self._heap, ((wish.rank // IN_A_ROW, next(self._arrivals)), wish))
+                self._queue.append(((wish.rank // IN_A_ROW, next(self._arrivals)), wish))
             self._ready.notify()
 
     def cancel(self, wish: Wish) -> None:
@@ -161,8 +160,8 @@ class Engine:
     def ahead_of(self, wish: Wish) -> tuple[int, float]:
         """How many pictures come before this one, and the seconds until it is done, as far as one can tell."""
         with self._ready:
-            place = next((key for key, other in self._heap if other is wish), None)
-            before = [w for key, w in self._heap if place and key < place and not w.cancelled]
+            place = next((key for key, other in self._queue if other is wish), None)
+            before = [w for key, w in self._queue if place and key < place and not w.cancelled]
             steps = self._steps_left + sum(w.request.steps or 0 for w in before)
             own = (wish.request.steps or 0) if place else 0
             return len(before) + (len(self._current) if place else 0), (steps + own) * self.pace.seconds
@@ -180,7 +179,7 @@ class Engine:
         """
         with self._ready:
             self._closing = True
-            waiting, self._heap = [wish for _, wish in self._heap], []
+            waiting, self._queue = [wish for _, wish in self._queue], []
             self._ready.notify()
         self._stop(waiting)
         self._thread.join(seconds)
@@ -200,10 +199,10 @@ class Engine:
         return self._thread.is_alive() and not self._closing
 
     def _waiting(self) -> int:
-        return sum(not wish.cancelled for _, wish in self._heap)
+        return sum(not wish.cancelled for _, wish in self._queue)
 
     def _seconds_left(self) -> float:
-        steps = self._steps_left + sum(w.request.steps or 0 for _, w in self._heap if not w.cancelled)
+        steps = self._steps_left + sum(w.request.steps or 0 for _, w in self._queue if not w.cancelled)
         return steps * self.pace.seconds
 
     def _kind(self, wish: Wish) -> Any:
@@ -214,36 +213,28 @@ class Engine:
 
     def _run(self) -> None:
         while group := self._next():
-            try:
-                self._draw(group)
-            except Exception as error:
-                LOG.exception("drawing failed")
-                for wish in group:
-                    wish.tell(
-                        Failed(Problem(500, f"drawing failed: {type(error).__name__}; the server's log says why"))
-                    )
-            finally:
-                with self._ready:
-                    self._current, self._steps_left = [], 0
+            self._draw(group)
+            with self._ready:
+                self._current, self._steps_left = [], 0
 
     def _next(self) -> list[Wish]:
         """The next batch, or nothing when it is time to stop."""
         with self._ready:
             while not self._closing:
-                self._heap = sorted((key, wish) for key, wish in self._heap if not wish.cancelled)  # sorted is a heap
-                if self._heap:
+                self._queue = sorted((key, wish) for key, wish in self._queue if not wish.cancelled)
+                if self._queue:
                     return self._take()
                 self._ready.wait()
-                if 0 < len(self._heap) < AT_ONCE:
+                if 0 < len(self._queue) < AT_ONCE:
                     self._ready.wait(LINGER)
             return []
 
     def _take(self) -> list[Wish]:
         """The first in the queue and all that can be drawn with it."""
-        first = self._heap[0][1]
-        group = [wish for _, wish in self._heap if wish.kind == first.kind][:AT_ONCE]
+        first = self._queue[0][1]
+        group = [wish for _, wish in self._queue if wish.kind == first.kind][:AT_ONCE]
         chosen = set(map(id, group))
-        self._heap = [entry for entry in self._heap if id(entry[1]) not in chosen]
+        self._queue = [entry for entry in self._queue if id(entry[1]) not in chosen]
         self._current = group
         self._steps_left = sum(wish.request.steps or 0 for wish in group)
         return group
@@ -251,7 +242,7 @@ class Engine:
     def _draw(self, group: list[Wish]) -> None:
         try:
             self._stream(group)
-        except (UserError, RuntimeError, MemoryError) as error:
+        except Exception as error:
             if len(group) > 1:  # one picture's trouble is not its neighbours'
                 for wish in group:
                     self._draw([wish])

@@ -38,7 +38,7 @@ def facts(studio: State) -> dict[str, Any]:
         "samplers": sorted(SAMPLERS),
         "limits": {
             "count": limits.count,
-            "steps": limits.steps,
+            "steps": model.schedule.steps,
             "upload": limits.upload,
             "side": int(limits.pixels**0.5 * model.pixels),
         },

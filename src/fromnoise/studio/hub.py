@@ -58,10 +58,6 @@ class Hub:
             if listener.wants(news):
                 listener.put(news)
 
-    def wanted(self, news: News) -> bool:
-        """Whether anyone would hear it."""
-        return any(listener.wants(news) for listener in self._listeners)
-
     def close(self) -> None:
         """End all listening, since the server stops."""
         self.closed = True

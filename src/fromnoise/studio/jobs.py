@@ -4,7 +4,6 @@ after a restart."""
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import time
@@ -144,7 +143,7 @@ class Jobs:
         taken = 0
         for stored in again:
             try:
-                orders = [Order.from_dict(values) for values in stored.orders]
+                orders = orders_of(stored)
                 starts = [self.start_of(order) for order in orders]
                 todo = sorted(set(range(len(orders))) - self.store.done_places(stored.id))
                 self._run(Job(stored.id, orders, Watching(), stored.created), todo, starts)
@@ -316,4 +315,4 @@ def stored_state(job: StoredJob, pictures: Sequence[Kept]) -> dict[str, Any]:
 
 def orders_of(job: StoredJob) -> list[Order]:
     """What a stored job was to draw."""
-    return [Order.from_dict(json.loads(json.dumps(values))) for values in job.orders]
+    return [Order.from_dict(values) for values in job.orders]

@@ -159,8 +159,6 @@ def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State) -> Ask:
     free = None if mask is None else mask_from(opened(mask, limits.upload_pixels, "mask"))
     if free is None and is_transparent(picture):  # its own transparency says what to fill
         free = mask_from(picture)
-    if free is not None and free.size != picture.size:
-        raise Problem(400, f"the mask has {free.size} pixels and the image {picture.size}", "mask")
     given = asked.size if asked.size not in (None, "", "auto") else None
     size = read_size(given or _shape_of(picture, studio), model, limits)
     size = size if given else Size(size.drawn, size.drawn)

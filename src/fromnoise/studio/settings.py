@@ -21,10 +21,8 @@ class Limits(Config):
         waiting: pictures in the queue; a request that does not fit is told to come back.
         count: pictures of one request.
         api_count: the same in the OpenAI API, where 10 is the custom.
-        steps: of one picture.
         pixels: of one drawn picture, as a multiple of what the model was trained on.
         enlarged: longest side of an enlarged picture (:mod:`fromnoise.studio.sizes`).
-        text: characters of a prompt.
         body: bytes of a request without pictures.
         upload: bytes of a request with pictures.
         upload_pixels: of a picture that is sent, read from its header before it is unpacked.
@@ -41,10 +39,8 @@ class Limits(Config):
     waiting: int = 256
     count: int = 64
     api_count: int = 16
-    steps: int = 1000
     pixels: float = 4.0
     enlarged: int = 2048
-    text: int = 4000
     body: int = 1 * MIB
     upload: int = 48 * MIB
     upload_pixels: int = 40_000_000

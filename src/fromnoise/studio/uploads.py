@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import time
@@ -73,6 +74,8 @@ class Uploads:
 
     def __init__(self, folder: Path, most_pixels: int) -> None:
         self.folder, self.most_pixels = folder, most_pixels
+        # Asked for by every picture of a job, when it is checked, drawn and kept; ids name content, so it stays true.
+        self.start = functools.lru_cache(maxsize=16)(self._start)
 
     def add(self, data: bytes, kind: str = "image") -> tuple[str, tuple[int, int]]:
         """Keep a picture, or a mask; its id and (width, height).
@@ -115,7 +118,7 @@ class Uploads:
             picture.load()
             return picture
 
-    def start(self, image: str, mask: str | None, size: tuple[int, int]) -> Start:
+    def _start(self, image: str, mask: str | None, size: tuple[int, int]) -> Start:
         """A start of (width, height).
 
         Raises:

@@ -6,7 +6,8 @@ numbers by dotted names (``--set diffusion.loop.pictures=200000``); the whole re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from fromnoise.config import Config
 from fromnoise.data.captions import CaptionMix
@@ -301,3 +302,10 @@ class Recipe(Config):
                 f"diffusion.model.sample_size = {unet.sample_size} does not fit latents of {pixels} pixels; "
                 f"set it to {pixels // factor}"
             )
+
+
+def shareable(recipe: Recipe) -> Recipe:
+    """The recipe as a model tells it to the world: of files and folders the name alone, for where they lay says
+    something about the machine and nothing about the model."""
+    clip = replace(recipe.clip, meanings=Path(recipe.clip.meanings).name)
+    return replace(recipe, start_from=Path(recipe.start_from).name, clip=clip)

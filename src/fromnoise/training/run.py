@@ -40,7 +40,7 @@ from fromnoise.training.distilling import Materials, distill_task, keep, recipe_
 from fromnoise.training.lessons import sow
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
-from fromnoise.training.recipe import TASKS, Recipe
+from fromnoise.training.recipe import TASKS, Recipe, shareable
 from fromnoise.training.run_data import all_words, joined, some_prompts, stamp_of, taught_words, write_latents
 from fromnoise.training.run_folder import accelerator, check_earlier, check_same, locked, write
 from fromnoise.training.tasks.base import Compute, Task
@@ -126,7 +126,10 @@ class Run:
     def train_clip(self) -> None:
         """Tie words to pictures."""
         words = (self.tokenizer, CaptionSampler(self.train_set.records, self.recipe.data.captions))
-        network = self._compute(self._fresh("clip", self._config("clip")))
+        network = self._fresh("clip", self._config("clip"))
+        if self.recipe.clip.meanings:
+            sow(network.text.token, self.tokenizer, Meanings.load(Path(self.recipe.clip.meanings)))
+        network = self._compute(network)
         task = CLIPTask(
             self.recipe.clip, (self.train_set, self.held_out), words, network, self.compute, self.recipe.seed
         )
@@ -208,8 +211,6 @@ class Run:
             network = config.build()
         if self.base is not None:
             begin_with(network, {"clip": self.base.clip, "vae": self.base.vae, "diffusion": self.base.unet}[name], name)
-        if name == "clip" and self.recipe.clip.meanings:
-            sow(network.text.token, self.tokenizer, Meanings.load(Path(self.recipe.clip.meanings)))
         return network
 
     def _compute(self, network: Any) -> Any:
@@ -243,7 +244,7 @@ class Run:
             "hardware": hardware,
             **({"started_from": self.base.hash} if self.base is not None else {}),
             "sources": [list(source) for source in sources],
-            "recipe": self.recipe.to_dict(),
+            "recipe": shareable(self.recipe).to_dict(),
         }
         styles = tuple(sorted({r.style for r in self.train_set.records if r.style}))
         schedule = ScheduleConfig().build()

@@ -11,7 +11,8 @@ export function formOf(request, picture) {
   const extra = {};
   if (request.width && !strength) Object.assign(extra, { width: request.width, height: request.height });
   if (request.free) extra.free = true;
-  for (const name of ["interval", "spacing", "sigmas"]) if (request[name]) extra[name] = request[name];
+  const fast = Boolean(picture.origin?.fast && state.facts.fast); // has its own, built in
+  if (!fast) for (const name of ["interval", "spacing", "sigmas"]) if (request[name]) extra[name] = request[name];
   if (towards) {
     const { amount, ...other } = towards;
     Object.assign(extra, { towards: other, amounts: [amount] });
@@ -19,7 +20,7 @@ export function formOf(request, picture) {
   const from = strength && picture.start ? { id: picture.start, mask: picture.mask } : null;
   return {
     prompt, negative, style, seed, steps, guidance, rescale, sampler, extra,
-    count: 1, locked: true, fast: Boolean(picture.origin?.fast && state.facts.fast),
+    count: 1, locked: true, fast,
     start: from, mode: from?.mask ? "inpaint" : "restyle", strength: strength ?? state.form.strength,
   };
 }
