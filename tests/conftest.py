@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from fromnoise.cli import entry
 from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.few_steps import save_few_steps
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
@@ -55,3 +62,53 @@ def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(tiny_model_folder: Path) -> TextToImage:
     """The tiny model as it is read from its folder. Tests must not change it."""
     return TextToImage.load(tiny_model_folder)
+
+
+FEW_STEPS_RANK = 3
+
+
+def few_steps_changes(model: TextToImage) -> dict[str, tuple[Tensor, Tensor]]:
+    """A change of every layer, large enough to be seen, in numbers that float16 holds."""
+    rng, found = torch.Generator().manual_seed(0), {}
+    for name, layer in model.unet.named_modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            down = torch.randn(FEW_STEPS_RANK, *layer.weight.shape[1:], generator=rng) / layer.weight[0].numel() ** 0.5
+            up = 0.2 * torch.randn(len(layer.weight), FEW_STEPS_RANK, generator=rng)
+            found[name] = (down.half().float(), up.half().float())
+    return found
+
+
+@pytest.fixture(scope="session")
+def few_steps_folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with few steps, saved."""
+    folder = tmp_path_factory.mktemp("fast") / "tiny"
+    shutil.copytree(tiny_model_folder, folder)
+    model = TextToImage.load(folder)
+    save_few_steps(folder, few_steps_changes(model), model.unet.config, model.schedule, model.prediction)
+    return folder
+
+
+@dataclass
+class Result:
+    """What a command did."""
+
+    code: Any
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
+    """Call ``main()`` as the shell would, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["fromnoise", *map(str, arguments)])
+        code: Any = 0
+        try:
+            entry.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        return Result(code, *capfd.readouterr())
+
+    return call

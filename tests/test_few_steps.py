@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ import pytest
 import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file
-from torch import Tensor, nn
 
-from fromnoise.cli import entry
+from conftest import few_steps_changes
 from fromnoise.cli.generate import _only_with_fast
 from fromnoise.errors import UserError
 from fromnoise.few_steps import save_few_steps, with_few_steps
@@ -24,35 +22,16 @@ from fromnoise.picture_file import as_tensor, read_origin
 from fromnoise.system import TextToImage
 from fromnoise.weights.lora import read_lora
 
-RANK = 3
 
-
-def changes(model: TextToImage) -> dict[str, tuple[Tensor, Tensor]]:
-    """A change of every layer, large enough to be seen, in numbers that float16 holds."""
-    rng, found = torch.Generator().manual_seed(0), {}
-    for name, layer in model.unet.named_modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d):
-            down = torch.randn(RANK, *layer.weight.shape[1:], generator=rng) / layer.weight[0].numel() ** 0.5
-            found[name] = (
-                down.half().float(),
-                (0.2 * torch.randn(len(layer.weight), RANK, generator=rng)).half().float(),
-            )
-    return found
-
-
-@pytest.fixture(scope="module")
-def folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def folder(few_steps_folder: Path) -> Path:
     """The tiny model with few steps."""
-    target = tmp_path_factory.mktemp("fast") / "tiny"
-    shutil.copytree(tiny_model_folder, target)
-    model = TextToImage.load(target)
-    save_few_steps(target, changes(model), model.unet.config, model.schedule, model.prediction)
-    return target
+    return few_steps_folder
 
 
 @pytest.fixture(scope="module")
-def fast(folder: Path) -> TextToImage:
-    return with_few_steps(TextToImage.load(folder))
+def fast(few_steps_folder: Path) -> TextToImage:
+    return with_few_steps(TextToImage.load(few_steps_folder))
 
 
 def pipeline(folder: Path) -> Any:
@@ -93,7 +72,7 @@ def test_the_file_is_a_lora_of_every_layer_for_us_and_for_peft(folder: Path, fas
     names = load_file(file)
     assert all(name.startswith("unet.") and name.endswith((".lora_A.weight", ".lora_B.weight")) for name in names)
     plain = TextToImage.load(folder)
-    wanted = changes(plain)
+    wanted = few_steps_changes(plain)
     for name, parameter in plain.unet.named_parameters():
         layer = name.removesuffix(".weight")
         after = fast.unet.get_parameter(name)
@@ -142,7 +121,7 @@ def test_few_steps_of_another_model_are_refused(folder: Path, tmp_path: Path) ->
     shutil.copytree(folder, tmp_path / "other")
     file = tmp_path / "other" / "unet" / "config.json"
     model = TextToImage.load(folder)
-    some = dict(list(changes(model).items())[:3])
+    some = dict(list(few_steps_changes(model).items())[:3])
     wrong = {name: (down[:, :1], up) for name, (down, up) in some.items()}
     save_few_steps(tmp_path / "other", wrong, model.unet.config, model.schedule, model.prediction)
     assert json.loads(file.read_text())
@@ -153,36 +132,19 @@ def test_few_steps_of_another_model_are_refused(folder: Path, tmp_path: Path) ->
 # --- the command line -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
-    """Call ``main()`` as the shell would, in an empty folder; returns exit code and what was complained of."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["fromnoise", *map(str, arguments)])
-        code: Any = 0
-        try:
-            entry.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, capfd.readouterr().err
-
-    return call
-
-
 def test_fast_pictures_say_so_and_are_redrawn(run: Any, folder: Path, tiny_model_folder: Path, tmp_path: Path) -> None:
     wish = ("generate", "red apple", "--seed", 4, "--model", folder, "--fast")
-    assert run(*wish, "--out", "a.png") == (0, "")
+    assert run(*wish, "--out", "a.png").err == ""
     origin = read_origin(tmp_path / "a.png")
     assert origin.fast
     assert (origin.request.steps, origin.request.sampler, origin.request.guidance) == (4, "lcm", 1.0)
-    assert run("generate", "--again", "a.png", "--model", folder, "--out", "b.png") == (0, "")
+    assert run("generate", "--again", "a.png", "--model", folder, "--out", "b.png").err == ""
     assert torch.equal(as_tensor(tmp_path / "a.png"), as_tensor(tmp_path / "b.png"))
-    code, said = run("generate", "--again", "a.png", "--model", tiny_model_folder, "--out", "c.png")
-    assert code == 2
-    assert "few_steps" in said
+    without = run("generate", "--again", "a.png", "--model", tiny_model_folder, "--out", "c.png")
+    assert without.code == 2
+    assert "few_steps" in without.err
     photo = ("generate", "blue house", "--image", "a.png", "--model", folder, "--fast", "--steps", 2, "--out", "d.png")
-    assert run(*photo)[0] == 0
+    assert run(*photo).code == 0
     assert read_origin(tmp_path / "d.png").request.steps == 2
 
 
@@ -200,9 +162,9 @@ def test_fast_pictures_say_so_and_are_redrawn(run: Any, folder: Path, tiny_model
 def test_what_fast_has_fixed_cannot_be_asked_for(
     run: Any, folder: Path, tmp_path: Path, options: tuple[object, ...], named: str
 ) -> None:
-    code, said = run("generate", "red apple", "--model", folder, "--fast", *options, "--out", "x.png")
-    assert (code, said.count("\n")) == (2, 1)
-    assert named in said
+    refused = run("generate", "red apple", "--model", folder, "--fast", *options, "--out", "x.png")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert named in refused.err
     assert not list(tmp_path.iterdir())
 
 

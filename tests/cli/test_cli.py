@@ -23,31 +23,6 @@ from fromnoise.models.unet import UNet
 from fromnoise.picture_file import as_tensor, read_origin, save_png
 
 
-class Result:
-    """Exit code and both streams of one call."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
-    """Call ``main()`` as the shell would, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["fromnoise", *map(str, arguments)])
-        code: Any = 0
-        try:
-            entry.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capfd.readouterr()
-        return Result(code, out, err)
-
-    return call
-
-
 def test_generate_writes_a_picture_and_again_redraws_it(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
     first = run(
         "generate", "red apple", "--style", "noto", "--model", tiny_model_folder, "--steps", 3, "--out", "a.png"

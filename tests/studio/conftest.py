@@ -49,11 +49,13 @@ class Live:
 
 
 @contextlib.contextmanager
-def running(model: TextToImage, gallery: Path, token: str | None = None, limits: Limits = LIMITS) -> Iterator[Live]:
+def running(
+    model: TextToImage | Models, gallery: Path, token: str | None = None, limits: Limits = LIMITS
+) -> Iterator[Live]:
     """Serve a model until the end of the block."""
     settings = Settings(gallery, port=0, token=token, limits=limits)
     listening = bound(settings)
-    app = create_app(settings, Models("tiny", model))
+    app = create_app(settings, model if isinstance(model, Models) else Models("tiny", model))
     state: State = app.state.studio
     state.address = address_of(settings, listening.getsockname()[1])
     server = Server(app, settings)

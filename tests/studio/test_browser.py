@@ -206,6 +206,26 @@ def test_every_drawing_has_its_own_seed_unless_it_is_kept(visit: Visitors) -> No
     expect(seed).not_to_have_value(second)
 
 
+def test_fast_is_drawn_with_what_it_has_built_in(visit: Visitors) -> None:
+    page = visit()
+    draw(page, "a green tree", Sampler="ddim")  # a choice that fast has no use for
+    finished(page, "a green tree")
+    page.get_by_role("button", name="Fast (4 steps)").click()
+    expect(page.get_by_label("Guidance", exact=True)).to_be_disabled()
+    expect(page.get_by_label("Steps", exact=True)).to_be_disabled()
+    page.get_by_label("What should it show?").fill("a fast tree")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    finished(page, "a fast tree")
+    page.get_by_role("button", name="Look at picture 1: a fast tree").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("lcm")
+    dialog.get_by_role("button", name="Again with these settings").click()
+    expect(page.get_by_role("button", name="Fast (4 steps)")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    expect(page.get_by_role("article", name="a fast tree", exact=True)).to_have_count(2)
+    finished(page, "a fast tree")
+
+
 def test_cancel(visit: Visitors) -> None:
     page = visit()
     draw(page, "a long story", Steps=1000, Sampler="ddpm")

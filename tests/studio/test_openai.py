@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import openai
@@ -13,12 +14,14 @@ import torch
 from openai import OpenAI
 from PIL import Image
 
+from fromnoise.few_steps import with_few_steps
 from fromnoise.generate import Request, draw
 from fromnoise.picture_file import origin_in
 from fromnoise.start import start_from
+from fromnoise.studio.models import Models
 from fromnoise.studio.store import Search
 from fromnoise.system import TextToImage
-from studio.conftest import Live
+from studio.conftest import Live, running
 
 
 @pytest.fixture
@@ -191,6 +194,40 @@ def test_what_is_wrong_is_said(http: httpx.Client, changes: dict[str, object], s
     assert "\n" not in error["message"]
     assert "Traceback" not in answer.text
     assert "--" not in error["message"]
+
+
+@pytest.fixture(scope="module")
+def fast(few_steps_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a server whose model can draw in a few steps."""
+    model = TextToImage.load(few_steps_folder)
+    models = Models("tiny", model, lambda: with_few_steps(TextToImage.load(few_steps_folder)))
+    with running(models, tmp_path_factory.mktemp("gallery")) as found, found.client() as client:
+        yield client
+
+
+def test_fast_draws_in_the_few_steps(fast: httpx.Client, few_steps_folder: Path) -> None:
+    asked = {"prompt": "red apple", "seed": 3, "fast": True}
+    found = fast.post("/v1/images/generations", json=asked).json()
+    picture = Image.open(io.BytesIO(base64.b64decode(found["data"][0]["b64_json"])))
+    wanted = draw(with_few_steps(TextToImage.load(few_steps_folder)), Request(prompt="red apple", seed=3))[0]
+    assert torch.equal(pixels(picture), wanted)
+    same = {**asked, "guidance": 1.0, "sampler": "lcm", "steps": 4}  # what it does anyway may be asked for
+    assert fast.post("/v1/images/generations", json=same).json()["data"] == found["data"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"guidance": 5}, "guidance"),
+        ({"sampler": "ddim"}, "sampler"),
+        ({"negative_prompt": "blue"}, "negative"),
+        ({"steps": 9}, "steps"),
+    ],
+)
+def test_what_fast_has_built_in_cannot_be_asked_for(fast: httpx.Client, changes: dict[str, object], param: str) -> None:
+    answer = fast.post("/v1/images/generations", json={"prompt": "red apple", "fast": True, **changes})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
 
 
 @pytest.mark.parametrize(
