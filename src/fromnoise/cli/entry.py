@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from fromnoise import __version__
-from fromnoise.cli import convert, data, distill, evaluate, film, generate, info, inspect, restyle, sheet, studio, train
+from fromnoise.cli import (
+    convert,
+    data,
+    distill,
+    evaluate,
+    film,
+    generate,
+    info,
+    inspect,
+    restyle,
+    sheet,
+    story,
+    studio,
+    train,
+)
 from fromnoise.errors import UserError, one_line
 
 app = typer.Typer(
@@ -33,6 +47,7 @@ app.command()(evaluate.evaluate)
 app.command()(info.info)
 app.add_typer(inspect.app, name="inspect")
 app.command()(studio.studio)
+app.command()(story.story)
 
 
 @app.callback(invoke_without_command=True)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from fromnoise.errors import UserError
 
-if TYPE_CHECKING:
-    from fromnoise.training.recipe import Recipe
-
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, my_pictures.")],
+    recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, my_pictures, story.")],
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, or 'starter'.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
@@ -30,24 +28,39 @@ def train(
     from fromnoise.training.memory import let_idle_threads_sleep
 
     let_idle_threads_sleep()
-    from fromnoise.training.loop import Paused
     from fromnoise.training.recipe import TASKS
     from fromnoise.training.run import train as run
+    from fromnoise.training.story import StoryRecipe, train_story
 
     wanted = load_recipe(recipe).with_overrides(overrides(set_ or []))
+    limit = math.inf if minutes is None else minutes
+    if isinstance(wanted, StoryRecipe):
+        if tasks is not None:
+            raise UserError("--tasks is for models that draw; a story model has one network")
+        _reporting(lambda: print(train_story(wanted, data, out, limit)), minutes)
+        return
     chosen = wanted.tasks if tasks is None else tuple(part.strip() for part in tasks.split(",") if part.strip())
     if not chosen or set(chosen) - set(TASKS):
         raise UserError(f"--tasks takes some of {', '.join(TASKS)}, separated by commas; not '{tasks}'")
+
+    def trained() -> None:
+        model = run(wanted, data, out, chosen, limit)
+        print(model if model.exists() else f"{out}: trained {', '.join(chosen)}; the model appears with 'diffusion'")
+
+    _reporting(trained, minutes)
+
+
+def _reporting(training: Callable[[], None], minutes: float | None) -> None:
+    from fromnoise.training.loop import Paused
+
     try:
-        model = run(wanted, data, out, chosen, math.inf if minutes is None else minutes)
+        training()
     except Paused as pause:
         print(f"paused after {minutes:g} minutes: {pause}; the same command goes on")
-        return
-    print(model if model.exists() else f"{out}: trained {', '.join(chosen)}; the model appears with 'diffusion'")
 
 
-def load_recipe(name: str) -> Recipe:
-    """Run a recipe file's ``recipe()``.
+def load_recipe(name: str) -> Any:
+    """Run a recipe file's ``recipe()``: a :class:`Recipe`, or a :class:`StoryRecipe`.
 
     Raises:
         UserError: no such file, or it has no ``recipe()``.
@@ -60,8 +73,7 @@ def load_recipe(name: str) -> Recipe:
     spec.loader.exec_module(module)
     if not callable(getattr(module, "recipe", None)):
         raise UserError(f"{file} has no function recipe() that returns a Recipe")
-    found: Recipe = module.recipe()
-    return found
+    return module.recipe()
 
 
 def _recipe_file(name: str) -> Path:

@@ -35,7 +35,7 @@ class Guidance:
         if not bool(inside.any()):
             return self.denoiser(x_t, t, cond)
         guided, plain = self.guided(x_t, t, cond)
-        return torch.where(per_picture_mask(inside, x_t), guided, plain)
+        return torch.where(per_picture_mask(inside, guided), guided, plain)
 
 
 class ClassifierFreeGuidance(Guidance):

@@ -1,0 +1,110 @@
+"""``fromnoise story``: random words become a plot, or a wrong word is found."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fromnoise.words.draw import StoryRequest
+    from fromnoise.words.story import StoryModel
+
+
+def story(
+    genre: Annotated[str, typer.Option(help="Kind of story: mystery, romance, …; --list names them.")] = "",
+    place: Annotated[str, typer.Option(help="Where: France, castle, …; --list names them.")] = "",
+    start: Annotated[str, typer.Option(help="Start from these words; those that fit may stay.")] = "",
+    strength: Annotated[float, typer.Option(help="With --start: the share of it that may be wrong, 0 to 1.")] = 0.9,
+    keep: Annotated[str, typer.Option(help="Words that must stay, separated by commas.")] = "",
+    words: Annotated[int, typer.Option(help="Length of the sentence; by default as stories are.", min=0)] = 0,
+    steps: Annotated[int, typer.Option(help="Steps from noise to sentence.")] = 30,
+    guidance: Annotated[float, typer.Option(help="How strongly genre and place are followed; 1 is off.")] = 2.0,
+    temperature: Annotated[float, typer.Option(help="Below 1 prefers likely words.")] = 0.8,
+    sampler: Annotated[str, typer.Option(help="confident or ancestral.")] = "confident",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same sentence.")] = 0,
+    count: Annotated[int, typer.Option("--count", "-n", help="Sentences.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the results, without the steps.")] = False,
+    repair: Annotated[str, typer.Option(help="A sentence with wrong words: say which, and what they should be.")] = "",
+    errors: Annotated[int, typer.Option(help="With --repair: how many words are wrong.")] = 1,
+    model: Annotated[str | None, typer.Option(help="A story model's folder; by default the shipped one.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Name the genres and places that the model knows.")] = False,
+) -> None:
+    """Find a one-line story in random words, step by step; or repair a sentence.
+
+    fromnoise story --genre mystery --place France
+
+    fromnoise story --repair "A princess with magical towers sets off an eternal winter."
+    """
+    from fromnoise.errors import UserError
+    from fromnoise.words.draw import StoryRequest
+    from fromnoise.words.story import StoryModel
+
+    if repair and (start or keep):
+        raise UserError("--repair takes a sentence by itself; leave out --start and --keep")
+    kept = tuple(word.strip() for word in keep.split(",") if word.strip())
+    request = StoryRequest(
+        genre, place, start, strength, kept, words, steps, guidance, temperature, sampler, seed, count
+    )  # refuses bad values before anything is loaded
+    loaded = StoryModel.load(model)
+    if list_:
+        print(f"genres: {', '.join(loaded.vocabulary.genres)}\nplaces: {', '.join(loaded.vocabulary.places)}")
+    elif repair:
+        _repair(loaded, repair, errors, genre, place)
+    else:
+        _draw(loaded, request, show=not quiet and count == 1)
+
+
+def _repair(model: StoryModel, text: str, errors: int, genre: str, place: str) -> None:
+    from fromnoise.words.repair import repair
+
+    found = repair(model, text, errors, genre, place)
+    for one in found.repairs:
+        guesses = ", ".join(f"{guess.word} {guess.probability:.0%}" for guess in one.guesses)
+        print(f"word {one.place + 1}, '{one.word}' ({one.probability:.2%} likely there): {guesses}")
+    print(found.text)
+
+
+def _draw(model: StoryModel, request: StoryRequest, show: bool) -> None:
+    from rich.console import Console
+
+    from fromnoise.words.draw import story_steps
+    from fromnoise.words.vocabulary import sentence_of
+
+    console = Console(highlight=False, soft_wrap=True)
+    last = None
+    for step in story_steps(model, request):
+        if show and last is None:
+            console.print(f"[dim]  noise   {_plain(model, step.x_t[0])}[/]")
+        if show:
+            _show(console, model, step)
+        last = step
+    assert last is not None
+    for i, row in enumerate(last.x_next):
+        text = sentence_of(model.vocabulary.text(row.tolist()))
+        print(text if request.count == 1 else f"{request.seed + i:>6}  {text}")
+    sys.stdout.flush()
+
+
+def _plain(model: StoryModel, row: object) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(model.vocabulary.text(row.tolist())))  # type: ignore[attr-defined]
+
+
+def _show(console: Console, model: StoryModel, step: object) -> None:
+    """A step's sentence: changed words bold and underlined, red where the model is unsure, green where it is sure."""
+    from rich.text import Text
+
+    from fromnoise.words.view import seen
+
+    line = seen(model, step)  # type: ignore[arg-type]
+    shown = Text(f"{line.noise:>6.0%}    ", style="dim")
+    for word in line.words:
+        colour = "green" if word.sure > 0.6 else "yellow" if word.sure > 0.2 else "red"
+        shown.append(word.text, style=f"bold underline {colour}" if word.changed else colour)
+        shown.append(" ")
+    console.print(shown)

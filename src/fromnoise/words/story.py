@@ -1,0 +1,156 @@
+"""The model of the story game: vocabulary, network, noise; and its folder on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig
+from fromnoise.errors import UserError
+from fromnoise.models.words.denoiser import WordDenoiser, WordDenoiserConfig
+from fromnoise.words.noise import noise_words
+from fromnoise.words.vocabulary import END, SPECIAL, Vocabulary
+
+DEFAULT_STORY = "story"
+NEVER = -1e4  # log-probability of what cannot be; minus infinity would make guidance's difference not a number
+FORMAT = 1
+FACTS, WORDS, WEIGHTS = "story.json", "vocabulary.json", "model.safetensors"
+ASSETS = Path(__file__).parents[1] / "assets" / "models"
+
+
+def word_schedule() -> NoiseSchedule:
+    """1,000 levels; level t replaces a share (t+1)/1000 of the words."""
+    return ScheduleConfig(kind="flow").build()
+
+
+@dataclass(frozen=True, eq=False)
+class StoryModel:
+    """All the parts of a model that draws sentences.
+
+    Attributes:
+        vocabulary: words, genres, places.
+        network: guesses the clean words.
+        counts: how often each word occurs in the training lines, float32 [V].
+        lengths: how often each sentence length occurs, by genre ("" for all): genre → counts of 0, 1, 2, … words.
+        card: facts about the training, plain JSON.
+    """
+
+    vocabulary: Vocabulary
+    network: WordDenoiser
+    counts: Tensor
+    lengths: dict[str, list[int]]
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def schedule(self) -> NoiseSchedule:
+        """How much noise there is at each t."""
+        return word_schedule()
+
+    @cached_property
+    def noise(self) -> Tensor:
+        """u, how likely each word is as noise, float64 [V]."""
+        return noise_words(self.counts)
+
+    @cached_property
+    def hash(self) -> str:
+        """Twelve digits that name the weights and words."""
+        digest = hashlib.sha256(json.dumps(self.vocabulary.words).encode())
+        for name, weight in sorted(self.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(weight.half().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    @property
+    def longest(self) -> int:
+        """The longest sentence in words."""
+        return self.network.config.context
+
+    def save(self, folder: Path) -> None:
+        """Write the folder: weights in float16, everything else as JSON.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            state = {name: weight.half().contiguous() for name, weight in self.network.state_dict().items()}
+            save_file({**state, "counts": self.counts.float()}, folder / WEIGHTS, metadata={"format": "pt"})
+            self.vocabulary.save(folder / WORDS)
+            facts = {"format": FORMAT, "network": self.network.config.to_dict(), "lengths": self.lengths}
+            text = json.dumps({**facts, "card": self.card}, ensure_ascii=False)
+            (folder / FACTS).write_text(text + "\n", encoding="utf-8")
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"cannot write the story model to {folder}: {error}") from error
+
+    @classmethod
+    def load(cls, place: Path | str | None = None) -> StoryModel:
+        """Read a folder, or the shipped model by default.
+
+        Raises:
+            UserError: no such folder, or not a story model.
+        """
+        folder = ASSETS / DEFAULT_STORY if place is None else Path(place)
+        if not (folder / FACTS).is_file():
+            raise UserError(f"{folder} is no story model (it has no {FACTS}); train one with 'fromnoise train story'")
+        try:
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            state = {name: weight.float() for name, weight in load_file(folder / WEIGHTS).items()}
+            counts = state.pop("counts")
+            network = WordDenoiserConfig.from_dict(facts["network"]).build()
+            network.load_state_dict(state)
+            lengths = {str(genre): [int(n) for n in found] for genre, found in facts["lengths"].items()}
+        except (OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+            raise UserError(f"{folder} is damaged: {str(error).splitlines()[0]}") from None
+        vocabulary = Vocabulary.load(folder / WORDS)
+        if len(vocabulary) != network.config.vocab_size or vocabulary.labels > network.config.labels:
+            raise UserError(f"{folder} is damaged: its vocabulary and its network have different sizes")
+        network.eval().requires_grad_(False)
+        return cls(vocabulary, network, counts, lengths, dict(facts.get("card", {})))
+
+    def denoiser(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        """log p(x_0 | x_t): the denoiser of the contract, for words.
+
+        Sentences are computed one by one, since a matrix product may sum in an order that depends on the batch: the
+        same seed gives the same sentence whoever else is drawn.
+
+        Args:
+            x_t: int64 [B, L]; places behind a sentence's end hold the end entry and keep it.
+            t: int64 [B].
+            cond: genre and place, int64 [B, 2].
+
+        Returns:
+            float32 [B, L, V]; special entries have :data:`NEVER`.
+        """
+        rows = [self._one(x_t[i : i + 1], t[i : i + 1], cond[i : i + 1]) for i in range(len(x_t))]
+        return torch.cat(rows)
+
+    def _one(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        logits = self.network(x_t, t, cond).float()
+        logits[..., : len(SPECIAL)] = NEVER
+        guess = logits.log_softmax(-1)
+        over = (x_t == END)[..., None]
+        ended = torch.full_like(guess[:1, :1], NEVER)
+        ended[..., END] = 0.0
+        return torch.where(over, ended, guess)
+
+    def draw_length(self, genre: str, rng: torch.Generator) -> int:
+        """How many words a sentence of the genre has, drawn as in the training lines."""
+        counts = self.lengths.get(genre) or self.lengths[""]
+        return int(torch.multinomial(torch.tensor(counts, dtype=torch.float64), 1, generator=rng))
+
+    def padded(self, sentences: Sequence[Sequence[int]]) -> Tensor:
+        """Entries of sentences, int64 [B, longest], ends filled with the end entry."""
+        found = torch.full((len(sentences), self.longest), END)
+        for row, ids in zip(found, sentences, strict=True):
+            row[: len(ids)] = torch.tensor(ids, dtype=torch.int64)
+        return found
