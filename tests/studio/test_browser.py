@@ -29,7 +29,7 @@ CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").e
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3")
+VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4")
 PHONE, DESKTOP = (360, 740), (1280, 800)
 FIRST_LOAD = 300 * 1024
 PATIENCE = 60_000  # milliseconds for a drawing on a busy machine
@@ -397,6 +397,30 @@ def test_chapter_luck(visit: Visitors) -> None:
     picks.nth(2).click()
     page.get_by_role("button", name=re.compile(r"Draw seed \d+ again")).click()
     expect(page.get_by_text("Identical: all 4,096 pixels are the same.")).to_be_visible(timeout=PATIENCE)
+
+
+def test_chapter_game(visit: Visitors, shots: Path) -> None:
+    page = visit("chapter/4")
+    first = page.get_by_label("Word 1 of 14", exact=True)
+    expect(first).to_be_visible()
+    page.get_by_label("Noise", exact=True).fill("30")
+    expect(page.get_by_text("30 % of the words are noise")).to_be_visible()
+    page.get_by_label("Word 2 of 14", exact=True).fill("princess")
+    page.get_by_role("button", name="Compare with the machine").click()
+    verdict = page.locator(".verdict")
+    expect(verdict).to_contain_text(re.compile(r"Of 4 wrong words you found \d and the machine \d"))
+    was = page.locator(".said").last
+    expect(was).to_contain_text("princess with magical powers")
+    expect(was.locator("mark")).to_have_count(0)
+    expect(page.locator(".said").first.locator("mark")).to_have_count(4)
+    expect(page.locator(".steps li").first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Noise level \d+ of 1000"))).to_be_visible()
+    page.get_by_label("Kind of story").select_option("mystery")
+    page.get_by_label("Where", exact=True).select_option("France")
+    page.get_by_role("button", name="Find a story").click()
+    expect(page.locator(".plot")).to_have_text(re.compile(r"^[A-Z].*\.$"))
+    expect(page.locator(".steps").last.locator("li")).to_have_count(31)
+    page.screenshot(path=shots / "game.png", full_page=True)
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def test_steps_are_those_of_the_one_loop(tiny_story: StoryModel) -> None:
     steps = list(story_steps(tiny_story, ASKED))
     assert [s.index for s in steps] == list(range(6))
     assert (steps[0].t, steps[-1].t_next) == (999, -1)
-    assert all(torch.equal(a.x_next, b.x_t) for a, b in zip(steps, steps[1:], strict=False))
+    assert all(torch.equal(a.x_next, b.x_t) for a, b in pairwise(steps))
     words = steps[-1].x_next
     assert ((words == END) | (words >= len(SPECIAL))).all()
     shown = seen(tiny_story, steps[2], 1)
@@ -88,7 +89,7 @@ def test_times_fall_to_the_end(first: int, steps: int) -> None:
     times = times_from(first, steps)
     assert times[0] == first
     assert len(times) == min(steps, first + 1)
-    assert all(a > b for a, b in zip(times, times[1:], strict=False))
+    assert all(a > b for a, b in pairwise(times))
     assert times[-1] >= 0
 
 
@@ -125,5 +126,5 @@ def test_damaged_folders_are_said(tiny_story_folder: Path, tmp_path: Path) -> No
     for name, text in (("story.json", "{"), ("vocabulary.json", "[]"), ("model.safetensors", "x")):
         shutil.copytree(tiny_story_folder, tmp_path / name)
         (tmp_path / name / name).write_text(text)
-        with pytest.raises(UserError, match="damaged|no vocabulary"):
+        with pytest.raises(UserError, match=r"damaged|no vocabulary"):
             StoryModel.load(tmp_path / name)

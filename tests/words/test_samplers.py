@@ -39,10 +39,7 @@ def walk(name: str, count: int, steps: int) -> list[tuple[int, ...]]:
     rng = [torch.Generator().manual_seed(i) for i in range(count)]
     start = torch.stack([random_words(NOISE, (3,), g) for g in rng])
     times = [round(1000 * (steps - i) / steps) - 1 for i in range(steps)]
-    last = None
-    for last in WORD_SAMPLERS[name](SCHEDULE, NOISE).steps(knows_all, start, None, rng, times):
-        pass
-    assert last is not None
+    *_, last = WORD_SAMPLERS[name](SCHEDULE, NOISE).steps(knows_all, start, None, rng, times)
     assert (last.index, last.t_next, last.calls) == (steps - 1, -1, steps)
     return [tuple(row) for row in last.x_next.tolist()]
 

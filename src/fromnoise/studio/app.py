@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
 from fromnoise import __version__
-from fromnoise.studio import openai_api, own_api
+from fromnoise.studio import openai_api, own_api, story_api
 from fromnoise.studio.guard import Guard
 from fromnoise.studio.metrics import Measured
 from fromnoise.studio.models import Models
@@ -72,6 +72,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     answer_all(app)
     app.include_router(openai_api.routes)
     app.include_router(own_api.routes)
+    app.include_router(story_api.routes)
     _add_pages(app)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)  # not of event streams

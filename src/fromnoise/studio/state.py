@@ -25,6 +25,7 @@ from fromnoise.studio.problems import Problem
 from fromnoise.studio.settings import Settings
 from fromnoise.studio.store import Store
 from fromnoise.studio.uploads import Uploads
+from fromnoise.words.story import StoryModel
 
 T = TypeVar("T")
 
@@ -95,6 +96,19 @@ class State:
         """The diagram of the networks; drawn once."""
         with self._lock:
             return self._machine
+
+    def story(self) -> StoryModel:
+        """The shipped model of the story game, loaded once.
+
+        Raises:
+            UserError: it is not there.
+        """
+        with self._lock:
+            return self._story
+
+    @cached_property
+    def _story(self) -> StoryModel:
+        return StoryModel.load()
 
     @cached_property
     def _machine(self) -> dict[str, Any]:

@@ -118,10 +118,7 @@ def draw_stories(model: StoryModel, request: StoryRequest) -> list[str]:
     Raises:
         UserError: as :func:`story_steps`.
     """
-    last = None
-    for step in story_steps(model, request):
-        last = step
-    assert last is not None
+    *_, last = story_steps(model, request)
     return [sentence_of(model.vocabulary.text(row.tolist())) for row in last.x_next]
 
 

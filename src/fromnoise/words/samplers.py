@@ -52,7 +52,8 @@ class Confident(WordSampler):
     """Draw a whole sentence, keep the words that are most sure, replace the others by noise again.
 
     After MaskGIT (Chang et al. 2022, arXiv 2202.04200, section 3.2), with random words in the place of masks. As many
-    words are kept as the next level has clean ones on average, alpha_s L.
+    words are kept as the next level has clean ones on average, alpha_s L; a word that is there already stays where the
+    drawn sentence has it too, so a start keeps what fits.
     """
 
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
@@ -67,6 +68,7 @@ class Confident(WordSampler):
             line = own.clone()
             line[:length] = random_words(self.noise, (length,), generator)
             line[kept] = words[kept]
+            line = torch.where(own == words, own, line)
             found.append(line)
         return torch.stack(found)
 

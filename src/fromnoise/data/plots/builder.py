@@ -25,12 +25,12 @@ from fromnoise.data.plots.grammar import Line, Writer, genres, sections, templat
 from fromnoise.data.plots.sentences import sentences
 from fromnoise.data.stickers.npm import install
 from fromnoise.errors import UserError
+from fromnoise.words.examples import puzzles
 from fromnoise.words.vocabulary import words_of
 
-TRAIN, HELD_OUT, PUZZLES = "train.jsonl.gz", "held_out.jsonl.gz", "puzzles.jsonl"
+TRAIN, HELD_OUT = "train.jsonl.gz", "held_out.jsonl.gz"
 SHORTEST, LONGEST = 4, 32  # words
 WHOLE = 0.25  # share of lines from a genre's own headlines and plots instead of the frames
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,6 @@ def build(config: PlotsConfig) -> Summary:
     held_out = [line for words, line in apart.items() if near.isdisjoint(_holes(words))]
     _write(out / TRAIN, train.values())
     _write(out / HELD_OUT, held_out)
-    (out / PUZZLES).write_text((HERE / PUZZLES).read_text(encoding="utf-8"), encoding="utf-8")
     kinds = Counter(word for words in train for word in words)
     return Summary(len(train), len(held_out), sum(line.real for line in found.values()), len(kinds))
 
@@ -109,13 +108,8 @@ def read(folder: Path, name: str) -> list[Line]:
         raise UserError(f"{file} does not hold one line of JSON with 'text' for each sentence: {error}") from None
 
 
-def puzzles() -> list[dict[str, str]]:
-    """The hand-made puzzles that no training line may give away: kind, wrong and right sentence."""
-    return [json.loads(row) for row in (HERE / PUZZLES).read_text(encoding="utf-8").splitlines() if row]
-
-
 def puzzle_words() -> set[tuple[str, ...]]:
-    """The words of all puzzles and solutions."""
+    """The words of all puzzles and solutions, which no training line may give away."""
     return {_plain(puzzle[side]) for puzzle in puzzles() for side in ("wrong", "right")}
 
 

@@ -99,7 +99,7 @@ def inflected(verb: str, tag: str) -> str:
 def with_article(phrase: str) -> str:
     """ "a" or "an" and the phrase, by how its first word sounds."""
     first = phrase.split()[0].lower()
-    vowel = re.match(r"(?!(?:uni(?!n)|use|eu|one\b|one-|once|u\b|ut[ei]|ubi))[aeiou]|hono|hour|heir", first)
+    vowel = re.match(r"(?!(?:uni(?!n)|use|eu|one\b|one-|once|u\b|ut[ei]|ubi))[aeiou]|hon[eo]|hour|heir", first)
     return f"{'an' if vowel else 'a'} {phrase}"
 
 

@@ -50,6 +50,9 @@ export const api = {
   favourite: (id, favourite) => ask("PATCH", `/api/pictures/${id}`, { favourite }),
   remove: (id) => ask("DELETE", `/api/pictures/${id}`),
   restore: (id) => ask("POST", `/api/pictures/${id}/restore`),
+  story: () => ask("GET", "/api/story"),
+  plot: (body) => ask("POST", "/api/story/plots", body),
+  spoil: (body) => ask("POST", "/api/story/spoilt", body),
   startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
 };
 

@@ -286,6 +286,50 @@ export const words = {
       identical: (n) => `Identical: all ${n.toLocaleString("en")} pixels are the same.`,
       different: (bad, n) => `${bad.toLocaleString("en")} of ${n.toLocaleString("en")} pixels differ.`,
     },
+
+    game: {
+      title: "The game",
+      about:
+        "A children's game explains the machine: take a story in one line, replace a word by a wrong one, and ask a child " +
+        "to repair it. Then two words, then more, until nothing but random words is left. Who can play on to the end can " +
+        "find a story in any noise. This page plays it with you, on words and on a picture.",
+      game: "You against the machine",
+      gameHint:
+        "Some of these words do not belong. Put in what fits; then the machine tries the same, and you see what it was. " +
+        "The machine is small and knows some 10,000 words. It has never read these sentences.",
+      noise: "Noise",
+      share: (n) => `${n} % of the words are noise`,
+      word: (i, n) => `Word ${i} of ${n}`,
+      compare: "Compare with the machine",
+      another: "Another sentence",
+      spoilt: "Spoilt",
+      yours: "Yours",
+      machines: "The machine's",
+      was: "What it was",
+      notSo: "not what it was",
+      gap: "(empty)",
+      verdict: (yours, machine, n) =>
+        `Of ${many(n, "wrong word", "wrong words")} you found ${yours} and the machine ${machine}.`,
+      picture: "The same on a picture",
+      pictureHint: "The slider above, with pixels for words: how much noise the machine sees, and what it takes it for.",
+      noisyPicture: "What it sees",
+      cleanPicture: "What it thinks is there",
+      drawing: "Drawing…",
+      level: (t, levels) => `Noise level ${t} of ${levels}`,
+      plots: "A story out of random words",
+      plotsHint: "Say what kind of story it should be, or nothing at all, and watch it appear.",
+      genre: "Kind of story",
+      place: "Where",
+      any: "any",
+      start: "Words to start from, if you like",
+      startExample: "Gold scissor out headphone neat typewriter spinach",
+      startHint: "Without any, they are drawn at random.",
+      find: "Find a story",
+      realGenres: ["definition", "example"],
+      steps: (n) => `${many(n, "step", "steps")} from noise to sentence`,
+      stepsHint: "Underlined: changed in this step. Pale: the machine is not sure of it yet.",
+      left: (n) => `${n} %`,
+    },
   },
 };
 

@@ -209,7 +209,6 @@ class WordsTask(Task):
 
     def _spoilt(self, lines: Lines, which: Tensor, t: Tensor, masks: Tensor, rng: torch.Generator) -> Spoilt:
         clean = lines.ids[which].long()
-        clean = clean[:, : int((clean != END).sum(1).max())]  # nothing to learn where no line has words
         noisy, replaced = spoil(clean, self.schedule.sigma(t), masks, self.noise, rng)
         asked = replaced | (torch.rand(clean.shape, generator=rng) < self.stage.clean_share)
         return Spoilt(clean, noisy, replaced, asked, t, lines.labels[which].long())

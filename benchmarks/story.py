@@ -1,0 +1,332 @@
+"""How good the story game's model is: perplexity, repair, genre, copying, speed.
+
+    python benchmarks/story.py [--model FOLDER] [--data data/plots] [--masks FOLDER] [--lines 400] [--out FILE]
+
+- **Perplexity** of held-out lines per word, given their length: for the model the bound with masks as noise (Sahoo et
+  al. 2024, arXiv 2406.07524, eq. 11), beside an interpolated Kneser-Ney trigram (Chen & Goodman 1998) of the same
+  training lines and vocabulary, and beside a model that was trained with masks only (``--masks``).
+- **Repair**: 1, 2, 4 or 8 words of held-out lines are replaced by words of the model's noise; it has to find them,
+  and each counts if its right word is the first, or among the first five, of the guesses. "known" is told which words
+  are wrong.
+- **Genre**: a logistic regression on words and word pairs, trained on training lines, reads the genre off drawn plots.
+- **Copying**: plots that share eight words in a row with any training line, beside held-out lines, which come from
+  the same phrases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from fromnoise.data.plots import HELD_OUT, TRAIN, Line, read
+from fromnoise.training.story import as_numbers
+from fromnoise.training.tasks.words import Lines
+from fromnoise.words.draw import StoryRequest, draw_stories, story_steps
+from fromnoise.words.examples import puzzles
+from fromnoise.words.noise import random_words, spoil
+from fromnoise.words.repair import GUESSES, each_word, find_errors, guesses_at
+from fromnoise.words.story import StoryModel
+from fromnoise.words.vocabulary import END, MASK, UNKNOWN, words_of
+
+RUN = 8  # words in a row that count as copied
+CONSOLE = Console()
+
+
+@dataclass(frozen=True, eq=False)
+class Sentences:
+    """Lines of one kind, as numbers of one vocabulary, [L] each, and their genres."""
+
+    rows: list[list[int]]
+    genres: list[str]
+
+
+# --- perplexity ----------------------------------------------------------------------------------------------------
+
+
+class Trigram:
+    """Interpolated Kneser-Ney with one discount: p(c|ab) falls back to how many different words c follows."""
+
+    def __init__(self, rows: Iterable[Sequence[int]], size: int, discount: float = 0.75) -> None:
+        self.size, self.discount = size, discount
+        pairs: Counter[tuple[int, int]] = Counter()
+        triples: Counter[tuple[int, int, int]] = Counter()
+        for row in rows:
+            padded = [-1, -1, *row]
+            triples.update(zip(padded, padded[1:], padded[2:], strict=False))
+        for _, b, c in triples:
+            pairs[b, c] += 1  # in how many different contexts
+        self.orders: list[tuple[Any, dict[Any, int], dict[Any, int]]] = []
+        singles: Counter[int] = Counter()
+        for _, c in pairs:
+            singles[c] += 1
+        self.singles, self.total = singles, sum(singles.values())
+        for counts in (pairs, triples):
+            sums: dict[Any, int] = defaultdict(int)
+            kinds: dict[Any, int] = defaultdict(int)
+            for key, count in counts.items():
+                sums[key[:-1]] += count
+                kinds[key[:-1]] += 1
+            self.orders.append((counts, sums, kinds))
+
+    def probability(self, a: int, b: int, c: int) -> float:
+        """p(c | a b)."""
+        d = self.discount
+        p = (max(self.singles[c] - d, 0) + d * len(self.singles) / self.size) / self.total
+        for context, (counts, sums, kinds) in zip(((b,), (a, b)), self.orders, strict=True):
+            if context in sums:
+                p = (max(counts.get((*context, c), 0) - d, 0) + d * kinds[context] * p) / sums[context]
+        return p
+
+    def perplexity(self, rows: Sequence[Sequence[int]]) -> float:
+        """Of sentences, per word."""
+        said = [self.probability(*w) for row in rows for w in zip([-1, -1, *row], [-1, *row], row, strict=False)]
+        return math.exp(-sum(map(math.log, said)) / len(said))
+
+
+@torch.no_grad()
+def bound(model: StoryModel, lines: Lines, rounds: int = 4) -> float:
+    """exp of the bound on -log p per word, with masks as noise; genre and place are not told."""
+    rng, total, count = torch.Generator().manual_seed(0), 0.0, 0
+    ids = lines.ids.long()
+    for _ in range(rounds):
+        t = ((torch.arange(len(ids)) + torch.rand(1, generator=rng)) / len(ids) * 1000).long().clamp(0, 999)
+        t = t[torch.randperm(len(t), generator=rng)]
+        noisy, replaced = spoil(ids, model.schedule.sigma(t), torch.ones(len(ids)), model.noise, rng)
+        for part in torch.arange(len(ids)).split(64):
+            logits = model.network(noisy[part], t[part], torch.zeros(len(part), 2, dtype=torch.long))
+            each = F.cross_entropy(logits.transpose(1, 2), ids[part], reduction="none")
+            total += float((each * replaced[part] / model.schedule.sigma(t[part])[:, None]).sum())
+        count += int((ids != END).sum())
+    return math.exp(total / count)
+
+
+def perplexities(model: StoryModel, masks: StoryModel | None, train: Lines, held_out: Lines) -> dict[str, Any]:
+    """Of made and of real held-out lines, by each model."""
+    found: dict[str, Any] = {}
+    rows = [[i for i in row if i != END] for row in train.ids.tolist()]
+    trigram = Trigram(rows, len(model.vocabulary))
+    for name, real in (("made", False), ("real", True)):
+        which = torch.nonzero(held_out.real == real)[:, 0][:2000]
+        part = Lines(held_out.ids[which], held_out.labels[which], held_out.real[which], {})
+        found[name] = {
+            "trigram": trigram.perplexity([[i for i in row if i != END] for row in part.ids.tolist()]),
+            "model": bound(model, part),
+            "masks only": None if masks is None else bound(masks, part),
+            "n": len(which),
+        }
+    return found
+
+
+# --- repair --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Score:
+    """Counts of one number of wrong words."""
+
+    wrong: int = 0
+    found: int = 0
+    first: int = 0
+    five: int = 0
+    known_first: int = 0
+    known_five: int = 0
+
+    def shares(self) -> dict[str, float]:
+        """Of all wrong words. As many words are named as are wrong, so precision, recall and F1 are one number."""
+        names = ("found", "first", "five", "known_first", "known_five")
+        return {name: getattr(self, name) / max(1, self.wrong) for name in names} | {"n": self.wrong}
+
+
+def judged(model: StoryModel, clean: Tensor, noisy: Tensor, score: Score) -> None:
+    """Let the model repair one sentence, and count."""
+    wrong = torch.nonzero(clean != noisy)[:, 0].tolist()
+    labels = torch.zeros(2, dtype=torch.long)
+    places = [place for place, _ in find_errors(model, noisy, len(wrong), labels)]
+    share = len(wrong) / len(clean)
+    guesses = {}
+    for name, chosen in (("", places), ("known_", wrong)):
+        hidden = noisy.clone()
+        hidden[chosen] = MASK
+        guesses[name] = guesses_at(model, hidden, labels, share).topk(GUESSES).indices.tolist()
+    score.wrong += len(wrong)
+    score.found += len(set(places) & set(wrong))
+    for place in wrong:
+        right = int(clean[place])
+        score.first += place in places and guesses[""][place][0] == right
+        score.five += place in places and right in guesses[""][place]
+        score.known_first += guesses["known_"][place][0] == right
+        score.known_five += right in guesses["known_"][place]
+
+
+def repairs(model: StoryModel, rows: Sequence[Sequence[int]], counts: Sequence[int]) -> dict[str, Any]:
+    """Scores by number of wrong words."""
+    found = {}
+    for count in counts:
+        rng, score = torch.Generator().manual_seed(count), Score()
+        for row in rows:
+            clean = torch.tensor(row)
+            if len(clean) < 2 * count:
+                continue
+            places = torch.randperm(len(clean), generator=rng)[:count]
+            noisy = clean.clone()
+            while bool((noisy[places] == clean[places]).any()):
+                noisy[places] = random_words(model.noise, (count,), rng)
+            judged(model, clean, noisy, score)
+        found[str(count)] = score.shares()
+    return found
+
+
+def puzzle_scores(model: StoryModel) -> dict[str, Any]:
+    """The hand-made puzzles, by kind: "rhyme", "unrelated", "two", "mostly"."""
+    scores: dict[str, Score] = defaultdict(Score)
+    left_out: Counter[str] = Counter()
+    for puzzle in puzzles():
+        wrong, right = (model.vocabulary.ids(words_of(puzzle[side])) for side in ("wrong", "right"))
+        asked = [i for i, (a, b) in enumerate(zip(wrong, right, strict=True)) if a != b]
+        if puzzle["kind"] == "noise" or not asked or any(right[i] == UNKNOWN for i in asked):
+            left_out[puzzle["kind"]] += 1
+            continue
+        judged(model, torch.tensor(right), torch.tensor(wrong), scores[puzzle["kind"]])
+    return {kind: score.shares() | {"left out": left_out[kind]} for kind, score in scores.items()}
+
+
+# --- genre and copying -----------------------------------------------------------------------------------------------
+
+
+def classifier(lines: Sequence[Line]) -> Any:
+    """Words and word pairs to genre, independent of the model."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    reader = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), min_df=3, sublinear_tf=True, max_features=60_000),
+        LogisticRegression(max_iter=200, C=8.0),
+    )
+    return reader.fit([line.text.lower() for line in lines], [line.genre for line in lines])
+
+
+def genres(model: StoryModel, train: Sequence[Line], held_out: Sequence[Line], each: int) -> dict[str, Any]:
+    """Share of drawn plots whose genre is read as the one asked for, by guidance; and of held-out lines."""
+    made = [line for line in train if not line.real]
+    reader = classifier(random.Random(0).sample(made, min(40_000, len(made))))
+    known = sorted({line.genre for line in made})
+    test = [line for line in held_out if not line.real][:4000]
+    ceiling = sum(reader.predict([x.text.lower() for x in test]) == [x.genre for x in test]) / len(test)
+    found: dict[str, Any] = {"ceiling": float(ceiling), "chance": 1 / len(known), "n": each * len(known)}
+    for guidance in (0.0, 1.0, 2.0, 3.0):
+        asked = [(g, StoryRequest(genre=g, guidance=guidance, count=each, seed=1000)) for g in known]
+        said = [(genre, text) for genre, request in asked for text in draw_stories(model, request)]
+        right = reader.predict([text.lower() for _, text in said]) == [genre for genre, _ in said]
+        found[f"guidance {guidance:g}"] = float(right.mean())
+    return found
+
+
+def copying(model: StoryModel, train: Sequence[Line], held_out: Sequence[Line], count: int) -> dict[str, Any]:
+    """How varied plots are, and how much of them stands in a training line in a row."""
+    drawn = [words_of(t.lower()) for t in draw_stories(model, StoryRequest(count=min(256, count), seed=5000))]
+    others = [words_of(line.text.lower()) for line in held_out if not line.real][: len(drawn)]
+    seen: set[int] = set()
+    for line in train:
+        words = words_of(line.text.lower())
+        seen |= {hash(tuple(words[i : i + RUN])) for i in range(len(words) - RUN + 1)}
+    whole = {" ".join(words_of(line.text.lower())) for line in train}
+
+    def copied(rows: Sequence[Sequence[str]]) -> float:
+        hits = sum(any(hash(tuple(r[i : i + RUN])) in seen for i in range(len(r) - RUN + 1)) for r in rows)
+        return hits / len(rows)
+
+    def distinct(rows: Sequence[Sequence[str]], n: int) -> float:
+        grams = [tuple(r[i : i + n]) for r in rows for i in range(len(r) - n + 1)]
+        return len(set(grams)) / max(1, len(grams))
+
+    return {
+        "drawn": copied(drawn),
+        "held out": copied(others),
+        "whole lines": sum(" ".join(r) in whole for r in drawn) / len(drawn),
+        **{f"distinct-{n}": distinct(drawn, n) for n in (1, 2, 3)},
+        **{f"distinct-{n} held out": distinct(others, n) for n in (1, 2, 3)},
+        "n": len(drawn),
+    }
+
+
+def speed(model: StoryModel) -> dict[str, float]:
+    """Steps a second of one plot, with and without guidance, and of finding one wrong word."""
+    found = {}
+    for name, guidance in (("guided", 2.0), ("plain", 1.0)):
+        request = StoryRequest(genre="mystery", guidance=guidance, steps=50, words=16)
+        list(story_steps(model, request))
+        begin = time.perf_counter()
+        list(story_steps(model, request))
+        found[f"{name} steps/s"] = 50 / (time.perf_counter() - begin)
+    text = "a princess with magical powers sets off a winter in her kingdom"
+    ids = torch.tensor(model.vocabulary.ids(words_of(text)))
+    begin = time.perf_counter()
+    each_word(model, ids, ids, torch.zeros(2, dtype=torch.long), 0.1)
+    return found | {"finding, s": time.perf_counter() - begin}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--masks", default=None)
+    parser.add_argument("--data", default="data/plots", type=Path)
+    parser.add_argument("--lines", default=400, type=int, help="held-out lines of the repair test")
+    parser.add_argument("--each", default=15, type=int, help="plots of each genre and guidance")
+    parser.add_argument("--out", default=None, type=Path)
+    options = parser.parse_args()
+    model = StoryModel.load(options.model)
+    masks = None if options.masks is None else StoryModel.load(options.masks)
+    train, held_out = read(options.data, TRAIN), read(options.data, HELD_OUT)
+    random.Random(0).shuffle(held_out)
+    numbers = [as_numbers(lines, model.vocabulary, model.longest) for lines in (train, held_out)]
+    rows = {
+        name: [[i for i in row if i != END] for row, r in zip(numbers[1].ids.tolist(), numbers[1].real.tolist(),
+               strict=True) if r == real and UNKNOWN not in row][: options.lines]
+        for name, real in (("made", False), ("real", True))
+    }  # fmt: skip
+    found = {"model": model.hash, "card": model.card, "speed": speed(model)}
+    CONSOLE.print(found["speed"])
+    for name, lines in rows.items():
+        found[f"repair {name}"] = repairs(model, lines, (1, 2, 4, 8))
+        show(f"repair, held-out {name} lines", found[f"repair {name}"])
+    found["puzzles"] = puzzle_scores(model)
+    show("puzzles", found["puzzles"])
+    found["copying"] = copying(model, train, held_out, 256)
+    CONSOLE.print(found["copying"])
+    found["genre"] = genres(model, train, held_out, options.each)
+    CONSOLE.print(found["genre"])
+    found["perplexity"] = perplexities(model, masks, *numbers)
+    CONSOLE.print(found["perplexity"])
+    if options.out:
+        options.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def show(title: str, scores: dict[str, dict[str, float]]) -> None:
+    """A table of scores."""
+    table = Table(title=title)
+    columns = list(next(iter(scores.values())))
+    for name in ("", *columns):
+        table.add_column(name, justify="right")
+    for name, row in scores.items():
+        table.add_row(name, *(f"{row[c]:.1%}" if isinstance(row[c], float) else str(row[c]) for c in columns))
+    CONSOLE.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+/** Chapter 4: the same idea on words. A spoilt sentence for you and for the machine, and plots out of random words. */
+
+import { api } from "../api.js";
+import { announce, button, el, field, problemLine, staticUrl } from "../dom.js";
+import { drawAside } from "../jobs.js";
+import { randomSeed } from "../store.js";
+import { words } from "../words.js";
+
+const say = words.chapters.game;
+const SEED = 4; // of the picture beside the sentence
+
+export const { title, about } = say;
+
+/** Show the chapter in `root`; the function stops it. */
+export function open(root, { facts }) {
+  const picture = makePicture(facts.model.levels);
+  root.append(makeGame(picture), picture.node, makePlots());
+  return () => picture.stop();
+}
+
+/** A form that acts when it is sent, and says below what went wrong. */
+function makeForm(heading, content, go, act) {
+  const problem = problemLine();
+  return el("form", {
+    class: "sheet",
+    onsubmit: async (event) => {
+      event.preventDefault();
+      problem.textContent = "";
+      go.disabled = true;
+      await act().catch((error) => (problem.textContent = error.message));
+      go.disabled = false;
+    },
+  }, el("h2", { text: heading }), content, problem);
+}
+
+/* --- the game -------------------------------------------------------------------------------------------------- */
+
+/** You repair a sentence, then the machine does, and both are held against what it was. */
+function makeGame(picture) {
+  let round = null;
+  let number = 0;
+  const share = el("span", { class: "share" });
+  const slider = el("input", { type: "range", min: 10, max: 100, step: 10, value: 10, oninput: tell, onchange: deal });
+  const board = el("div", { class: "board" });
+  const result = el("div", { class: "verdicts", role: "status" });
+  const compare = el("button", { type: "submit", class: "main", text: say.compare, disabled: true });
+  const another = button(say.another, () => { number += 1; deal(); }, { class: "chip" });
+  const form = makeForm(say.game, [
+    el("p", { class: "hint", text: say.gameHint }),
+    field(say.noise, slider), share, board, el("div", { class: "row" }, compare, another), result,
+  ], compare, judge);
+
+  function tell() {
+    const noise = slider.valueAsNumber / 100;
+    share.textContent = say.share(slider.valueAsNumber);
+    slider.setAttribute("aria-valuetext", share.textContent);
+    picture.show(noise);
+  }
+
+  async function deal() {
+    result.replaceChildren();
+    compare.disabled = true;
+    try {
+      const noise = slider.valueAsNumber / 100;
+      const seed = randomSeed();
+      const dealt = await api.spoil({ noise, seed, number });
+      round = { ...dealt, noise, seed };
+      board.replaceChildren(...dealt.spoilt.map((word, i) => el("input", {
+        type: "text", value: word, size: Math.max(2, word.length + 1), maxlength: 40, autocomplete: "off",
+        spellcheck: "false", "aria-label": say.word(i + 1, dealt.spoilt.length),
+      })));
+      compare.disabled = false;
+    } catch (error) {
+      board.replaceChildren(problemLine());
+      board.firstChild.textContent = error.message;
+    }
+  }
+
+  async function judge() {
+    const yours = [...board.children].map((input) => input.value.trim());
+    const start = round.spoilt.join(" ").replaceAll(" 's", "'s");
+    const drawn = await api.plot({ start, strength: round.noise, steps: 30, guidance: 1, temperature: 0.3, seed: round.seed });
+    const machine = drawn.steps.at(-1).words.map(([word]) => word);
+    result.replaceChildren(
+      line(say.spoilt, round.spoilt, round.clean), line(say.yours, yours, round.clean),
+      line(say.machines, machine, round.clean), line(say.was, round.clean, round.clean),
+      el("p", { class: "verdict", text: say.verdict(right(yours), right(machine), wrong().length) }),
+      makeSteps(drawn));
+  }
+
+  const same = (a, b) => a?.toLowerCase() === b.toLowerCase();
+  const wrong = () => round.clean.map((_, i) => i).filter((i) => !same(round.spoilt[i], round.clean[i]));
+  const right = (answer) => wrong().filter((i) => same(answer[i], round.clean[i])).length;
+
+  tell();
+  deal();
+  return form;
+}
+
+/** A sentence with the words that are not what they were marked, for the eye and for the ear. */
+function line(name, found, clean) {
+  const shown = found.map((word, i) => {
+    const fits = word.toLowerCase() === clean[i]?.toLowerCase();
+    return fits ? el("span", { text: word }) : el("mark", { title: say.notSo, text: word || say.gap });
+  });
+  return el("div", { class: "said" }, el("h3", { text: name }), el("p", {}, shown.flatMap((node) => [node, " "])));
+}
+
+/* --- the picture ----------------------------------------------------------------------------------------------- */
+
+/** The same share of noise on a picture: what the machine sees, what it thinks is there. */
+function makePicture(levels) {
+  const frames = [];
+  const image = (alt, src) => el("img", { alt, src, width: 64, height: 64, class: "pixelated" });
+  const noisy = image(say.noisyPicture, staticUrl());
+  const clean = image(say.cleanPicture, staticUrl());
+  const below = el("p", { class: "what", text: say.drawing });
+  const job = drawAside({ prompt: words.make.promptExample, seed: SEED, steps: 50, show: "both", every: 1 }, (news) => {
+    if (news.type === "step" && news.clean) frames.push({ t: news.t, noisy: news.noisy ?? news.clean, clean: news.clean });
+    show(wanted);
+  });
+  let wanted = 0.1;
+  job.pictures.catch((error) => (below.textContent = error.message));
+
+  function show(noise) {
+    wanted = noise;
+    if (!frames.length) return;
+    const far = (frame) => Math.abs(frame.t + 1 - noise * levels);
+    const nearest = frames.reduce((a, b) => (far(b) < far(a) ? b : a));
+    noisy.src = nearest.noisy;
+    clean.src = nearest.clean;
+    below.textContent = say.level(Math.round(nearest.t), levels);
+  }
+
+  const node = el("section", { class: "stage" },
+    el("h2", { text: say.picture }), el("p", { class: "hint", text: say.pictureHint }),
+    el("div", { class: "pair" },
+      el("figure", {}, el("div", { class: "frame" }, noisy), el("figcaption", { text: say.noisyPicture })),
+      el("figure", {}, el("div", { class: "frame" }, clean), el("figcaption", { text: say.cleanPicture }))),
+    below);
+  return { node, show, stop: () => job.stop() };
+}
+
+/* --- plots ----------------------------------------------------------------------------------------------------- */
+
+/** A plot out of random words, every step of it. */
+function makePlots() {
+  const genre = el("select", {});
+  const place = el("select", {});
+  const start = el("input", { type: "text", maxlength: 400, autocomplete: "off", placeholder: say.startExample });
+  const shown = el("div", { role: "status" });
+  const go = el("button", { type: "submit", class: "main", text: say.find });
+  const form = makeForm(say.plots, [
+    el("p", { class: "hint", text: say.plotsHint }),
+    el("div", { class: "row" }, field(say.genre, genre), field(say.place, place)),
+    field(say.start, start, say.startHint), go,
+  ], go, async () => {
+    const drawn = await api.plot({ genre: genre.value, place: place.value, start: start.value, seed: randomSeed() });
+    shown.replaceChildren(el("p", { class: "plot", text: drawn.text }), makeSteps(drawn));
+    announce(drawn.text);
+  });
+  api.story().then(({ genres, places }) => {
+    const made = genres.filter((name) => !say.realGenres.includes(name));
+    genre.append(...options([["", say.any], ...made.map((name) => [name, name.replaceAll("_", " ")])]));
+    place.append(...options([["", say.any], ...places.map((name) => [name, name.replaceAll("_", " ")])]));
+  }, (error) => form.append(el("p", { class: "problem", text: error.message })));
+  return el("section", {}, form, shown);
+}
+
+const options = (pairs) => pairs.map(([value, text]) => el("option", { value, text }));
+
+/** All steps, one line each: changed words underlined, unsure ones pale. */
+function makeSteps(drawn) {
+  const rows = drawn.steps.map(({ noise, words: row }) => el("li", {},
+    el("span", { class: "level", text: say.left(Math.round(100 * noise)) }),
+    el("span", {}, row.flatMap(([word, changed, sure]) => [
+      el("span", { class: `${changed ? "changed " : ""}${sure > 0.6 ? "sure" : sure > 0.2 ? "half" : "unsure"}`, text: word }), " ",
+    ]))));
+  return el("details", { class: "steps", open: true },
+    el("summary", { text: say.steps(drawn.steps.length) }),
+    el("p", { class: "hint", text: say.stepsHint }),
+    el("ol", {}, el("li", {}, el("span", { class: "level", text: say.left(100) }), el("span", { text: drawn.begin.join(" ") })), rows));
+}

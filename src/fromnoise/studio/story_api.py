@@ -1,0 +1,106 @@
+"""The story game's routes: plots from random words, spoilt sentences, and their repair."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import torch
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from fromnoise.errors import UserError
+from fromnoise.studio.problems import Problem
+from fromnoise.studio.schemas import Name, Seed
+from fromnoise.studio.state import State, state_of
+from fromnoise.words.draw import StoryRequest, story_steps
+from fromnoise.words.examples import example, spoilt
+from fromnoise.words.story import StoryModel
+from fromnoise.words.view import seen
+from fromnoise.words.vocabulary import sentence_of
+
+routes = APIRouter(prefix="/api/story", tags=["story"])
+Studio = Annotated[State, Depends(state_of)]
+Sentence = Annotated[str, Field(max_length=400)]
+Noise = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, description="share of the words that may be wrong")]
+MOST_STEPS = 60
+
+
+class PlotIn(BaseModel):
+    """What story to draw, or with ``start`` what sentence to repair."""
+
+    model_config = ConfigDict(extra="forbid")
+    genre: Name = ""
+    place: Name = ""
+    start: Sentence = ""
+    strength: Noise = 0.9
+    keep: Annotated[list[Name], Field(max_length=8)] = []
+    steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] = 30
+    guidance: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 2.0
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.8
+    seed: Seed = 0
+
+
+class SpoilIn(BaseModel):
+    """Which sentence to spoil, and how much."""
+
+    model_config = ConfigDict(extra="forbid")
+    noise: Noise
+    seed: Seed = 0
+    number: Annotated[int, Field(ge=0, le=10**6, description="which of the game's sentences")] = 0
+    text: Sentence = ""
+
+
+@routes.get("")
+async def read_story(studio: Studio) -> dict[str, Any]:
+    """What can be asked for: genres and places."""
+    vocabulary = (await _model(studio)).vocabulary
+    return {"genres": vocabulary.genres, "places": vocabulary.places, "words": len(vocabulary)}
+
+
+@routes.post("/plots")
+async def draw_plot(asked: PlotIn, studio: Studio) -> dict[str, Any]:
+    """A story with every step on the way: words, which of them changed, how sure the model is of each."""
+    model = await _model(studio)
+    return await asyncio.to_thread(_drawn, model, asked)
+
+
+@routes.post("/spoilt")
+async def spoil_sentence(asked: SpoilIn, studio: Studio) -> dict[str, Any]:
+    """A sentence with a share of its words replaced by random ones: a round of the game."""
+    model = await _model(studio)
+    try:
+        clean, noisy = spoilt(model, asked.text or example(asked.number), asked.noise, asked.seed)
+    except UserError as error:
+        raise Problem(400, str(error), "text") from None
+    return {"clean": clean, "spoilt": noisy}
+
+
+async def _model(studio: State) -> StoryModel:
+    """The story model, loaded when somebody first plays.
+
+    Raises:
+        Problem: none is there.
+    """
+    try:
+        return await asyncio.to_thread(studio.story)
+    except UserError as error:
+        raise Problem(404, str(error), None, "no_story_model") from None
+
+
+def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
+    try:
+        request = StoryRequest(**asked.model_dump() | {"keep": tuple(asked.keep)})
+        steps, first, last = [], None, None
+        for step in story_steps(model, request):
+            first = step.x_t[0] if first is None else first
+            shown = seen(model, step)
+            words = [[word.text, word.changed, round(word.sure, 4)] for word in shown.words]
+            steps.append({"noise": round(shown.noise, 4), "words": words})
+            last = step.x_next[0]
+    except UserError as error:
+        raise Problem(400, str(error)) from None
+    assert isinstance(first, torch.Tensor)
+    assert last is not None
+    text = sentence_of(model.vocabulary.text(last.tolist()))
+    return {"begin": model.vocabulary.text(first.tolist()), "steps": steps, "text": text}

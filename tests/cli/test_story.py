@@ -1,0 +1,96 @@
+"""``fromnoise story`` and what belongs to it, as people use it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fromnoise.words.draw import StoryRequest, draw_stories
+from fromnoise.words.story import StoryModel
+
+
+def test_it_shows_every_step_and_ends_with_the_sentence(
+    run: Any, tiny_story: StoryModel, tiny_story_folder: Path
+) -> None:
+    found = run("story", "--model", tiny_story_folder, "--genre", "mystery", "--steps", 4, "--seed", 3)
+    assert (found.code, found.err) == (0, "")
+    lines = found.out.splitlines()
+    assert len(lines) == 6  # the noise, four steps, the sentence
+    assert [line.split()[0] for line in lines[:5]] == ["noise", "75%", "50%", "25%", "0%"]
+    assert lines[-1] == draw_stories(tiny_story, StoryRequest(genre="mystery", steps=4, seed=3))[0]
+
+
+def test_several_are_listed_by_seed(run: Any, tiny_story: StoryModel, tiny_story_folder: Path) -> None:
+    found = run("story", "--model", tiny_story_folder, "-n", 3, "--seed", 8, "--steps", 3)
+    rows = [line.split(None, 1) for line in found.out.splitlines()]
+    assert [int(seed) for seed, _ in rows] == [8, 9, 10]
+    assert [text for _, text in rows] == draw_stories(tiny_story, StoryRequest(steps=3, seed=8, count=3))
+
+
+def test_repair_names_the_word_and_ranks_guesses(run: Any, tiny_story_folder: Path) -> None:
+    found = run("story", "--model", tiny_story_folder, "--repair", "gold stolen in France", "--errors", 2)
+    assert found.code == 0
+    assert len(found.out.splitlines()) == 3
+    assert found.out.startswith("word ")
+    assert found.out.splitlines()[0].count("%") == 6
+
+
+def test_the_shipped_model_knows_what_the_readme_asks(run: Any) -> None:
+    listed = run("story", "--list")
+    assert "mystery" in listed.out
+    assert "France" in listed.out
+    wish = ("story", "--genre", "mystery", "--place", "France", "--steps", 6, "-q", "--seed", 3)
+    first = run(*wish)
+    assert first.code == 0
+    assert run(*wish).out == first.out
+    start = "Gold scissor out headphone neat typewriter spinach"
+    assert run("story", "--start", start, "--steps", 5, "--keep", "gold", "-q").out.startswith("Gold ")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--genre", "opera"), "no genre 'opera'"),
+        (("--steps", 0), "steps must be 1 to 1000"),
+        (("--guidance", "nan"), "guidance must be"),
+        (("--repair", "gold", "--start", "gold"), "leave out --start"),
+        (("--repair", "gold", "--errors", 2), "1 to 1 errors"),
+        (("--repair", "!"), "1 to 16 words"),
+        (("--words", 99), "2 to 16 words"),
+        (("--sampler", "magic"), "confident or ancestral"),
+        (("--keep", "xylophone"), "xylophone"),
+    ],
+)
+def test_bad_wishes_get_one_line(run: Any, tiny_story_folder: Path, options: tuple[object, ...], said: str) -> None:
+    found = run("story", "--model", tiny_story_folder, *options)
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert said in found.err
+
+
+def test_no_model_there(run: Any, tmp_path: Path) -> None:
+    found = run("story", "--model", tmp_path)
+    assert found.code == 2
+    assert "fromnoise train story" in found.err
+
+
+def test_data_and_training(run: Any, tmp_path: Path) -> None:
+    found = run("data", "plots", "--lines", 300, "--no-real", "--out", "lines")
+    assert found.code == 0, found.err
+    assert "lines to learn from" in found.out
+    small = [f"network.{key}" for key in ("width=32", "embedding=16", "heads=2", "layers=1")]
+    sets = [
+        part
+        for setting in (*small, "loop.pictures=128", "loop.batch=64", "precision=fp32")
+        for part in ("--set", setting)
+    ]
+    found = run("train", "story", "--data", "lines", "--out", "run", *sets)
+    assert found.code == 0, found.err
+    assert found.out.strip() == "run/model"
+    assert json.loads((tmp_path / "run" / "model" / "story.json").read_text())["card"]["lines_seen"] == 128
+    assert run("story", "--model", "run/model", "-q", "--steps", 2).code == 0
+    refused = run("train", "story", "--data", "lines", "--out", "run", "--tasks", "clip")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert run("train", "story", "--data", "starter", "--out", "other").code == 2

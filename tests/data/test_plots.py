@@ -1,0 +1,162 @@
+"""Plots from the grammar: whole, correct, and kept apart for testing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from fromnoise.data.plots import HELD_OUT, TRAIN, PlotsConfig, build, genres, places, read
+from fromnoise.data.plots.builder import puzzle_words
+from fromnoise.data.plots.grammar import Writer, inflected, sections, templates, with_article
+from fromnoise.data.plots.sentences import sentences
+from fromnoise.errors import UserError
+from fromnoise.words.vocabulary import words_of
+
+
+@pytest.mark.parametrize("genre", genres())
+def test_every_template_of_a_genre_becomes_a_sentence(genre: str) -> None:
+    writer, known = Writer(genre, Random(0)), set(places())
+    for template in templates(genre):
+        line = writer.write(template)
+        assert not re.search(r"[{}\[\]|:]|\s\s|\s,|^\s|[a-z]\.$", line.text), line
+        assert line.text[0].isupper() or line.text[0] == "'"
+        assert line.place in known | {""}
+        assert not re.search(r"\b(a|an) (a|an|the|his|her|their)\b", line.text), line
+        assert (line.genre, line.template) == (genre, template)
+
+
+@pytest.mark.parametrize("genre", genres())
+def test_every_entry_of_a_genre_can_be_filled_in(genre: str) -> None:
+    writer = Writer(genre, Random(1))
+    for section, entries in sections(genre).items():
+        assert len(entries) >= 25, section
+        assert len(set(entries)) == len(entries), section
+        for entry in entries if section not in ("hero", "trait") else ():
+            assert not re.search(r"[{}\[\]]", writer.write(entry).text)
+
+
+def test_there_are_enough_genres_and_words() -> None:
+    assert len(genres()) >= 10
+    words = {word.lower() for genre in genres() for entries in sections(genre).values() for e in entries
+             for word in re.findall(r"[A-Za-z'-]+", re.sub(r"\{[^}]*\}|\|.*", "", e))}  # fmt: skip
+    assert len(words) >= 5000
+
+
+@pytest.mark.parametrize(
+    ("verb", "third", "ing"),
+    [("carry", "carries", "carrying"), ("run", "runs", "running"), ("be", "is", "being"), ("lie", "lies", "lying"),
+     ("do", "does", "doing"), ("catch", "catches", "catching"), ("have", "has", "having")],
+)  # fmt: skip
+def test_verbs(verb: str, third: str, ing: str) -> None:
+    assert (inflected(verb, "VBZ"), inflected(verb, "VBG")) == (third, ing)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "article"),
+    [("apple", "an"), ("unicorn", "a"), ("unusual map", "an"), ("honest thief", "an"), ("one-eyed cat", "a"),
+     ("heir", "an"), ("university", "a"), ("house", "a"), ("uninvited guest", "an"), ("European", "a")],
+)  # fmt: skip
+def test_articles(phrase: str, article: str) -> None:
+    assert with_article(phrase) == f"{article} {phrase}"
+
+
+PROUD = "{hero} {goals}, and {he} [be] proud of {himself}"
+AFTER = "After {going}, {hero} must {goal}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "template", "text"),
+    [
+        ("f", PROUD, "she-hero steals the crown and blames her rival, and she is proud of herself"),
+        ("p", PROUD, "they-heroes steal the crown and blame their rival, and they are proud of themselves"),
+        (
+            "m",
+            AFTER,
+            "after stealing the crown and blaming his rival, he-hero must steal the crown and blame his rival",
+        ),
+    ],
+)
+def test_agreement(monkeypatch: pytest.MonkeyPatch, kind: str, template: str, text: str) -> None:
+    from fromnoise.data.plots import grammar
+
+    heroes = {"f": "she-hero | f", "p": "they-heroes | p", "m": "he-hero | m"}
+    own = {"hero": (heroes[kind],), "trait": ("sad",), "goal": ("steal the crown and [blame] {his} rival",)}
+    monkeypatch.setattr(grammar, "TRAIT", 0.0)
+    monkeypatch.setattr(grammar, "sections", lambda name: own)
+    monkeypatch.setattr(grammar, "places", dict)
+    found = Writer("mystery", Random(0)).write(template).text
+    assert re.sub(r"\b[Aa] (?=\w+-hero)", "", found).lower() == text
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("plots")
+    build(PlotsConfig(str(out), lines=6000, real=False))
+    return out
+
+
+def test_held_out_lines_are_of_templates_that_training_never_saw(built: Path) -> None:
+    train, held_out = read(built, TRAIN), read(built, HELD_OUT)
+    assert len(train) > 4000
+    assert len(held_out) > 200
+    assert not {line.template for line in train} & {line.template for line in held_out}
+    assert {line.genre for line in held_out} == set(genres())
+
+
+def test_no_held_out_line_is_one_word_from_a_training_line(built: Path) -> None:
+    def holes(text: str) -> set[tuple[str, ...]]:
+        words = [word.casefold() for word in words_of(text)]
+        return {(*words[:i], "?", *words[i + 1 :]) for i in range(len(words))}
+
+    seen = {hole for line in read(built, TRAIN) for hole in holes(line.text)}
+    assert not any(holes(line.text) & seen for line in read(built, HELD_OUT))
+
+
+def test_puzzles_are_not_learnt(built: Path) -> None:
+    lines = {tuple(w.casefold() for w in words_of(x.text)) for x in [*read(built, TRAIN), *read(built, HELD_OUT)]}
+    assert len(puzzle_words()) > 200
+    assert not lines & puzzle_words()
+
+
+def test_the_same_seed_builds_the_same_lines(built: Path, tmp_path: Path) -> None:
+    build(PlotsConfig(str(tmp_path), lines=6000, real=False))
+    assert read(tmp_path, TRAIN) == read(built, TRAIN)
+
+
+def test_sentences_of_wordnet(tmp_path: Path) -> None:
+    rows = {
+        "data.noun": '  1 a licence\n00001740 06 n 01 barge 0 000 | a flat (wide) boat; used on canals; "it sank"\n',
+        "data.verb": '00001741 30 v 01 bake 0 000 | cook in an oven; "bake the bread"; "she bakes"  \n',
+        "data.adj": "",
+        "data.adv": "",
+    }
+    for name, text in rows.items():
+        (tmp_path / name).write_text(text)
+    found = [(line.text, line.genre, line.place) for line in sentences(tmp_path)]
+    assert ("cook in an oven", "definition", "changing") in found
+    assert ("she bakes", "example", "changing") in found
+    assert next(text for text, genre, _ in found if genre == "definition").split() == ["a", "flat", "boat"]
+    with pytest.raises(UserError, match="no readable WordNet"):
+        list(sentences(tmp_path / "nothing"))
+
+
+def test_lines_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(json.dumps({"text": " A cat. ", "genre": "mine"}) + "\n\n")
+    (line,) = read(tmp_path, TRAIN)
+    assert (line.text, line.genre, line.place) == ("A cat.", "mine", "")
+    with pytest.raises(UserError, match="fromnoise data plots"):
+        read(tmp_path, HELD_OUT)
+    for bad in ("[1]\n", '{"genre": 1}\n', "{\n"):
+        (tmp_path / "train.jsonl").write_text(bad)
+        with pytest.raises(UserError, match="one line of JSON"):
+            read(tmp_path, TRAIN)
+    with gzip.open(tmp_path / TRAIN, "wt") as file:
+        file.write("{}\n")
+    (tmp_path / TRAIN).write_bytes((tmp_path / TRAIN).read_bytes()[:12])
+    with pytest.raises(UserError, match="one line of JSON"):
+        read(tmp_path, TRAIN)

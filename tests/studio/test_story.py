@@ -1,0 +1,90 @@
+"""The story game's routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from fromnoise.errors import UserError
+from fromnoise.studio.state import State
+from fromnoise.words.draw import StoryRequest, draw_stories
+from fromnoise.words.examples import examples
+from fromnoise.words.story import StoryModel
+from fromnoise.words.vocabulary import words_of
+from studio.conftest import Live
+
+
+@pytest.fixture
+def story(http: httpx.Client, live: Live, tiny_story: StoryModel) -> Iterator[httpx.Client]:
+    """A client of a server with the tiny story model."""
+    before = vars(live.state).pop("_story", None)
+    vars(live.state)["_story"] = tiny_story
+    yield http
+    vars(live.state).pop("_story")
+    if before is not None:
+        vars(live.state)["_story"] = before
+
+
+def test_what_can_be_asked_for(story: httpx.Client, tiny_story: StoryModel) -> None:
+    found = story.get("/api/story").json()
+    assert found["genres"] == ["fairy_tale", "mystery"]
+    assert found["words"] == len(tiny_story.vocabulary)
+
+
+def test_a_plot_is_what_the_library_draws(story: httpx.Client, tiny_story: StoryModel) -> None:
+    asked = {"genre": "mystery", "place": "France", "steps": 5, "seed": 7, "keep": ["gold"]}
+    found = story.post("/api/story/plots", json=asked).json()
+    request = StoryRequest(genre="mystery", place="France", steps=5, seed=7, keep=("gold",))
+    assert found["text"] == draw_stories(tiny_story, request)[0]
+    assert [step["noise"] for step in found["steps"]] == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.0])
+    assert words_of(found["text"].lower()) == [w.lower() for w, _, _ in found["steps"][-1]["words"]]
+    changed = [w for w, new, _ in found["steps"][0]["words"] if new]
+    assert len(changed) == sum(a != b[0] for a, b in zip(found["begin"], found["steps"][0]["words"], strict=True))
+
+
+def test_a_round_of_the_game(story: httpx.Client) -> None:
+    text = "two brothers open a bakery in France, but nobody comes"
+    found = story.post("/api/story/spoilt", json={"noise": 0.3, "seed": 1, "text": text}).json()
+    assert found["clean"] == words_of(text)
+    wrong = [i for i, (a, b) in enumerate(zip(found["clean"], found["spoilt"], strict=True)) if a != b]
+    assert len(wrong) == 3
+    assert "," not in [found["clean"][i] for i in wrong]
+    assert found == story.post("/api/story/spoilt", json={"noise": 0.3, "seed": 1, "text": text}).json()
+
+
+def test_the_games_own_sentences(story: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitting = [(i, text) for i, text in enumerate(examples()) if len(words_of(text)) <= 16][:3]
+    for number, text in fitting:
+        found = story.post("/api/story/spoilt", json={"noise": 1, "number": number + len(examples())}).json()
+        assert found["clean"] == words_of(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("plots", {"genre": "opera"}, "no genre 'opera'"),
+        ("plots", {"steps": 0}, "steps"),
+        ("plots", {"steps": 10**6}, "steps"),
+        ("plots", {"start": "x" * 500}, "start"),
+        ("plots", {"keep": ["xylophone"]}, "xylophone"),
+        ("plots", {"guidance": "NaN"}, "guidance"),
+        ("plots", {"model": "/etc/passwd"}, "model"),
+        ("spoilt", {"noise": 0}, "noise"),
+        ("spoilt", {"noise": 0.5, "text": "!"}, "1 to 16 words"),
+    ],
+)
+def test_what_is_wrong_is_said(story: httpx.Client, path: str, body: dict[str, object], said: str) -> None:
+    answer = story.post(f"/api/story/{path}", json=body)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]["message"] + str(answer.json()["error"]["param"])
+
+
+def test_without_a_model_it_says_so(story: httpx.Client, live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(self: State) -> StoryModel:
+        raise UserError("no story model here")
+
+    monkeypatch.setattr(State, "story", missing)
+    answer = story.get("/api/story")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_story_model")

@@ -1,0 +1,160 @@
+"""Training the story game, end to end on little."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fromnoise.cli.train import load_recipe
+from fromnoise.data.plots import TRAIN, PlotsConfig, build, read
+from fromnoise.errors import UserError
+from fromnoise.training.loop import Paused
+from fromnoise.training.story import StoryRecipe, as_numbers, train_story
+from fromnoise.words.draw import StoryRequest, draw_stories
+from fromnoise.words.repair import repair
+from fromnoise.words.story import StoryModel
+from fromnoise.words.vocabulary import END, Vocabulary, words_of
+
+SMALL = {
+    "precision": "fp32", "threads": "1", "vocabulary": "400", "network.context": "16", "network.embedding": "32",
+    "network.width": "64", "network.layers": "2", "network.heads": "2", "loop.pictures": "36000", "loop.batch": "48",
+    "loop.warmup": "640", "loop.ema": "0.98",
+}  # fmt: skip
+PLACES = ("France", "Japan", "Egypt")
+WORLD = [  # little enough to be learnt in seconds: who, does what, where
+    {"text": f"{who} {what} in {place}", "genre": genre, "place": place}
+    for genre, who, what in (
+        ("mystery", "an old detective", "finds the stolen diamond"),
+        ("mystery", "a nosy gardener", "hears a scream at midnight"),
+        ("romance", "a shy baker", "falls in love with a dancer"),
+        ("romance", "two lonely sailors", "write letters to each other"),
+    )
+    for place in PLACES
+]
+
+
+def recipe(**changes: str) -> StoryRecipe:
+    found: StoryRecipe = load_recipe("story").with_overrides({**SMALL, **changes})
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lines")
+    rows = "".join(json.dumps(row) + "\n" for row in WORLD)
+    for name in ("train.jsonl", "held_out.jsonl"):
+        (folder / name).write_text(rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "story"
+    train_story(recipe(), data, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def learnt(run: Path) -> StoryModel:
+    return StoryModel.load(run / "model")
+
+
+def test_it_draws_the_lines_it_learnt_by_genre_and_place(learnt: StoryModel) -> None:
+    known = {" ".join(words_of(row["text"].lower())): row for row in WORLD}
+    for genre, place in (("mystery", "France"), ("romance", "Japan")):
+        said = draw_stories(learnt, StoryRequest(genre=genre, place=place, count=20, seed=3))
+        rows = [known.get(" ".join(words_of(text.lower()))) for text in said]
+        assert sum(row is not None for row in rows) >= 16, said
+        right = [row for row in rows if row and (row["genre"], row["place"]) == (genre, place)]
+        assert len(right) >= 15, said
+        assert len({row["text"] for row in right}) == 2  # both of them: it did not settle on one
+
+
+def test_it_repairs_what_it_knows(learnt: StoryModel) -> None:
+    found = repair(learnt, "An old detective finds the lonely diamond in Egypt", 1)
+    assert [(r.place, r.word, r.guesses[0].word) for r in found.repairs] == [(5, "lonely", "stolen")]
+    assert found.text == "An old detective finds the stolen diamond in Egypt."
+    assert found.repairs[0].probability < 0.05 < found.repairs[0].guesses[0].probability
+    assert sum(guess.probability for guess in found.repairs[0].guesses) <= 1.0001
+    two = repair(learnt, "A shy gardener falls in love with a scream in Japan", 2)
+    assert {r.place for r in two.repairs} == {2, 8}
+    assert two.text == "A shy baker falls in love with a dancer in Japan."
+
+
+def test_a_start_is_pulled_to_what_it_knows_and_kept_where_it_fits(learnt: StoryModel) -> None:
+    start = "Two lonely diamond write letters to each other in Egypt"
+    found = draw_stories(learnt, StoryRequest(start=start, strength=0.2, temperature=0.2, seed=1))[0]
+    assert found == "Two lonely sailors write letters to each other in Egypt."
+
+
+def test_what_repair_refuses(learnt: StoryModel) -> None:
+    for text, errors, said in (("!", 1, "1 to 16 words"), ("a baker", 3, "1 to 2 errors"), ("a baker", 0, "1 to 2")):
+        with pytest.raises(UserError, match=said):
+            repair(learnt, text, errors)
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bits(run: Path, data: Path, tmp_path: Path) -> None:
+    short = recipe(**{"loop.pictures": "1440"})
+    train_story(short, data, tmp_path / "once")
+    with pytest.raises(Paused):
+        train_story(short, data, tmp_path / "twice", minutes=0.005)
+    train_story(short, data, tmp_path / "twice")
+    hashes = {StoryModel.load(tmp_path / name / "model").hash for name in ("once", "twice")}
+    assert len(hashes) == 1
+
+
+def test_the_card_says_how_it_was_made(learnt: StoryModel) -> None:
+    assert learnt.card["lines_seen"] >= 36_000
+    assert StoryRecipe.from_dict(learnt.card["recipe"]) == recipe()
+    assert learnt.card["parameters"] == sum(p.numel() for p in learnt.network.parameters())
+
+
+def test_a_run_refuses_other_sizes_and_other_runs(run: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="another 'network'"):
+        train_story(recipe(**{"network.layers": "3"}), data, run)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UserError, match="another kind of run"):
+        train_story(recipe(), data, tmp_path)
+    with pytest.raises(UserError, match="fromnoise data plots"):
+        train_story(recipe(), tmp_path, tmp_path / "new")
+
+
+def test_lines_that_do_not_fit_are_left_out(data: Path) -> None:
+    lines = read(data, TRAIN)
+    vocabulary = Vocabulary.collect([words_of(line.text) for line in lines], [], 400, ["mystery"], ["France"])
+    texts = ("word " * 17, "one", "quite unheard of things", "an unheard thing")
+    odd = [replace(lines[0], text=text) for text in texts]
+    numbers = as_numbers([*odd, *lines], vocabulary, 16)
+    assert len(numbers.ids) == len(lines)
+    assert int((numbers.ids != END).sum(1).max()) <= 16
+    assert numbers.labels.max() < vocabulary.labels
+    with pytest.raises(UserError, match="no line has 2 to 16 words"):
+        as_numbers(odd[:2], vocabulary, 16)
+
+
+def test_a_share_of_real_lines_is_seen_as_asked(data: Path) -> None:
+    lines = [replace(line, real=i < 2) for i, line in enumerate(read(data, TRAIN))]
+    vocabulary = Vocabulary.collect([words_of(line.text) for line in lines], [], 400, [], [])
+    weights = as_numbers(lines, vocabulary, 16).weights(0.3)
+    assert math.isclose(float(weights[:2].sum()), 0.3)
+    assert math.isclose(float(weights.sum()), 1.0)
+
+
+def test_the_grammar_can_be_learnt_from(tmp_path: Path) -> None:
+    build(PlotsConfig(str(tmp_path / "data"), lines=500, real=False))
+    began = time.monotonic()
+    train_story(
+        recipe(**{"loop.pictures": "640", "network.context": "32", "vocabulary": "9000"}),
+        tmp_path / "data",
+        tmp_path / "run",
+    )
+    assert time.monotonic() - began < 300
+    model = StoryModel.load(tmp_path / "run" / "model")
+    assert torch.isfinite(model.counts).all()
+    assert draw_stories(model, StoryRequest(genre=model.vocabulary.genres[0], steps=3))
