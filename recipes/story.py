@@ -3,7 +3,7 @@
     fromnoise data plots
     fromnoise train story --data data/plots --out runs/story
 
-About an hour on one CPU core.
+About 75 minutes on one CPU core.
 """
 
 from fromnoise.models.words.denoiser import WordDenoiserConfig
@@ -20,7 +20,7 @@ def recipe() -> StoryRecipe:
         network=WordDenoiserConfig(context=32, embedding=96, width=144, layers=4, heads=4),
         words=WordsStage(masks=0.25, most_weight=5.0, clean_weight=0.1, clean_share=0.2, silent=0.15, real=0.2),
         loop=LoopConfig(
-            pictures=1_500_000, batch=256, optimizer="muon", learning_rate=5e-3, warmup=20_000, decay=0.5, ema=0.999,
+            pictures=2_000_000, batch=256, optimizer="muon", learning_rate=5e-3, warmup=20_000, decay=0.5, ema=0.999,
             sheet_minutes=10, save_minutes=5, log_steps=50,
         ),
     )  # fmt: skip

@@ -137,7 +137,7 @@ def make_tiny_story() -> StoryModel:
     counts = torch.bincount(torch.tensor([i for w in words for i in vocabulary.ids(w)]), minlength=len(vocabulary))
     lengths = {"": [0] * 17, "mystery": [0] * 17}
     lengths[""][8] = lengths["mystery"][10] = 1
-    return StoryModel(vocabulary, network, counts.float(), lengths, {"name": "tiny"})
+    return StoryModel(vocabulary, network, counts.float(), lengths, (5.0, 0.1), {"name": "tiny"})
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from fromnoise.errors import UserError
 from fromnoise.studio.state import State
 from fromnoise.words.draw import StoryRequest, draw_stories
 from fromnoise.words.examples import examples
+from fromnoise.words.repair import repair
 from fromnoise.words.story import StoryModel
 from fromnoise.words.vocabulary import words_of
 from studio.conftest import Live
@@ -54,6 +55,16 @@ def test_a_round_of_the_game(story: httpx.Client) -> None:
     assert found == story.post("/api/story/spoilt", json={"noise": 0.3, "seed": 1, "text": text}).json()
 
 
+def test_a_repair_is_the_librarys(story: httpx.Client, tiny_story: StoryModel) -> None:
+    text = "two brothers open a crow in France"
+    found = story.post("/api/story/repairs", json={"text": text, "errors": 2}).json()
+    wanted = repair(tiny_story, text, 2)
+    assert found["mended"] == list(wanted.mended)
+    assert [(r["place"], r["guesses"][0]["word"]) for r in found["repairs"]] == [
+        (r.place, r.guesses[0].word) for r in wanted.repairs
+    ]
+
+
 def test_the_games_own_sentences(story: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     fitting = [(i, text) for i, text in enumerate(examples()) if len(words_of(text)) <= 16][:3]
     for number, text in fitting:
@@ -73,6 +84,9 @@ def test_the_games_own_sentences(story: httpx.Client, monkeypatch: pytest.Monkey
         ("plots", {"model": "/etc/passwd"}, "model"),
         ("spoilt", {"noise": 0}, "noise"),
         ("spoilt", {"noise": 0.5, "text": "!"}, "1 to 16 words"),
+        ("repairs", {"text": "!"}, "1 to 16 words"),
+        ("repairs", {"text": "gold", "errors": 2}, "1 to 1 errors"),
+        ("repairs", {}, "text"),
     ],
 )
 def test_what_is_wrong_is_said(story: httpx.Client, path: str, body: dict[str, object], said: str) -> None:

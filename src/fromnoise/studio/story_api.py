@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import torch
@@ -15,6 +16,7 @@ from fromnoise.studio.schemas import Name, Seed
 from fromnoise.studio.state import State, state_of
 from fromnoise.words.draw import StoryRequest, story_steps
 from fromnoise.words.examples import example, spoilt
+from fromnoise.words.repair import repair
 from fromnoise.words.story import StoryModel
 from fromnoise.words.view import seen
 from fromnoise.words.vocabulary import sentence_of
@@ -51,6 +53,14 @@ class SpoilIn(BaseModel):
     text: Sentence = ""
 
 
+class RepairIn(BaseModel):
+    """A sentence with wrong words."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: Sentence
+    errors: Annotated[int, Field(ge=1, le=40)] = 1
+
+
 @routes.get("")
 async def read_story(studio: Studio) -> dict[str, Any]:
     """What can be asked for: genres and places."""
@@ -74,6 +84,17 @@ async def spoil_sentence(asked: SpoilIn, studio: Studio) -> dict[str, Any]:
     except UserError as error:
         raise Problem(400, str(error), "text") from None
     return {"clean": clean, "spoilt": noisy}
+
+
+@routes.post("/repairs")
+async def repair_sentence(asked: RepairIn, studio: Studio) -> dict[str, Any]:
+    """Which words of a sentence are wrong, what each should be, and the whole sentence as it should be."""
+    model = await _model(studio)
+    try:
+        found = await asyncio.to_thread(repair, model, asked.text, asked.errors)
+    except UserError as error:
+        raise Problem(400, str(error), "text") from None
+    return asdict(found)
 
 
 async def _model(studio: State) -> StoryModel:

@@ -194,4 +194,5 @@ class _Keeper:
         }
         counts: Tensor = self.task.counts
         plain: Any = network.cpu()
-        StoryModel(self.task.vocabulary, plain, counts, self.task.lines.lengths, card).save(self.out / "model")
+        task = self.task
+        StoryModel(task.vocabulary, plain, counts, task.lines.lengths, task.taught, card).save(self.out / "model")

@@ -1,13 +1,14 @@
 """Which words of a sentence are wrong, and what they should have been.
 
-The model is asked about each word with that word hidden: how likely is it, given all others? The least likely one is
-taken to be wrong, is hidden for good, and the question is put again for the next. In the end all hidden words are
-guessed together. (Pseudo-likelihood of a masked model: Salazar et al. 2020, arXiv 1910.14659, eq. 1.)
+Three questions tell which word is wrong: what the model believes of the word when it sees it at this level of noise;
+how likely the word is when it is hidden and only the others are seen (the pseudo-likelihood of a masked model: Salazar
+et al. 2020, arXiv 1910.14659, eq. 1); and how likely it is anywhere, so that a rare word is not taken for a wrong one.
+The word with the lowest sum is hidden for good, and the questions are put again for the next. In the end the hidden
+words are guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,13 +52,19 @@ class Repaired:
 
     Attributes:
         words: the given sentence.
-        text: the sentence with every wrong word replaced by its first guess.
+        mended: the sentence with the wrong words replaced. One wrong word is replaced by its first guess; several are
+            filled in one after the other, so that they fit each other.
         repairs: in the order in which they were found, the most certain first.
     """
 
     words: tuple[str, ...]
-    text: str
+    mended: tuple[str, ...]
     repairs: tuple[Repair, ...]
+
+    @property
+    def text(self) -> str:
+        """The mended sentence."""
+        return sentence_of(self.mended)
 
 
 def repair(model: StoryModel, text: str, errors: int = 1, genre: str = "", place: str = "") -> Repaired:
@@ -86,15 +93,32 @@ def repair(model: StoryModel, text: str, errors: int = 1, genre: str = "", place
     repairs = []
     for where, likely in found:
         best = p[where].topk(GUESSES)
-        guesses = tuple(
-            Guess(model.vocabulary.words[i], float(v)) for v, i in zip(*(x.tolist() for x in best), strict=True)
-        )
+        known = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        guesses = tuple(Guess(model.vocabulary.words[i], value) for value, i in known)
         repairs.append(Repair(where, words[where], likely, guesses))
-    return Repaired(tuple(words), sentence_of(mended(words, repairs)), tuple(repairs))
+    mended = fill(model, hidden, labels)
+    said = [model.vocabulary.words[int(mended[i])] if hidden[i] == MASK else word for i, word in enumerate(words)]
+    return Repaired(tuple(words), tuple(said), tuple(repairs))
+
+
+def fill(model: StoryModel, hidden: Tensor, labels: Tensor) -> Tensor:
+    """Guess hidden words one after the other, the most certain first, each with those before in view; int64 [L].
+
+    Args:
+        model: the story model.
+        hidden: a sentence in which masks hide words, int64 [L].
+        labels: genre and place, int64 [2].
+    """
+    row = hidden.clone()
+    while bool((row == MASK).any()):
+        best = guesses_at(model, row, labels, float((row == MASK).float().mean())).max(-1)
+        where = int(best.values.masked_fill(row != MASK, -torch.inf).argmax())
+        row[where] = best.indices[where]
+    return row
 
 
 def find_errors(model: StoryModel, ids: Tensor, errors: int, labels: Tensor) -> list[tuple[int, float]]:
-    """Which words are wrong, and how likely each was, the first found first.
+    """Which words are wrong, and how likely each was among the others, the first found first.
 
     Args:
         model: the story model.
@@ -103,17 +127,21 @@ def find_errors(model: StoryModel, ids: Tensor, errors: int, labels: Tensor) -> 
         labels: genre and place, int64 [2].
     """
     hidden, found = ids.clone(), list[tuple[int, float]]()
+    anywhere = (model.counts + 1).log() - (model.counts + 1).sum().log()  # (V,)
     while len(found) < errors:
-        likely = each_word(model, hidden, ids, labels, (errors - len(found)) / len(ids))
-        likely[[where for where, _ in found]] = torch.inf
-        worst = int(likely.argmin())
-        found.append((worst, float(likely[worst].exp())))
+        share = (errors - len(found)) / len(ids)
+        fits = each_word(model, hidden, ids, labels, share)
+        seen = of_words(guesses_at(model, hidden, labels, share), ids)
+        score = seen + fits - anywhere[ids]
+        score[[where for where, _ in found]] = torch.inf
+        worst = int(score.argmin())
+        found.append((worst, float(fits[worst].exp())))
         hidden[worst] = MASK
     return found
 
 
 def each_word(model: StoryModel, hidden: Tensor, ids: Tensor, labels: Tensor, share: float) -> Tensor:
-    """How likely each word is, given all others: log-probabilities [L].
+    """How likely each word is when only the others are seen: log-probabilities [L].
 
     Args:
         model: the story model.
@@ -126,11 +154,14 @@ def each_word(model: StoryModel, hidden: Tensor, ids: Tensor, labels: Tensor, sh
     for place in range(len(ids)):
         row = hidden.clone()
         row[place] = MASK
-        p = guesses_at(model, row, labels, share + 1 / len(ids))[place]
-        found.append(
-            p[ids[place]] if ids[place] != UNKNOWN else p.topk(100).values[-1]
-        )  # an unknown word is a rare one
+        found.append(of_words(guesses_at(model, row, labels, share + 1 / len(ids)), ids)[place])
     return torch.stack(found)
+
+
+def of_words(log_p: Tensor, ids: Tensor) -> Tensor:
+    """The log-probabilities [L] of words [L], of [L, V]; an unknown word is taken to be as likely as a rare one."""
+    rare = log_p.topk(100).values[:, -1]
+    return torch.where(ids == UNKNOWN, rare, log_p.gather(-1, ids[:, None])[:, 0])
 
 
 def guesses_at(model: StoryModel, row: Tensor, labels: Tensor, share: float) -> Tensor:
@@ -139,11 +170,3 @@ def guesses_at(model: StoryModel, row: Tensor, labels: Tensor, share: float) -> 
     t = min(round(share * model.schedule.steps), model.schedule.steps) - 1
     x = model.padded([row.tolist()])
     return model.denoiser(x, torch.tensor([max(0, t)]), labels[None])[0, : len(row)]
-
-
-def mended(words: Sequence[str], repairs: Sequence[Repair]) -> list[str]:
-    """The sentence's words with each repair's first guess in its place."""
-    found = list(words)
-    for one in repairs:
-        found[one.place] = one.guesses[0].word
-    return found

@@ -42,6 +42,8 @@ class StoryModel:
         network: guesses the clean words.
         counts: how often each word occurs in the training lines, float32 [V].
         lengths: how often each sentence length occurs, by genre ("" for all): genre → counts of 0, 1, 2, … words.
+        taught: with which weights the network was taught: the bound on 1/sigma of replaced words, and that of words
+            that were left alone.
         card: facts about the training, plain JSON.
     """
 
@@ -49,6 +51,7 @@ class StoryModel:
     network: WordDenoiser
     counts: Tensor
     lengths: dict[str, list[int]]
+    taught: tuple[float, float] = (1.0, 1.0)
     card: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -86,7 +89,12 @@ class StoryModel:
             state = {name: weight.half().contiguous() for name, weight in self.network.state_dict().items()}
             save_file({**state, "counts": self.counts.float()}, folder / WEIGHTS, metadata={"format": "pt"})
             self.vocabulary.save(folder / WORDS)
-            facts = {"format": FORMAT, "network": self.network.config.to_dict(), "lengths": self.lengths}
+            facts = {
+                "format": FORMAT,
+                "network": self.network.config.to_dict(),
+                "lengths": self.lengths,
+                "taught": self.taught,
+            }
             text = json.dumps({**facts, "card": self.card}, ensure_ascii=False)
             (folder / FACTS).write_text(text + "\n", encoding="utf-8")
         except (OSError, SafetensorError) as error:
@@ -108,6 +116,7 @@ class StoryModel:
             counts = state.pop("counts")
             network = WordDenoiserConfig.from_dict(facts["network"]).build()
             network.load_state_dict(state)
+            most, left = (float(weight) for weight in facts["taught"])
             lengths = {str(genre): [int(n) for n in found] for genre, found in facts["lengths"].items()}
         except (OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
             raise UserError(f"{folder} is damaged: {str(error).splitlines()[0]}") from None
@@ -115,7 +124,7 @@ class StoryModel:
         if len(vocabulary) != network.config.vocab_size or vocabulary.labels > network.config.labels:
             raise UserError(f"{folder} is damaged: its vocabulary and its network have different sizes")
         network.eval().requires_grad_(False)
-        return cls(vocabulary, network, counts, lengths, dict(facts.get("card", {})))
+        return cls(vocabulary, network, counts, lengths, (most, left), dict(facts.get("card", {})))
 
     def denoiser(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
         """log p(x_0 | x_t): the denoiser of the contract, for words.
@@ -137,11 +146,22 @@ class StoryModel:
     def _one(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
         logits = self.network(x_t, t, cond).float()
         logits[..., : len(SPECIAL)] = NEVER
+        seen = x_t[..., None]
+        logits.scatter_add_(-1, seen, self._said_too_little(int(t)) * (seen >= len(SPECIAL)))
         guess = logits.log_softmax(-1)
-        over = (x_t == END)[..., None]
+        over = seen == END
         ended = torch.full_like(guess[:1, :1], NEVER)
         ended[..., END] = 0.0
         return torch.where(over, ended, guess)
+
+    def _said_too_little(self, t: int) -> Tensor:
+        """How much more likely the word that is there is than the network says, as a logarithm.
+
+        Taught with weight w_r on replaced words and w_l on those that were left, it learns p(k) w_r for all words but
+        the one it sees, and p(k) w_l for that one; so the latter is put right by w_r / w_l.
+        """
+        most, left = self.taught
+        return torch.tensor(min(1 / self.schedule.sigma(t), most) / left).log()
 
     def draw_length(self, genre: str, rng: torch.Generator) -> int:
         """How many words a sentence of the genre has, drawn as in the training lines."""

@@ -53,6 +53,7 @@ export const api = {
   story: () => ask("GET", "/api/story"),
   plot: (body) => ask("POST", "/api/story/plots", body),
   spoil: (body) => ask("POST", "/api/story/spoilt", body),
+  repair: (body) => ask("POST", "/api/story/repairs", body),
   startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
 };
 

@@ -296,7 +296,7 @@ export const words = {
       game: "You against the machine",
       gameHint:
         "Some of these words do not belong. Put in what fits; then the machine tries the same, and you see what it was. " +
-        "The machine is small and knows some 10,000 words. It has never read these sentences.",
+        "The machine is told how many are wrong, not which. It is small, knows some 10,000 words, and never read this.",
       noise: "Noise",
       share: (n) => `${n} % of the words are noise`,
       word: (i, n) => `Word ${i} of ${n}`,
@@ -310,6 +310,8 @@ export const words = {
       gap: "(empty)",
       verdict: (yours, machine, n) =>
         `Of ${many(n, "wrong word", "wrong words")} you found ${yours} and the machine ${machine}.`,
+      thoughts: "What the machine took for wrong, and thought of instead",
+      thought: (word, guesses) => `“${word}”: ${guesses}`,
       picture: "The same on a picture",
       pictureHint: "The slider above, with pixels for words: how much noise the machine sees, and what it takes it for.",
       noisyPicture: "What it sees",

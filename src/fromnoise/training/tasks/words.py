@@ -52,6 +52,8 @@ class WordsStage(Config):
     def __post_init__(self) -> None:
         if not 0 < self.clean_share <= 1:
             raise UserError(f"words.clean_share must be above 0 and at most 1, not {self.clean_share}")
+        if not (self.most_weight > 0 and self.clean_weight > 0):
+            raise UserError("words.most_weight and words.clean_weight must be above 0")
         for name in ("masks", "silent", "real"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"words.{name} must be 0 to 1, not {getattr(self, name)}")
@@ -131,6 +133,11 @@ class WordsTask(Task):
         self.counts = self.lines.counts(len(vocabulary))
         self.noise = noise_words(self.counts)
 
+    @property
+    def taught(self) -> tuple[float, float]:
+        """As of :class:`StoryModel`."""
+        return self.stage.most_weight, self.stage.clean_weight
+
     def batch(self, clock: Clock) -> Spoilt:
         """Lines and their noise."""
         which, rng = self.order.indices(clock), clock.generator("words")
@@ -205,7 +212,7 @@ class WordsTask(Task):
         return torch.cat([network(*part).float().cpu() for part in parts])
 
     def _model(self, network: Any) -> StoryModel:
-        return StoryModel(self.vocabulary, network.cpu(), self.counts, self.lines.lengths)
+        return StoryModel(self.vocabulary, network.cpu(), self.counts, self.lines.lengths, self.taught)
 
     def _spoilt(self, lines: Lines, which: Tensor, t: Tensor, masks: Tensor, rng: torch.Generator) -> Spoilt:
         clean = lines.ids[which].long()

@@ -78,14 +78,14 @@ function makeGame(picture) {
 
   async function judge() {
     const yours = [...board.children].map((input) => input.value.trim());
-    const start = round.spoilt.join(" ").replaceAll(" 's", "'s");
-    const drawn = await api.plot({ start, strength: round.noise, steps: 30, guidance: 1, temperature: 0.3, seed: round.seed });
-    const machine = drawn.steps.at(-1).words.map(([word]) => word);
+    const text = round.spoilt.join(" ").replaceAll(" 's", "'s");
+    const found = await api.repair({ text, errors: wrong().length });
+    const machine = found.mended;
     result.replaceChildren(
       line(say.spoilt, round.spoilt, round.clean), line(say.yours, yours, round.clean),
       line(say.machines, machine, round.clean), line(say.was, round.clean, round.clean),
       el("p", { class: "verdict", text: say.verdict(right(yours), right(machine), wrong().length) }),
-      makeSteps(drawn));
+      thoughts(found.repairs));
   }
 
   const same = (a, b) => a?.toLowerCase() === b.toLowerCase();
@@ -95,6 +95,13 @@ function makeGame(picture) {
   tell();
   deal();
   return form;
+}
+
+/** Which words the machine took for wrong, in its order, and what it thought of instead. */
+function thoughts(repairs) {
+  const percent = (share) => `${Math.round(100 * share)} %`;
+  return el("div", { class: "said" }, el("h3", { text: say.thoughts }), el("ul", {}, repairs.map(({ word, guesses }) =>
+    el("li", { text: say.thought(word, guesses.map((g) => `${g.word} ${percent(g.probability)}`).join(", ")) }))));
 }
 
 /** A sentence with the words that are not what they were marked, for the eye and for the ear. */
