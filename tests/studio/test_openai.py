@@ -230,6 +230,12 @@ def test_what_fast_has_built_in_cannot_be_asked_for(fast: httpx.Client, changes:
     assert answer.json()["error"]["param"] == param
 
 
+def test_a_misspelt_field_is_named_with_the_right_one(http: httpx.Client) -> None:
+    answer = http.post("/v1/images/generations", json={"prompt": "x", "guidence": 3}).json()["error"]
+    assert answer["message"] == "there is no field 'guidence'; did you mean guidance?"
+    assert (answer["param"], answer["code"]) == ("guidence", "unknown_field")
+
+
 @pytest.mark.parametrize(
     "body",
     [

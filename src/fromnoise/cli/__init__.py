@@ -1,4 +1,4 @@
-"""The command line: ``fromnoise generate | sheet | train | data | evaluate | inspect | info``."""
+"""The command line: ``fromnoise generate | sheet | train | data | evaluate | inspect | info | studio | story``."""
 
 from fromnoise.cli.entry import app, main
 

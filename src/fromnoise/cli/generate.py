@@ -45,7 +45,10 @@ def generate(
     out: Annotated[Path | None, typer.Option(help="A .png file; with --prompts a folder.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): from static to picture.")] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Draw in 4 steps, if the model has few_steps/.")] = False,
-    prompts: Annotated[Path | None, typer.Option(help="A text file, one prompt a line; line i has seed + i.")] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="A text file, one prompt a line (blank ones are skipped); prompt i has seed + i."),
+    ] = None,
     free: Annotated[bool, typer.Option("--free", help="Draw without any prompt.")] = False,
     again: Annotated[Path | None, typer.Option(help="Redraw this picture exactly.")] = None,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -104,4 +105,10 @@ def from_fields(error: RequestValidationError) -> Problem:
     if first["type"] == "json_invalid":
         return Problem(400, "the body is not valid JSON", code="invalid_json")
     name = ".".join(place) or None
+    if first["type"] == "extra_forbidden" and place:
+        from fromnoise.studio.schemas import FIELDS  # its parts raise problems themselves
+
+        near = difflib.get_close_matches(place[-1], FIELDS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return Problem(400, f"there is no field '{place[-1]:.60}'{hint}", name, "unknown_field")
     return Problem(400, f"{name or 'the body'}: {first['msg']}", name, "invalid_value")

@@ -101,3 +101,6 @@ class Edit(Generation):
 
     strength: Strength | None = None
     input_fidelity: Annotated[str, Field(max_length=20)] | None = None
+
+
+FIELDS = tuple(sorted({name for model in (JobIn, OtherIn, Generation, Edit) for name in model.model_fields}))

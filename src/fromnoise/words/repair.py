@@ -160,7 +160,7 @@ def each_word(model: StoryModel, hidden: Tensor, ids: Tensor, labels: Tensor, sh
 
 def of_words(log_p: Tensor, ids: Tensor) -> Tensor:
     """The log-probabilities [L] of words [L], of [L, V]; an unknown word is taken to be as likely as a rare one."""
-    rare = log_p.topk(100).values[:, -1]
+    rare = log_p.topk(min(100, log_p.shape[-1])).values[:, -1]
     return torch.where(ids == UNKNOWN, rare, log_p.gather(-1, ids[:, None])[:, 0])
 
 

@@ -140,14 +140,14 @@ class StoryModel:
         Returns:
             float32 [B, L, V]; special entries have :data:`NEVER`.
         """
-        rows = [self._one(x_t[i : i + 1], t[i : i + 1], cond[i : i + 1]) for i in range(len(x_t))]
-        return torch.cat(rows)
+        return torch.cat([self.together(x_t[i : i + 1], t[i : i + 1], cond[i : i + 1]) for i in range(len(x_t))])
 
-    def _one(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+    def together(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        """The same for a batch at one level at once: faster, and with other last digits."""
         logits = self.network(x_t, t, cond).float()
         logits[..., : len(SPECIAL)] = NEVER
         seen = x_t[..., None]
-        logits.scatter_add_(-1, seen, self._said_too_little(int(t)) * (seen >= len(SPECIAL)))
+        logits.scatter_add_(-1, seen, self._said_too_little(int(t[0])) * (seen >= len(SPECIAL)))
         guess = logits.log_softmax(-1)
         over = seen == END
         ended = torch.full_like(guess[:1, :1], NEVER)
