@@ -47,7 +47,7 @@ def generate(
     fast: Annotated[bool, typer.Option("--fast", help="Draw in 4 steps, if the model has few_steps/.")] = False,
     prompts: Annotated[
         Path | None,
-        typer.Option(help="A text file, one prompt a line (blank ones are skipped); prompt i has seed + i."),
+        typer.Option(help="A text file, one prompt a line; line i has seed + i."),
     ] = None,
     free: Annotated[bool, typer.Option("--free", help="Draw without any prompt.")] = False,
     again: Annotated[Path | None, typer.Option(help="Redraw this picture exactly.")] = None,
