@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from fromnoise.errors import UserError
+from fromnoise.studio import story_api
 from fromnoise.studio.state import State
 from fromnoise.words.draw import StoryRequest, draw_stories
 from fromnoise.words.examples import examples
@@ -63,6 +65,21 @@ def test_a_repair_is_the_librarys(story: httpx.Client, tiny_story: StoryModel) -
     assert [(r["place"], r["guesses"][0]["word"]) for r in found["repairs"]] == [
         (r.place, r.guesses[0].word) for r in wanted.repairs
     ]
+
+
+def test_many_at_once_are_answered_or_told_to_come_back(
+    story: httpx.Client, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story_api, "WAITING", 3)
+    body = {"steps": 40, "seed": 3, "genre": "mystery"}
+    with ThreadPoolExecutor(12) as pool:
+        url = f"{live.url}/api/story/plots"
+        answers = list(pool.map(lambda _: httpx.post(url, json=body, timeout=60), range(12)))
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert len({answer.json()["text"] for answer in answers if answer.status_code == 200}) == 1
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 429)
+    assert story.post("/api/story/plots", json=body).status_code == 200
+    assert live.state.stories_waiting == 0
 
 
 def test_the_games_own_sentences(story: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,13 +70,17 @@ def _repair(model: StoryModel, text: str, errors: int, genre: str, place: str) -
 
 def _draw(model: StoryModel, request: StoryRequest, show: bool) -> None:
     from rich.console import Console
+    from rich.progress import track
 
     from fromnoise.words.draw import story_steps
     from fromnoise.words.vocabulary import sentence_of
 
     console = Console(highlight=False, soft_wrap=True)
     last = None
-    for step in story_steps(model, request):
+    steps = story_steps(model, request)
+    if request.count > 1:
+        steps = track(steps, "drawing", request.steps, console=Console(stderr=True), transient=True)  # type: ignore[assignment]
+    for step in steps:
         if show and last is None:
             console.print(f"[dim]  noise   {_plain(model, step.x_t[0])}[/]")
         if show:

@@ -38,6 +38,8 @@ class State:
         restarted: what an earlier life of the server left: jobs queued again, jobs interrupted.
         address: where clients reach it, for the addresses of pictures.
         started: seconds since 1970.
+        stories_waiting: requests of the story game that are not answered yet.
+        story_turn: held by the one whose story is being drawn.
     """
 
     settings: Settings
@@ -52,6 +54,8 @@ class State:
     restarted: tuple[int, int] = (0, 0)
     address: str = "http://127.0.0.1:8000"
     started: int = field(default_factory=lambda: int(time.time()))
+    stories_waiting: int = 0
+    story_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod

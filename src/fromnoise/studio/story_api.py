@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import torch
 from fastapi import APIRouter, Depends
@@ -22,10 +23,12 @@ from fromnoise.words.view import seen
 from fromnoise.words.vocabulary import sentence_of
 
 routes = APIRouter(prefix="/api/story", tags=["story"])
+T = TypeVar("T")
 Studio = Annotated[State, Depends(state_of)]
 Sentence = Annotated[str, Field(max_length=400)]
 Noise = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, description="share of the words that may be wrong")]
 MOST_STEPS = 60
+WAITING = 16  # requests for stories at a time; one is drawn, the others wait
 
 
 class PlotIn(BaseModel):
@@ -72,7 +75,7 @@ async def read_story(studio: Studio) -> dict[str, Any]:
 async def draw_plot(asked: PlotIn, studio: Studio) -> dict[str, Any]:
     """A story with every step on the way: words, which of them changed, how sure the model is of each."""
     model = await _model(studio)
-    return await asyncio.to_thread(_drawn, model, asked)
+    return await _in_turn(studio, _drawn, model, asked)
 
 
 @routes.post("/spoilt")
@@ -91,7 +94,7 @@ async def repair_sentence(asked: RepairIn, studio: Studio) -> dict[str, Any]:
     """Which words of a sentence are wrong, what each should be, and the whole sentence as it should be."""
     model = await _model(studio)
     try:
-        found = await asyncio.to_thread(repair, model, asked.text, asked.errors)
+        found = await _in_turn(studio, repair, model, asked.text, asked.errors)
     except UserError as error:
         raise Problem(400, str(error), "text") from None
     return asdict(found)
@@ -107,6 +110,22 @@ async def _model(studio: State) -> StoryModel:
         return await asyncio.to_thread(studio.story)
     except UserError as error:
         raise Problem(404, str(error), None, "no_story_model") from None
+
+
+async def _in_turn(studio: State, function: Callable[..., T], *arguments: Any) -> T:
+    """Draw one story at a time: each would take a core from the pictures.
+
+    Raises:
+        Problem: too many wait already.
+    """
+    if studio.stories_waiting >= WAITING:
+        raise Problem(429, f"{WAITING} stories wait already; try again in {WAITING} s", retry=WAITING)
+    studio.stories_waiting += 1
+    try:
+        async with studio.story_turn:
+            return await asyncio.to_thread(function, *arguments)
+    finally:
+        studio.stories_waiting -= 1
 
 
 def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:

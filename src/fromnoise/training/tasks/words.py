@@ -8,6 +8,7 @@ say which of the words it sees are wrong.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,7 +167,7 @@ class WordsTask(Task):
 
     def samples_for_log(self, network: nn.Module) -> Image.Image:
         """A story of each genre, written out."""
-        model = self._model(network)
+        model = self._model(copy.deepcopy(network))  # drawing is on the CPU, and the score is asked after it
         said = []
         for genre in self.vocabulary.genres[:24]:
             said += [f"{genre}: {text}" for text in draw_stories(model, StoryRequest(genre=genre, steps=12))]
