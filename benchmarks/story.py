@@ -1,6 +1,6 @@
 """How good the story game's model is: perplexity, repair, genre, copying, speed.
 
-    python benchmarks/story.py [--model FOLDER] [--data data/plots] [--masks FOLDER] [--lines 400] [--out FILE]
+    python benchmarks/story.py [--model FOLDER] [--data data/plots] [--masks FOLDER] [--lines 400] [--only PARTS] [--out FILE]
 
 - **Perplexity** of held-out lines per word, given their length: for the model the bound with masks as noise (Sahoo et
   al. 2024, arXiv 2406.07524, eq. 11), beside an interpolated Kneser-Ney trigram (Chen & Goodman 1998) of the same
@@ -42,6 +42,7 @@ from fromnoise.words.repair import GUESSES, each_word, find_errors, guesses_at
 from fromnoise.words.story import StoryModel
 from fromnoise.words.vocabulary import END, MASK, UNKNOWN, words_of
 
+PARTS = ("speed", "repair", "puzzles", "copying", "genre", "perplexity")
 RUN = 8  # words in a row that count as copied
 CONSOLE = Console()
 
@@ -292,6 +293,7 @@ def main() -> None:
     parser.add_argument("--data", default="data/plots", type=Path)
     parser.add_argument("--lines", default=400, type=int, help="held-out lines of the repair test")
     parser.add_argument("--each", default=15, type=int, help="plots of each genre and guidance")
+    parser.add_argument("--only", default=None, help=f"some of {','.join(PARTS)}")
     parser.add_argument("--out", default=None, type=Path)
     options = parser.parse_args()
     model = StoryModel.load(options.model)
@@ -304,19 +306,26 @@ def main() -> None:
                strict=True) if r == real and UNKNOWN not in row][: options.lines]
         for name, real in (("made", False), ("real", True))
     }  # fmt: skip
-    found = {"model": model.hash, "card": model.card, "speed": speed(model)}
-    CONSOLE.print(found["speed"])
-    for name, lines in rows.items():
+    found: dict[str, Any] = {"model": model.hash, "card": model.card}
+    wanted = PARTS if options.only is None else options.only.split(",")
+    if "speed" in wanted:
+        found["speed"] = speed(model)
+        CONSOLE.print(found["speed"])
+    for name, lines in rows.items() if "repair" in wanted else ():
         found[f"repair {name}"] = repairs(model, lines, (1, 2, 4, 8))
         show(f"repair, held-out {name} lines", found[f"repair {name}"])
-    found["puzzles"] = puzzle_scores(model)
-    show("puzzles", found["puzzles"])
-    found["copying"] = copying(model, train, held_out, 256)
-    CONSOLE.print(found["copying"])
-    found["genre"] = genres(model, train, held_out, options.each)
-    CONSOLE.print(found["genre"])
-    found["perplexity"] = perplexities(model, masks, *numbers)
-    CONSOLE.print(found["perplexity"])
+    if "puzzles" in wanted:
+        found["puzzles"] = puzzle_scores(model)
+        show("puzzles", found["puzzles"])
+    if "copying" in wanted:
+        found["copying"] = copying(model, train, held_out, 256)
+        CONSOLE.print(found["copying"])
+    if "genre" in wanted:
+        found["genre"] = genres(model, train, held_out, options.each)
+        CONSOLE.print(found["genre"])
+    if "perplexity" in wanted:
+        found["perplexity"] = perplexities(model, masks, *numbers)
+        CONSOLE.print(found["perplexity"])
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n")
 
