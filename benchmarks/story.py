@@ -1,6 +1,6 @@
 """How good the story game's model is: perplexity, repair, genre, copying, speed.
 
-    python benchmarks/story.py [--model FOLDER] [--data data/plots] [--masks FOLDER] [--lines 400] [--only PARTS] [--out F]
+    python benchmarks/story.py [--model M] [--data data/plots] [--masks M] [--lines 400] [--only PARTS] [--out F]
 
 - **Perplexity** of held-out lines per word, given their length: for the model the bound with masks as noise (Sahoo et
   al. 2024, arXiv 2406.07524, eq. 11), beside an interpolated Kneser-Ney trigram (Chen & Goodman 1998) of the same
