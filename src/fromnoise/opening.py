@@ -187,7 +187,9 @@ def find_model(name: Path | str | None = None) -> Path:
         return fetch(str(name))
     if wanted.suffix.lower() in (".safetensors", *PICKLES) and not wanted.exists():
         raise UserError(f"there is no file {wanted}")
-    known = ", ".join(sorted(x.name for x in shipped.iterdir())) if shipped.is_dir() else "none"
+    if any((path / "story.json").is_file() for path in (wanted, shipped / wanted, wanted / "model")):
+        raise UserError(f"'{wanted}' is a story model; use it with: fromnoise story --model …")
+    known = ", ".join(sorted(x.parent.name for x in shipped.glob("*/model_index.json"))) or "none"
     raise UserError(f"'{wanted}' is not a model: no model_index.json there; shipped models: {known}")
 
 

@@ -38,6 +38,18 @@ def test_repair_names_the_word_and_ranks_guesses(run: Any, tiny_story_folder: Pa
     assert found.out.splitlines()[0].count("%") == 6
 
 
+def test_repair_leaves_the_rest_as_it_was_written(run: Any, tiny_story_folder: Path) -> None:
+    given = "Gold (stolen in 1999): in FRANCE -- it's the 3rd time!"
+    found = run("story", "--model", tiny_story_folder, "--repair", given).out.splitlines()
+    place = int(found[0].split()[1].rstrip(",")) - 1
+    words = ["Gold", "stolen", "in", ",", "in", "FRANCE", "it", "'s", "the", "time"]
+    wrong = words[place]
+    assert f"'{wrong}'" in found[0]
+    head, tail = given.split(":" if wrong == "," else wrong, 1) if place != 4 else (given[:23], given[25:])
+    assert found[-1].startswith(head)
+    assert found[-1].endswith(tail)
+
+
 def test_the_shipped_model_knows_what_the_readme_asks(run: Any) -> None:
     listed = run("story", "--list")
     assert "mystery" in listed.out
@@ -58,7 +70,13 @@ def test_the_shipped_model_knows_what_the_readme_asks(run: Any) -> None:
         (("--guidance", "nan"), "guidance must be"),
         (("--repair", "gold", "--start", "gold"), "leave out --start"),
         (("--repair", "gold", "--errors", 2), "1 to 1 errors"),
-        (("--repair", "!"), "1 to 16 words"),
+        (("--repair", "!"), "no words in it that can be read"),
+        (("--repair", ""), "no words in it that can be read"),
+        (("--repair", "gold in France", "-n", 2), "leave out --start, --keep, --words and -n"),
+        (("--start", " "), "no words in it that can be read"),
+        (("--start", "gold", "--words", 5), "leave out --words"),
+        (("--strength", 0.5), "give --start"),
+        (("--keep", ","), "--keep needs words"),
         (("--words", 99), "2 to 16 words"),
         (("--sampler", "magic"), "confident or ancestral"),
         (("--keep", "xylophone"), "xylophone"),
@@ -74,6 +92,7 @@ def test_no_model_there(run: Any, tmp_path: Path) -> None:
     found = run("story", "--model", tmp_path)
     assert found.code == 2
     assert "fromnoise train story" in found.err
+    assert "no such folder" in run("story", "--model", tmp_path / "none").err
 
 
 def test_data_and_training(run: Any, tmp_path: Path) -> None:
@@ -91,6 +110,10 @@ def test_data_and_training(run: Any, tmp_path: Path) -> None:
     assert found.out.strip() == "run/model"
     assert json.loads((tmp_path / "run" / "model" / "story.json").read_text())["card"]["lines_seen"] == 128
     assert run("story", "--model", "run/model", "-q", "--steps", 2).code == 0
+    assert "its model is run/model" in run("story", "--model", "run").err
+    assert "fromnoise story" in run("generate", "x", "--model", "run/model", "--out", "x.png").err
+    assert run("data", "plots", "--lines", 200, "--no-real", "--out", "others").code == 0
+    assert "other lines" in run("train", "story", "--data", "others", "--out", "run", *sets).err
     refused = run("train", "story", "--data", "lines", "--out", "run", "--tasks", "clip")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert run("train", "story", "--data", "starter", "--out", "other").code == 2

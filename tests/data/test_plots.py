@@ -153,10 +153,22 @@ def test_lines_of_ones_own(tmp_path: Path) -> None:
         read(tmp_path, HELD_OUT)
     for bad in ("[1]\n", '{"genre": 1}\n', "{\n"):
         (tmp_path / "train.jsonl").write_text(bad)
-        with pytest.raises(UserError, match="one line of JSON"):
+        with pytest.raises(UserError, match=r"train.jsonl, line 1: "):
             read(tmp_path, TRAIN)
+    (tmp_path / "train.jsonl").write_text('{"text": "A cat."}\n\n{"text": "A dog.", "genre": 5}\n')
+    with pytest.raises(UserError, match=r"line 3: genre and place must be text"):
+        read(tmp_path, TRAIN)
+    with pytest.raises(UserError, match="lines of your own"):
+        build(PlotsConfig(str(tmp_path), lines=10, real=False))
+    (tmp_path / "train.jsonl").unlink()
     with gzip.open(tmp_path / TRAIN, "wt") as file:
         file.write("{}\n")
     (tmp_path / TRAIN).write_bytes((tmp_path / TRAIN).read_bytes()[:12])
-    with pytest.raises(UserError, match="one line of JSON"):
+    with pytest.raises(UserError, match=r"train.jsonl.gz, line 1: "):
+        read(tmp_path, TRAIN)
+    (tmp_path / "train.jsonl").write_text("")
+    with pytest.raises(UserError, match="has both"):
+        read(tmp_path, TRAIN)
+    (tmp_path / TRAIN).unlink()
+    with pytest.raises(UserError, match="has no lines"):
         read(tmp_path, TRAIN)

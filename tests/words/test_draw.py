@@ -99,12 +99,12 @@ def test_times_fall_to_the_end(first: int, steps: int) -> None:
         ({"genre": "opera"}, "no genre 'opera'"),
         ({"place": "Frence"}, "did you mean France"),
         ({"keep": ("xylophone",)}, "does not know the word 'xylophone'"),
-        ({"start": "..."}, "a start has 1 to 16 words, not 0"),
-        ({"start": "gold " * 17}, "a start has 1 to 16 words, not 17"),
+        ({"start": "..."}, "no words in it that can be read"),
+        ({"start": "gold " * 17}, "a sentence has 1 to 16 words, not 17"),
         ({"start": "gold in France", "keep": ("crow",)}, "does not have the word 'crow'"),
         ({"words": 17}, "2 to 16 words, not 17"),
         ({"words": 1}, "2 to 16 words, not 1"),
-        ({"keep": ("gold",) * 3, "words": 3}, "4 to 16 words, not 3"),
+        ({"keep": ("gold",) * 3, "words": 3}, "4 to 16 words, as 3 are kept, not 3"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(tiny_story: StoryModel, changes: dict[str, object], said: str) -> None:

@@ -13,7 +13,7 @@ from fromnoise.errors import UserError
 def film(
     run: Annotated[Path, typer.Argument(help="A run's folder, as given to fromnoise train --out.")],
     out: Annotated[Path, typer.Option(help="A .gif or .webp, or a .png strip.")] = Path("learning.gif"),
-    task: Annotated[str, typer.Option(help="Whose sheets: clip, vae or diffusion.")] = "diffusion",
+    task: Annotated[str, typer.Option(help="Whose sheets: clip, vae, diffusion, distill or words.")] = "diffusion",
     seconds: Annotated[float, typer.Option(help="Length of the film.")] = 8.0,
 ) -> None:
     """Make a film of a run's sample sheets: the same prompts and seeds, from the first minute to the last."""
@@ -31,7 +31,7 @@ def film(
     sheets = sorted((run / task / "sheets").glob("*.png"))
     if not sheets:
         known = ", ".join(sorted(path.parent.name for path in run.glob("*/sheets"))) or "none"
-        raise UserError(f"'{run}' has no sheets of '{task}'; tasks with sheets: {known}")
+        raise UserError(f"'{run}' has no sheets of '{task}'; with sheets: {known} (--task)")
     check_file(out)
     try:
         frames = [(int(sheet.stem), Image.open(sheet).convert("RGB")) for sheet in sheets]

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 def story(
     genre: Annotated[str, typer.Option(help="Kind of story: mystery, romance, …; --list names them.")] = "",
     place: Annotated[str, typer.Option(help="Where: France, castle, …; --list names them.")] = "",
-    start: Annotated[str, typer.Option(help="Start from these words; those that fit may stay.")] = "",
-    strength: Annotated[float, typer.Option(help="With --start: the share of it that may be wrong, 0 to 1.")] = 0.9,
-    keep: Annotated[str, typer.Option(help="Words that must stay, separated by commas.")] = "",
+    start: Annotated[str | None, typer.Option(help="Start from these words; those that fit may stay.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="With --start: the share of it that may be wrong, above 0 to 1; default 0.9.")
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(help="Words that must be in it, separated by commas; with --start, words of it that stay."),
+    ] = None,
     words: Annotated[int, typer.Option(help="Length of the sentence; by default as stories are.", min=0)] = 0,
     steps: Annotated[int, typer.Option(help="Steps from noise to sentence.")] = 30,
     guidance: Annotated[float, typer.Option(help="How strongly genre and place are followed; 1 is off.")] = 2.0,
@@ -28,7 +33,9 @@ def story(
     seed: Annotated[int, typer.Option(help="The same seed gives the same sentence.")] = 0,
     count: Annotated[int, typer.Option("--count", "-n", help="Sentences.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the results, without the steps.")] = False,
-    repair: Annotated[str, typer.Option(help="A sentence with wrong words: say which, and what they should be.")] = "",
+    repair: Annotated[
+        str | None, typer.Option(help="A sentence with wrong words: say which, and what they should be.")
+    ] = None,
     errors: Annotated[int, typer.Option(help="With --repair: how many words are wrong.")] = 1,
     model: Annotated[str | None, typer.Option(help="A story model's folder; by default the shipped one.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the genres and places that the model knows.")] = False,
@@ -42,17 +49,29 @@ def story(
     from fromnoise.errors import UserError
     from fromnoise.words.draw import StoryRequest
     from fromnoise.words.story import StoryModel
+    from fromnoise.words.vocabulary import readable
 
-    if repair and (start or keep):
-        raise UserError("--repair takes a sentence by itself; leave out --start and --keep")
-    kept = tuple(word.strip() for word in keep.split(",") if word.strip())
+    if repair is not None and (start is not None or keep is not None or words or count != 1):
+        raise UserError("--repair takes a sentence by itself; leave out --start, --keep, --words and -n")
+    if start is None and strength is not None:
+        raise UserError("--strength says how much of --start may be wrong; give --start, or leave it out")
+    if start is not None and words:
+        raise UserError("with --start the sentence has as many words as the start; leave out --words")
+    kept = tuple(word.strip() for word in (keep or "").split(",") if word.strip())
+    if keep is not None and not kept:
+        raise UserError("--keep needs words, separated by commas")
+    for text in (repair, start):
+        if text is not None:
+            readable(text, 10**6)
     request = StoryRequest(
-        genre, place, start, strength, kept, words, steps, guidance, temperature, sampler, seed, count
-    )  # refuses bad values before anything is loaded
+        genre, place, start or "", 0.9 if strength is None else strength, kept, words, steps, guidance, temperature,
+        sampler, seed, count,
+    )  # fmt: skip  # refuses bad values before anything is loaded
     loaded = StoryModel.load(model)
     if list_:
-        print(f"genres: {', '.join(loaded.vocabulary.genres)}\nplaces: {', '.join(loaded.vocabulary.places)}")
-    elif repair:
+        for kind, names in (("genres", loaded.vocabulary.genres), ("places", loaded.vocabulary.places)):
+            print(f"{kind}: {', '.join(names) or 'none'}")
+    elif repair is not None:
         _repair(loaded, repair, errors, genre, place)
     else:
         _draw(loaded, request, show=not quiet and count == 1)
@@ -73,8 +92,13 @@ def _draw(model: StoryModel, request: StoryRequest, show: bool) -> None:
     from rich.progress import track
 
     from fromnoise.words.draw import story_steps
-    from fromnoise.words.vocabulary import sentence_of
+    from fromnoise.words.vocabulary import UNKNOWN, sentence_of, words_of
 
+    unknown = [word for word in words_of(request.start) if model.vocabulary.ids([word]) == [UNKNOWN]]
+    if unknown:
+        print(
+            f"not among its {len(model.vocabulary):,} words, so taken as noise: {', '.join(unknown)}", file=sys.stderr
+        )
     console = Console(highlight=False, soft_wrap=True)
     last = None
     steps = story_steps(model, request)

@@ -23,12 +23,13 @@ class Log:
         folder: the task's folder in the run.
         clock: the clock at the start of this session.
         tracker: an ``accelerate.Accelerator`` whose trackers are initialised, or None.
+        unit: what the run counts, for the reader.
     """
 
-    def __init__(self, folder: Path, clock: Clock, tracker: Any = None) -> None:
+    def __init__(self, folder: Path, clock: Clock, tracker: Any = None, unit: str = "pictures") -> None:
         self._console = Console(stderr=True)
         self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
-        self._tracker = tracker
+        self._tracker, self._unit = tracker, unit
         self._name = folder.name
         self._begin = (time.monotonic(), clock.pictures)
         self._last_line = 0.0
@@ -62,14 +63,15 @@ class Log:
         self._file.close()
 
     def _show(self, clock: Clock, values: dict[str, float], rate: float) -> None:
-        detail = f"loss {values['loss']:.4f} · {rate:.0f} pictures/s" if "loss" in values else f"{rate:.0f} pictures/s"
+        pace = f"{rate:.0f} {self._unit}/s"
+        detail = f"loss {values['loss']:.4f} · {pace}" if "loss" in values else pace
         self._progress.update(self._bar, completed=clock.pictures, detail=detail)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._last_line > 30:
             self._last_line = now
-            left = (clock.total - clock.pictures) / max(rate, 1e-9) / 60
+            left = max(0, clock.total - clock.pictures) / max(rate, 1e-3) / 60
             self.note(
-                f"{clock.pictures:,} of {clock.total:,} pictures · {detail} · {left:.0f} min left for {self._name}"
+                f"{clock.pictures:,} of {clock.total:,} {self._unit} · {detail} · {left:.0f} min left for {self._name}"
             )
 
 

@@ -87,7 +87,7 @@ class Trainer:
 
     def run(self, steps: int | None = None) -> nn.Module:
         """Train until all pictures are seen (or for ``steps`` steps) and return the averaged network in fp32."""
-        log = Log(self.folder, self.clock, self._tracker)
+        log = Log(self.folder, self.clock, self._tracker, self.task.unit)
         for line in self._notes:
             log.note(line)
         end = None if steps is None else self.clock.step + steps
@@ -150,7 +150,9 @@ class Trainer:
                 raise KeyboardInterrupt
             if time.monotonic() >= self._deadline and not self.clock.done:
                 self.save()
-                raise Paused(f"{self.task.name} has seen {self.clock.pictures:,} of {self.clock.total:,} pictures")
+                raise Paused(
+                    f"{self.task.name} has seen {self.clock.pictures:,} of {self.clock.total:,} {self.task.unit}"
+                )
             if time.monotonic() >= sheet_due:
                 self._sheet(log)
                 sheet_due = time.monotonic() + 60 * self.config.sheet_minutes
@@ -208,7 +210,7 @@ class Trainer:
             for name, stored in found.groups.get("frozen", {}).items():
                 self.frozen[name].copy_(stored)
         self.clock = Clock(step, self.clock.batch, self.clock.total, self.clock.seed)
-        return [*notes, f"going on after {self.clock.pictures:,} pictures"]
+        return [*notes, f"going on after {self.clock.pictures:,} {self.task.unit}"]
 
     def _fill(self, own: list[Tensor], stored: dict[str, Tensor]) -> None:
         for name, tensor in zip(self.names, own, strict=True):

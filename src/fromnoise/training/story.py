@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import platform
@@ -87,7 +88,7 @@ def train_story(recipe: StoryRecipe, data: Path | str, out: Path, minutes: float
     out.mkdir(parents=True, exist_ok=True)
     lock = locked(out)
     try:
-        _check_same(recipe, out)
+        _check_same(recipe, stamp_of(train_lines), out)
         vocabulary = _vocabulary(recipe, train_lines, out)
         lines = tuple(as_numbers(some, vocabulary, recipe.network.context) for some in (train_lines, held_out))
         task, tracker = _task(recipe, vocabulary, lines, out)
@@ -127,8 +128,7 @@ def as_numbers(lines: Sequence[Line], vocabulary: Vocabulary, longest: int) -> L
 
 
 def _labels(vocabulary: Vocabulary, line: Line) -> tuple[int, int]:
-    genre = line.genre if line.genre in vocabulary.genres else ""
-    return vocabulary.label(genre, line.place if line.place in vocabulary.places else "")
+    return vocabulary.known_label(line.genre, line.place)
 
 
 def _vocabulary(recipe: StoryRecipe, lines: Sequence[Line], out: Path) -> Vocabulary:
@@ -158,21 +158,32 @@ def _task(recipe: StoryRecipe, vocabulary: Vocabulary, lines: tuple[Lines, ...],
     return WordsTask(stages, (lines[0], lines[1]), vocabulary, network, compute, recipe.seed), tracker
 
 
-def _check_same(recipe: StoryRecipe, out: Path) -> None:
-    """A run may go on with more lines, never with another network."""
+def stamp_of(lines: Sequence[Line]) -> str:
+    """Twelve digits that name the training lines."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(repr((line.text, line.genre, line.place)).encode())
+    return digest.hexdigest()[:12]
+
+
+def _check_same(recipe: StoryRecipe, stamp: str, out: Path) -> None:
+    """A run may go on longer, never with another network or other lines."""
     file = out / "run.json"
     if not file.is_file():
         if (out / "words").exists() or (out / "model_index.json").exists():
             raise UserError(f"{out} holds something else; use a new --out")
-        write(file, json.dumps({"story": recipe.to_dict()}, indent=1))
+        write(file, json.dumps({"story": recipe.to_dict(), "lines": stamp}, indent=1))
         return
     try:
-        before = StoryRecipe.from_dict(json.loads(file.read_text(encoding="utf-8"))["story"])
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        before, lines = StoryRecipe.from_dict(stored["story"]), stored["lines"]
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{out} holds another kind of run; use a new --out") from None
     for name in ("seed", "vocabulary", "network"):
         if getattr(before, name) != getattr(recipe, name):
             raise UserError(f"{out} was started with another '{name}'; give the same settings or a new --out")
+    if lines != stamp:
+        raise UserError(f"{out} was started with other lines; give the same --data or a new --out")
 
 
 @dataclass(frozen=True)

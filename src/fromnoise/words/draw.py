@@ -16,7 +16,7 @@ from fromnoise.errors import UserError
 from fromnoise.words.noise import random_words
 from fromnoise.words.samplers import WORD_SAMPLERS
 from fromnoise.words.story import StoryModel
-from fromnoise.words.vocabulary import END, UNKNOWN, sentence_of, words_of
+from fromnoise.words.vocabulary import END, UNKNOWN, readable, sentence_of
 
 MOST_SENTENCES = 256
 LATE = (
@@ -34,7 +34,7 @@ class StoryRequest(Config):
         place: where; "" leaves it open.
         start: a sentence to start from instead of random words.
         strength: how much of ``start`` may be wrong, 0..1: the share of noise that it is taken to have.
-        keep: words that stay: those of ``start`` where it has them, else they are put somewhere.
+        keep: words that stay: with a start some of its words, else they are put somewhere.
         words: length of the sentence; 0 draws it.
         steps: moves of the sampler.
         guidance: how strongly genre and place are followed; 1 means off.
@@ -155,7 +155,8 @@ def _row(model: StoryModel, request: StoryRequest, rng: torch.Generator) -> tupl
         return _started(model, request, rng)
     length = request.words or max(model.draw_length(request.genre, rng), len(keep) + 2)
     if not max(1, len(keep)) < length <= model.longest:
-        raise UserError(f"a sentence has {max(1, len(keep)) + 1} to {model.longest} words, not {length}")
+        beside = f", as {len(keep)} are kept" if keep else ""
+        raise UserError(f"a sentence has {max(1, len(keep)) + 1} to {model.longest} words{beside}, not {length}")
     row = random_words(model.noise, (length,), rng).tolist()
     stays = torch.zeros(length, dtype=torch.bool)
     places = torch.randperm(length, generator=rng)[: len(keep)].sort().values.tolist()
@@ -165,9 +166,7 @@ def _row(model: StoryModel, request: StoryRequest, rng: torch.Generator) -> tupl
 
 
 def _started(model: StoryModel, request: StoryRequest, rng: torch.Generator) -> tuple[list[int], Tensor]:
-    words = words_of(request.start)
-    if not words or len(words) > model.longest:
-        raise UserError(f"a start has 1 to {model.longest} words, not {len(words)}")
+    words = readable(request.start, model.longest)
     row = model.vocabulary.ids(words)
     noise = random_words(model.noise, (len(row),), rng).tolist()
     row = [other if entry == UNKNOWN else entry for entry, other in zip(row, noise, strict=True)]

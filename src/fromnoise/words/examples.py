@@ -8,10 +8,9 @@ from pathlib import Path
 
 import torch
 
-from fromnoise.errors import UserError
 from fromnoise.words.noise import random_words
 from fromnoise.words.story import StoryModel
-from fromnoise.words.vocabulary import words_of
+from fromnoise.words.vocabulary import readable
 
 PUZZLES = Path(__file__).parents[1] / "data" / "plots" / "puzzles.jsonl"
 
@@ -47,9 +46,7 @@ def spoilt(model: StoryModel, text: str, noise: float, seed: int) -> tuple[list[
     Raises:
         UserError: no words, or too many.
     """
-    words = words_of(text)
-    if not 1 <= len(words) <= model.longest:
-        raise UserError(f"a sentence has 1 to {model.longest} words, not {len(words)}")
+    words = readable(text, model.longest)
     rng = torch.Generator().manual_seed(seed)
     places = [i for i, word in enumerate(words) if word not in (",", "'s")] or [0]
     count = max(1, round(noise * len(places)))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fromnoise.errors import UserError
 from fromnoise.words.story import StoryModel
-from fromnoise.words.vocabulary import END, MASK, UNKNOWN, sentence_of, words_of
+from fromnoise.words.vocabulary import END, MASK, UNKNOWN, places_of, readable
 
 GUESSES = 5
 RARE = 0.5  # how far a word's own rareness excuses it; of 0, 0.5 and 1 the best on plots and real sentences together
@@ -52,20 +52,28 @@ class Repaired:
     """A sentence with its repairs.
 
     Attributes:
-        words: the given sentence.
+        given: the given sentence, as it was written.
+        words: its words.
         mended: the sentence with the wrong words replaced. One wrong word is replaced by its first guess; several are
             filled in one after the other, so that they fit each other.
         repairs: in the order in which they were found, the most certain first.
     """
 
+    given: str
     words: tuple[str, ...]
     mended: tuple[str, ...]
     repairs: tuple[Repair, ...]
 
     @property
     def text(self) -> str:
-        """The mended sentence."""
-        return sentence_of(self.mended)
+        """The given sentence with other words where it was wrong; all else is as it was written."""
+        text = self.given
+        for place, (_, begin, end) in reversed(list(enumerate(places_of(text)))):
+            if place in {one.place for one in self.repairs}:
+                word = self.mended[place]
+                upper = text[begin].isupper() and word.islower()
+                text = text[:begin] + (word[:1].upper() + word[1:] if upper else word) + text[end:]
+        return text
 
 
 def repair(model: StoryModel, text: str, errors: int = 1, genre: str = "", place: str = "") -> Repaired:
@@ -80,9 +88,7 @@ def repair(model: StoryModel, text: str, errors: int = 1, genre: str = "", place
     Raises:
         UserError: no words, too many, more errors than words, an unknown genre or place.
     """
-    words = words_of(text)
-    if not 1 <= len(words) <= model.longest:
-        raise UserError(f"a sentence has 1 to {model.longest} words, not {len(words)}")
+    words = readable(text, model.longest)
     if not 1 <= errors <= len(words):
         raise UserError(f"a sentence of {len(words)} words has 1 to {len(words)} errors, not {errors}")
     labels = torch.tensor(model.vocabulary.label(genre, place))
@@ -99,7 +105,7 @@ def repair(model: StoryModel, text: str, errors: int = 1, genre: str = "", place
         repairs.append(Repair(where, words[where], likely, guesses))
     mended = fill(model, hidden, labels)
     said = [model.vocabulary.words[int(mended[i])] if hidden[i] == MASK else word for i, word in enumerate(words)]
-    return Repaired(tuple(words), tuple(said), tuple(repairs))
+    return Repaired(text, tuple(words), tuple(said), tuple(repairs))
 
 
 def fill(model: StoryModel, hidden: Tensor, labels: Tensor) -> Tensor:

@@ -109,7 +109,15 @@ class StoryModel:
         """
         folder = ASSETS / DEFAULT_STORY if place is None else Path(place)
         if not (folder / FACTS).is_file():
-            raise UserError(f"{folder} is no story model (it has no {FACTS}); train one with 'fromnoise train story'")
+            inner = f"; its model is {folder / 'model'}" if (folder / "model" / FACTS).is_file() else ""
+            why = (
+                "it is a training run"
+                if inner
+                else f"it has no {FACTS}"
+                if folder.is_dir()
+                else "there is no such folder"
+            )
+            raise UserError(f"{folder} is no story model: {why}{inner or '; make one with: fromnoise train story'}")
         try:
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
             state = {name: weight.float() for name, weight in load_file(folder / WEIGHTS).items()}
@@ -118,7 +126,13 @@ class StoryModel:
             network.load_state_dict(state)
             most, left = (float(weight) for weight in facts["taught"])
             lengths = {str(genre): [int(n) for n in found] for genre, found in facts["lengths"].items()}
-        except (OSError, SafetensorError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+            if not sum(lengths[""]) or not all(bool(weight.isfinite().all()) for weight in (*state.values(), counts)):
+                raise ValueError("a weight is not a number, or no length is known")
+        except KeyError as error:
+            raise UserError(f"{folder} is damaged: {FACTS} or {WEIGHTS} lacks {error}") from None
+        except RuntimeError:
+            raise UserError(f"{folder} is damaged: the weights do not have the sizes that {FACTS} names") from None
+        except (OSError, SafetensorError, ValueError, AttributeError, TypeError) as error:
             raise UserError(f"{folder} is damaged: {str(error).splitlines()[0]}") from None
         vocabulary = Vocabulary.load(folder / WORDS)
         if len(vocabulary) != network.config.vocab_size or vocabulary.labels > network.config.labels:

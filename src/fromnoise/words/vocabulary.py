@@ -15,26 +15,47 @@ from fromnoise.errors import UserError
 
 END, MASK, UNKNOWN = 0, 1, 2
 SPECIAL = ("[end]", "[mask]", "[unknown]")
-_PIECE = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[,;:]")
+_PIECE = re.compile(r"(?<!\w)[^\W\d_]+(?:['’-][^\W\d_]+)*(?!\w)|[,;:]")
 _OWNER = re.compile(r"['’]s$")
 _CLOSE = {",", "'s"}  # written without a space before them
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a sentence; commas and the 's of an owner are words of their own, other signs are left out.
+    """The words of a sentence; commas and the 's of an owner are words of their own, numbers and other signs are left
+    out.
 
-    >>> words_of("Gold, the king's gold!")
+    >>> words_of("Gold, the king's 3rd gold!")
     ['Gold', ',', 'the', 'king', "'s", 'gold']
     """
-    found: list[str] = []
-    for piece in _PIECE.findall(text):
+    return [word for word, _, _ in places_of(text)]
+
+
+def places_of(text: str) -> list[tuple[str, int, int]]:
+    """The words of a sentence, and where in the text each begins and ends."""
+    found: list[tuple[str, int, int]] = []
+    for match in _PIECE.finditer(text):
+        piece, begin, end = match[0], match.start(), match.end()
         if piece in ";:":
-            found.append(",")
+            found.append((",", begin, end))
         elif len(piece) > 2 and _OWNER.search(piece):
-            found += [_OWNER.sub("", piece), "'s"]
+            found += [(piece[:-2], begin, end - 2), ("'s", end - 2, end)]
         else:
-            found.append(piece.replace("’", "'"))
+            found.append((piece.replace("’", "'"), begin, end))
     return found
+
+
+def readable(text: str, longest: int) -> list[str]:
+    """The words of a sentence that somebody typed.
+
+    Raises:
+        UserError: it has none, or too many.
+    """
+    words = words_of(text)
+    if not words:
+        raise UserError("there are no words in it that can be read (numbers and signs are left out)")
+    if len(words) > longest:
+        raise UserError(f"a sentence has 1 to {longest} words, not {len(words)}")
+    return words
 
 
 def sentence_of(words: Sequence[str]) -> str:
@@ -85,7 +106,7 @@ class Vocabulary:
             ranked |= dict.fromkeys(sorted(seen, key=lambda word: (-seen[word], word)))
         kept = list(ranked)[: size - len(SPECIAL)]
         shown = [written[word].most_common(1)[0][0] if word in written else word for word in kept]
-        return cls((*SPECIAL, *shown), tuple(sorted(set(genres))), tuple(sorted(set(places), key=str.casefold)))
+        return cls((*SPECIAL, *shown), _one_of_each(genres), _one_of_each(places))
 
     @property
     def labels(self) -> int:
@@ -122,9 +143,11 @@ class Vocabulary:
         Raises:
             UserError: an unknown genre or place; near ones are named.
         """
-        return self._label("genre", genre, self.genres, 1), self._label(
-            "place", place, self.places, 1 + len(self.genres)
-        )
+        return self._label("genre", genre, self.genres), self._label("place", place, self.places)
+
+    def known_label(self, genre: str, place: str) -> tuple[int, int]:
+        """The same for training lines: what is unknown is not said."""
+        return self._labels["genre"].get(_plain(genre), 0), self._labels["place"].get(_plain(place), 0)
 
     def named(self, labels: Sequence[int]) -> tuple[str, str]:
         """Genre and place of two labels, "" for what is not said."""
@@ -149,13 +172,12 @@ class Vocabulary:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{file} is no vocabulary: {error}") from None
 
-    def _label(self, kind: str, name: str | None, known: tuple[str, ...], first: int) -> int:
+    def _label(self, kind: str, name: str | None, known: tuple[str, ...]) -> int:
         if not name:
             return 0
-        wanted = name.casefold().replace(" ", "_")
-        for i, other in enumerate(known):
-            if other.casefold().replace(" ", "_") == wanted:
-                return first + i
+        wanted = _plain(name)
+        if wanted in self._labels[kind]:
+            return self._labels[kind][wanted]
         lowered = {other.casefold(): other for other in known}
         near = difflib.get_close_matches(wanted, lowered, 3)
         if near:
@@ -164,5 +186,21 @@ class Vocabulary:
         raise UserError(f"there is no {kind} '{name}' in this model; known: {some}")
 
     @cached_property
+    def _labels(self) -> dict[str, dict[str, int]]:
+        genres = {_plain(name): 1 + i for i, name in enumerate(self.genres)}
+        return {"genre": genres, "place": {_plain(name): 1 + len(genres) + i for i, name in enumerate(self.places)}}
+
+    @cached_property
     def _entries(self) -> dict[str, int]:
         return {word.casefold(): i for i, word in enumerate(self.words) if i >= len(SPECIAL)}
+
+
+def _plain(name: str) -> str:
+    """What counts of a label: upper and lower case, spaces and underscores do not."""
+    return name.casefold().replace(" ", "_")
+
+
+def _one_of_each(names: Iterable[str]) -> tuple[str, ...]:
+    """Names in their order, those that mean the same once."""
+    found = {_plain(name): name for name in sorted(set(names), reverse=True)}
+    return tuple(found[key] for key in sorted(found))

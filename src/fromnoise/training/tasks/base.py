@@ -41,12 +41,14 @@ class Task(ABC):
         network: the module that is trained.
         config: how it is trained.
         order: which picture comes when.
+        unit: what a batch consists of.
     """
 
     name: str
     network: Any
     config: LoopConfig
     order: Order
+    unit: str = "pictures"
 
     @abstractmethod
     def batch(self, clock: Clock) -> Any:

@@ -116,7 +116,7 @@ class WordsTask(Task):
         seed: the run's seed.
     """
 
-    name = "words"
+    name, unit = "words", "lines"
 
     def __init__(
         self,
