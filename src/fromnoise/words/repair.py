@@ -157,12 +157,10 @@ def each_word(model: StoryModel, hidden: Tensor, ids: Tensor, labels: Tensor, sh
         labels: genre and place, int64 [2].
         share: how much of the sentence is wrong, 0..1.
     """
-    found = []
-    for place in range(len(ids)):
-        row = hidden.clone()
-        row[place] = MASK
-        found.append(of_words(guesses_at(model, row, labels, share + 1 / len(ids)), ids)[place])
-    return torch.stack(found)
+    rows = hidden.repeat(len(ids), 1)
+    rows.fill_diagonal_(MASK)
+    found = guesses_of(model, rows, labels, share + 1 / len(ids))  # (L, L, V)
+    return torch.stack([of_words(guess, ids)[place] for place, guess in enumerate(found)])
 
 
 def of_words(log_p: Tensor, ids: Tensor) -> Tensor:
@@ -173,7 +171,13 @@ def of_words(log_p: Tensor, ids: Tensor) -> Tensor:
 
 def guesses_at(model: StoryModel, row: Tensor, labels: Tensor, share: float) -> Tensor:
     """log p(x_0 | the sentence), [L, V], when a share of its words is noise."""
-    assert not bool((row == END).any())
+    return guesses_of(model, row[None], labels, share)[0]
+
+
+def guesses_of(model: StoryModel, rows: Tensor, labels: Tensor, share: float) -> Tensor:
+    """The same of several sentences of one length, int64 [N, L]: [N, L, V]."""
+    assert not bool((rows == END).any())
     t = min(round(share * model.schedule.steps), model.schedule.steps) - 1
-    x = model.padded([row.tolist()])
-    return model.denoiser(x, torch.tensor([max(0, t)]), labels[None])[0, : len(row)]
+    x = model.padded(rows.tolist())
+    level = torch.full((len(x),), max(0, t))
+    return model.together(x, level, labels.expand(len(x), -1))[:, : rows.shape[1]]
