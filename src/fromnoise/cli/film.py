@@ -31,7 +31,7 @@ def film(
     sheets = sorted((run / task / "sheets").glob("*.png"))
     if not sheets:
         known = ", ".join(sorted(path.parent.name for path in run.glob("*/sheets"))) or "none"
-        raise UserError(f"'{run}' has no sheets of '{task}'; with sheets: {known} (--task)")
+        raise UserError(f"'{run}' has no sheets of '{task}'; tasks with sheets: {known}; name one with --task")
     check_file(out)
     try:
         frames = [(int(sheet.stem), Image.open(sheet).convert("RGB")) for sheet in sheets]
