@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,13 +163,11 @@ def test_a_share_of_real_lines_is_seen_as_asked(data: Path) -> None:
 
 def test_the_grammar_can_be_learnt_from(tmp_path: Path) -> None:
     build(PlotsConfig(str(tmp_path / "data"), lines=500, real=False))
-    began = time.monotonic()
     train_story(
         recipe(**{"loop.pictures": "640", "network.context": "32", "vocabulary": "9000"}),
         tmp_path / "data",
         tmp_path / "run",
     )
-    assert time.monotonic() - began < 300
     model = StoryModel.load(tmp_path / "run" / "model")
     assert torch.isfinite(model.counts).all()
     assert draw_stories(model, StoryRequest(genre=model.vocabulary.genres[0], steps=3))
