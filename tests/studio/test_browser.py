@@ -421,6 +421,9 @@ def test_chapter_game(visit: Visitors, shots: Path) -> None:
     expect(page.locator(".plot")).to_have_text(re.compile(r"^[A-Z].*\.$"))
     expect(page.locator(".steps").last.locator("li")).to_have_count(31)
     page.screenshot(path=shots / "game.png", full_page=True)
+    page.get_by_label("Words to start from, if you like").fill("Gold scissor out headphone neat typewriter spinach")
+    page.get_by_role("button", name="Find a story").click()
+    expect(page.get_by_text("It does not know these words")).to_contain_text("scissor, headphone, neat")
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -47,6 +47,11 @@ def test_a_plot_is_what_the_library_draws(story: httpx.Client, tiny_story: Story
     assert len(changed) == sum(a != b[0] for a, b in zip(found["begin"], found["steps"][0]["words"], strict=True))
 
 
+def test_unknown_words_of_a_start_are_named(story: httpx.Client) -> None:
+    found = story.post("/api/story/plots", json={"start": "gold xylophone in France", "steps": 2}).json()
+    assert found["unknown"] == ["xylophone"]
+
+
 def test_a_round_of_the_game(story: httpx.Client) -> None:
     text = "two brothers open a bakery in France, but nobody comes"
     found = story.post("/api/story/spoilt", json={"noise": 0.3, "seed": 1, "text": text}).json()

@@ -92,9 +92,9 @@ def _draw(model: StoryModel, request: StoryRequest, show: bool) -> None:
     from rich.progress import track
 
     from fromnoise.words.draw import story_steps
-    from fromnoise.words.vocabulary import UNKNOWN, sentence_of, words_of
+    from fromnoise.words.vocabulary import sentence_of
 
-    unknown = [word for word in words_of(request.start) if model.vocabulary.ids([word]) == [UNKNOWN]]
+    unknown = model.vocabulary.unknown(request.start)
     if unknown:
         print(
             f"not among its {len(model.vocabulary):,} words, so taken as noise: {', '.join(unknown)}", file=sys.stderr

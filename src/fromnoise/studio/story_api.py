@@ -142,5 +142,6 @@ def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
         raise Problem(400, str(error)) from None
     assert isinstance(first, torch.Tensor)
     assert last is not None
+    unknown = model.vocabulary.unknown(asked.start)
     text = sentence_of(model.vocabulary.text(last.tolist()))
-    return {"begin": model.vocabulary.text(first.tolist()), "steps": steps, "text": text}
+    return {"begin": model.vocabulary.text(first.tolist()), "steps": steps, "text": text, "unknown": unknown}

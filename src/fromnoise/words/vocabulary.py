@@ -117,6 +117,10 @@ class Vocabulary:
         """The entries of words, upper and lower case alike; unknown ones are :data:`UNKNOWN`."""
         return [self._entries.get(word.casefold(), UNKNOWN) for word in words]
 
+    def unknown(self, text: str) -> list[str]:
+        """The words of a text that are not among its words."""
+        return [word for word in words_of(text) if word.casefold() not in self._entries]
+
     def find(self, word: str) -> int:
         """The entry of one word.
 

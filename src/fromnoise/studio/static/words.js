@@ -326,6 +326,7 @@ export const words = {
       start: "Words to start from, if you like",
       startExample: "Gold scissor out headphone neat typewriter spinach",
       startHint: "Without any, they are drawn at random.",
+      unknown: (list) => `It does not know these words, so others took their places: ${list}`,
       find: "Find a story",
       realGenres: ["definition", "example"],
       steps: (n) => `${many(n, "step", "steps")} from noise to sentence`,

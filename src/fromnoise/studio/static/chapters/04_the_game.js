@@ -163,7 +163,9 @@ function makePlots() {
     field(say.start, start, say.startHint), go,
   ], go, async () => {
     const drawn = await api.plot({ genre: genre.value, place: place.value, start: start.value, seed: randomSeed() });
-    shown.replaceChildren(el("p", { class: "plot", text: drawn.text }), makeSteps(drawn));
+    const { unknown } = drawn;
+    const hint = unknown.length ? [el("p", { class: "hint", text: say.unknown(unknown.join(", ")) })] : [];
+    shown.replaceChildren(el("p", { class: "plot", text: drawn.text }), ...hint, makeSteps(drawn));
     announce(drawn.text);
   });
   api.story().then(({ genres, places }) => {
