@@ -18,8 +18,8 @@ from rich.table import Table
 from torch import Tensor
 
 from fromnoise import backends
-from fromnoise.generate import Request, draw
-from fromnoise.system import TextToImage
+from fromnoise.drawing.generate import Request, draw
+from fromnoise.system.text_to_image import TextToImage
 
 PROMPTS = (("red apple", "noto"), ("smiling cat", "twemoji"))
 WAYS = (("torch", "bf16"), ("openvino", "fp32"), ("openvino", "bf16"), ("openvino-int8", "bf16"))

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from fromnoise.cores import each_alone, together
+from fromnoise.ground.cores import each_alone, together
 from fromnoise.models.layers.embedding import sinusoids
 from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.unet import UNetConfig

@@ -26,10 +26,10 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from rich.console import Console
 from rich.table import Table
 
-from fromnoise.few_steps import with_few_steps
-from fromnoise.generate import Request, draw
-from fromnoise.picture_file import to_image
-from fromnoise.system import TextToImage, find_model
+from fromnoise.drawing.generate import Request, draw
+from fromnoise.drawing.picture_file import to_image
+from fromnoise.system.few_steps import with_few_steps
+from fromnoise.system.text_to_image import TextToImage, find_model
 
 PROMPT, STYLE = "red apple", "noto"
 COLD_PEER = """

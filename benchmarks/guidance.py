@@ -18,10 +18,10 @@ from rich.table import Table
 
 from fromnoise.cli.opened import Opening, load
 from fromnoise.data.pictures import load_folder
+from fromnoise.drawing.generate import Request, complete, draw_all
 from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, choose_questions, relevant, score
-from fromnoise.generate import Request, complete, draw_all
 
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"guidance": 1.0},

@@ -28,12 +28,12 @@ from rich.table import Table
 from torch import Tensor
 
 from denoise_step import SMALL_VAE, VAE, forget_peak
-from fromnoise.cores import together
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.starter import starter_path
+from fromnoise.ground.cores import together
 from fromnoise.models.layers.packed import packed_in_place
 from fromnoise.models.vae.bands import decode_in_bands, encode_in_bands
-from fromnoise.opening import find_model
+from fromnoise.system.opening import find_model
 from fromnoise.weights.configs import vae_to_foreign
 from fromnoise.weights.diffusers_layout import load_vae
 from other_engines import peak_mib

@@ -26,11 +26,11 @@ from rich.table import Table
 
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.pictures import PictureSet, load_folder
+from fromnoise.drawing.generate import Request, draw_all
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant, score
 from fromnoise.evaluation.synonyms import synonym_questions
-from fromnoise.generate import Request, draw_all
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
 from fromnoise.training.memory import let_idle_threads_sleep
 from fromnoise.training.run import TASKS, train

@@ -33,14 +33,14 @@ from rich.table import Table
 from torch import Tensor
 
 from fromnoise.data.plots import HELD_OUT, TRAIN, Line, read
+from fromnoise.story.draw import StoryRequest, draw_stories, story_steps
+from fromnoise.story.examples import puzzles
+from fromnoise.story.model import StoryModel
+from fromnoise.story.noise import random_words, spoil
+from fromnoise.story.repair import GUESSES, each_word, find_errors, guesses_at
+from fromnoise.story.vocabulary import END, MASK, UNKNOWN, words_of
 from fromnoise.training.story import as_numbers
-from fromnoise.training.tasks.words import Lines
-from fromnoise.words.draw import StoryRequest, draw_stories, story_steps
-from fromnoise.words.examples import puzzles
-from fromnoise.words.noise import random_words, spoil
-from fromnoise.words.repair import GUESSES, each_word, find_errors, guesses_at
-from fromnoise.words.story import StoryModel
-from fromnoise.words.vocabulary import END, MASK, UNKNOWN, words_of
+from fromnoise.training.tasks.story import Lines
 
 PARTS = ("speed", "repair", "puzzles", "copying", "genre", "perplexity")
 RUN = 8  # words in a row that count as copied

@@ -25,7 +25,7 @@ from fromnoise.data.meanings.sentences import embeddings
 from fromnoise.data.pictures import load_folder
 from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.synonyms import synonyms
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 Embed = Callable[[list[str]], Tensor]
 

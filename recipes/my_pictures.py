@@ -9,7 +9,7 @@ about twenty minutes on two CPU cores. Check afterwards whether what it draws is
 
 from dataclasses import replace
 
-from fromnoise.system import DEFAULT_MODEL, TextToImage
+from fromnoise.system.text_to_image import DEFAULT_MODEL, TextToImage
 from fromnoise.training.recipe import DataConfig, Recipe
 
 

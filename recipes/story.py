@@ -6,10 +6,10 @@
 About 75 minutes on one CPU core.
 """
 
-from fromnoise.models.words.denoiser import WordDenoiserConfig
+from fromnoise.models.story.denoiser import WordDenoiserConfig
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.story import StoryRecipe
-from fromnoise.training.tasks.words import WordsStage
+from fromnoise.training.tasks.story import WordsStage
 
 
 def recipe() -> StoryRecipe:

@@ -14,17 +14,17 @@ from torch import Tensor, nn
 
 from fromnoise.cli import entry
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.few_steps import save_few_steps
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.models.story.denoiser import WordDenoiserConfig
 from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
-from fromnoise.models.words.denoiser import WordDenoiserConfig
-from fromnoise.system import TextToImage
-from fromnoise.words.story import StoryModel
-from fromnoise.words.vocabulary import Vocabulary, words_of
+from fromnoise.story.model import StoryModel
+from fromnoise.story.vocabulary import Vocabulary, words_of
+from fromnoise.system.few_steps import save_few_steps
+from fromnoise.system.text_to_image import TextToImage
 
 CAPTIONS = ["red apple, noto style", "a blue house", "cat face, twemoji style", "green tree", "yellow sun"]
 

@@ -11,59 +11,35 @@ import pytest
 import torch
 
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "fromnoise"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-# module prefix → what it may import from fromnoise (the arrows of docs/architecture). The longest prefix counts.
-GROUND = ("errors", "config", "cores")
+# module prefix → what it may import from fromnoise (README, "What is where"). The longest prefix counts.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "errors": (),
-    "config": ("errors",),
-    "cores": (),
-    "diffusion": (*GROUND, "diffusion"),
-    "models.layers": (*GROUND, "models.layers"),
-    "models.clip": (*GROUND, "models.layers", "models.clip"),
-    "models.vae": (*GROUND, "models.layers", "models.vae"),
-    "models.unet": (*GROUND, "models.layers", "models.unet"),
-    "models.words": (*GROUND, "models.layers", "models.words"),
-    "words": (*GROUND, "models", "diffusion", "words"),
-    "weights": (*GROUND, "models", "weights"),
-    "data": (*GROUND, "data"),
+    "": ("ground", "system", "drawing", "_public"),
+    "ground": ("ground",),
+    "diffusion": ("ground", "diffusion"),
+    "models.layers": ("ground", "models.layers"),
+    "models.clip": ("ground", "models.layers", "models.clip"),
+    "models.vae": ("ground", "models.layers", "models.vae"),
+    "models.unet": ("ground", "models.layers", "models.unet"),
+    "models.story": ("ground", "models.layers", "models.story"),
+    "models.perception": ("ground",),
+    "story": ("ground", "models", "diffusion", "story"),
+    "weights": ("ground", "models", "diffusion", "weights"),
+    "data": ("ground", "data"),
     # What a word is belongs to the story game; its lines are cut into words in the same way.
-    "data.plots": (*GROUND, "data", "words.vocabulary", "words.examples"),
-    "picturewise": (*GROUND, "diffusion"),
-    "prompt": (*GROUND, "models"),
-    "defaults": (*GROUND, "weights", "picturewise"),
-    "texts": (*GROUND, "models", "prompt"),
-    "identity": ("models",),
-    "opening": (*GROUND, "models", "weights"),
-    "system": (*GROUND, "models", "diffusion", "weights", "picturewise", "opening", "texts", "defaults", "identity"),
-    "few_steps": (*GROUND, "models", "diffusion", "weights", "defaults", "system"),
-    "start": (*GROUND, "models", "diffusion"),
-    "request": (*GROUND, "diffusion", "system", "texts"),
-    "conditioning": (*GROUND, "diffusion", "system", "request"),
-    "generate": (*GROUND, "diffusion", "system", "prompt", "start", "request", "conditioning"),
-    "backends": (*GROUND, "models", "diffusion", "weights", "picturewise", "system", "backends"),
-    "picture_file": (*GROUND, "generate"),
-    "perception": GROUND,
-    "inspection": (*GROUND, "models", "diffusion", "system", "generate", "picture_file", "inspection"),
-    "training": (*GROUND, "models", "diffusion", "system", "few_steps", "data", "perception", "words", "training"),
-    "evaluation": (
-        *(*GROUND, "diffusion", "system", "generate", "picture_file", "data", "inspection", "perception"),
-        "evaluation",
-    ),
-    # The index of training pictures is a file of the model's folder; "defaults" has its name and reads the card.
-    "evaluation.copies": (
-        *(*GROUND, "defaults", "system", "generate", "picture_file", "data", "inspection", "perception"),
-        "evaluation",
-    ),
-    "studio": (
-        *(*GROUND, "diffusion", "system", "few_steps", "start", "generate", "picture_file", "inspection", "words"),
-        "studio",
-    ),
+    "data.plots": ("ground", "data", "story.vocabulary", "story.examples"),
+    "system": ("ground", "models", "diffusion", "weights", "system"),
+    "drawing": ("ground", "models", "diffusion", "system", "drawing"),
+    "backends": ("ground", "models", "diffusion", "weights", "system", "backends"),
+    "inspection": ("ground", "models", "diffusion", "system", "drawing", "inspection"),
+    "training": ("ground", "models", "diffusion", "system", "data", "story", "training"),
+    "evaluation": ("ground", "models.perception", "diffusion", "system", "drawing", "data", "inspection", "evaluation"),
+    "studio": ("ground", "diffusion", "system", "drawing", "inspection", "story", "studio"),
     "cli": ("",),
     "__main__": ("cli",),
 }
@@ -113,11 +89,57 @@ def test_imports_point_the_right_way(file: Path) -> None:
         assert allowed, f"{module} imports fromnoise.{target}, against the arrows"
 
 
+def modules_imported_by(file: Path) -> set[str]:
+    """Modules of fromnoise that a file imports, each as a file: ``from fromnoise.x import y`` may mean x or x.y."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{a.name}" for a in node.names] + [node.module]
+        found |= {n.removeprefix("fromnoise.") for n in names if n.startswith("fromnoise.")}
+    return found & {module_name(f) for f in FILES}
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Strongly connected parts of more than one node (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for target in sorted(graph[node]):
+            if target not in index:
+                visit(target)
+                low[node] = min(low[node], low[target])
+            elif target in stack:
+                low[node] = min(low[node], index[target])
+        if low[node] == index[node]:
+            part = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(part) > 1:
+                found.append(sorted(part))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def test_no_imports_go_round_in_circles_not_even_inside_a_folder() -> None:
+    # Imports inside functions and for type checking count: a circle is a circle whoever closes it.
+    graph = {module_name(f): modules_imported_by(f) - {module_name(f)} for f in FILES}
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    assert circles(graph) == []
+
+
 def test_siblings_among_the_models_never_meet() -> None:
     # The parametrised test above reads a table; this one would fail if the table itself were loosened.
-    for own in ("clip", "vae", "unet", "words"):
+    for own in ("clip", "vae", "unet", "story"):
         for file in (SOURCE / "models" / own).glob("*.py"):
-            for other in {"clip", "vae", "unet", "words"} - {own}:
+            for other in {"clip", "vae", "unet", "story"} - {own}:
                 assert not any(t.startswith(f"models.{other}") for t in imports_of(file)), file
 
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fromnoise import backends
-from fromnoise.errors import UserError
-from fromnoise.generate import Request, draw
-from fromnoise.system import TextToImage
+from fromnoise.drawing.generate import Request, draw
+from fromnoise.ground.errors import UserError
+from fromnoise.system.text_to_image import TextToImage
 
 pytest.importorskip("openvino")
 
@@ -131,7 +131,7 @@ def test_a_picture_remembers_its_engine_and_is_redrawn_by_it(
     from typer.testing import CliRunner
 
     from fromnoise.cli import entry
-    from fromnoise.picture_file import as_tensor, read_origin
+    from fromnoise.drawing.picture_file import as_tensor, read_origin
 
     monkeypatch.chdir(tmp_path)
     tiny_model.save("tiny")

@@ -19,8 +19,8 @@ from PIL import Image, PngImagePlugin
 from typer.testing import CliRunner
 
 from fromnoise.cli import entry
+from fromnoise.drawing.picture_file import as_tensor, read_origin, save_png
 from fromnoise.models.unet import UNet
-from fromnoise.picture_file import as_tensor, read_origin, save_png
 
 
 def test_generate_writes_a_picture_and_again_redraws_it(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_disk_that_is_full_leaves_nothing(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fromnoise.picture_file.os.replace", full)
+    monkeypatch.setattr("fromnoise.drawing.picture_file.os.replace", full)
     done = run("generate", "sun", "--steps", 1, "--model", tiny_model_folder, "--out", "a.png")
     assert (done.code, done.err) == (2, "fromnoise: cannot write a.png: No space left on device\n")
     assert list(tmp_path.iterdir()) == []
@@ -554,7 +554,7 @@ def test_a_sampler_that_stands_in_says_so(run: Any, tiny_model_folder: Path, tmp
 def with_index(tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """A model with an index of 160 pictures, and the folder of those; a quick stand-in for the judge."""
     from fromnoise.evaluation.copies import describe
-    from fromnoise.system import TextToImage
+    from fromnoise.system.text_to_image import TextToImage
 
     def features(pictures: torch.Tensor, batch: int = 16) -> torch.Tensor:
         small = torch.nn.functional.adaptive_avg_pool2d(255 - pictures.float(), 8).flatten(1) / 255

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fromnoise.words.draw import StoryRequest, draw_stories
-from fromnoise.words.story import StoryModel
+from fromnoise.story.draw import StoryRequest, draw_stories
+from fromnoise.story.model import StoryModel
 
 
 def test_it_shows_every_step_and_ends_with_the_sentence(

@@ -9,7 +9,7 @@ import torch
 
 from fromnoise.data.captions import CaptionMix, CaptionSampler, may_mirror, sampling_weights, with_style
 from fromnoise.data.record import Record
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 APPLE = Record("a.png", "red apple", ("fruit", "apple", "red"), ("big fruit",), "noto", "1f34e", colours=("green",))
 

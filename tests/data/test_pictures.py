@@ -12,7 +12,7 @@ from PIL import Image
 
 from fromnoise.data.pack import pack
 from fromnoise.data.pictures import decode, load_folder
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = (16, 16), colour: object = (200, 30, 40)) -> Image.Image:

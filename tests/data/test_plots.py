@@ -14,8 +14,8 @@ from fromnoise.data.plots import HELD_OUT, TRAIN, PlotsConfig, build, genres, pl
 from fromnoise.data.plots.builder import puzzle_words
 from fromnoise.data.plots.grammar import Writer, inflected, sections, templates, with_article
 from fromnoise.data.plots.sentences import sentences
-from fromnoise.errors import UserError
-from fromnoise.words.vocabulary import words_of
+from fromnoise.ground.errors import UserError
+from fromnoise.story.vocabulary import words_of
 
 
 @pytest.mark.parametrize("genre", genres())

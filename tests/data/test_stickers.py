@@ -15,7 +15,7 @@ from fromnoise.data.stickers.names import key_of, slug, without_variation
 from fromnoise.data.stickers.npm import install
 from fromnoise.data.stickers.render import RefusedError, colour_words, render_svg
 from fromnoise.data.stickers.sets import StickerSet
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 CIRCLE = '<circle cx="8" cy="8" r="7" fill="#dd2e32"/>'
 SET = StickerSet("toy", "@iconify-json/toy", "1.0.0", "MIT")

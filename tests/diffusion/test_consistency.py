@@ -11,7 +11,7 @@ from fromnoise.diffusion.consistency import consistency_target, ddim, jump, pseu
 from fromnoise.diffusion.samplers.base import to_level
 from fromnoise.diffusion.samplers.lcm import LCM
 from fromnoise.diffusion.schedule import DISTILLED_LEVELS, DISTILLED_RANGE, NoiseSchedule, ScheduleConfig, per_picture
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 SCHEDULE = ScheduleConfig().build()
 MEAN, SPREAD = 0.4, 0.3  # of the Gaussian data, in every pixel

@@ -9,7 +9,7 @@ from torch import Tensor
 from fromnoise.diffusion.denoiser import NetworkDenoiser, call_many
 from fromnoise.diffusion.prediction import from_x0
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 SCHEDULE = ScheduleConfig().build()
 

@@ -23,7 +23,7 @@ from fromnoise.diffusion.loss import (
 )
 from fromnoise.diffusion.prediction import to_x0
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 SCHEDULE = ScheduleConfig().build()
 MANY = 100_000

@@ -21,7 +21,7 @@ from fromnoise.diffusion.samplers import SAMPLERS, Sampler, sampler
 from fromnoise.diffusion.samplers.base import MOST_PAST
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.diffusion.spread import SPREADS, beta_quantile
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 ZERO = ScheduleConfig().build()
 PLAIN = ScheduleConfig(zero_terminal_snr=False).build()

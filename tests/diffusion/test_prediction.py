@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fromnoise.diffusion.prediction import KINDS, from_x0, to_noise, to_x0
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 angles = st.floats(0.05, math.pi / 2 - 0.05)  # alpha = cos, sigma = sin: away from both division by zero
 kinds = st.sampled_from(KINDS)

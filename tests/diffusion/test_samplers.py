@@ -29,7 +29,7 @@ from fromnoise.diffusion.samplers import (
 )
 from fromnoise.diffusion.samplers.base import Calls, Now, Rng
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 SCHEDULE = ScheduleConfig().build()
 TIMES = SCHEDULE.timesteps(6)

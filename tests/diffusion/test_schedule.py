@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fromnoise.diffusion.schedule import LOG_SNR_RANGE, NoiseSchedule, ScheduleConfig
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 SCHEDULE = ScheduleConfig().build()
 RECIPE = [999, 799, 756, 706, 649, 585, 514, 437, 358, 281, 210, 149, 101, 65, 40, 24]

@@ -20,8 +20,7 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
-from fromnoise.defaults import COPIES, FACTS
-from fromnoise.errors import UserError
+from fromnoise.drawing.picture_file import to_image
 from fromnoise.evaluation.copies import describe, trials
 from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.check import build_index, check, training_pictures
@@ -32,8 +31,9 @@ from fromnoise.evaluation.copies.statistics import excess, half_or_more, most_al
 from fromnoise.evaluation.copies.stored import FORMAT, load_index, pictures_of, read_index, save_index
 from fromnoise.evaluation.copies.trials import collapsed, matched, two_sample
 from fromnoise.evaluation.store import Store
-from fromnoise.picture_file import to_image
-from fromnoise.system import TextToImage
+from fromnoise.ground.errors import UserError
+from fromnoise.system.defaults import COPIES, FACTS
+from fromnoise.system.text_to_image import TextToImage
 
 SIDE = 32
 STYLES = ("noto", "twemoji")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.data.record import Record
-from fromnoise.errors import UserError
+from fromnoise.drawing.generate import Request, draw_all
 from fromnoise.evaluation import bench as bench_module
 from fromnoise.evaluation import report
 from fromnoise.evaluation.bench import Bench, Sizes, fingerprint
@@ -27,8 +27,8 @@ from fromnoise.evaluation.sections.film import sheets_of, spread_out
 from fromnoise.evaluation.sections.pairs import found_of
 from fromnoise.evaluation.sections.retrieval import retrieval_section
 from fromnoise.evaluation.sections.specificity import CHAINS, spread
-from fromnoise.generate import Request, draw_all
-from fromnoise.system import TextToImage
+from fromnoise.ground.errors import UserError
+from fromnoise.system.text_to_image import TextToImage
 
 TINY = Sizes(
     concepts=8, asked=2, held_out=2, words=2, per_style=20, rebuilt=4, colours=2, counts=2, pairs=2, seeds=1, chains=2,

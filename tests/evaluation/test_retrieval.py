@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from fromnoise.data.record import Record
-from fromnoise.errors import UserError
 from fromnoise.evaluation.retrieval import (
     Gallery,
     Question,
@@ -18,6 +17,7 @@ from fromnoise.evaluation.retrieval import (
     score,
     share_of_the_way,
 )
+from fromnoise.ground.errors import UserError
 
 STYLES = ("noto", "twemoji", "fluent-emoji-3d")
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from fromnoise.generate import Finished, Request, generate
+from fromnoise.drawing.generate import Finished, Request, generate
+from fromnoise.drawing.picture_file import to_image
 from fromnoise.inspection.film import STRIP, Film, save_film
 from fromnoise.inspection.sheet import contact_sheet
-from fromnoise.picture_file import to_image
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 REQUEST = Request(prompt="red apple", style="noto", seed=3, steps=5, count=2)
 

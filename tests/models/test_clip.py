@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.clip import CLIPConfig, clip_loss
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig

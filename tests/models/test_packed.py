@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from fromnoise.cores import each_alone, together
+from fromnoise.ground.cores import each_alone, together
 from fromnoise.models.layers import attention, packed
 from fromnoise.models.layers.convolution import windows
 from fromnoise.models.layers.packed import PackedConvolution, PackedLinear, can_pack, packed_copy, packed_in_place

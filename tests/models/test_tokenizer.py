@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from transformers import CLIPTokenizer
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.tokenizer import Tokenizer
 
 TEXTS = [

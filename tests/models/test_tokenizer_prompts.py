@@ -20,7 +20,7 @@ import pytest
 import torch
 import transformers
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.tokenizer import END, START, Tokenizer
 from fromnoise.weights.clip_layout import load_text
 

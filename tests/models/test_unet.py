@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.unet import UNet, UNetConfig
 from fromnoise.weights.configs import unet_to_foreign
 from fromnoise.weights.names import entries, to_foreign, unet_table

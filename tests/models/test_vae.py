@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.vae import VAE, Posterior, VAEConfig
 from fromnoise.weights.configs import vae_to_foreign
 from fromnoise.weights.names import entries, to_foreign, vae_table

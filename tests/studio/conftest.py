@@ -18,7 +18,7 @@ from fromnoise.studio.models import Models
 from fromnoise.studio.server import Server, address_of, bound
 from fromnoise.studio.settings import Limits, Settings
 from fromnoise.studio.state import State
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 LIMITS = Limits(
     waiting=20, count=8, api_count=4, body=64 * 1024, upload=2**20, upload_pixels=2_000_000, head_seconds=0.6,

@@ -16,10 +16,10 @@ import httpx
 import pytest
 from PIL import Image, PngImagePlugin
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.studio.guard import COOKIE
 from fromnoise.studio.settings import Settings
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import LIMITS, Live, finished, running
 
 TOKEN = "a-long-enough-token"

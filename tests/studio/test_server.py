@@ -16,10 +16,10 @@ import pytest
 from typer.testing import CliRunner
 
 from fromnoise.cli import entry
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.studio.settings import Settings
 from fromnoise.studio.sizes import read_size
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import LIMITS, finished
 
 

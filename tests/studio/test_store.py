@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.studio.links import Links
 from fromnoise.studio.store import Kept, Search, Store, StoredJob
 

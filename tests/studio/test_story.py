@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
+from fromnoise.story.draw import StoryRequest, draw_stories
+from fromnoise.story.examples import examples
+from fromnoise.story.model import StoryModel
+from fromnoise.story.repair import repair
+from fromnoise.story.vocabulary import words_of
 from fromnoise.studio import story_api
 from fromnoise.studio.state import State
-from fromnoise.words.draw import StoryRequest, draw_stories
-from fromnoise.words.examples import examples
-from fromnoise.words.repair import repair
-from fromnoise.words.story import StoryModel
-from fromnoise.words.vocabulary import words_of
 from studio.conftest import Live
 
 

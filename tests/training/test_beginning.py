@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fromnoise.data.meanings import Meanings
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig

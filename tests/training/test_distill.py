@@ -15,10 +15,10 @@ from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.record import Record
 from fromnoise.data.starter import starter_path
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
-from fromnoise.errors import UserError
-from fromnoise.few_steps import save_few_steps, with_few_steps
-from fromnoise.generate import Request, draw
-from fromnoise.system import TextToImage
+from fromnoise.drawing.generate import Request, draw
+from fromnoise.ground.errors import UserError
+from fromnoise.system.few_steps import save_few_steps, with_few_steps
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import Clock
 from fromnoise.training.loop import Trainer
 from fromnoise.training.low_rank import LowRank

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.training import checkpoint, ema
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.loop import Paused, Trainer, learning_rate

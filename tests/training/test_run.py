@@ -18,9 +18,9 @@ from PIL import Image
 
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.starter import starter_path
-from fromnoise.errors import UserError
-from fromnoise.generate import Request, draw
-from fromnoise.system import TextToImage
+from fromnoise.drawing.generate import Request, draw
+from fromnoise.ground.errors import UserError
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import precision
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.run import Run, train

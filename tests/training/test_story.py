@@ -12,14 +12,14 @@ import torch
 
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.plots import TRAIN, PlotsConfig, build, read
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
+from fromnoise.story.draw import StoryRequest, draw_stories
+from fromnoise.story.model import StoryModel
+from fromnoise.story.noise import spoil
+from fromnoise.story.repair import repair
+from fromnoise.story.vocabulary import END, Vocabulary, words_of
 from fromnoise.training.loop import Paused
 from fromnoise.training.story import StoryRecipe, as_numbers, train_story
-from fromnoise.words.draw import StoryRequest, draw_stories
-from fromnoise.words.noise import spoil
-from fromnoise.words.repair import repair
-from fromnoise.words.story import StoryModel
-from fromnoise.words.vocabulary import END, Vocabulary, words_of
 
 SMALL = {
     "precision": "fp32", "threads": "1", "vocabulary": "400", "network.context": "16", "network.embedding": "32",

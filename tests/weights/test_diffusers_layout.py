@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, PNDMScheduler, UNet2DConditi
 from safetensors.torch import load_file, save_file
 
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.unet import UNet, UNetConfig
 from fromnoise.models.vae import VAE, VAEConfig
 from fromnoise.weights.diffusers_layout import (

@@ -24,10 +24,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.unet.unet import UNet
-from fromnoise.texts import vector_of
+from fromnoise.system.texts import vector_of
 from fromnoise.weights.clip_layout import load_text
 from fromnoise.weights.diffusers_layout import load_unet
 from fromnoise.weights.lora import apply, read_lora, with_loras

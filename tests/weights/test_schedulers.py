@@ -12,7 +12,7 @@ import pytest
 from fromnoise.diffusion.paths import PathConfig, path
 from fromnoise.diffusion.samplers import SAMPLERS, sampler
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.weights.schedulers import (
     Scheduler,
     load_schedule,

@@ -18,9 +18,9 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModelWithProjection
 
 from checkpoints import FAMILIES, pipeline
-from fromnoise.errors import UserError
-from fromnoise.generate import Request, draw
-from fromnoise.system import TextToImage
+from fromnoise.drawing.generate import Request, draw
+from fromnoise.ground.errors import UserError
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.weights.hub import chosen, is_hub_id
 from fromnoise.weights.pickles import as_safetensors
 
@@ -160,7 +160,7 @@ def test_a_hub_model_in_the_cache_opens_without_a_network(
     (cache / "refs").mkdir()
     (cache / "refs" / "main").write_text("abc")
     (cache / "snapshots" / "abc").symlink_to(folders["sd1"])
-    code = "from fromnoise.system import TextToImage; print(TextToImage.load('somebody/tiny').pixels)"
+    code = "from fromnoise.system.text_to_image import TextToImage; print(TextToImage.load('somebody/tiny').pixels)"
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout == "32\n", done.stderr
@@ -259,7 +259,8 @@ def test_a_giant_header_takes_no_memory(tmp_path: Path) -> None:
         stream.write((100 * 2**30).to_bytes(8, "little") + b"{")
         stream.truncate(100 * 2**30 + 4096)  # sparse: the size fits the header
     code = (
-        "import resource, sys; from fromnoise.system import TextToImage; from fromnoise.errors import UserError\n"
+        "import resource, sys; from fromnoise.system.text_to_image import TextToImage\n"
+        "from fromnoise.ground.errors import UserError\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try:\n    TextToImage.load(sys.argv[1])\n"
         "except UserError as error:\n    print(error)\n"

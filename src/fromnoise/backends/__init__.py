@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fromnoise.errors import UserError
-from fromnoise.system import TextToImage
+from fromnoise.ground.errors import UserError
+from fromnoise.system.text_to_image import TextToImage
 
 BACKENDS = ("torch", "openvino", "openvino-int8")
 

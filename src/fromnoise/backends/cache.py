@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.weights.files import replaced_folder
 
 SUMS = "sums.json"  # written last: the SHA-256 of every other file of an entry

@@ -26,15 +26,15 @@ from torch import Tensor, nn
 from fromnoise.backends.cache import cached
 from fromnoise.backends.doubling import smoothings, with_transposed
 from fromnoise.backends.graph_layers import DecoderGraph, UNetGraph, graph_copy, prompt_reader
-from fromnoise.cores import available_cores
 from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.diffusion.schedule import NoiseSchedule
-from fromnoise.errors import missing_packages
+from fromnoise.ground.cores import available_cores
+from fromnoise.ground.errors import missing_packages
 from fromnoise.models.layers.embedding import sinusoids
 from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.unet.unet import UNet
-from fromnoise.picturewise import LARGE, ExactBatches, PicturewiseDenoiser, is_large
-from fromnoise.system import TextToImage, drawing_format
+from fromnoise.system.picturewise import LARGE, ExactBatches, PicturewiseDenoiser, is_large
+from fromnoise.system.text_to_image import TextToImage, drawing_format
 
 try:
     import openvino as ov

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 FORMATS = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
 
@@ -30,7 +30,7 @@ def convert(
 
     from fromnoise.cli.drawing import check_file
     from fromnoise.cli.opened import Opening, load
-    from fromnoise.system import TextToImage
+    from fromnoise.system.text_to_image import TextToImage
     from fromnoise.weights.pickles import as_safetensors
 
     if dtype not in (None, *FORMATS):

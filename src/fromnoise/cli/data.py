@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fromnoise.errors import one_line
+from fromnoise.ground.errors import one_line
 
 app = typer.Typer(help="Get or pack training pictures.", no_args_is_help=True)
 

@@ -16,13 +16,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fromnoise import __version__
 from fromnoise.cli.opened import Opening, load, opened_start
-from fromnoise.errors import UserError, one_line
-from fromnoise.generate import Finished, Request, alike, batches, complete, draw, draw_all, in_parts, prompt_text
-from fromnoise.generate import generate as events
+from fromnoise.drawing.generate import (
+    Finished,
+    Request,
+    alike,
+    batches,
+    complete,
+    draw,
+    draw_all,
+    in_parts,
+    prompt_text,
+)
+from fromnoise.drawing.generate import generate as events
+from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, save_png
+from fromnoise.drawing.start import Start
+from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
-from fromnoise.picture_file import KEY, Origin, as_tensor, read_origin, save_png
-from fromnoise.start import Start
-from fromnoise.system import DEFAULT_MODEL, TextToImage, find_model
+from fromnoise.system.text_to_image import DEFAULT_MODEL, TextToImage, find_model
 
 ERRORS = Console(stderr=True)
 AT_ONCE = 8  # lines of --prompts per batch: what an interruption can lose
@@ -174,7 +185,7 @@ def names_for(out: Path, count: int) -> list[Path]:
 def check_file(file: Path) -> None:
     """Refuse a file that cannot be written, whatever its folder's permissions say, before anything is drawn."""
     check_writable(file.parent)
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")  # as long as the name it will be written under
+    draft = draft_of(file)  # as long as the name it will be written under
     try:
         if file.is_dir():
             raise UserError(f"'{file}' is a folder; name a file")

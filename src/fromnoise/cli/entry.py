@@ -25,7 +25,7 @@ from fromnoise.cli import (
     studio,
     train,
 )
-from fromnoise.errors import UserError, one_line
+from fromnoise.ground.errors import UserError, one_line
 
 app = typer.Typer(
     name="fromnoise",

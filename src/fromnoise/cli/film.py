@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 
 def film(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
     from fromnoise.cli.drawing import Job
@@ -81,7 +81,7 @@ def generate(
 
 def _request(values: dict[str, Any]) -> Any:
     from fromnoise.diffusion.samplers.names import nearest
-    from fromnoise.generate import Request
+    from fromnoise.drawing.generate import Request
 
     names = (
         *("prompt", "negative", "style", "count", "steps", "guidance", "interval", "rescale"),
@@ -139,7 +139,7 @@ def _only_with_again(values: dict[str, Any]) -> None:
 def _only_with_fast(values: dict[str, Any]) -> None:
     """Refuse what the few steps have fixed: guidance is in the weights, levels and sampler go with them."""
     from fromnoise.diffusion.schedule import MOST_DISTILLED
-    from fromnoise.few_steps import fixed_settings
+    from fromnoise.system.few_steps import fixed_settings
 
     given = [f"--{name}" for name in fixed_settings(values)]
     if given:

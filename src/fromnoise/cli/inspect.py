@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fromnoise.errors import UserError, one_line
+from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +35,7 @@ def copies(
     """
     from fromnoise.cli.drawing import check_file
     from fromnoise.evaluation.copies.check import check, png, side_by_side, trust
-    from fromnoise.picture_file import write_atomically
+    from fromnoise.ground.whole import write_atomically
 
     if out is not None:
         if out.suffix.lower() != ".png" or out.is_dir():
@@ -65,9 +65,9 @@ def index(
     data: Annotated[Path, typer.Option(help="The pictures it was trained on, with their held-out part.")],
 ) -> None:
     """Store with a model what it was trained on, so that copies are found without the training pictures."""
-    from fromnoise.defaults import read_facts
     from fromnoise.evaluation.copies.check import build_index
-    from fromnoise.system import find_model
+    from fromnoise.system.defaults import read_facts
+    from fromnoise.system.text_to_image import find_model
 
     folder = find_model(model)
     file = build_index(folder, _training(read_facts(folder)[2], data))
@@ -76,11 +76,11 @@ def index(
 
 def _index(model: str | None, data: Path | None) -> Index:
     """The index of a model, stored or made."""
-    from fromnoise.defaults import read_facts
     from fromnoise.evaluation.copies.build import built
     from fromnoise.evaluation.copies.check import training_pictures
     from fromnoise.evaluation.copies.stored import load_index
-    from fromnoise.system import find_model
+    from fromnoise.system.defaults import read_facts
+    from fromnoise.system.text_to_image import find_model
 
     folder = find_model(model)
     if data is None:

@@ -6,12 +6,12 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fromnoise.cores import give_back_memory
-from fromnoise.errors import UserError, one_line
-from fromnoise.few_steps import with_few_steps
-from fromnoise.generate import Request, complete
-from fromnoise.start import Start, fitting_size, open_photo, start_from
-from fromnoise.system import DEFAULT_MODEL, TextToImage, drawing_format
+from fromnoise.drawing.generate import Request, complete
+from fromnoise.drawing.start import Start, fitting_size, open_photo, start_from
+from fromnoise.ground.cores import give_back_memory
+from fromnoise.ground.errors import UserError, one_line
+from fromnoise.system.few_steps import with_few_steps
+from fromnoise.system.text_to_image import DEFAULT_MODEL, TextToImage, drawing_format
 
 
 @dataclass(frozen=True)

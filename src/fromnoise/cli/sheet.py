@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
-    from fromnoise.generate import Request
+    from fromnoise.drawing.generate import Request
 
 PROMPTS = ("red apple", "cat face", "house", "sailboat", "tulip", "automobile", "mushroom", "fish")
 DEFAULT_OUT = Path("pictures/first.png")
@@ -29,9 +29,9 @@ def sheet(
 
     from fromnoise.cli import drawing
     from fromnoise.cli.opened import Opening, load
-    from fromnoise.generate import complete, draw_all
+    from fromnoise.drawing.generate import complete, draw_all
+    from fromnoise.ground.whole import write_atomically
     from fromnoise.inspection.sheet import contact_sheet
-    from fromnoise.picture_file import write_atomically
 
     if out.suffix.lower() != ".png" or out.is_dir():
         raise UserError(f"'{out}' should be a file that ends in .png")
@@ -53,7 +53,7 @@ def sheet(
 
 def _cells(rows: tuple[str, ...], styles: tuple[str, ...], seed: int, steps: int | None) -> list[Request]:
     """One request per cell, row by row, each with a seed of its own."""
-    from fromnoise.generate import Request
+    from fromnoise.drawing.generate import Request
 
     pairs = [(row, style) for row in rows for style in styles]
     return [Request(prompt=row, style=s or None, seed=seed + i, steps=steps) for i, (row, s) in enumerate(pairs)]

@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fromnoise.words.draw import StoryRequest
-    from fromnoise.words.story import StoryModel
+    from fromnoise.story.draw import StoryRequest
+    from fromnoise.story.model import StoryModel
 
 
 def story(
@@ -46,10 +46,10 @@ def story(
 
     fromnoise story --repair "A princess with magical towers sets off an eternal winter."
     """
-    from fromnoise.errors import UserError
-    from fromnoise.words.draw import StoryRequest
-    from fromnoise.words.story import StoryModel
-    from fromnoise.words.vocabulary import readable
+    from fromnoise.ground.errors import UserError
+    from fromnoise.story.draw import StoryRequest
+    from fromnoise.story.model import StoryModel
+    from fromnoise.story.vocabulary import readable
 
     if repair is not None and (start is not None or keep is not None or words or count != 1):
         raise UserError("--repair takes a sentence by itself; leave out --start, --keep, --words and -n")
@@ -78,7 +78,7 @@ def story(
 
 
 def _repair(model: StoryModel, text: str, errors: int, genre: str, place: str) -> None:
-    from fromnoise.words.repair import repair
+    from fromnoise.story.repair import repair
 
     found = repair(model, text, errors, genre, place)
     for one in found.repairs:
@@ -91,8 +91,8 @@ def _draw(model: StoryModel, request: StoryRequest, show: bool) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from fromnoise.words.draw import story_steps
-    from fromnoise.words.vocabulary import sentence_of
+    from fromnoise.story.draw import story_steps
+    from fromnoise.story.vocabulary import sentence_of
 
     unknown = model.vocabulary.unknown(request.start)
     if unknown:
@@ -127,7 +127,7 @@ def _show(console: Console, model: StoryModel, step: object) -> None:
     """A step's sentence: changed words bold and underlined, red where the model is unsure, green where it is sure."""
     from rich.text import Text
 
-    from fromnoise.words.view import seen
+    from fromnoise.story.view import seen
 
     line = seen(model, step)  # type: ignore[arg-type]
     shown = Text(f"{line.noise:>6.0%}    ", style="dim")

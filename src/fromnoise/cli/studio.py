@@ -27,11 +27,11 @@ def studio(
     fromnoise studio --model runs/mine/model
     """
     from fromnoise.cli.opened import Opening, load
-    from fromnoise.errors import UserError
+    from fromnoise.ground.errors import UserError
     from fromnoise.studio.models import Models
     from fromnoise.studio.server import serve
     from fromnoise.studio.settings import Settings
-    from fromnoise.system import TextToImage
+    from fromnoise.system.text_to_image import TextToImage
 
     if gallery is not None and not str(gallery).strip(" ."):
         raise UserError("--gallery needs the name of a folder of its own")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 
 def train(

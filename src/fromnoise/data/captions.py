@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fromnoise.config import Config
 from fromnoise.data.record import Record
 from fromnoise.data.scenes import is_scene
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 
 # A mirrored picture would contradict these words, or mirror letters and numbers.
 _ONE_WAY = re.compile(

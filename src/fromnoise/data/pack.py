@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.data.record import Record
-from fromnoise.errors import UserError, missing_packages
+from fromnoise.ground.errors import UserError, missing_packages
+from fromnoise.ground.whole import whole_file
 
 
 def pack(
@@ -51,12 +52,10 @@ def pack(
         images.append({"bytes": data, "path": entry.record.file_name})
         for name, value in entry.record.to_dict().items():
             columns[name].append(value)
-    draft = file.with_name(f".{file.name}.tmp")
     try:
-        parquet.write_table(arrow.table({"image": images, **columns}), draft, compression="zstd")
-        os.replace(draft, file)
+        with whole_file(file) as draft:
+            parquet.write_table(arrow.table({"image": images, **columns}), draft, compression="zstd")
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise UserError(f"cannot write {file}: {error.strerror or error}") from None
     return len(images), left_out
 

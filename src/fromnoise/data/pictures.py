@@ -24,7 +24,7 @@ from torch import Tensor
 
 from fromnoise.data.record import Record
 from fromnoise.data.starter import starter_path
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 FAILURES = (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)

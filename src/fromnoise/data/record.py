@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fromnoise.config import Config
+from fromnoise.ground.config import Config
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fromnoise.diffusion.prediction import check_kind, to_x0
 from fromnoise.diffusion.schedule import NoiseSchedule
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 Call = tuple[Tensor, Tensor, Any]  # (x_t, t, cond)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from fromnoise.config import Config
 from fromnoise.diffusion.schedule import NoiseSchedule, per_picture
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 
 LOG_SNR_EDGES = (-4.0, -2.0, 0.0, 2.0, 4.0)
 LOG_SNR_LABELS = ("..-4", "-4..-2", "-2..0", "0..2", "2..4", "4..")  # noisiest first

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fromnoise.config import Config
 from fromnoise.diffusion.samplers import sampler_class
 from fromnoise.diffusion.schedule import SPACINGS, NoiseSchedule, Spacing
 from fromnoise.diffusion.spread import SPREADS, Numbers
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 
 Spread = Literal["", "karras", "exponential", "beta"]
 TINY_ALPHA_BAR = 2.0**-24  # what some solvers of diffusers have in place of 0: the smallest number of half precision

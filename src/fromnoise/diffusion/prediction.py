@@ -19,7 +19,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from fromnoise.diffusion.schedule import per_picture
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 Kind = Literal["v", "epsilon", "x0", "flow"]
 Level = float | Tensor  # one number, or one per picture [B]

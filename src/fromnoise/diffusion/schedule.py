@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fromnoise.config import Config
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 
 Spacing = Literal["trailing", "log_snr", "linspace", "leading", "distilled"]
 Kind = Literal["scaled_linear", "linear", "squaredcos_cap_v2", "flow"]

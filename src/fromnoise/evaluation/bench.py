@@ -16,16 +16,16 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from fromnoise.config import Config
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
+from fromnoise.drawing.generate import Request, draw_all
 from fromnoise.evaluation.damage import damaged
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant
 from fromnoise.evaluation.style import style_features
-from fromnoise.generate import Request, draw_all
-from fromnoise.picture_file import write_atomically
-from fromnoise.system import TextToImage
+from fromnoise.ground.config import Config
+from fromnoise.ground.whole import write_atomically
+from fromnoise.system.text_to_image import TextToImage
 
 AT_ONCE = 16  # pictures per batch
 NAMES = {"real": "real (ceiling)", "again": "real through the VAE", "drawn": "drawn", "noise": "noise (floor)"}

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from fromnoise.picture_file import to_image
+from fromnoise.drawing.picture_file import to_image
 
 WAYS = ("blur", "jpeg", "scale", "noise")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fromnoise.config import Config
+from fromnoise.ground.config import Config
 
 
 @dataclass(frozen=True)

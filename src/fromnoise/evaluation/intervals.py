@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fromnoise.config import Config
+from fromnoise.ground.config import Config
 
 DRAWS = 2000
 

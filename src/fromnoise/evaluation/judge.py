@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fromnoise.perception import network, normalised
+from fromnoise.models.perception import network, normalised
 
 __all__ = ["FEATURES", "SIDE", "features", "network", "normalised"]
 

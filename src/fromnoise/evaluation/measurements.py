@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fromnoise.errors import UserError
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.section import Section
 from fromnoise.evaluation.sections.colours import colours_section
@@ -24,6 +23,7 @@ from fromnoise.evaluation.sections.retrieval import retrieval_section
 from fromnoise.evaluation.sections.specificity import specificity_section
 from fromnoise.evaluation.sections.style import style_section
 from fromnoise.evaluation.sections.words import words_section
+from fromnoise.ground.errors import UserError
 
 Measurement = Callable[[Bench], Section]
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fromnoise.errors import missing_packages
 from fromnoise.evaluation.section import Picture, Section
 from fromnoise.evaluation.store import as_bytes, suffix
 from fromnoise.evaluation.words import figure, interval, way
+from fromnoise.ground.errors import missing_packages
 
 FOLDER = Path(__file__).parent.parent / "assets" / "evaluation"
 KINDS = {".svg": "image/svg+xml", ".gif": "image/gif", ".png": "image/png"}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fromnoise.errors import missing_packages
+from fromnoise.ground.errors import missing_packages
 
 INK, INK_IN_THE_DARK = "#1b1b1b", "#ececec"
 COLOURS = ("#2f7fd1", "#d9622b", "#2f9e63", "#a65fc4", "#b8860b", "#808080")  # told apart in light, dark and grey

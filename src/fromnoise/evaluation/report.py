@@ -15,17 +15,17 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from fromnoise import __version__
-from fromnoise.config import Config
 from fromnoise.data.pictures import load_folder
-from fromnoise.errors import UserError
 from fromnoise.evaluation.bench import QUICK, Bench, Sizes, fingerprint
 from fromnoise.evaluation.measurements import MEASUREMENTS, ON_ALL_CONCEPTS, ON_REQUEST, chosen, function_of
 from fromnoise.evaluation.page import page
 from fromnoise.evaluation.section import Section
 from fromnoise.evaluation.store import Store, json_ready
 from fromnoise.evaluation.words import figure, interval, way
-from fromnoise.picture_file import write_atomically
-from fromnoise.system import TextToImage
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
+from fromnoise.system.text_to_image import TextToImage
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fromnoise.config import Config
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
 from fromnoise.data.splits import family
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 
 
 @dataclass(frozen=True)

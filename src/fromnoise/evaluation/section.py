@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from fromnoise.config import Config
+from fromnoise.ground.config import Config
 
 
 @dataclass(frozen=True)

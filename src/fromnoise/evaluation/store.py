@@ -15,9 +15,9 @@ from typing import Any
 
 from PIL import Image
 
-from fromnoise.errors import UserError
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
-from fromnoise.picture_file import write_atomically
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
 
 SUFFIXES = {b"<?xml": ".svg", b"GIF8": ".gif"}  # by how files begin
 

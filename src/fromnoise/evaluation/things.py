@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.errors import missing_packages
-from fromnoise.picture_file import to_image
+from fromnoise.drawing.picture_file import to_image
+from fromnoise.ground.errors import missing_packages
 
 INK = 40  # how far below white the darkest channel of a thing's pixel is
 LEAST_OF_LARGEST = 0.25  # smaller pieces are parts: a stem, a spark, a shadow

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 DEEPEST = 4  # names below a network that are shown: "down.16x16_down_0.resnets.0"
 PROMPT = "a red apple"

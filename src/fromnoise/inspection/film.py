@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.diffusion.samplers import Step
-from fromnoise.picture_file import to_image, write_atomically
-from fromnoise.system import TextToImage
+from fromnoise.drawing.picture_file import to_image
+from fromnoise.ground.whole import write_atomically
+from fromnoise.system.text_to_image import TextToImage
 
 SUFFIXES = (".gif", ".webp", ".png")
 STRIP = 10  # pictures side by side in a .png

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from fromnoise.picture_file import to_image
+from fromnoise.drawing.picture_file import to_image
 
 MARGIN, LABEL = 8, 22
 LONGEST = 40  # characters of a label

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.picture_file import Origin, png_bytes, to_image
+from fromnoise.drawing.picture_file import Origin, png_bytes, to_image
 from fromnoise.studio.encode import Format, encoded
 from fromnoise.studio.sizes import Size
 from fromnoise.studio.state import State

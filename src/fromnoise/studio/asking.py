@@ -6,16 +6,16 @@ import secrets
 from dataclasses import replace
 
 from fromnoise.diffusion.schedule import MOST_DISTILLED
-from fromnoise.errors import UserError
-from fromnoise.few_steps import fixed_settings
-from fromnoise.generate import Request, Towards, complete, one_by_one
-from fromnoise.start import fitting_size
+from fromnoise.drawing.generate import Request, Towards, complete, one_by_one
+from fromnoise.drawing.start import fitting_size
+from fromnoise.ground.errors import UserError
 from fromnoise.studio.jobs import Order
 from fromnoise.studio.models import Models
 from fromnoise.studio.problems import Problem
 from fromnoise.studio.schemas import MOST_SEED, JobIn
 from fromnoise.studio.settings import Limits
 from fromnoise.studio.uploads import Uploads
+from fromnoise.system.few_steps import fixed_settings
 
 STRENGTH = 0.75  # of a picture to start from, when nobody says
 

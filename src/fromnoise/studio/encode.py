@@ -9,7 +9,7 @@ from typing import Literal
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.picture_file import to_image
+from fromnoise.drawing.picture_file import to_image
 
 Format = Literal["png", "jpeg", "webp"]
 TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}

@@ -1,7 +1,7 @@
 """The one thread that draws: wishes come in from everywhere, and those that are alike share a batch.
 
-A picture is the same bits alone and in company (:mod:`fromnoise.picturewise`), so who else is waiting changes when a
-picture comes, never what it shows.
+A picture is the same bits alone and in company (:mod:`fromnoise.system.picturewise`), so who else is waiting changes
+when a picture comes, never what it shows.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any, Literal
 from torch import Tensor
 
 from fromnoise.diffusion.samplers import Step
-from fromnoise.errors import UserError
-from fromnoise.generate import Finished, Request, generate_together, kind_of
-from fromnoise.start import Start
+from fromnoise.drawing.generate import Finished, Request, generate_together, kind_of
+from fromnoise.drawing.start import Start
+from fromnoise.ground.errors import UserError
 from fromnoise.studio.models import Models
 from fromnoise.studio.problems import Problem
 

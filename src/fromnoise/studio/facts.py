@@ -6,8 +6,8 @@ from typing import Any
 
 from fromnoise import __version__
 from fromnoise.diffusion.samplers import SAMPLERS
-from fromnoise.few_steps import DEFAULTS as FAST
 from fromnoise.studio.state import State
+from fromnoise.system.few_steps import DEFAULTS as FAST
 
 
 def facts(studio: State) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from typing import Any
 
 from torch import Tensor
 
-from fromnoise.config import Config
-from fromnoise.errors import UserError
-from fromnoise.generate import Request
-from fromnoise.picture_file import png_bytes
-from fromnoise.start import Start
+from fromnoise.drawing.generate import Request
+from fromnoise.drawing.picture_file import png_bytes
+from fromnoise.drawing.start import Start
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 from fromnoise.studio.encode import data_url
 from fromnoise.studio.engine import Drawn, Engine, Event, Failed, Progress, Show, Stopped, Wish
 from fromnoise.studio.hub import Hub

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fromnoise import __version__
-from fromnoise.generate import Request
-from fromnoise.picture_file import Origin
-from fromnoise.start import Start
+from fromnoise.drawing.generate import Request
+from fromnoise.drawing.picture_file import Origin
+from fromnoise.drawing.start import Start
 from fromnoise.studio.problems import Problem
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 
 @dataclass(eq=False)

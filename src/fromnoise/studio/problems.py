@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from fromnoise.errors import UserError, one_line
+from fromnoise.ground.errors import UserError, one_line
 
 LOG = logging.getLogger("fromnoise.studio")
 CODES = {

@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.studio.app import create_app, drain
 from fromnoise.studio.models import Models
 from fromnoise.studio.problems import Problem

@@ -6,8 +6,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fromnoise.config import Config
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 
 LEAST_TOKEN = 12  # characters
 MIB = 2**20

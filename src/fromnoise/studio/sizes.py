@@ -14,7 +14,7 @@ from PIL import Image
 
 from fromnoise.studio.problems import Problem
 from fromnoise.studio.settings import Limits
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 AS_IT_IS = 2.0  # times the model's own side
 

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from fromnoise.errors import UserError
+from fromnoise.drawing.picture_file import Origin, origin_in
+from fromnoise.ground.errors import UserError
 from fromnoise.inspection.architecture import machine_of
-from fromnoise.picture_file import Origin, origin_in
+from fromnoise.story.model import StoryModel
 from fromnoise.studio.engine import Engine
 from fromnoise.studio.hub import Hub
 from fromnoise.studio.jobs import Jobs
@@ -25,7 +26,6 @@ from fromnoise.studio.problems import Problem
 from fromnoise.studio.settings import Settings
 from fromnoise.studio.store import Store
 from fromnoise.studio.uploads import Uploads
-from fromnoise.words.story import StoryModel
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from fromnoise.errors import UserError
-from fromnoise.picture_file import write_atomically
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
 
 VERSION = 1  # of the tables
 TABLES = """

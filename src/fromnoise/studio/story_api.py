@@ -11,16 +11,16 @@ import torch
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
+from fromnoise.story.draw import StoryRequest, story_steps
+from fromnoise.story.examples import example, spoilt
+from fromnoise.story.model import StoryModel
+from fromnoise.story.repair import repair
+from fromnoise.story.view import seen
+from fromnoise.story.vocabulary import sentence_of
 from fromnoise.studio.problems import Problem
 from fromnoise.studio.schemas import Name, Seed
 from fromnoise.studio.state import State, state_of
-from fromnoise.words.draw import StoryRequest, story_steps
-from fromnoise.words.examples import example, spoilt
-from fromnoise.words.repair import repair
-from fromnoise.words.story import StoryModel
-from fromnoise.words.view import seen
-from fromnoise.words.vocabulary import sentence_of
 
 routes = APIRouter(prefix="/api/story", tags=["story"])
 T = TypeVar("T")

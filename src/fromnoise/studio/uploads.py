@@ -13,9 +13,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from fromnoise.errors import UserError
-from fromnoise.picture_file import write_atomically
-from fromnoise.start import Start, start_from
+from fromnoise.drawing.start import Start, start_from
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
 from fromnoise.studio.problems import Problem
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow reads many more, and each is a decoder that can be attacked

@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.clip.transformer import Block
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 LEAST = 0.3  # share of the weights that must fit; below it there is little to begin with
 

@@ -19,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import whole_folder
 
 Tensors = dict[str, Tensor]
 
@@ -39,16 +40,13 @@ def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int = 2) -> Path
         UserError: the disk is full or the folder cannot be written; older checkpoints stay.
     """
     target = folder / f"step-{step:08d}"
-    draft = folder / f".step-{step:08d}.tmp"
+    for left in folder.glob(".step-*.tmp"):  # of a run that was killed while it saved; a run has one writer
+        shutil.rmtree(left, ignore_errors=True)
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        _fill(draft, checkpoint)
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(draft, target)
+        with whole_folder(target, what="the checkpoint") as draft:
+            _fill(draft, checkpoint)
         _sync(folder)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(draft, ignore_errors=True)
         raise UserError(f"cannot write a checkpoint to {folder}: {error}; free some space and run again") from error
     for old in _steps(folder)[keep:]:
         shutil.rmtree(old, ignore_errors=True)

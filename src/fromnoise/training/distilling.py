@@ -17,10 +17,10 @@ from torch import nn
 
 from fromnoise.data.captions import CaptionSampler, may_mirror, sampling_weights
 from fromnoise.data.pictures import PictureSet
-from fromnoise.errors import UserError
-from fromnoise.few_steps import save_few_steps
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
-from fromnoise.system import TextToImage
+from fromnoise.system.few_steps import save_few_steps
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import ClipStage, DataConfig, DiffusionStage, DistillStage, Recipe, VAEStage
 from fromnoise.training.run_data import some_prompts, stamp_of, write_latents

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.training import checkpoint, ema
 from fromnoise.training.checkpoint import Checkpoint
 from fromnoise.training.clock import Clock

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fromnoise.diffusion.loss import LOG_SNR_LABELS, TimeMix, log_snr_bin, sample_t, sample_t_curriculum
 from fromnoise.diffusion.schedule import NoiseSchedule
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 KINDS = ("default", "uniform", "curriculum")
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from fromnoise.cores import available_cores, each_alone
+from fromnoise.ground.cores import available_cores, each_alone
 from fromnoise.training.recipe import LoopConfig
 
 # A network's first and last layers see or make a few channels, where "every direction alike" has no meaning.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 
 @dataclass(frozen=True)

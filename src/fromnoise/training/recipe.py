@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fromnoise.config import Config
 from fromnoise.data.captions import CaptionMix
 from fromnoise.diffusion.loss import TimeMix
 from fromnoise.diffusion.schedule import DISTILLED_LEVELS, MOST_DISTILLED
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet.unet import UNetConfig

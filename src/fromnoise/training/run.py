@@ -29,10 +29,11 @@ from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet, load_folder, thinned
 from fromnoise.data.scenes import scenes
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, precision
 from fromnoise.training.beginning import Keeper, asked_vocabulary, begin_with
 from fromnoise.training.clock import Clock, seeded
@@ -277,9 +278,8 @@ class Run:
             else:
                 words = [*all_words(self.train_set), *taught_words(stage.meanings)]
                 tokenizer = Tokenizer.train(words, stage.vocabulary, stage.text.context)
-            draft = folder.with_name("tokenizer.tmp")
-            tokenizer.save(draft)
-            os.replace(draft, folder)
+            with whole_folder(folder, what="the tokenizer") as draft:
+                tokenizer.save(draft)
         return Tokenizer.load(folder)
 
     def _check_same_run(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
+from fromnoise.ground.whole import whole_file
 from fromnoise.training.clock import seeded
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all
@@ -69,10 +69,9 @@ def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Com
     white = {
         name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))
     }
-    draft = file.with_name(file.name + ".tmp")
     tensors = {**white, "mean": mean, "std": std}
-    save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
-    os.replace(draft, file)
+    with whole_file(file) as draft:
+        save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
 
 
 def stamp_of(file: Path) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from fromnoise.errors import UserError, missing_packages
+from fromnoise.ground.errors import UserError, missing_packages
+from fromnoise.ground.whole import write_atomically
 from fromnoise.training.recipe import Recipe
 
 
@@ -62,6 +62,4 @@ def accelerator(out: Path) -> Any:
 
 def write(file: Path, text: str) -> None:
     """Write a line of text, whole or not at all."""
-    draft = file.with_name(file.name + ".tmp")
-    draft.write_text(text + "\n")
-    os.replace(draft, file)
+    write_atomically(file, text + "\n")

@@ -16,10 +16,12 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from fromnoise.config import Config
 from fromnoise.data.plots import HELD_OUT, TRAIN, Line, read
-from fromnoise.errors import UserError
-from fromnoise.models.words.denoiser import WordDenoiserConfig
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
+from fromnoise.models.story.denoiser import WordDenoiserConfig
+from fromnoise.story.model import StoryModel
+from fromnoise.story.vocabulary import END, UNKNOWN, Vocabulary, words_of
 from fromnoise.training import precision
 from fromnoise.training.clock import Clock
 from fromnoise.training.loop import Trainer
@@ -27,9 +29,7 @@ from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.run_folder import accelerator, locked, write
 from fromnoise.training.tasks.base import Compute
-from fromnoise.training.tasks.words import Lines, WordsStage, WordsTask
-from fromnoise.words.story import StoryModel
-from fromnoise.words.vocabulary import END, UNKNOWN, Vocabulary, words_of
+from fromnoise.training.tasks.story import Lines, WordsStage, WordsTask
 
 MOST_UNKNOWN = 1  # words that a line may have which the vocabulary has not
 

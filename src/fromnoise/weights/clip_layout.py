@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.clip import CLIP, CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig, TextTower

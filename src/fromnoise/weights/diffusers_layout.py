@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.unet.unet import UNet, UNetConfig
 from fromnoise.models.vae.vae import VAE, VAEConfig
 from fromnoise.weights import schedulers

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import whole_folder
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -61,48 +61,16 @@ def write_weights(file: Path, state: Mapping[str, Tensor], dtype: torch.dtype | 
 
 @contextmanager
 def replaced_folder(target: Path, mark: str) -> Iterator[Path]:
-    """Give a new folder to write to, which takes the place of ``target`` when all is well, whole or not at all.
-
-    Args:
-        target: may exist if it is empty or holds ``mark``.
-        mark: the file that tells our kind of folder.
+    """A model's folder, written whole or not at all (:func:`fromnoise.ground.whole.whole_folder`).
 
     Raises:
         UserError: the target holds something else, or cannot be written.
     """
-    _check_replaceable(target, mark)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        yield draft
-        _swap(draft, target)
-    except OSError as error:
+        with whole_folder(target, mark) as draft:
+            yield draft
+    except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write the model to {target}: {error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _check_replaceable(target: Path, mark: str) -> None:
-    if target.exists() and not target.is_dir():
-        raise UserError(f"{target} is a file; give the model another folder")
-    if target.is_dir() and any(target.iterdir()) and not (target / mark).exists():
-        raise UserError(f"{target} holds something that is not a model; give the model an empty or new folder")
-
-
-def _swap(draft: Path, target: Path) -> None:
-    """Put the finished folder in place. The old one is moved aside first and comes back if that fails."""
-    old = draft.with_suffix(".old")
-    if not target.exists():
-        os.replace(draft, target)
-        return
-    os.replace(target, old)
-    try:
-        os.replace(draft, target)
-    except OSError:
-        os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 class _NoInitialisation(TorchFunctionMode):

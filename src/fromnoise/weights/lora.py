@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fromnoise.errors import UserError, one_line
+from fromnoise.ground.errors import UserError, one_line
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.unet.unet import UNet
 from fromnoise.weights.clip_layout import text_table

@@ -21,7 +21,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from fromnoise.errors import UserError, one_line
+from fromnoise.ground.errors import UserError, one_line
 from fromnoise.weights.files import read_json
 from fromnoise.weights.stored import Stored, Weights, stored_in
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
 SAFE_SINCE = (2, 6)  # before, weights_only could be made to run code (CVE-2025-32434)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.weights.configs import VERSION, check_fixed
 from fromnoise.weights.files import read_json, write_json
 from fromnoise.weights.scheduler_classes import BETAS, CLASSES, SPREADS, ZERO

@@ -15,7 +15,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig

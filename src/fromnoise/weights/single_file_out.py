@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import whole_file
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.vae import VAE
@@ -76,18 +76,15 @@ def _write(file: Path, state: State, dtype: torch.dtype | None, notes: dict[str,
     bad = next((name for name, x in state.items() if not bool(torch.isfinite(x).all())), None)
     if bad:
         raise UserError(f"cannot save {file.name}: '{bad}' has values that {dtype} cannot hold")
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        draft.touch()
-        usual = draft.stat().st_mode
-        save_file({name: x.clone() for name, x in state.items()}, draft, metadata=notes)
-        _sort_notes(draft)
-        draft.chmod(usual)
-        os.replace(draft, file)
+        with whole_file(file) as draft:
+            draft.touch()
+            usual = draft.stat().st_mode
+            save_file({name: x.clone() for name, x in state.items()}, draft, metadata=notes)
+            _sort_notes(draft)
+            draft.chmod(usual)
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write {file}: {error}") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _sort_notes(file: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.weights.files import read_json
 from fromnoise.weights.names import Entry, State, to_foreign
 

@@ -19,7 +19,7 @@ from fromnoise.data.meanings.wordnet import PACKAGE, WordNet
 from fromnoise.data.pictures import entries_of
 from fromnoise.data.record import Record
 from fromnoise.data.stickers.npm import install
-from fromnoise.errors import UserError, missing_packages
+from fromnoise.ground.errors import UserError, missing_packages
 
 RAREST = 2.0  # Zipf scale: words that come once in ten million words
 BARE = 0.5  # weight of the bare phrase beside its description

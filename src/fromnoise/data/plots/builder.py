@@ -19,14 +19,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from fromnoise.config import Config
 from fromnoise.data.meanings.wordnet import PACKAGE
 from fromnoise.data.plots.grammar import Line, Writer, genres, sections, templates
 from fromnoise.data.plots.sentences import sentences
 from fromnoise.data.stickers.npm import install
-from fromnoise.errors import UserError
-from fromnoise.words.examples import puzzles
-from fromnoise.words.vocabulary import words_of
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import whole_file
+from fromnoise.story.examples import puzzles
+from fromnoise.story.vocabulary import words_of
 
 TRAIN, HELD_OUT = "train.jsonl.gz", "held_out.jsonl.gz"
 SHORTEST, LONGEST = 4, 32  # words
@@ -182,10 +183,8 @@ def _line(row: Any) -> Line:
 
 
 def _write(file: Path, lines: Iterable[Line]) -> None:
-    draft = file.with_name(file.name + ".tmp")
     try:
-        with gzip.open(draft, "wt", encoding="utf-8", compresslevel=3) as rows:
+        with whole_file(file) as draft, gzip.open(draft, "wt", encoding="utf-8", compresslevel=3) as rows:
             rows.writelines(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in lines)
-        draft.replace(file)
     except OSError as error:
         raise UserError(f"cannot write {file}: {error}") from None

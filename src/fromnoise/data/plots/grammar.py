@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from fromnoise.errors import UserError, missing_packages
+from fromnoise.ground.errors import UserError, missing_packages
 
 HERE = Path(__file__).parent
 SHARED = "shared"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fromnoise.data.plots.grammar import Line
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 EXAMPLE, DEFINITION = "example", "definition"
 # Kinds of meanings by the number of their lexicographer file (lexnames(5WN)).

@@ -20,7 +20,6 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from fromnoise.config import Config
 from fromnoise.data.splits import splits
 from fromnoise.data.stickers.credits import write_credits
 from fromnoise.data.stickers.icons import Icon, icons_of, is_gendered
@@ -29,7 +28,9 @@ from fromnoise.data.stickers.npm import install
 from fromnoise.data.stickers.render import RefusedError, colour_words, render_file, render_svg
 from fromnoise.data.stickers.sets import StickerSet, chosen_sets, npm_packages
 from fromnoise.data.stickers.summary import print_table, write_contact_sheet
-from fromnoise.errors import UserError, missing_packages
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError, missing_packages
+from fromnoise.ground.whole import write_atomically
 
 FORMAT = 2  # of set.json: a change here renders everything again
 
@@ -122,7 +123,7 @@ def _make_set(
         sticker_set.style, sticker_set.licence, author, url, len(records), refused, dict(sorted(dropped.items()))
     )
     done = {"format": FORMAT, "version": sticker_set.version, "summary": asdict(summary), "records": records}
-    _write(folder / "set.json", json.dumps(done, ensure_ascii=False))
+    write_atomically(folder / "set.json", json.dumps(done, ensure_ascii=False))
     return done
 
 
@@ -174,9 +175,9 @@ def _finish(out: Path, summaries: list[SetSummary], records: list[dict[str, Any]
     split = splits((r["key"], r["style"]) for r in records)
     lines = [json.dumps({**r, "split": split[r["key"], r["style"]]}, ensure_ascii=False) for r in records]
     refused = [f"{s.style}\t{line}" for s in summaries for line in s.refused]
-    _write(out / "refused.txt", "\n".join(refused) + "\n" if refused else "nothing was refused\n")
+    write_atomically(out / "refused.txt", "\n".join(refused) + "\n" if refused else "nothing was refused\n")
     write_credits(out / "CREDITS.md", [asdict(s) for s in summaries])
-    _write(out / "metadata.jsonl", "\n".join(lines) + "\n")
+    write_atomically(out / "metadata.jsonl", "\n".join(lines) + "\n")
     write_contact_sheet(out, records)
     summary = Summary(out, len(records), len({r["key"] for r in records}), summaries)
     print_table(summary)
@@ -224,7 +225,7 @@ def _claim(out: Path, options: StickersConfig) -> None:
         if not note.exists():
             if any(p.name != ".npm" for p in out.iterdir()):
                 raise UserError(f"'{out}' is not empty and was not made by this command; name another --out")
-            _write(note, json.dumps(wanted))
+            write_atomically(note, json.dumps(wanted))
     except OSError as error:
         raise UserError(f"cannot write to '{out}': {error.strerror}") from None
     if json.loads(note.read_text()) != wanted:
@@ -236,9 +237,3 @@ def _need_resvg() -> None:
         import resvg_py  # noqa: F401
     except ImportError:
         raise missing_packages("drawing SVG needs resvg-py", "train") from None
-
-
-def _write(file: Path, text: str) -> None:
-    draft = file.with_name(file.name + ".tmp")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, file)

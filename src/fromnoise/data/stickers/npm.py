@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 
 def install(folder: Path, packages: dict[str, str]) -> Path:

@@ -21,7 +21,7 @@ from fromnoise.diffusion.samplers.names import ALIASES, canonical, read_name, sa
 from fromnoise.diffusion.samplers.plms import PLMS
 from fromnoise.diffusion.samplers.unipc import UniPC
 from fromnoise.diffusion.schedule import NoiseSchedule
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 SAMPLERS: dict[str, type[Sampler]] = {
     "dpm++": DPMSolver,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fromnoise.diffusion.denoiser import Denoiser
 from fromnoise.diffusion.schedule import NoiseSchedule
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 Rng = Sequence[torch.Generator] | None
 Keep = Callable[[Tensor, float], Tensor]  # (x, t) → x with what must not change put back

@@ -19,7 +19,7 @@ from fromnoise.diffusion.samplers.base import (
     to_level,
     to_level_with_noise,
 )
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 FEW = 15  # below this many steps the last one is first order, where it would otherwise be second
 

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from fromnoise.errors import missing_packages
+from fromnoise.ground.errors import missing_packages
 
 if find_spec("scipy") is None:
     raise missing_packages("checking for copies needs more packages", "evaluate")

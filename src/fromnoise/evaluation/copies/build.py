@@ -17,12 +17,12 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
-from fromnoise.errors import UserError
 from fromnoise.evaluation.copies.clusters import clustered, in_training
 from fromnoise.evaluation.copies.describe import Views, darkness, look
 from fromnoise.evaluation.copies.index import OTHERS, Calibration, Found, Index, Known
 from fromnoise.evaluation.copies.statistics import most_allowed
 from fromnoise.evaluation.copies.thumbnails import thumbnail
+from fromnoise.ground.errors import UserError
 
 COMPONENTS = 96  # of the features that an index keeps
 FALSE_ALARMS = 0.005  # of real pictures, at most

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, some, thinned
-from fromnoise.defaults import COPIES, FACTS, read_facts
-from fromnoise.errors import UserError
 from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.describe import look
 from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.statistics import share
 from fromnoise.evaluation.copies.stored import pictures_of, read_index, save_index
 from fromnoise.evaluation.copies.thumbnails import enlarged
+from fromnoise.ground.errors import UserError
 from fromnoise.inspection.sheet import contact_sheet
-from fromnoise.system import TextToImage
+from fromnoise.system.defaults import COPIES, FACTS, read_facts
+from fromnoise.system.text_to_image import TextToImage
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fromnoise.config import Config
 from fromnoise.evaluation.copies.describe import Pixels, Views, feature_distances, masked, pixel_distances
+from fromnoise.ground.config import Config
 
 OTHERS = 50  # neighbours whose mean distance is the yardstick
 AT_ONCE = 256  # drawings per product: 20,000 pictures need 20 MB for each matrix of distances

@@ -15,7 +15,7 @@ from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import Share, excess, share
 from fromnoise.evaluation.copies.trials import Collapse, TwoSample, collapses, two_sample
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 WORST = 16  # rows of the sheet
 PLANTED = 48  # training pictures through the VAE: what the check would find if all were copies

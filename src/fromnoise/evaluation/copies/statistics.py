@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scipy.stats import beta, binomtest
 
-from fromnoise.config import Config
+from fromnoise.ground.config import Config
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from fromnoise.defaults import COPIES, read_facts
-from fromnoise.errors import UserError
 from fromnoise.evaluation.copies.describe import SIDE
 from fromnoise.evaluation.copies.index import OTHERS, Calibration, Index, Known
 from fromnoise.evaluation.judge import FEATURES
-from fromnoise.picture_file import write_atomically
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
+from fromnoise.system.defaults import COPIES, read_facts
 
 FORMAT = "2"
 MOST_ABOUT = 64 * 2**20  # bytes of text, unpacked

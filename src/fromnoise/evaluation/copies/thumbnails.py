@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.picture_file import to_image
+from fromnoise.drawing.picture_file import to_image
 
 SIDE = 32
 QUALITY = 60  # of WebP

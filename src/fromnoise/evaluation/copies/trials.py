@@ -11,12 +11,12 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
+from fromnoise.drawing.generate import Request, draw_all
 from fromnoise.evaluation.copies.clusters import in_training
 from fromnoise.evaluation.copies.describe import Views, look, squared
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import Share, half_or_more, share
-from fromnoise.generate import Request, draw_all
-from fromnoise.system import TextToImage
+from fromnoise.system.text_to_image import TextToImage
 
 MOST_PAIRS = 100
 SEEDS = 4  # per prompt that is looked at for collapse

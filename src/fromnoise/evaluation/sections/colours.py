@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fromnoise.drawing.generate import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.colours import colour_shares, main_colour
 from fromnoise.evaluation.intervals import Mean, mean_of
@@ -14,7 +15,6 @@ from fromnoise.evaluation.nouns import COLOURED, Noun, article, known, real_of
 from fromnoise.evaluation.retrieval import Question, score
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.evaluation.words import share, share_interval
-from fromnoise.generate import Request
 from fromnoise.inspection.sheet import contact_sheet
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")

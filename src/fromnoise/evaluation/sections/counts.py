@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fromnoise.drawing.generate import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import Mean, mean_of
 from fromnoise.evaluation.nouns import COUNTED, Noun, article, known, real_of
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.evaluation.things import count_things, side_by_side
 from fromnoise.evaluation.words import share, share_interval
-from fromnoise.generate import Request
 from fromnoise.inspection.sheet import contact_sheet
 
 NUMBERS = ("one", "two", "three")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fromnoise.config import Config
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.distances import mmd2_unbiased
 from fromnoise.evaluation.plots import Axes, Line, line_plot
@@ -13,7 +12,8 @@ from fromnoise.evaluation.retrieval import Question, Score, score
 from fromnoise.evaluation.section import Picture, Section, Table
 from fromnoise.evaluation.sections.distance import others
 from fromnoise.evaluation.words import number
-from fromnoise.system import TextToImage
+from fromnoise.ground.config import Config
+from fromnoise.system.text_to_image import TextToImage
 
 TEXT = (
     "The same prompts and noises, drawn with different numbers of steps at the usual guidance, and with different "

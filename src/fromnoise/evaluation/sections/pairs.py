@@ -7,6 +7,7 @@ import itertools
 import torch
 from torch import Tensor
 
+from fromnoise.drawing.generate import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import mean_of
 from fromnoise.evaluation.nouns import PAIRED, article, real_of
@@ -14,7 +15,6 @@ from fromnoise.evaluation.retrieval import Gallery
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.evaluation.things import side_by_side
 from fromnoise.evaluation.words import share, share_interval
-from fromnoise.generate import Request
 from fromnoise.inspection.sheet import contact_sheet
 
 FIRST = 5  # of the judge's choices

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fromnoise.drawing.generate import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import Mean, mean_of, sign_test
 from fromnoise.evaluation.plots import Axes, Line, line_plot
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.evaluation.words import share, share_interval
-from fromnoise.generate import Request
 from fromnoise.inspection.sheet import contact_sheet
 
 CHAINS: tuple[tuple[str, ...], ...] = (  # every word is in some caption, keyword or measured colour of the training

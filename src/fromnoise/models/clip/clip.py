@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fromnoise.config import Config
+from fromnoise.ground.config import Config
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 

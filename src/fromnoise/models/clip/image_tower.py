@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fromnoise.config import Config
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.text_tower import initialise_
 from fromnoise.models.clip.transformer import EPS, Block
 

@@ -12,7 +12,7 @@ from tokenizers import Encoding, Regex, decoders, models, normalizers, pre_token
 from tokenizers import Tokenizer as Backend
 from torch import Tensor
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 
 START, END, WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
 UNSET = 10**6  # transformers writes 1e30 into model_max_length where nobody gave one

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fromnoise.errors import UserError
+from fromnoise.ground.errors import UserError
 from fromnoise.models.layers.attention import attend
 
 EPS = 1e-5

@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from fromnoise.cores import give_back_memory
+from fromnoise.ground.cores import give_back_memory
 from fromnoise.models.layers.attention import FeedForward, to_picture, to_tokens
 from fromnoise.models.layers.convolution import windows
 

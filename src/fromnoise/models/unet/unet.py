@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fromnoise.config import Config
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 from fromnoise.models.layers.attention import SpatialTransformer
 from fromnoise.models.layers.convolution import Convolution3x3
 from fromnoise.models.layers.embedding import TimeEmbedding, VectorEmbedding

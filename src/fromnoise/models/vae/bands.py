@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fromnoise.cores import each_alone
+from fromnoise.ground.cores import each_alone
 from fromnoise.models.layers.residual import Downsample, ResidualBlock, Upsample
 from fromnoise.models.vae.vae import VAE, Posterior
 
@@ -31,7 +31,7 @@ Layer = Callable[[Tensor], Tensor]
 def decode_any_size(vae: VAE, latents: Tensor) -> Tensor:
     """Pictures (B, 3, h*f, w*f) for latents (B, C, h, w): the whole at once up to 512 x 512 pixels, else in bands.
 
-    Not to be called from :func:`fromnoise.cores.each_alone`, whose threads the bands need.
+    Not to be called from :func:`fromnoise.ground.cores.each_alone`, whose threads the bands need.
     """
     return decode_in_bands(vae, latents) if is_wide(latents, vae.factor) else vae.decode(latents)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fromnoise.config import Config
-from fromnoise.errors import UserError
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 from fromnoise.models.vae.decoder import Decoder
 from fromnoise.models.vae.encoder import Encoder
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from fromnoise import perception
+from fromnoise.models import perception
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.recipe import VAEStage

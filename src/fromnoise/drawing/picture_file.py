@@ -1,0 +1,176 @@
+"""PNG files that say how they were drawn, and reading that back.
+
+What is read from a file is data: it is size-limited, parsed as JSON, and every value is checked by the same config
+as a request from the command line.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from torch import Tensor
+
+from fromnoise.drawing.generate import Request
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
+
+KEY = "fromnoise"
+MOST_INDEX = 10**9  # a line of --prompts, at the very most
+MOST_METADATA = 64 * 1024
+MOST_PIXELS = 4096 * 4096  # reading the metadata unpacks the picture, and a small file can hold a huge one
+
+
+@dataclass(frozen=True)
+class Origin(Config):
+    """How a picture came to be.
+
+    Attributes:
+        request: the complete request of this one picture (count 1, its own seed).
+        model: name of the model.
+        model_hash: 12 hex digits over its weights and tokenizer.
+        version: of fromnoise.
+        index: which picture of the batch, or which line of the prompts, it was.
+        precision: number format of the U-Net, "fp32" or "bf16".
+        loras: name and weight of each LoRA, as it was asked for.
+        start: 12 hex digits of the picture and mask it started from; None when it began as noise.
+        backend: what computed it.
+        fast: drawn in a few steps, with what lies in the model's ``few_steps/``.
+    """
+
+    request: Request
+    model: str
+    model_hash: str
+    version: str
+    index: int = 0
+    precision: str = "fp32"
+    loras: tuple[str, ...] = ()
+    start: str | None = None
+    backend: str = "torch"
+    fast: bool = False
+
+
+def to_image(picture: Tensor) -> Image.Image:
+    """uint8 [3,H,W] as a Pillow picture."""
+    return Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+
+
+def save_png(picture: Tensor, file: Path, origin: Origin) -> None:
+    """Write a picture with its origin, whole or not at all.
+
+    Args:
+        picture: uint8 [3,H,W].
+        file: ends in .png.
+        origin: how it was drawn.
+    """
+    write_atomically(file, png_bytes(picture, origin))
+
+
+def png_bytes(picture: Tensor, origin: Origin) -> bytes:
+    """A picture, uint8 [3,H,W], with its origin, as the bytes of a PNG file."""
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(KEY, json.dumps(origin.to_dict(), ensure_ascii=False))
+    info.add_itxt("parameters", _readable(origin))
+    buffer = io.BytesIO()
+    to_image(picture).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def read_origin(file: Path) -> Origin:
+    """Read how a picture was drawn.
+
+    Raises:
+        UserError: not a picture, not one of ours, or its metadata is damaged or too large.
+    """
+    try:
+        return origin_in(file, str(file))
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}") from None
+
+
+def origin_in(source: Path | bytes, name: str) -> Origin:
+    """Read how a picture was drawn from a file, or from the bytes of one.
+
+    Args:
+        source: the file.
+        name: what to call it in errors.
+
+    Raises:
+        UserError: as :func:`read_origin`.
+        FileNotFoundError: no such file.
+    """
+    text = _stored_text(source, name)
+    if not text:
+        raise UserError(f"{name} does not say how it was drawn; only PNG files drawn by fromnoise do")
+    if len(text) > MOST_METADATA:
+        raise UserError(f"the metadata in {name} is larger than {MOST_METADATA} characters; it is not ours")
+    try:
+        return _checked(Origin.from_dict(json.loads(text)))
+    except (ValueError, TypeError, AttributeError, RecursionError, UserError) as error:
+        raise UserError(f"the metadata in {name} is damaged: {error}") from None
+
+
+def _checked(origin: Origin) -> Origin:
+    """Refuse what no picture of ours says.
+
+    Raises:
+        ValueError: an incomplete request, or one for several pictures.
+    """
+    r = origin.request
+    if origin.precision not in ("fp32", "bf16"):
+        raise ValueError(f"its precision is '{origin.precision}'")
+    if r.count != 1 or not 0 <= origin.index < MOST_INDEX or None in (r.steps, r.guidance, r.sampler):
+        raise ValueError("it is not the complete request of one picture")
+    return origin
+
+
+def _stored_text(source: Path | bytes, name: str) -> str | None:
+    """The JSON chunk of a PNG, not yet trusted; None when there is none."""
+    opened: Path | io.BytesIO = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with Image.open(opened) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise UserError(f"{name} is larger than any picture drawn by fromnoise")
+            text: Any = getattr(picture, "text", {}).get(KEY)
+            return text
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{name} cannot be read as a picture: {getattr(error, 'strerror', None) or error}") from None
+
+
+def as_tensor(file: Path) -> Tensor:
+    """The pixels of a PNG, uint8 [3,H,W]."""
+    with Image.open(file) as picture:
+        data = bytearray(picture.convert("RGB").tobytes())
+        return torch.frombuffer(data, dtype=torch.uint8).view(picture.height, picture.width, 3).permute(2, 0, 1)
+
+
+def _readable(origin: Origin) -> str:
+    """The line that other programs show, in the form people know from them."""
+    r = origin.request
+    facts = {
+        "Steps": r.steps,
+        "Sampler": r.sampler,
+        "CFG scale": r.guidance,
+        "CFG rescale": r.rescale,
+        "CFG interval": r.interval and f"{r.interval[0]} to {r.interval[1]}",
+        "Seed": r.seed,
+        "Schedule type": r.sigmas or None,
+        "Size": r.width and f"{r.width}x{r.height}",
+        "Denoising strength": r.strength,
+        "LoRA": ", ".join(origin.loras) or None,
+        "Style": r.style,
+        "Model": origin.model,
+        "Model hash": origin.model_hash,
+        "Version": f"fromnoise {origin.version}",
+    }
+    lines = [r.prompt, f"Negative prompt: {r.negative}" if r.negative else ""]
+    lines.append(", ".join(f"{name}: {value}" for name, value in facts.items() if value is not None))
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,197 @@
+"""Pictures to start from: another picture noised part of the way, and masks that say what may change."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from fromnoise.diffusion.denoiser import Call, Denoiser, call_many
+from fromnoise.diffusion.guidance import ClassifierFreeGuidance
+from fromnoise.diffusion.paths import Path as Walk
+from fromnoise.ground.errors import UserError
+from fromnoise.models.vae.bands import encode_any_size
+from fromnoise.models.vae.vae import VAE
+
+SHAPES_APART = 0.03  # of width : height, what rounding to pixels may do
+MOST_PIXELS = 64 * 2**20  # of a photo that is opened
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A picture to begin with.
+
+    Attributes:
+        picture: uint8 [3,H,W], of the size that is drawn.
+        mask: bool [H,W], True where the picture may change; None: everywhere.
+    """
+
+    picture: Tensor
+    mask: Tensor | None = None
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits that name this picture and mask."""
+        found = hashlib.sha256(self.picture.contiguous().numpy().data)
+        found.update(b"" if self.mask is None else self.mask.contiguous().numpy().data)
+        return found.hexdigest()[:12]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A start in a model's latents, for a batch.
+
+    Attributes:
+        latents: of the picture, with the VAE's own noise, float32 [B,C,h,w].
+        noise: float32 [B,C,h,w].
+        mask: float32 [1,1,h,w], 1 where the latents may change; None: everywhere.
+        masked: latents of the picture with what may change greyed out, [B,C,h,w], for a U-Net made for inpainting.
+    """
+
+    latents: Tensor
+    noise: Tensor
+    mask: Tensor | None
+    masked: Tensor | None
+
+    def keep(self, walk: Walk) -> Callable[[Tensor, float], Tensor] | None:
+        """What puts the unmasked latents back after every move, noised to where the sampler is; None without a mask."""
+        mask = self.mask
+        if mask is None or self.masked is not None:
+            return None
+
+        def put_back(x: Tensor, t: float) -> Tensor:
+            alpha, sigma = (walk.alpha(t), walk.sigma(t)) if t != -1 else (1.0, 0.0)
+            return (1 - mask) * (alpha * self.latents + sigma * self.noise) + mask * x
+
+        return put_back
+
+    def beside(self) -> Tensor | None:
+        """Mask and masked latents, [B,1+C,h,w], which a U-Net made for inpainting sees beside its latents."""
+        if self.mask is None or self.masked is None:
+            return None
+        return torch.cat([self.mask.expand(len(self.masked), -1, -1, -1), self.masked], dim=1)
+
+
+def prepare(
+    start: Start, vae: VAE, generators: Sequence[torch.Generator], for_inpainting: bool, whole: bool
+) -> Prepared:
+    """Encode a start for a batch, each picture with its own generator, which draws in the order diffusers draws in.
+
+    Args:
+        start: the picture.
+        vae: encodes it, on its own device.
+        generators: one per picture of the batch.
+        for_inpainting: the U-Net has channels for a mask.
+        whole: the strength is 1.
+    """
+    device = next(vae.parameters()).device
+    picture = (start.picture.to(device).float() / 127.5 - 1)[None]
+    with torch.no_grad():
+        posterior = encode_any_size(vae, picture)
+        if whole and for_inpainting and start.mask is not None:
+            latents = posterior.mean.float().expand(len(generators), -1, -1, -1)  # nothing of it is left
+        else:
+            latents = torch.cat([posterior.sample(g) for g in generators]).float()
+        noise = torch.stack([torch.randn(posterior.mean.shape[1:], generator=g) for g in generators]).to(device)
+        if start.mask is None:
+            return Prepared(latents, noise, None, None)
+        free = start.mask.to(device)[None, None].float()
+        mask = F.interpolate(free, size=latents.shape[2:])
+        seen = encode_any_size(vae, picture * (free < 0.5))
+        masked = torch.cat([seen.sample(g) for g in generators]).float()
+        return Prepared(latents, noise, mask, masked if for_inpainting else None)
+
+
+class WithMore:
+    """A denoiser whose network sees more channels than the latents: a mask and the masked picture.
+
+    Args:
+        denoiser: sees [B,C+M,h,w] and estimates [B,C,h,w].
+        more: [B,M,h,w].
+    """
+
+    def __init__(self, denoiser: Denoiser, more: Tensor) -> None:
+        self.denoiser, self.more = denoiser, more
+
+    def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
+        """x̂_0, float32 [B,C,h,w]."""
+        return self.many([(x_t, t, cond)])[0]
+
+    def many(self, calls: Sequence[Call]) -> list[Tensor]:
+        """The answers to several calls."""
+        return call_many(self.denoiser, [(torch.cat([x, self.more], dim=1), t, cond) for x, t, cond in calls])
+
+
+def with_more(denoiser: Denoiser, more: Tensor | None) -> Denoiser:
+    """Let the network see more channels, under whatever guidance wraps it; ``None`` changes nothing."""
+    if more is None:
+        return denoiser
+    if isinstance(denoiser, ClassifierFreeGuidance):
+        denoiser.denoiser = WithMore(denoiser.denoiser, more)
+        return denoiser
+    return WithMore(denoiser, more)
+
+
+def pasted(pictures: Tensor, start: Start | None) -> Tensor:
+    """Drawn pictures uint8 [B,3,H,W] with the start's own pixels where its mask allows no change."""
+    if start is None or start.mask is None:
+        return pictures
+    return torch.where(start.mask, pictures, start.picture)
+
+
+def fitting_size(photo: Image.Image, pixels: int, factor: int) -> tuple[int, int]:
+    """(width, height), multiples of factor, with a photo's shape and about the area of the model's own pictures."""
+    scale = math.sqrt(pixels * pixels / (photo.width * photo.height))
+    width, height = (max(factor, round(side * scale / factor) * factor) for side in photo.size)
+    return width, height
+
+
+def open_photo(file: Path) -> Image.Image:
+    """Open a photo, turned upright by its EXIF, on white, RGB.
+
+    Raises:
+        UserError: no file, not a picture, or too large.
+    """
+    try:
+        with Image.open(file) as photo:
+            if photo.width * photo.height > MOST_PIXELS:
+                raise UserError(f"{file} has {photo.width}×{photo.height} pixels; the most is {MOST_PIXELS:,}")
+            upright = ImageOps.exif_transpose(photo).convert("RGBA")
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{file} is not a picture") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{file} cannot be read as a picture: {error}") from None
+    white = Image.new("RGBA", upright.size, "white")
+    return Image.alpha_composite(white, upright).convert("RGB")
+
+
+def start_from(photo: Image.Image, size: tuple[int, int], mask: Image.Image | None = None) -> Start:
+    """A start of (width, height) from a photo, and from a mask that is white where the picture may change.
+
+    What does not fit the wanted shape is cut off evenly at the sides.
+
+    Raises:
+        UserError: photo and mask have different shapes, so that the mask would mean other places than it shows.
+    """
+    if mask is not None and abs(math.log(mask.width * photo.height / (mask.height * photo.width))) > SHAPES_APART:
+        raise UserError(
+            f"the mask has {mask.width}×{mask.height} pixels and the photo {photo.width}×{photo.height}; "
+            "draw the mask on the photo's own shape"
+        )
+    picture = ImageOps.fit(photo, size, Image.Resampling.LANCZOS)
+    free = None
+    if mask is not None:
+        fitted = ImageOps.fit(mask.convert("L"), size, Image.Resampling.BILINEAR)
+        free = torch.from_numpy(np.asarray(fitted) >= 128)
+    return Start(torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous(), free)

@@ -1,0 +1,101 @@
+"""Files and folders that are written whole or not at all: beside the target, then renamed over it.
+
+Whoever looks at the target meanwhile, or after a full disk, a Ctrl-C or a ``kill -9``, sees the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fromnoise.ground.errors import UserError
+
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[Path]:
+    """Give a draft to write to, which becomes ``file`` when all is well and is removed otherwise.
+
+    The draft lies in the same folder (a rename across file systems would be a copy) and has its final suffix, because
+    some libraries choose the format by it.
+
+    Args:
+        file: may exist; then it is replaced.
+
+    Raises:
+        OSError: of whatever was written; callers say what it was with :class:`UserError`.
+    """
+    draft = draft_of(file)
+    try:
+        yield draft
+        os.replace(draft, file)
+    finally:  # also after Ctrl-C; once the draft is renamed there is nothing left to remove
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def draft_of(file: Path) -> Path:
+    """The name under which a file is written before it is whole: hidden, and this process's own."""
+    return file.with_name(f".{os.getpid()}.tmp.{file.name}")
+
+
+def write_atomically(file: Path, data: bytes | str) -> None:
+    """Write bytes, or text as UTF-8, so that nobody ever sees half a file.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    try:
+        with whole_file(file) as draft:
+            draft.write_bytes(data.encode() if isinstance(data, str) else data)
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror or error}") from None
+
+
+@contextmanager
+def whole_folder(target: Path, mark: str = "", what: str = "a model") -> Iterator[Path]:
+    """Give a new folder to write to, which takes the place of ``target`` when all is well, whole or not at all.
+
+    Args:
+        target: may exist if it is empty or holds ``mark``.
+        mark: the file that tells our kind of folder; "": whatever is there may be replaced.
+        what: what the folder holds, for messages.
+
+    Raises:
+        UserError: the target holds something else.
+        OSError: of whatever was written.
+    """
+    _check_replaceable(target, mark, what)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        yield draft
+        _swap(draft, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _check_replaceable(target: Path, mark: str, what: str) -> None:
+    if target.exists() and not target.is_dir():
+        raise UserError(f"{target} is a file; give {what} another folder")
+    if mark and target.is_dir() and any(target.iterdir()) and not (target / mark).exists():
+        raise UserError(f"{target} holds something that is not {what}; give {what} an empty or new folder")
+
+
+def _swap(draft: Path, target: Path) -> None:
+    """Put the finished folder in place. The old one is moved aside first and comes back if that fails."""
+    old = draft.with_suffix(".old")
+    if not target.exists():
+        os.replace(draft, target)
+        return
+    os.replace(target, old)
+    try:
+        os.replace(draft, target)
+    except OSError:
+        os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,179 @@
+"""A wish to sentences, step by step: the story game's counterpart of drawing a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from fromnoise.diffusion.guidance import ClassifierFreeGuidance
+from fromnoise.diffusion.samplers.base import Step
+from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
+from fromnoise.story.model import StoryModel
+from fromnoise.story.noise import random_words
+from fromnoise.story.samplers import WORD_SAMPLERS
+from fromnoise.story.vocabulary import END, UNKNOWN, readable, sentence_of
+
+MOST_SENTENCES = 256
+LATE = (
+    0,
+    850,
+)  # levels at which guidance acts: in the first steps nearly all words are noise, and it would only narrow
+
+
+@dataclass(frozen=True)
+class StoryRequest(Config):
+    """What to draw.
+
+    Attributes:
+        genre: kind of story; "" leaves it open.
+        place: where; "" leaves it open.
+        start: a sentence to start from instead of random words.
+        strength: how much of ``start`` may be wrong, 0..1: the share of noise that it is taken to have.
+        keep: words that stay: with a start some of its words, else they are put somewhere.
+        words: length of the sentence; 0 draws it.
+        steps: moves of the sampler.
+        guidance: how strongly genre and place are followed; 1 means off.
+        temperature: below 1 prefers likely words.
+        sampler: "confident" or "ancestral".
+        seed: of the first sentence; the next ones have the next seeds.
+        count: sentences.
+    """
+
+    genre: str = ""
+    place: str = ""
+    start: str = ""
+    strength: float = 0.9
+    keep: tuple[str, ...] = ()
+    words: int = 0
+    steps: int = 30
+    guidance: float = 2.0
+    temperature: float = 0.8
+    sampler: str = "confident"
+    seed: int = 0
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        limits = (
+            ("steps", 1 <= self.steps <= 1000, "1 to 1000"),
+            ("guidance", 0 <= self.guidance <= 20, "0 to 20 (1 means off)"),
+            ("temperature", 0 <= self.temperature <= 2, "0 to 2"),
+            ("strength", 0 < self.strength <= 1, "above 0, at most 1"),
+            ("seed", 0 <= self.seed < 2**63, "0 or more"),
+            ("count", 1 <= self.count <= MOST_SENTENCES, f"1 to {MOST_SENTENCES}"),
+            ("sampler", self.sampler in WORD_SAMPLERS, " or ".join(WORD_SAMPLERS)),
+        )
+        for name, fine, wish in limits:
+            if not fine:
+                raise UserError(f"{name} must be {wish}, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """Where a walk begins: x at its first level, what is kept, at which level it begins.
+
+    Attributes:
+        x: int64 [B, L].
+        kept: where words stay, bool [B, L].
+        t: the first level.
+    """
+
+    x: Tensor
+    kept: Tensor
+    t: int
+
+
+def story_steps(model: StoryModel, request: StoryRequest) -> Generator[Step, None, None]:
+    """Yield the moves from random words to sentences; ``x_next`` of the last is the result.
+
+    Closing the generator cancels. Sentence i equals the sentence of seed + i drawn alone, bit for bit.
+
+    Raises:
+        UserError: an unknown genre, place or word, or a sentence that is too long.
+    """
+    generators = [torch.Generator().manual_seed(request.seed + i) for i in range(request.count)]
+    begin = beginning(model, request, generators)
+    labels = torch.tensor([model.vocabulary.label(request.genre, request.place)] * request.count)
+    denoiser = ClassifierFreeGuidance(
+        model.denoiser, torch.zeros_like(labels), request.guidance if labels.any() else 1.0, LATE
+    )
+    sampler = WORD_SAMPLERS[request.sampler](model.schedule, model.noise, request.temperature)
+    times = times_from(begin.t, request.steps)
+
+    def keep(x: Tensor, t: float) -> Tensor:
+        return torch.where(begin.kept, begin.x, x)
+
+    yield from sampler.steps(denoiser, begin.x, labels, generators, times, keep)
+
+
+def draw_stories(model: StoryModel, request: StoryRequest) -> list[str]:
+    """The sentences of a request.
+
+    >>> draw_stories(StoryModel.load(), StoryRequest(genre="mystery", place="France"))  # doctest: +SKIP
+
+    Raises:
+        UserError: as :func:`story_steps`.
+    """
+    *_, last = story_steps(model, request)
+    return [sentence_of(model.vocabulary.text(row.tolist())) for row in last.x_next]
+
+
+def beginning(model: StoryModel, request: StoryRequest, rng: Sequence[torch.Generator]) -> Beginning:
+    """Random words, or the start; with the words to keep in their places.
+
+    Raises:
+        UserError: a word to keep that is unknown, a start without words, a sentence that is too long.
+    """
+    rows, kept = [], []
+    for generator in rng:
+        row, stays = _row(model, request, generator)
+        rows.append(row)
+        kept.append(torch.cat([stays, torch.ones(model.longest - len(stays), dtype=torch.bool)]))
+    t = math.ceil(request.strength * model.schedule.steps) - 1 if request.start else model.schedule.steps - 1
+    return Beginning(model.padded(rows), torch.stack(kept), t)
+
+
+def single(request: StoryRequest, index: int) -> StoryRequest:
+    """The request that draws sentence ``index`` alone."""
+    return replace(request, seed=request.seed + index, count=1)
+
+
+def times_from(first: int, steps: int) -> list[int]:
+    """Falling levels from ``first`` on, evenly spaced; fewer than ``steps`` where there are not so many."""
+    count = min(steps, first + 1)
+    return [round((first + 1) * (count - i) / count) - 1 for i in range(count)]
+
+
+def _row(model: StoryModel, request: StoryRequest, rng: torch.Generator) -> tuple[list[int], Tensor]:
+    """The words that a sentence starts from, and which of them stay."""
+    keep = [(word, model.vocabulary.find(word)) for word in request.keep]
+    if request.start:
+        return _started(model, request, rng)
+    length = request.words or max(model.draw_length(request.genre, rng), len(keep) + 2)
+    if not max(1, len(keep)) < length <= model.longest:
+        beside = f", as {len(keep)} are kept" if keep else ""
+        raise UserError(f"a sentence has {max(1, len(keep)) + 1} to {model.longest} words{beside}, not {length}")
+    row = random_words(model.noise, (length,), rng).tolist()
+    stays = torch.zeros(length, dtype=torch.bool)
+    places = torch.randperm(length, generator=rng)[: len(keep)].sort().values.tolist()
+    for place, (_, entry) in zip(places, keep, strict=True):  # in the order in which they were given
+        row[place], stays[place] = entry, True
+    return row, stays
+
+
+def _started(model: StoryModel, request: StoryRequest, rng: torch.Generator) -> tuple[list[int], Tensor]:
+    words = readable(request.start, model.longest)
+    row = model.vocabulary.ids(words)
+    noise = random_words(model.noise, (len(row),), rng).tolist()
+    row = [other if entry == UNKNOWN else entry for entry, other in zip(row, noise, strict=True)]
+    kept = {word.casefold() for word in request.keep}
+    stays = torch.tensor([word.casefold() in kept for word in words])
+    missing = kept - {word.casefold() for word in words}
+    if missing:
+        raise UserError(f"the start does not have the word '{sorted(missing)[0]}' that is to be kept")
+    assert END not in row
+    return row, stays

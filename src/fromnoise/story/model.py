@@ -1,0 +1,194 @@
+"""The model of the story game: vocabulary, network, noise; and its folder on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import whole_folder
+from fromnoise.models.story.denoiser import WordDenoiser, WordDenoiserConfig
+from fromnoise.story.noise import noise_words
+from fromnoise.story.vocabulary import END, SPECIAL, Vocabulary
+
+DEFAULT_STORY = "story"
+NEVER = -1e4  # log-probability of what cannot be; minus infinity would make guidance's difference not a number
+FORMAT = 1
+FACTS, WORDS, WEIGHTS = "story.json", "vocabulary.json", "model.safetensors"
+ASSETS = Path(__file__).parents[1] / "assets" / "models"
+
+
+def word_schedule() -> NoiseSchedule:
+    """1,000 levels; level t replaces a share (t+1)/1000 of the words."""
+    return ScheduleConfig(kind="flow").build()
+
+
+@dataclass(frozen=True, eq=False)
+class StoryModel:
+    """All the parts of a model that draws sentences.
+
+    Attributes:
+        vocabulary: words, genres, places.
+        network: guesses the clean words.
+        counts: how often each word occurs in the training lines, float32 [V].
+        lengths: how often each sentence length occurs, by genre ("" for all): genre → counts of 0, 1, 2, … words.
+        taught: with which weights the network was taught: the bound on 1/sigma of replaced words, and that of words
+            that were left alone.
+        card: facts about the training, plain JSON.
+    """
+
+    vocabulary: Vocabulary
+    network: WordDenoiser
+    counts: Tensor
+    lengths: dict[str, list[int]]
+    taught: tuple[float, float] = (1.0, 1.0)
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def schedule(self) -> NoiseSchedule:
+        """How much noise there is at each t."""
+        return word_schedule()
+
+    @cached_property
+    def noise(self) -> Tensor:
+        """u, how likely each word is as noise, float64 [V]."""
+        return noise_words(self.counts)
+
+    @cached_property
+    def hash(self) -> str:
+        """Twelve digits that name the weights and words."""
+        digest = hashlib.sha256(json.dumps(self.vocabulary.words).encode())
+        for name, weight in sorted(self.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(weight.half().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    @property
+    def longest(self) -> int:
+        """The longest sentence in words."""
+        return self.network.config.context
+
+    def save(self, folder: Path) -> None:
+        """Write the folder, whole or not at all: weights in float16, everything else as JSON.
+
+        Raises:
+            UserError: the disk is full, or the folder holds something else.
+        """
+        try:
+            with whole_folder(folder, FACTS, "a story model") as draft:
+                self._write(draft)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"cannot write the story model to {folder}: {error}") from error
+
+    def _write(self, folder: Path) -> None:
+        state = {name: weight.half().contiguous() for name, weight in self.network.state_dict().items()}
+        save_file({**state, "counts": self.counts.float()}, folder / WEIGHTS, metadata={"format": "pt"})
+        self.vocabulary.save(folder / WORDS)
+        facts = {
+            "format": FORMAT,
+            "network": self.network.config.to_dict(),
+            "lengths": self.lengths,
+            "taught": self.taught,
+        }
+        text = json.dumps({**facts, "card": self.card}, ensure_ascii=False)
+        (folder / FACTS).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, place: Path | str | None = None) -> StoryModel:
+        """Read a folder, or the shipped model by default.
+
+        Raises:
+            UserError: no such folder, or not a story model.
+        """
+        folder = ASSETS / DEFAULT_STORY if place is None else Path(place)
+        if not (folder / FACTS).is_file():
+            inner = f"; its model is {folder / 'model'}" if (folder / "model" / FACTS).is_file() else ""
+            why = (
+                "it is a training run"
+                if inner
+                else f"it has no {FACTS}"
+                if folder.is_dir()
+                else "there is no such folder"
+            )
+            raise UserError(f"{folder} is no story model: {why}{inner or '; make one with: fromnoise train story'}")
+        try:
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            state = {name: weight.float() for name, weight in load_file(folder / WEIGHTS).items()}
+            counts = state.pop("counts")
+            network = WordDenoiserConfig.from_dict(facts["network"]).build()
+            network.load_state_dict(state)
+            most, left = (float(weight) for weight in facts["taught"])
+            lengths = {str(genre): [int(n) for n in found] for genre, found in facts["lengths"].items()}
+            if not sum(lengths[""]) or not all(bool(weight.isfinite().all()) for weight in (*state.values(), counts)):
+                raise ValueError("a weight is not a number, or no length is known")
+        except KeyError as error:
+            raise UserError(f"{folder} is damaged: {FACTS} or {WEIGHTS} lacks {error}") from None
+        except RuntimeError:
+            raise UserError(f"{folder} is damaged: the weights do not have the sizes that {FACTS} names") from None
+        except (OSError, SafetensorError, ValueError, AttributeError, TypeError) as error:
+            raise UserError(f"{folder} is damaged: {str(error).splitlines()[0]}") from None
+        vocabulary = Vocabulary.load(folder / WORDS)
+        if len(vocabulary) != network.config.vocab_size or vocabulary.labels > network.config.labels:
+            raise UserError(f"{folder} is damaged: its vocabulary and its network have different sizes")
+        network.eval().requires_grad_(False)
+        return cls(vocabulary, network, counts, lengths, (most, left), dict(facts.get("card", {})))
+
+    def denoiser(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        """log p(x_0 | x_t): the denoiser of the contract, for words.
+
+        Sentences are computed one by one, since a matrix product may sum in an order that depends on the batch: the
+        same seed gives the same sentence whoever else is drawn.
+
+        Args:
+            x_t: int64 [B, L]; places behind a sentence's end hold the end entry and keep it.
+            t: int64 [B].
+            cond: genre and place, int64 [B, 2].
+
+        Returns:
+            float32 [B, L, V]; special entries have :data:`NEVER`.
+        """
+        return torch.cat([self.together(x_t[i : i + 1], t[i : i + 1], cond[i : i + 1]) for i in range(len(x_t))])
+
+    def together(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        """The same for a batch at one level at once: faster, and with other last digits."""
+        logits = self.network(x_t, t, cond).float()
+        logits[..., : len(SPECIAL)] = NEVER
+        seen = x_t[..., None]
+        logits.scatter_add_(-1, seen, self._said_too_little(int(t[0])) * (seen >= len(SPECIAL)))
+        guess = logits.log_softmax(-1)
+        over = seen == END
+        ended = torch.full_like(guess[:1, :1], NEVER)
+        ended[..., END] = 0.0
+        return torch.where(over, ended, guess)
+
+    def _said_too_little(self, t: int) -> Tensor:
+        """How much more likely the word that is there is than the network says, as a logarithm.
+
+        Taught with weight w_r on replaced words and w_l on those that were left, it learns p(k) w_r for all words but
+        the one it sees, and p(k) w_l for that one; so the latter is put right by w_r / w_l.
+        """
+        most, left = self.taught
+        return torch.tensor(min(1 / self.schedule.sigma(t), most) / left).log()
+
+    def draw_length(self, genre: str, rng: torch.Generator) -> int:
+        """How many words a sentence of the genre has, drawn as in the training lines."""
+        counts = self.lengths.get(genre) or self.lengths[""]
+        return int(torch.multinomial(torch.tensor(counts, dtype=torch.float64), 1, generator=rng))
+
+    def padded(self, sentences: Sequence[Sequence[int]]) -> Tensor:
+        """Entries of sentences, int64 [B, longest], ends filled with the end entry."""
+        found = torch.full((len(sentences), self.longest), END)
+        for row, ids in zip(found, sentences, strict=True):
+            row[: len(ids)] = torch.tensor(ids, dtype=torch.int64)
+        return found

@@ -1,0 +1,93 @@
+"""Drawing in a few steps: a small difference of the U-Net's weights, kept beside the model it belongs to.
+
+``few_steps/`` in a model's folder holds a LoRA in diffusers' format, learnt by latent consistency distillation
+(:mod:`fromnoise.training.tasks.distill`), and the config of diffusers' LCMScheduler. Nothing else is needed: the
+networks are the model's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from fromnoise.diffusion.schedule import DISTILLED_LEVELS, NoiseSchedule
+from fromnoise.ground.errors import UserError
+from fromnoise.models.unet.unet import UNetConfig
+from fromnoise.system.defaults import Defaults
+from fromnoise.system.text_to_image import FEW_STEPS, TextToImage
+from fromnoise.weights.files import replaced_folder
+from fromnoise.weights.lora_out import LORA_FILE, write_lora
+from fromnoise.weights.schedulers import Scheduler, save_scheduler
+
+# Guidance is in the weights: one call per step, without the unguided half.
+DEFAULTS = Defaults(steps=4, guidance=1.0, interval=(0, 1000), rescale=0.0, sampler="lcm", spacing="distilled")
+
+
+FIXED = ("guidance", "negative", "sampler", "rescale", "interval", "spacing", "sigmas")
+
+
+def fixed_settings(given: Mapping[str, Any]) -> list[str]:
+    """Which settings of a request contradict what the few steps have built in: guidance is in the weights, and levels
+    and sampler go with them."""
+    own = DEFAULTS.to_dict()
+    return [
+        name for name in FIXED if given.get(name) not in (None, "") and _plain(given[name]) != _plain(own.get(name))
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def save_few_steps(
+    folder: Path,
+    changes: Mapping[str, tuple[Tensor, Tensor]],
+    config: UNetConfig,
+    schedule: NoiseSchedule,
+    prediction: str,
+) -> None:
+    """Write ``few_steps/`` into a model's folder, whole or not at all; one that is there already is replaced.
+
+    Args:
+        folder: of the model.
+        changes: by the names of the U-Net's layers, as :func:`fromnoise.weights.lora_out.write_lora` takes them.
+        config: of the U-Net.
+        schedule: the model's noise levels.
+        prediction: what its U-Net's output means.
+
+    Raises:
+        UserError: the disk is full, or a value is not finite.
+    """
+    assert schedule.config is not None  # it was read from the model's folder
+    path = {"original_steps": DISTILLED_LEVELS, "spacing": "trailing"}
+    with replaced_folder(folder / FEW_STEPS, LORA_FILE) as draft:
+        write_lora(draft / LORA_FILE, changes, config)
+        save_scheduler(Scheduler(schedule.config.to_dict(), prediction, "lcm", path, {"timestep_scaling": 10.0}), draft)
+
+
+def with_few_steps(model: TextToImage, loras: Sequence[tuple[Path, float]] = ()) -> TextToImage:
+    """The model that draws in a few steps: its LoRA added to the weights, in place, and what suits it as defaults.
+
+    >>> from fromnoise.drawing.generate import Request, draw
+    >>> fast = with_few_steps(TextToImage.load("runs/fast/model"))  # doctest: +SKIP
+    >>> pictures = draw(fast, Request(prompt="red apple", seed=1))  # doctest: +SKIP
+
+    Args:
+        model: as it was loaded, before :meth:`TextToImage.for_drawing`.
+        loras: others to add, each with its weight.
+
+    Raises:
+        UserError: the model has no few steps, or what is there does not belong to it.
+    """
+    if model.few_steps is None:
+        raise UserError(
+            f"this model has no {FEW_STEPS}/ to draw fast with; make it with: fromnoise distill MODEL --data … --out …"
+        )
+    changed = model.with_loras([*loras, (model.few_steps / LORA_FILE, 1.0)])
+    fast = replace(changed, defaults=DEFAULTS, scheduler=None, few_steps=None)
+    fast.__dict__["hash"] = changed.hash  # a model is what its weights are
+    return fast

@@ -1,0 +1,202 @@
+"""Models from elsewhere: folders in the diffusers layout, single files, and the Hugging Face hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fromnoise.ground.errors import UserError
+from fromnoise.models.clip.clip import CLIP
+from fromnoise.models.clip.text_tower import TextTower
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.models.unet.unet import UNet
+from fromnoise.models.vae.vae import VAE
+from fromnoise.weights.clip_layout import filled, load_clip, load_text, text_table
+from fromnoise.weights.diffusers_layout import filled_unet, filled_vae, load_unet, load_vae
+from fromnoise.weights.files import read_json
+from fromnoise.weights.hub import fetch, is_hub_id
+from fromnoise.weights.schedulers import Scheduler, scheduler_from_foreign, stable_diffusion_scheduler
+from fromnoise.weights.single_file import open_single
+from fromnoise.weights.stored import find_weights
+
+DEFAULT_MODEL = "stickers-64"
+KNOWN_PIPELINES = (
+    "StableDiffusionPipeline",
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "StableDiffusionXLPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
+)
+
+PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+SCHEDULER = Path("scheduler") / "scheduler_config.json"
+FEW_STEPS = "few_steps"  # the folder of what draws in a few steps (:mod:`fromnoise.system.few_steps`)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A model taken from files, not yet put together.
+
+    Attributes:
+        tokenizer, text_tower: the first reader of prompts.
+        unet, vae: the other two networks.
+        scheduler: its noise schedule, what its U-Net predicts, and the sampler it came with.
+        clip: both towers of the text tower's CLIP model, if they are there.
+        second: the second reader of prompts (Stable Diffusion XL).
+        zero_empty: an empty negative prompt stands for zeros, not for the words "" (Stable Diffusion XL).
+        files: all files with weights.
+        stored: the number format the U-Net is stored in.
+        said: config of the scheduler as it was found; None for files that have none.
+    """
+
+    tokenizer: Tokenizer
+    text_tower: TextTower
+    unet: UNet
+    vae: VAE
+    scheduler: Scheduler
+    clip: CLIP | None
+    second: tuple[Tokenizer, TextTower] | None
+    zero_empty: bool
+    files: tuple[Path, ...]
+    stored: torch.dtype
+    said: dict[str, Any] | None = None
+
+
+def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Parts:
+    """Read a folder in the diffusers layout.
+
+    Raises:
+        UserError: a file is missing, damaged, does not fit its config, or is of a kind of model that we do not have.
+    """
+    index = read_json(folder / "model_index.json")
+    kind = index.get("_class_name", KNOWN_PIPELINES[0])
+    if kind not in KNOWN_PIPELINES:
+        raise UserError(f"{folder} is a {kind}; known are Stable Diffusion 1.x, 2.x and XL")
+    text_tower = load_text(folder / "text_encoder", dtype)
+    second = None
+    if (folder / "text_encoder_2").is_dir():
+        second = Tokenizer.load(folder / "tokenizer_2"), load_text(folder / "text_encoder_2", dtype)
+    own = None if dtype is None else torch.float32  # of what is not rounded for speed
+    said = read_json(folder / SCHEDULER)
+    unet_files = find_weights(folder / "unet", "diffusion_pytorch_model")
+    parts = Parts(
+        tokenizer=Tokenizer.load(folder / "tokenizer"),
+        text_tower=text_tower,
+        unet=load_unet(folder / "unet", dtype),
+        vae=load_vae(folder / "vae", own),
+        scheduler=scheduler_from_foreign(said, folder / SCHEDULER),
+        clip=load_clip(folder / "clip", text_tower, own) if (folder / "clip").is_dir() else None,
+        second=second,
+        zero_empty=bool(index.get("force_zeros_for_empty_prompt", kind.startswith("StableDiffusionXL"))),
+        files=tuple(file for file in sorted(folder.glob("*/*.safetensors")) if file.parent.name != FEW_STEPS),
+        stored=unet_files.dtype,
+        said=said,
+    )
+    check_together(parts, folder)
+    return parts
+
+
+def open_file(file: Path, dtype: torch.dtype | None = torch.float32, prediction: str | None = None) -> Parts:
+    """Read a single safetensors file in the original naming.
+
+    Args:
+        file: of Stable Diffusion 1.x, 2.x or XL.
+        dtype: for the U-Net and the text towers; None: as stored.
+        prediction: "epsilon" or "v" where the file's kind does not tell (Stable Diffusion 2.x base is "epsilon").
+
+    Raises:
+        UserError: the file is damaged, or is of a kind of model that we do not have.
+    """
+    single = open_single(file)
+    towers: list[TextTower] = [filled(config, text_table(config), weights, dtype) for config, weights in single.texts]
+    padded = "!" if single.family == "sd2" else None
+    second = None
+    if len(towers) == 2:
+        second = clip_tokenizer("!"), towers[1]
+    if single.scheduler is None or prediction is not None:
+        said, scheduler = None, stable_diffusion_scheduler(prediction or single.prediction, single.zero_terminal_snr)
+    else:
+        said, scheduler = single.scheduler, scheduler_from_foreign(single.scheduler, file)
+    return Parts(
+        tokenizer=clip_tokenizer(padded),
+        text_tower=towers[0],
+        unet=filled_unet(*single.unet, dtype),
+        vae=filled_vae(*single.vae, (single.factor, 0.0), None if dtype is None else torch.float32),
+        scheduler=scheduler,
+        clip=None,
+        second=second,
+        zero_empty=single.family == "sdxl",
+        files=(file,),
+        stored=single.unet[1].dtype,
+        said=said,
+    )
+
+
+def clip_tokenizer(pad: str | None = None) -> Tokenizer:
+    """The tokenizer of OpenAI's CLIP, which all Stable Diffusion models use and single files do not carry.
+
+    Args:
+        pad: the token that pads; the end token by default, "!" for OpenCLIP's towers.
+    """
+    tokenizer = Tokenizer.load(Path(str(resources.files("fromnoise"))) / "assets" / "clip_tokenizer")
+    return tokenizer if pad is None else tokenizer.padded_with(pad)
+
+
+def check_together(parts: Parts, folder: Path) -> None:
+    """Refuse networks whose sizes do not fit each other.
+
+    Raises:
+        UserError: naming both sizes.
+    """
+    unet, latent = parts.unet.config, parts.vae.config.latent_channels
+    towers = [parts.text_tower, *([parts.second[1]] if parts.second else [])]
+    width = sum(tower.config.width for tower in towers)
+    if unet.cross_attention_dim != width:
+        raise UserError(f"{folder}: the U-Net reads {unet.cross_attention_dim} features, the text side has {width}")
+    if unet.out_channels != latent or unet.in_channels not in (latent, 2 * latent + 1):
+        raise UserError(
+            f"{folder}: the U-Net has {unet.in_channels} channels in and {unet.out_channels} out, the VAE {latent}; "
+            f"known are {latent} in, and {2 * latent + 1} in for inpainting"
+        )
+    pooled = towers[-1].config.projection or towers[-1].config.width
+    if unet.vector_width and unet.vector_width != pooled + 6 * unet.size_width:
+        raise UserError(f"{folder}: the U-Net is told {unet.vector_width} numbers, and not {pooled} and six sizes")
+
+
+def find_model(name: Path | str | None = None) -> Path:
+    """Return where a model is: a folder, a single file, a shipped one by name, or one from the Hugging Face hub.
+
+    Raises:
+        UserError: there is no such model; shipped ones are named.
+    """
+    shipped = Path(str(resources.files("fromnoise"))) / "assets" / "models"
+    wanted = Path(name or DEFAULT_MODEL)
+    if name is not None and wanted.is_file():
+        return _checked_file(wanted)
+    for path in (shipped / wanted,) if name is None else (wanted, shipped / wanted):
+        if (path / "model_index.json").is_file():
+            return path
+    if (wanted / "model" / "model_index.json").is_file():
+        raise UserError(f"'{wanted}' is a training run; its model is '{wanted / 'model'}'")
+    if is_hub_id(str(name)) and not wanted.exists():
+        return fetch(str(name))
+    if wanted.suffix.lower() in (".safetensors", *PICKLES) and not wanted.exists():
+        raise UserError(f"there is no file {wanted}")
+    if any((path / "story.json").is_file() for path in (wanted, shipped / wanted, wanted / "model")):
+        raise UserError(f"'{wanted}' is a story model; use it with: fromnoise story --model …")
+    known = ", ".join(sorted(x.parent.name for x in shipped.glob("*/model_index.json"))) or "none"
+    raise UserError(f"'{wanted}' is not a model: no model_index.json there; shipped models: {known}")
+
+
+def _checked_file(file: Path) -> Path:
+    if file.suffix.lower() in PICKLES:
+        raise UserError(
+            f"{file} is a pickle, which can run code when it is opened; turn it into safetensors with: "
+            f"fromnoise convert {file} {file.stem}.safetensors --allow-pickle"
+        )
+    return file

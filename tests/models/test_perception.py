@@ -1,0 +1,27 @@
+"""The perceptual loss: nothing for equal pictures, more for a blur than for a shift of brightness of the same size."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+
+from fromnoise.data.pictures import load_folder
+from fromnoise.models.perception import network, perceptual_loss
+from fromnoise.training.sheet import from_bytes
+
+
+def test_it_sees_lost_edges_where_pixels_see_little() -> None:
+    pictures = from_bytes(load_folder("starter", 64, styles=["noto"]).images[:8])
+    blurred = F.avg_pool2d(F.pad(pictures, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    shift = (blurred - pictures).abs().mean()
+    brighter = pictures - shift
+    assert perceptual_loss(network(), pictures, pictures) == 0
+    assert perceptual_loss(network(), blurred, pictures) > 2 * perceptual_loss(network(), brighter, pictures)
+
+
+def test_its_gradient_reaches_what_is_drawn_and_nothing_else() -> None:
+    wanted = from_bytes(load_folder("starter", 64, styles=["noto"]).images[:2])
+    drawn = (wanted * 0.5).requires_grad_()
+    perceptual_loss(network(), drawn, wanted).backward()
+    assert drawn.grad is not None
+    assert drawn.grad.abs().sum() > 0
+    assert all(p.grad is None for p in network().parameters())
