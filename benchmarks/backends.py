@@ -18,7 +18,8 @@ from rich.table import Table
 from torch import Tensor
 
 from fromnoise import backends
-from fromnoise.drawing.generate import Request, draw
+from fromnoise.drawing.generate import draw
+from fromnoise.drawing.request import Request
 from fromnoise.system.text_to_image import TextToImage
 
 PROMPTS = (("red apple", "noto"), ("smiling cat", "twemoji"))

@@ -74,9 +74,9 @@ def diffusers_drawer(folder: Path, dtype: torch.dtype, compiled: bool = False) -
 def our_drawer(folder: Path, precision: str, backend: str = "torch") -> Draw:
     """What ``fromnoise generate`` does."""
     from fromnoise.cli.opened import Opening, load
-    from fromnoise.drawing.generate import Request
     from fromnoise.drawing.generate import draw as drawn
     from fromnoise.drawing.picture_file import to_image
+    from fromnoise.drawing.request import Request
 
     model = load(Opening(folder, precision=precision, backend=backend))[1]
 

@@ -25,8 +25,9 @@ from rich.table import Table
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder
-from fromnoise.drawing.generate import Request, draw_all
+from fromnoise.drawing.generate import draw_all
 from fromnoise.drawing.picture_file import to_image
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.copies.check import Verdict, check, index_of, side_by_side, training_pictures
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import share

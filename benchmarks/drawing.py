@@ -26,10 +26,12 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from rich.console import Console
 from rich.table import Table
 
-from fromnoise.drawing.generate import Request, draw
+from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import to_image
+from fromnoise.drawing.request import Request
 from fromnoise.system.few_steps import with_few_steps
-from fromnoise.system.text_to_image import TextToImage, find_model
+from fromnoise.system.opening import find_model
+from fromnoise.system.text_to_image import TextToImage
 
 PROMPT, STYLE = "red apple", "noto"
 COLD_PEER = """

@@ -26,14 +26,16 @@ from torch import Tensor
 
 from drawing import PROMPT, STYLE, ours, seconds, theirs
 from fromnoise.data.pictures import load_folder
-from fromnoise.drawing.generate import Request, draw_all
+from fromnoise.drawing.generate import draw_all
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant, score
 from fromnoise.ground.whole import write_atomically
 from fromnoise.inspection.sheet import contact_sheet
 from fromnoise.system.few_steps import with_few_steps
-from fromnoise.system.text_to_image import TextToImage, find_model
+from fromnoise.system.opening import find_model
+from fromnoise.system.text_to_image import TextToImage
 
 SHOWN = ("red apple", "cat face", "sailboat", "tulip", "pizza", "house", "fish", "guitar", "mushroom", "automobile")
 

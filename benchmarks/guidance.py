@@ -18,7 +18,8 @@ from rich.table import Table
 
 from fromnoise.cli.opened import Opening, load
 from fromnoise.data.pictures import load_folder
-from fromnoise.drawing.generate import Request, complete, draw_all
+from fromnoise.drawing.generate import complete, draw_all
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, choose_questions, relevant, score

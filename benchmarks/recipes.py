@@ -26,7 +26,8 @@ from rich.table import Table
 
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.pictures import PictureSet, load_folder
-from fromnoise.drawing.generate import Request, draw_all
+from fromnoise.drawing.generate import draw_all
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant, score
 from fromnoise.evaluation.synonyms import synonym_questions

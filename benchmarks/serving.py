@@ -31,7 +31,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from fromnoise.system.text_to_image import find_model
+from fromnoise.system.opening import find_model
 
 PROMPTS = ("red apple", "blue house", "cat face", "green tree", "yellow sun", "guitar", "mushroom", "car")
 GUIDANCE = 3.0

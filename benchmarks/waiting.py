@@ -25,7 +25,8 @@ SETTINGS = {
 }
 WORK = """
 import statistics, sys, time, torch
-from fromnoise.system.text_to_image import TextToImage, find_model
+from fromnoise.system.opening import find_model
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.memory import keep_freed_memory
 keep_freed_memory()
 unet = TextToImage.load(find_model(sys.argv[1])).for_drawing("auto").unet.requires_grad_(True)

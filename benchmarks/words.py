@@ -19,7 +19,8 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.diffusion.loss import diffusion_loss, v_target
-from fromnoise.system.text_to_image import TextToImage, find_model
+from fromnoise.system.opening import find_model
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.run import caption

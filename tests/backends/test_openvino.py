@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fromnoise import backends
-from fromnoise.drawing.generate import Request, draw
+from fromnoise.drawing.generate import draw
+from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from fromnoise.drawing.conditioning import slerp
-from fromnoise.drawing.generate import Finished, Request, Towards, draw, draw_all, generate_together, one_by_one
+from fromnoise.drawing.generate import Finished, draw, draw_all, generate_together
 from fromnoise.drawing.picture_file import Origin, read_origin, save_png
+from fromnoise.drawing.request import Request, Towards, one_by_one
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 

@@ -11,8 +11,6 @@ import torch
 from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.generate import (
     Finished,
-    Request,
-    alike,
     batches,
     complete,
     draw,
@@ -22,6 +20,8 @@ from fromnoise.drawing.generate import (
     in_parts,
     preview,
 )
+from fromnoise.drawing.plan import alike
+from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.data.record import Record
-from fromnoise.drawing.generate import Request, draw_all
+from fromnoise.drawing.generate import draw_all
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation import bench as bench_module
 from fromnoise.evaluation import report
 from fromnoise.evaluation.bench import Bench, Sizes, fingerprint

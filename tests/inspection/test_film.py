@@ -9,8 +9,9 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from fromnoise.drawing.generate import Finished, Request, generate
+from fromnoise.drawing.generate import Finished, generate
 from fromnoise.drawing.picture_file import to_image
+from fromnoise.drawing.request import Request
 from fromnoise.inspection.film import STRIP, Film, save_film
 from fromnoise.inspection.sheet import contact_sheet
 from fromnoise.system.text_to_image import TextToImage

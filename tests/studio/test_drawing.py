@@ -15,8 +15,9 @@ import pytest
 import torch
 from PIL import Image
 
-from fromnoise.drawing.generate import Request, Towards, complete, draw
+from fromnoise.drawing.generate import complete, draw
 from fromnoise.drawing.picture_file import as_tensor, read_origin
+from fromnoise.drawing.request import Request, Towards
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.engine import Drawn, Engine, Event, Failed, Progress, Wish
 from fromnoise.studio.models import Models
@@ -126,7 +127,8 @@ def test_previews_are_the_clean_estimates_of_the_steps(tiny_model: TextToImage) 
     steps = [event for event in heard if isinstance(event, Progress)]
     assert [step.index for step in steps] == list(range(6))
     assert [step.index for step in steps if step.clean is not None] == [0, 2, 4, 5]
-    from fromnoise.drawing.generate import Step, generate
+    from fromnoise.diffusion.samplers import Step
+    from fromnoise.drawing.generate import generate
 
     made = [
         event for event in generate(tiny_model, Request(prompt="red apple", seed=5, steps=6)) if isinstance(event, Step)

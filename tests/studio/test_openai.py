@@ -14,8 +14,9 @@ import torch
 from openai import OpenAI
 from PIL import Image
 
-from fromnoise.drawing.generate import Request, draw
+from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import origin_in
+from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import start_from
 from fromnoise.studio.models import Models
 from fromnoise.studio.store import Search

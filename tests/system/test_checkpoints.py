@@ -26,7 +26,8 @@ from diffusers import (
 
 from checkpoints import FAMILIES, pipeline
 from fromnoise.diffusion.samplers import Step
-from fromnoise.drawing.generate import Request, draw, generate
+from fromnoise.drawing.generate import draw, generate
+from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage

@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 
 from conftest import few_steps_changes
 from fromnoise.cli.generate import _only_with_fast
-from fromnoise.drawing.generate import Request, complete, draw, one_by_one, walk_of
+from fromnoise.drawing.generate import complete, draw, walk_of
 from fromnoise.drawing.picture_file import as_tensor, read_origin
+from fromnoise.drawing.request import Request, one_by_one
 from fromnoise.ground.errors import UserError
 from fromnoise.system.few_steps import save_few_steps, with_few_steps
 from fromnoise.system.text_to_image import TextToImage

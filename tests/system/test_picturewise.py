@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fromnoise.drawing.generate import Request, draw
+from fromnoise.drawing.generate import draw
+from fromnoise.drawing.request import Request
 from fromnoise.ground.cores import together
 from fromnoise.ground.errors import UserError
 from fromnoise.models.layers.convolution import Convolution3x3

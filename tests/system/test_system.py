@@ -26,7 +26,8 @@ from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
-from fromnoise.system.text_to_image import Defaults, TextToImage
+from fromnoise.system.defaults import Defaults
+from fromnoise.system.text_to_image import TextToImage
 
 TEXTS = ["red apple, noto style", "a blue fish", "green tree", "noto style"]
 

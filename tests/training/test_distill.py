@@ -15,7 +15,8 @@ from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.record import Record
 from fromnoise.data.starter import starter_path
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
-from fromnoise.drawing.generate import Request, draw
+from fromnoise.drawing.generate import draw
+from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
 from fromnoise.system.few_steps import save_few_steps, with_few_steps
 from fromnoise.system.text_to_image import TextToImage

@@ -18,7 +18,8 @@ from PIL import Image
 
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.starter import starter_path
-from fromnoise.drawing.generate import Request, draw
+from fromnoise.drawing.generate import draw
+from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import precision

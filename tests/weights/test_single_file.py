@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModelWithProjection
 
 from checkpoints import FAMILIES, pipeline
-from fromnoise.drawing.generate import Request, draw
+from fromnoise.drawing.generate import draw
+from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.weights.hub import chosen, is_hub_id

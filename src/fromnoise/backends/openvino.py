@@ -16,7 +16,7 @@ import queue
 import threading
 import warnings
 from collections import OrderedDict
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,16 @@ from torch import Tensor, nn
 from fromnoise.backends.cache import cached
 from fromnoise.backends.doubling import smoothings, with_transposed
 from fromnoise.backends.graph_layers import DecoderGraph, UNetGraph, graph_copy, prompt_reader
-from fromnoise.diffusion.denoiser import NetworkDenoiser
-from fromnoise.diffusion.schedule import NoiseSchedule
 from fromnoise.ground.cores import available_cores
 from fromnoise.ground.errors import missing_packages
 from fromnoise.models.layers.embedding import sinusoids
 from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.unet.unet import UNet
-from fromnoise.system.picturewise import LARGE, ExactBatches, PicturewiseDenoiser, is_large
-from fromnoise.system.text_to_image import TextToImage, drawing_format
+from fromnoise.models.vae.bands import decode_any_size
+from fromnoise.models.vae.vae import VAE
+from fromnoise.system.defaults import drawing_format
+from fromnoise.system.picturewise import LARGE, ExactBatches, is_large
+from fromnoise.system.text_to_image import TextToImage
 
 try:
     import openvino as ov
@@ -124,49 +125,44 @@ class OneByOne(ExactBatches):
         return not is_large(x)
 
 
-@dataclass(frozen=True, eq=False)
-class OpenVINOModel(TextToImage):
-    """A model whose U-Net and decoder are graphs; ``unet`` only reads prompts.
+class OpenVINOEngine:
+    """Computes a model's U-Net and decoder as graphs, one row at a time.
 
-    Attributes:
+    Args:
         unet_graph: (x, sinusoids of t, words) → raw output, one row.
         decoder_graph: latents → pictures, one row.
+        width: of the sinusoids.
+        vae: the decoder for pictures that are too large for the graph.
     """
 
-    unet_graph: CompiledGraph = field(kw_only=True)
-    decoder_graph: CompiledGraph = field(kw_only=True)
+    def __init__(self, unet_graph: CompiledGraph, decoder_graph: CompiledGraph, width: int, vae: VAE) -> None:
+        self.unet_graph, self.decoder_graph, self._width, self._vae = unet_graph, decoder_graph, width, vae
+        self.batches: ExactBatches = OneByOne(self.predict)
 
     @property
     def precision(self) -> str:
         """What the U-Net's products are computed in: "fp32" or "bf16"."""
         return "bf16" if self.unet_graph.precision == "bf16" else "fp32"
 
-    def for_drawing(self, precision: str = "auto", keep: bool = True) -> TextToImage:
-        """The model itself: it is ready to draw."""
-        return self
+    def predict(self, x: Tensor, t: Tensor, words: Tensor) -> Tensor:
+        """The U-Net's raw output."""
+        return self.unet_graph(x.float(), sinusoids(t, self._width), words.float())
 
-    def denoiser(self, walk: NoiseSchedule | None = None) -> PicturewiseDenoiser:
-        """The graph as a denoiser; arguments as everywhere."""
-        network = NetworkDenoiser(self._network, walk or self.schedule, self.prediction)
-        return PicturewiseDenoiser(network, OneByOne(self._network))
-
-    def _network(self, x: Tensor, t: Tensor, words: Tensor) -> Tensor:
-        waves = sinusoids(t, self.unet.config.block_out_channels[0])
-        return self.unet_graph(x.float(), waves, words.float())
-
-    def _decode(self, latents: Tensor) -> Tensor:
-        if latents.shape[2] * latents.shape[3] * self.vae.factor**2 > MOST_PIXELS:
+    def decode(self, latents: Tensor) -> Tensor:
+        """uint8 pictures."""
+        if latents.shape[2] * latents.shape[3] * self._vae.factor**2 > MOST_PIXELS:
             wide = torch.bfloat16 if self.decoder_graph.precision == "bf16" else torch.float32
-            return TextToImage._decode(replace(self, vae=packed_copy(self.vae, wide)), latents)
-        pictures = self.decoder_graph(latents.float()).clamp(-1, 1)
-        return ((pictures + 1) * 127.5).round().to(torch.uint8)
+            pictures = decode_any_size(packed_copy(self._vae, wide), latents).float()
+        else:
+            pictures = self.decoder_graph(latents.float())
+        return ((pictures.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
-def openvino_model(model: TextToImage, int8: bool = False, precision: str = "auto") -> OpenVINOModel:
+def openvino_model(model: TextToImage, int8: bool = False, precision: str = "auto") -> TextToImage:
     """Return a model that draws with OpenVINO, exporting its graphs unless they are in the cache.
 
     Args:
-        model: as it was loaded; its weights are shared, not changed.
+        model: as it was loaded; its weights are shared, not changed. Of its U-Net only what reads prompts is kept.
         int8: keep the U-Net's weights in 8 bits, with a scale and a zero for each output channel.
         precision: "fp32", "bf16" or "auto", as in :meth:`TextToImage.for_drawing`.
 
@@ -176,24 +172,21 @@ def openvino_model(model: TextToImage, int8: bool = False, precision: str = "aut
     if ov is None:
         raise missing_packages("--backend openvino needs OpenVINO", "openvino")
     hint = "bf16" if drawing_format(precision) == torch.bfloat16 else "f32"
-    unet = cached(_name(model, "unet", int8), lambda folder: export_unet(model.unet, folder, int8))
-    decoder = cached(_name(model, "vae", False), lambda folder: _export_decoder(model, folder))
-    own: dict[str, Any] = {f.name: getattr(model, f.name) for f in fields(TextToImage)} | {
-        "unet": prompt_reader(model.unet)
-    }
-    drawing = OpenVINOModel(
-        **own,
-        unet_graph=CompiledGraph(unet, hint, 1 if int8 else 2),
-        decoder_graph=CompiledGraph(decoder, hint if model.files else "f32"),  # as torch's, see for_drawing
+    unet = cached(_name(model, "unet", model.unet, int8), lambda folder: export_unet(model.unet, folder, int8))
+    decoder = cached(_name(model, "vae", model.vae, False), lambda folder: _export_decoder(model, folder))
+    engine = OpenVINOEngine(
+        CompiledGraph(unet, hint, 1 if int8 else 2),
+        CompiledGraph(decoder, hint if model.files else "f32"),  # as torch's, see for_drawing
+        model.unet.config.block_out_channels[0],
+        model.vae,
     )
-    drawing.__dict__["hash"] = model.hash  # of all weights; the reader has only some
-    return drawing
+    return replace(model, unet=prompt_reader(model.unet), identity=model.hash, backend=engine)
 
 
-def _name(model: TextToImage, part: str, int8: bool) -> str:
+def _name(model: TextToImage, part: str, network: nn.Module, int8: bool) -> str:
     """Of a cache entry: everything that the graph depends on."""
     version = ov.__version__.split("-")[0]
-    weights = str(next(getattr(model, part).parameters()).dtype).removeprefix("torch.")
+    weights = str(next(network.parameters()).dtype).removeprefix("torch.")
     return f"openvino-{version}/{model.hash}-{part}-{weights}{'-int8' if int8 else ''}-{EXPORT}"
 
 

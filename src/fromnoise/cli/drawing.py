@@ -15,25 +15,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fromnoise import __version__
-from fromnoise.cli.opened import Opening, load, opened_start
-from fromnoise.drawing.generate import (
-    Finished,
-    Request,
-    alike,
-    batches,
-    complete,
-    draw,
-    draw_all,
-    in_parts,
-    prompt_text,
-)
+from fromnoise.cli.opened import Opening, load, planned
+from fromnoise.cli.told import Files
+from fromnoise.drawing.explain import explain
+from fromnoise.drawing.generate import Finished, draw_plans
 from fromnoise.drawing.generate import generate as events
 from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, save_png
+from fromnoise.drawing.plan import MOST_AT_ONCE, Plan, alike, plan, plans
+from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
-from fromnoise.system.text_to_image import DEFAULT_MODEL, TextToImage, find_model
+from fromnoise.system.opening import DEFAULT_MODEL, find_model
+from fromnoise.system.text_to_image import TextToImage
 
 ERRORS = Console(stderr=True)
 AT_ONCE = 8  # lines of --prompts per batch: what an interruption can lose
@@ -41,35 +36,40 @@ AT_ONCE = 8  # lines of --prompts per batch: what an interruption can lose
 
 @dataclass(frozen=True)
 class Job:
-    """One call of ``fromnoise generate``: what to draw with what, and where to."""
+    """One call of ``fromnoise generate``: what to draw with what, from and into which files."""
 
-    model: tuple[str, TextToImage]
+    name: str
+    model: TextToImage
+    opening: Opening
     request: Request
-    out: Path | None
-    film: Path | None
-    start: Start | None = None
-    loras: tuple[str, ...] = ()
-    backend: str = "torch"
-    fast: bool = False
+    files: Files
+
+
+def explain_drawing(job: Job) -> None:
+    """Print what would be done."""
+    made, _ = planned(job.model, job.request, job.files.image, job.files.mask)
+    lines = [("model", f"{job.name} ({job.model.hash})"), *explain(job.model, made)]
+    width = max(len(heading) for heading, _ in lines)
+    for heading, line in lines:
+        print(f"{heading:<{width}}  {one_line(line)}")
 
 
 def draw_pictures(job: Job) -> list[Path]:
     """Draw a request's pictures, and their films if asked for; everything is checked before the first step."""
-    model = job.model[1]
-    request = complete(model, job.request)
-    files = _files(job.out or _free_name(_named_after(request), request.count), request.count, (".png",))
-    films = _files(job.film, request.count, SUFFIXES) if job.film else []
+    made, start = planned(job.model, job.request, job.files.image, job.files.mask)
+    files = _files(job.files.out or _free_name(_named_after(made), made.count), made.count, (".png",))
+    films = _files(job.files.film, made.count, SUFFIXES) if job.files.film else []
     if set(files) & set(films):
         raise UserError("--film and --out name the same file")
-    _tell_of_parts(model, [request])
+    _tell([made])
     done: list[Path] = []
     with _bar() as bar:
-        task = bar.add_task("drawing", total=(request.steps or 0) * -(-request.count // 64))
-        for part in batches(request):
-            film = Film(model)
-            for event in events(model, part, job.start):
+        task = bar.add_task("drawing", total=made.steps * -(-made.count // MOST_AT_ONCE))
+        for part in made.batches():
+            film = Film(job.model)
+            for event in events(job.model, part, start):
                 if isinstance(event, Finished):
-                    done += _write(event, request, job, files[len(done) :])
+                    done += _write(event, made, job, start, files[len(done) :])
                     for i, file in enumerate(films[len(done) - part.count : len(done)]):
                         save_film(film.frames(i), file)
                 else:
@@ -92,30 +92,30 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
     Returns:
         The seed of the first line.
     """
-    model, folder, lines = job.model, job.out or Path(), _lines(prompts)
+    model, folder, lines = job.model, job.files.out or Path(), _lines(prompts)
     if folder.suffix.lower() == ".png" and not folder.is_dir():
         raise UserError(f"'{folder}' should be a folder: --prompts draws a picture per line")
     width = max(4, len(str(len(lines) - 1)))
     files = [folder / f"{i:0{width}d}.png" for i in range(len(lines))]
-    requests = _line_requests(model[1], job.request, lines)
-    before = _seed_before(files, requests, model[1]) if any_seed else None
+    made, start = _line_plans(job, job.request, lines)
+    before = _seed_before(files, made, model) if any_seed else None
     if before is not None:
-        requests = _line_requests(model[1], replace(job.request, seed=before), lines)
+        made, start = _line_plans(job, replace(job.request, seed=before), lines)
     make_folder(folder)
-    todo = _still_to_draw(files, requests, model[1])
+    todo = _still_to_draw(files, made, model)
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
-    _tell_of_parts(model[1], [requests[i] for i in todo])
+    _tell([made[i] for i in todo])
     with _bar() as bar:
         task = bar.add_task("drawing", total=len(todo))
-        for group in alike(model[1], [requests[i] for i in todo], AT_ONCE):
+        for group in alike([made[i] for i in todo], AT_ONCE):
             lines_here = [todo[i] for i in group]
-            pictures = draw_all(model[1], [requests[i] for i in lines_here], job.start)
+            pictures = draw_plans(model, [made[i] for i in lines_here], start)
             for i, picture in zip(lines_here, pictures, strict=True):
-                save_png(picture, files[i], _origin(requests[i], job, i))
+                save_png(picture, files[i], _origin(made[i], job, start, i))
             bar.advance(task, len(group))
     print(folder)
-    return requests[0].seed
+    return made[0].seed
 
 
 def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path | None, Path | None]) -> None:
@@ -135,36 +135,36 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
         other = "was not made from another picture; leave out --image" if start[0] else "started from another picture"
         raise UserError(f"{picture} {other}" + ("" if start[0] else "; give it with --image, and its --mask"))
     place = opening.place if opening.place is not None else _shipped(origin.model, needed)
-    model = load(replace(opening, place=place, precision=origin.precision, backend=origin.backend, fast=origin.fast))
-    if model[1].hash != origin.model_hash:
-        raise UserError(f"{needed}; this model is {model[0]} ({model[1].hash}). Give its folder with --model")
+    name, model = load(
+        replace(opening, place=place, precision=origin.precision, backend=origin.backend, fast=origin.fast)
+    )
+    if model.hash != origin.model_hash:
+        raise UserError(f"{needed}; this model is {name} ({model.hash}). Give its folder with --model")
     file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
     before = as_tensor(picture)
-    request, begun = opened_start(model[1], replace(origin.request, count=1), *start)
+    made, begun = planned(model, replace(origin.request, count=1), *start)
     if begun is not None and begun.digest != origin.start:
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
-    drawn = draw(model[1], request, begun)[0]
+    drawn = draw_plans(model, [made], begun)[0]
     save_png(drawn, file, replace(origin, version=__version__))
     print(file)
     if not torch.equal(drawn, before):
         ERRORS.print("the pixels differ from the file: it was edited, or drawn on another kind of machine")
 
 
-def _write(event: Finished, request: Request, job: Job, files: list[Path]) -> list[Path]:
+def _write(event: Finished, whole: Plan, job: Job, start: Start | None, files: list[Path]) -> list[Path]:
     written = []
     for picture, seed, file in zip(event.pictures, event.seeds, files, strict=False):
-        origin = _origin(replace(request, seed=seed, count=1), job, seed - request.seed)
-        save_png(picture, file, origin)
+        index = seed - whole.seed
+        save_png(picture, file, _origin(whole.moved(index, 1), job, start, index))
         written.append(file)
     return written
 
 
-def _origin(request: Request, job: Job, index: int) -> Origin:
-    name, model = job.model
-    start = None if job.start is None else job.start.digest
-    loras = tuple(text.rpartition("/")[2] for text in job.loras)
-    engine = (model.precision, loras, start, job.backend, job.fast)
-    return Origin(request, name, model.hash, __version__, index, *engine)
+def _origin(made: Plan, job: Job, start: Start | None, index: int) -> Origin:
+    loras = tuple(text.rpartition("/")[2] for text in job.opening.loras)
+    engine = (job.model.precision, loras, start.digest if start else None, job.opening.backend, job.opening.fast)
+    return Origin(made.request, job.name, job.model.hash, __version__, index, *engine)
 
 
 def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:
@@ -212,9 +212,9 @@ def make_folder(folder: Path) -> None:
     check_writable(folder)
 
 
-def _named_after(request: Request) -> Path:
-    words = re.sub(r"[^a-z0-9]+", "-", prompt_text(request).lower()).strip("-")[:48]
-    return Path(f"{words or ('free' if request.free else 'picture')}.png")
+def _named_after(made: Plan) -> Path:
+    words = re.sub(r"[^a-z0-9]+", "-", made.words.wanted.text.lower()).strip("-")[:48]
+    return Path(f"{words or ('free' if made.free else 'picture')}.png")
 
 
 def _free_name(file: Path, count: int) -> Path:
@@ -241,17 +241,21 @@ def _lines(prompts: Path) -> list[str]:
     return lines
 
 
-def _line_requests(model: TextToImage, request: Request, lines: list[str]) -> list[Request]:
-    return [complete(model, replace(request, prompt=line, seed=request.seed + i)) for i, line in enumerate(lines)]
+def _line_plans(job: Job, request: Request, lines: list[str]) -> tuple[list[Plan], Start | None]:
+    """A plan for each line, and the picture that all of them start from."""
+    asked = [replace(request, prompt=line, seed=request.seed + i) for i, line in enumerate(lines)]
+    first, start = planned(job.model, asked[0], job.files.image, job.files.mask)
+    width, height = first.size.given
+    return [first, *plans(job.model, [replace(r, width=width, height=height) for r in asked[1:]])], start
 
 
-def _still_to_draw(files: list[Path], requests: list[Request], model: TextToImage) -> list[int]:
+def _still_to_draw(files: list[Path], made: list[Plan], model: TextToImage) -> list[int]:
     """The lines without a picture. A damaged picture counts as none; somebody else's is not drawn over.
 
     Raises:
         UserError: a file holds a picture of something else.
     """
-    todo = [i for i, r in enumerate(requests) if not _is_drawn(files[i], r, model)]
+    todo = [i for i, each in enumerate(made) if not _is_drawn(files[i], each.request, model)]
     others = [files[i] for i in todo if files[i].exists() and not _is_our_damaged(files[i])]
     if others:
         raise UserError(
@@ -272,13 +276,13 @@ def _is_our_damaged(file: Path) -> bool:
     return False
 
 
-def _seed_before(files: list[Path], requests: list[Request], model: TextToImage) -> int | None:
+def _seed_before(files: list[Path], made: list[Plan], model: TextToImage) -> int | None:
     """The seed of an interrupted run of these very requests, or None: read from its first picture."""
-    for i, (file, request) in enumerate(zip(files, requests, strict=True)):
+    for i, (file, each) in enumerate(zip(files, made, strict=True)):
         if file.exists():
             with contextlib.suppress(UserError):
                 seed = read_origin(file).request.seed
-                if seed >= i and _is_drawn(file, replace(request, seed=seed), model):
+                if seed >= i and _is_drawn(file, replace(each.request, seed=seed), model):
                     return seed - i
     return None
 
@@ -287,15 +291,15 @@ def _is_drawn(file: Path, request: Request, model: TextToImage) -> bool:
     """Whether the file already holds this request, drawn by this model."""
     try:
         origin = read_origin(file)
-        # Completed again: a file of an earlier version does not say what has become an option since.
-        return origin.model_hash == model.hash and complete(model, origin.request) == request
+        # Planned again: a file of an earlier version does not say what has become an option since.
+        return origin.model_hash == model.hash and plan(model, origin.request).request == request
     except UserError:
         return False
 
 
-def _tell_of_parts(model: TextToImage, requests: Iterable[Request]) -> None:
-    """Say once about each length that a prompt is read in several parts."""
-    for line in dict.fromkeys(line for request in requests if (line := in_parts(model, request))):
+def _tell(made: Iterable[Plan]) -> None:
+    """Say on standard error what the plans have to say, each sentence once."""
+    for line in dict.fromkeys(note for each in made for note in each.notes):
         print(one_line(line), file=sys.stderr)
 
 

@@ -67,7 +67,7 @@ def index(
     """Store with a model what it was trained on, so that copies are found without the training pictures."""
     from fromnoise.evaluation.copies.check import build_index
     from fromnoise.system.defaults import read_facts
-    from fromnoise.system.text_to_image import find_model
+    from fromnoise.system.opening import find_model
 
     folder = find_model(model)
     file = build_index(folder, _training(read_facts(folder)[2], data))
@@ -80,7 +80,7 @@ def _index(model: str | None, data: Path | None) -> Index:
     from fromnoise.evaluation.copies.check import training_pictures
     from fromnoise.evaluation.copies.stored import load_index
     from fromnoise.system.defaults import read_facts
-    from fromnoise.system.text_to_image import find_model
+    from fromnoise.system.opening import find_model
 
     folder = find_model(model)
     if data is None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from fromnoise.cli.generate import generate
 
 
 def restyle(
@@ -35,7 +34,9 @@ def restyle(
 
     fromnoise restyle cat.jpg "a cat, as a woodcut" --strength 0.6 --out woodcut.png
     """
-    wishes = {"strength": strength, "style": style, "count": count, "seed": seed, "steps": steps, "mask": mask}
-    wishes |= {"guidance": guidance, "negative": negative, "sampler": sampler, "size": size, "model": model}
-    wishes |= {"fast": fast}
-    generate(prompt, image=photo, lora=lora, out=out, film=film, **wishes)  # type: ignore[arg-type]
+    from fromnoise.cli.told import Files, Told, do
+    from fromnoise.drawing.opened import Opening
+
+    told = Told(prompt, style, negative, False, count, seed, steps, guidance, sampler=sampler, size=size)
+    opening = Opening(model, tuple(lora or ()), fast=fast)
+    do(replace(told, strength=strength), opening, Files(photo, mask, out, film))

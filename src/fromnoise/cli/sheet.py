@@ -10,7 +10,7 @@ import typer
 from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
-    from fromnoise.drawing.generate import Request
+    from fromnoise.drawing.request import Request
 
 PROMPTS = ("red apple", "cat face", "house", "sailboat", "tulip", "automobile", "mushroom", "fish")
 DEFAULT_OUT = Path("pictures/first.png")
@@ -29,7 +29,8 @@ def sheet(
 
     from fromnoise.cli import drawing
     from fromnoise.cli.opened import Opening, load
-    from fromnoise.drawing.generate import complete, draw_all
+    from fromnoise.drawing.generate import draw_plans
+    from fromnoise.drawing.plan import plans
     from fromnoise.ground.whole import write_atomically
     from fromnoise.inspection.sheet import contact_sheet
 
@@ -37,23 +38,23 @@ def sheet(
         raise UserError(f"'{out}' should be a file that ends in .png")
     name, system = load(Opening(model))
     rows, styles = tuple(prompt or PROMPTS), system.styles or ("",)
-    requests = [complete(system, request) for request in _cells(rows, styles, seed, steps)]
+    made = plans(system, _cells(rows, styles, seed, steps))
     if out == DEFAULT_OUT:  # the folder of a name that was typed is checked for a slip, not made
         drawing.make_folder(out.parent)
     drawing.check_file(out)
     begin = time.perf_counter()
-    pictures = draw_all(system, requests)
+    pictures = draw_plans(system, made)
     seconds = time.perf_counter() - begin
     buffer = io.BytesIO()
     contact_sheet(pictures, rows, styles).save(buffer, "PNG")
     write_atomically(out, buffer.getvalue())
-    pictures_drawn = "1 picture" if len(requests) == 1 else f"{len(requests)} pictures"
+    pictures_drawn = "1 picture" if len(made) == 1 else f"{len(made)} pictures"
     print(f"{pictures_drawn} by {name} in {seconds:.1f} s: {out.resolve()}")
 
 
 def _cells(rows: tuple[str, ...], styles: tuple[str, ...], seed: int, steps: int | None) -> list[Request]:
     """One request per cell, row by row, each with a seed of its own."""
-    from fromnoise.drawing.generate import Request
+    from fromnoise.drawing.request import Request
 
     pairs = [(row, style) for row in rows for style in styles]
     return [Request(prompt=row, style=s or None, seed=seed + i, steps=steps) for i, (row, s) in enumerate(pairs)]

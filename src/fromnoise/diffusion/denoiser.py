@@ -15,7 +15,19 @@ Call = tuple[Tensor, Tensor, Any]  # (x_t, t, cond)
 
 
 class Denoiser(Protocol):
-    """(x_t, t, cond) → x̂_0. Guidance wraps a denoiser in a denoiser; samplers know nothing else."""
+    """(x_t, t, cond) → x̂_0. Guidance wraps a denoiser in a denoiser; samplers know nothing else.
+
+    Attributes:
+        schedule: the noise levels that ``t`` counts.
+        prediction: what the network underneath predicts: "v", "epsilon", "x0" or "flow". Guidance that changes
+            contrast does so on that.
+    """
+
+    @property
+    def schedule(self) -> NoiseSchedule: ...
+
+    @property
+    def prediction(self) -> str: ...
 
     def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
         """Estimate the clean pictures.
@@ -32,10 +44,8 @@ class Denoiser(Protocol):
 
 
 @runtime_checkable
-class ManyDenoiser(Protocol):
+class ManyDenoiser(Denoiser, Protocol):
     """A denoiser that can answer several independent calls at once, for instance on two threads."""
-
-    def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor: ...
 
     def many(self, calls: Sequence[Call]) -> list[Tensor]:
         """The answers to ``[(x_t, t, cond), ...]`` in order, each equal to a single call's, bit for bit."""
@@ -47,6 +57,46 @@ def call_many(denoiser: Denoiser, calls: Sequence[Call]) -> list[Tensor]:
     if isinstance(denoiser, ManyDenoiser):
         return denoiser.many(calls)
     return [denoiser(*call) for call in calls]
+
+
+class Wrapping:
+    """A denoiser around another one: its levels and its prediction are the inner one's.
+
+    Args:
+        denoiser: the one inside.
+    """
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        self.denoiser = denoiser
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        """The noise levels that ``t`` counts."""
+        return self.denoiser.schedule
+
+    @property
+    def prediction(self) -> str:
+        """What the network underneath predicts."""
+        return self.denoiser.prediction
+
+
+class FunctionDenoiser:
+    """A function that estimates the clean pictures itself, as a denoiser: an oracle, or a network on words.
+
+    Args:
+        function: (x_t, t, cond) → x̂_0.
+        schedule: the noise levels that ``t`` counts.
+        prediction: what is predicted underneath.
+    """
+
+    def __init__(
+        self, function: Callable[[Tensor, Tensor, Any], Tensor], schedule: NoiseSchedule, prediction: str = "x0"
+    ) -> None:
+        self.function, self.schedule, self.prediction = function, schedule, prediction
+
+    def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
+        """x̂_0."""
+        return self.function(x_t, t, cond)
 
 
 class NetworkDenoiser:

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fromnoise.diffusion.denoiser import Denoiser, call_many
+from fromnoise.diffusion.denoiser import Denoiser, Wrapping, call_many
 from fromnoise.diffusion.prediction import from_x0, to_x0
-from fromnoise.diffusion.schedule import NoiseSchedule, per_picture
+from fromnoise.diffusion.schedule import per_picture
 
 
-class Guidance:
+class Guidance(Wrapping):
     """What all guidance shares: when it acts. A method fills in ``guided`` for the pictures inside the interval.
 
     Args:
@@ -23,7 +23,8 @@ class Guidance:
     """
 
     def __init__(self, denoiser: Denoiser, interval: tuple[int, int]) -> None:
-        self.denoiser, self.interval = denoiser, interval
+        super().__init__(denoiser)
+        self.interval = interval
 
     def guided(self, x_t: Tensor, t: Tensor, cond: Any) -> tuple[Tensor, Tensor]:
         """(guided, plain) x̂_0, both [B,C,H,W]."""
@@ -51,7 +52,6 @@ class ClassifierFreeGuidance(Guidance):
         interval: (lowest, highest) t at which guidance acts, both included.
         rescale: 0..1, how far the contrast that guidance adds is taken back (Lin et al. 2023, arXiv 2305.08891,
             eq. 15-16), computed on what the network predicts, as diffusers' ``guidance_rescale`` does.
-        schedule: needed for ``rescale`` only; taken from the denoiser when it has one.
     """
 
     def __init__(
@@ -61,14 +61,9 @@ class ClassifierFreeGuidance(Guidance):
         scale: float,
         interval: tuple[int, int] = (60, 850),
         rescale: float = 0.0,
-        schedule: NoiseSchedule | None = None,
     ) -> None:
         super().__init__(denoiser, interval)
         self.uncond, self.scale, self.rescale = uncond, scale, rescale
-        self.schedule: NoiseSchedule | None = schedule or getattr(denoiser, "schedule", None)
-        self.prediction: str = getattr(denoiser, "prediction", "v")
-        if rescale > 0 and self.schedule is None:
-            raise ValueError("rescale needs the noise schedule: give schedule=")
 
     def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
         """x̂_0, float32 [B,C,H,W]."""
@@ -80,7 +75,7 @@ class ClassifierFreeGuidance(Guidance):
         """(guided, conditional) x̂_0, both [B,C,H,W]."""
         with_words, without = call_many(self.denoiser, [(x_t, t, cond), (x_t, t, self.uncond)])
         guided = without + self.scale * (with_words - without)
-        if self.rescale > 0 and self.schedule is not None:
+        if self.rescale > 0:
             level = self.schedule.alpha(t), self.schedule.sigma(t)
             guided = rescale_contrast(guided, with_words, x_t, level, self.rescale, self.prediction)
         return guided, with_words

@@ -8,57 +8,56 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fromnoise.diffusion.denoiser import Call, Denoiser, call_many
+from fromnoise.diffusion.denoiser import Call, Denoiser, Wrapping, call_many
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
-from fromnoise.diffusion.paths import Path
-from fromnoise.drawing.request import Request, parts_of, prompt_text
+from fromnoise.drawing.plan import Plan, Words
+from fromnoise.drawing.start import WithMore
 from fromnoise.system.text_to_image import TextToImage
+from fromnoise.system.texts import Tokens
 
 Wanted = Callable[[], Sequence[bool]]  # which pictures of a batch anybody still wants
 
 
 def conditioned(
-    model: TextToImage, requests: Sequence[Request], walk: Path | None = None, wanted: Wanted | None = None
+    model: TextToImage, plans: Sequence[Plan], more: Tensor | None = None, wanted: Wanted | None = None
 ) -> tuple[Denoiser, Tensor]:
-    """The (guided) denoiser of complete requests that share a batch, and their prompts as it wants them, [B,L,W]."""
-    request = requests[0]
-    parts, size = parts_of(model, request), request.size(model)
-    words = _between(model, requests, prompt_text, parts, size)
-    plain: Denoiser = model.denoiser(walk)
+    """The (guided) denoiser of plans that share a batch, and their prompts as it wants them, [B,L,W].
+
+    Args:
+        model: what draws.
+        plans: for one picture each, of one kind.
+        more: what the network sees beside the latents (a mask and a masked picture), [B,M,h,w].
+        wanted: which of the pictures are still wanted.
+    """
+    plan = plans[0]
+    words = _between(model, plans, lambda told: told.wanted)
+    plain: Denoiser = model.denoiser(plan.levels.walk)
     if wanted is not None:
         plain = OnlyWanted(plain, wanted)
-    if not guides(request):
+    if more is not None:  # under the guidance: it sees the mask with and without words
+        plain = WithMore(plain, more)
+    if not plan.guided:
         return plain, words
-    away = _between(model, requests, lambda r: r.negative, parts, size, model.zero_empty)
-    interval, rescale = request.interval or (0, model.schedule.steps), request.rescale or 0.0
-    return ClassifierFreeGuidance(plain, away, _scale(request), interval, rescale), words
+    away = _between(model, plans, lambda told: told.unwanted, model.zero_empty)
+    return ClassifierFreeGuidance(plain, away, plan.guidance, plan.interval, plan.rescale), words
 
 
-def _scale(request: Request) -> float:
-    return 1.0 if request.guidance is None else request.guidance  # 0 is a scale of its own, not "off"
-
-
-def guides(request: Request) -> bool:
-    """Whether guidance changes anything: equal words pull nowhere."""
-    return _scale(request) != 1.0 and any(prompt_text(r) != r.negative for r in (request, request.other))
-
-
-def noise_of(request: Request, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+def noise_of(plan: Plan, shape: Sequence[int], generator: torch.Generator) -> Tensor:
     """The noise that one picture begins with, float32 ``shape``; on the way towards another one, between both noises.
 
     Spherically (Shoemake 1985, "Animating rotation with quaternion curves", eq. 8): noise between two noises is as
     loud as they are, where a straight line would pass through something quieter, which no network has seen.
 
     Args:
-        request: of one picture.
+        plan: of one picture.
         shape: (C, h, w).
         generator: the picture's own, freshly seeded.
     """
     noise = torch.randn(shape, generator=generator)
-    if request.towards is None:
+    if not plan.on_the_way:
         return noise
-    other = torch.randn(shape, generator=torch.Generator().manual_seed(request.towards.seed))
-    return slerp(noise, other, request.towards.amount)
+    other = torch.randn(shape, generator=torch.Generator().manual_seed(plan.goal_seed))
+    return slerp(noise, other, plan.amount)
 
 
 def slerp(a: Tensor, b: Tensor, amount: float) -> Tensor:
@@ -71,7 +70,7 @@ def slerp(a: Tensor, b: Tensor, amount: float) -> Tensor:
     return (parts / torch.sin(angle)).to(a.dtype)
 
 
-class OnlyWanted:
+class OnlyWanted(Wrapping):
     """A denoiser that leaves out pictures nobody wants any more; their estimate is 0, all others keep their bits.
 
     Args:
@@ -80,8 +79,8 @@ class OnlyWanted:
     """
 
     def __init__(self, denoiser: Denoiser, wanted: Wanted) -> None:
-        self.denoiser, self.wanted = denoiser, wanted
-        self.schedule, self.prediction = getattr(denoiser, "schedule", None), getattr(denoiser, "prediction", "v")
+        super().__init__(denoiser)
+        self.wanted = wanted
 
     def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
         """x̂_0, float32 [B,C,H,W]."""
@@ -103,25 +102,20 @@ def _spread(part: Tensor, rows: list[int], total: int) -> Tensor:
 
 
 def _between(
-    model: TextToImage,
-    requests: Sequence[Request],
-    text: Callable[[Request], str],
-    parts: int,
-    size: tuple[int, int],
-    zero_empty: bool = False,
+    model: TextToImage, plans: Sequence[Plan], text: Callable[[Words], Tokens], zero_empty: bool = False
 ) -> Tensor:
-    """What the U-Net wants to know of one text of each request, [B,L,W]; on the way to another, of both, mixed."""
-    here = _read(model, [text(r) for r in requests], parts, size, zero_empty)
-    if all(r.towards is None or text(r) == text(r.other) for r in requests):
+    """What the U-Net wants to know of one text of each plan, [B,L,W]; on the way to another, of both, mixed."""
+    here = _read(model, [text(p.words) for p in plans], plans[0].drawn_size, zero_empty)
+    if all(text(p.words).text == text(p.goal).text for p in plans):
         return here
-    there = _read(model, [text(r.other) for r in requests], parts, size, zero_empty)
-    amounts = torch.tensor([r.towards.amount if r.towards else 0.0 for r in requests], device=here.device)
+    there = _read(model, [text(p.goal) for p in plans], plans[0].drawn_size, zero_empty)
+    amounts = torch.tensor([p.amount for p in plans], device=here.device)
     return torch.lerp(here, there, amounts.to(here.dtype)[:, None, None])
 
 
-def _read(model: TextToImage, texts: list[str], parts: int, size: tuple[int, int], zero_empty: bool = False) -> Tensor:
+def _read(model: TextToImage, texts: list[Tokens], size: tuple[int, int], zero_empty: bool = False) -> Tensor:
     """What the U-Net wants to know of texts, [B,L,W]; equal texts are read once."""
-    unique = list(dict.fromkeys(texts))
+    unique = {tokens.text: tokens for tokens in texts}
     silent = [zero_empty and not text for text in unique]
-    words = dict(zip(unique, model.read(unique, parts, size, silent), strict=True))
-    return torch.stack([words[text] for text in texts])
+    words = dict(zip(unique, model.read_tokens(list(unique.values()), size, silent), strict=True))
+    return torch.stack([words[tokens.text] for tokens in texts])

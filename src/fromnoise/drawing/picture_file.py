@@ -16,7 +16,7 @@ import torch
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from fromnoise.drawing.generate import Request
+from fromnoise.drawing.request import Request
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically

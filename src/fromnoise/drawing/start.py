@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from fromnoise.diffusion.denoiser import Call, Denoiser, call_many
-from fromnoise.diffusion.guidance import ClassifierFreeGuidance
+from fromnoise.diffusion.denoiser import Call, Denoiser, Wrapping, call_many
 from fromnoise.diffusion.paths import Path as Walk
 from fromnoise.ground.errors import UserError
 from fromnoise.models.vae.bands import encode_any_size
@@ -111,7 +110,7 @@ def prepare(
         return Prepared(latents, noise, mask, masked if for_inpainting else None)
 
 
-class WithMore:
+class WithMore(Wrapping):
     """A denoiser whose network sees more channels than the latents: a mask and the masked picture.
 
     Args:
@@ -120,7 +119,8 @@ class WithMore:
     """
 
     def __init__(self, denoiser: Denoiser, more: Tensor) -> None:
-        self.denoiser, self.more = denoiser, more
+        super().__init__(denoiser)
+        self.more = more
 
     def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
         """x̂_0, float32 [B,C,h,w]."""
@@ -129,16 +129,6 @@ class WithMore:
     def many(self, calls: Sequence[Call]) -> list[Tensor]:
         """The answers to several calls."""
         return call_many(self.denoiser, [(torch.cat([x, self.more], dim=1), t, cond) for x, t, cond in calls])
-
-
-def with_more(denoiser: Denoiser, more: Tensor | None) -> Denoiser:
-    """Let the network see more channels, under whatever guidance wraps it; ``None`` changes nothing."""
-    if more is None:
-        return denoiser
-    if isinstance(denoiser, ClassifierFreeGuidance):
-        denoiser.denoiser = WithMore(denoiser.denoiser, more)
-        return denoiser
-    return WithMore(denoiser, more)
 
 
 def pasted(pictures: Tensor, start: Start | None) -> Tensor:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
-from fromnoise.drawing.generate import Request, draw_all
+from fromnoise.drawing.generate import draw_all
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.damage import damaged
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant

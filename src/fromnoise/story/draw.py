@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from fromnoise.diffusion.denoiser import FunctionDenoiser
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
 from fromnoise.diffusion.samplers.base import Step
 from fromnoise.ground.config import Config
@@ -99,7 +100,10 @@ def story_steps(model: StoryModel, request: StoryRequest) -> Generator[Step, Non
     begin = beginning(model, request, generators)
     labels = torch.tensor([model.vocabulary.label(request.genre, request.place)] * request.count)
     denoiser = ClassifierFreeGuidance(
-        model.denoiser, torch.zeros_like(labels), request.guidance if labels.any() else 1.0, LATE
+        FunctionDenoiser(model.denoiser, model.schedule),
+        torch.zeros_like(labels),
+        request.guidance if labels.any() else 1.0,
+        LATE,
     )
     sampler = WORD_SAMPLERS[request.sampler](model.schedule, model.noise, request.temperature)
     times = times_from(begin.t, request.steps)

@@ -6,7 +6,8 @@ import secrets
 from dataclasses import replace
 
 from fromnoise.diffusion.schedule import MOST_DISTILLED
-from fromnoise.drawing.generate import Request, Towards, complete, one_by_one
+from fromnoise.drawing.generate import complete
+from fromnoise.drawing.request import Request, Towards, one_by_one
 from fromnoise.drawing.start import fitting_size
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.jobs import Order

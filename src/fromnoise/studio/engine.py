@@ -17,7 +17,8 @@ from typing import Any, Literal
 from torch import Tensor
 
 from fromnoise.diffusion.samplers import Step
-from fromnoise.drawing.generate import Finished, Request, generate_together, kind_of
+from fromnoise.drawing.generate import Finished, generate_together, kind_of
+from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.models import Models

@@ -16,8 +16,8 @@ from typing import Any
 
 from torch import Tensor
 
-from fromnoise.drawing.generate import Request
 from fromnoise.drawing.picture_file import png_bytes
+from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fromnoise import __version__
-from fromnoise.drawing.generate import Request
 from fromnoise.drawing.picture_file import Origin
+from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.studio.problems import Problem
 from fromnoise.system.text_to_image import TextToImage

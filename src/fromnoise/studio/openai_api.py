@@ -21,8 +21,9 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 from torch import Tensor
 
-from fromnoise.drawing.generate import Request, one_by_one, prompt_text
+from fromnoise.drawing.generate import prompt_text
 from fromnoise.drawing.picture_file import to_image
+from fromnoise.drawing.request import Request, one_by_one
 from fromnoise.drawing.start import Start
 from fromnoise.studio.api_pictures import Given, as_given, kept_for_link
 from fromnoise.studio.asking import STRENGTH, any_seed, checked

@@ -18,7 +18,8 @@ from fromnoise.diffusion.schedule import DISTILLED_LEVELS, NoiseSchedule
 from fromnoise.ground.errors import UserError
 from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.system.defaults import Defaults
-from fromnoise.system.text_to_image import FEW_STEPS, TextToImage
+from fromnoise.system.opening import FEW_STEPS
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.weights.files import replaced_folder
 from fromnoise.weights.lora_out import LORA_FILE, write_lora
 from fromnoise.weights.schedulers import Scheduler, save_scheduler
@@ -72,10 +73,6 @@ def save_few_steps(
 def with_few_steps(model: TextToImage, loras: Sequence[tuple[Path, float]] = ()) -> TextToImage:
     """The model that draws in a few steps: its LoRA added to the weights, in place, and what suits it as defaults.
 
-    >>> from fromnoise.drawing.generate import Request, draw
-    >>> fast = with_few_steps(TextToImage.load("runs/fast/model"))  # doctest: +SKIP
-    >>> pictures = draw(fast, Request(prompt="red apple", seed=1))  # doctest: +SKIP
-
     Args:
         model: as it was loaded, before :meth:`TextToImage.for_drawing`.
         loras: others to add, each with its weight.
@@ -88,6 +85,4 @@ def with_few_steps(model: TextToImage, loras: Sequence[tuple[Path, float]] = ())
             f"this model has no {FEW_STEPS}/ to draw fast with; make it with: fromnoise distill MODEL --data … --out …"
         )
     changed = model.with_loras([*loras, (model.few_steps / LORA_FILE, 1.0)])
-    fast = replace(changed, defaults=DEFAULTS, scheduler=None, few_steps=None)
-    fast.__dict__["hash"] = changed.hash  # a model is what its weights are
-    return fast
+    return replace(changed, defaults=DEFAULTS, scheduler=None, few_steps=None)

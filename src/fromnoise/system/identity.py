@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.weights.lora_file import Lora
 
 
 def weights_hash(networks: Mapping[str, nn.Module], tokenizer: Tokenizer) -> str:
@@ -34,3 +35,14 @@ def files_hash(files: Sequence[Path]) -> str:
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:12]
+
+
+def with_loras_hash(before: str, loras: Iterable[tuple[Lora, float]]) -> str:
+    """The name of a model that LoRAs were added to, whatever their order.
+
+    Args:
+        before: its name without them.
+        loras: each with its weight.
+    """
+    named = "".join(sorted(f" {lora.hash}:{weight}" for lora, weight in loras))
+    return hashlib.sha256(f"{before}{named}".encode()).hexdigest()[:12]

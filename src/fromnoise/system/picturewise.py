@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fromnoise.diffusion.denoiser import Call, NetworkDenoiser
+from fromnoise.diffusion.denoiser import Call, NetworkDenoiser, Wrapping
 from fromnoise.ground.cores import available_cores, each_alone, together
 
 LARGE = 32 * 32  # positions of the latents from which on a picture keeps a core busy by itself
@@ -80,19 +80,16 @@ def _random_calls(size: int, like: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, 
     return x, torch.randint(1, 1000, (size,), generator=rng), cond
 
 
-class PicturewiseDenoiser:
+class PicturewiseDenoiser(Wrapping):
     """A denoiser whose answer for a picture does not depend on the rest of the batch.
 
     Args:
         denoiser: the network as a denoiser; ``cond`` is what the network wants to know of the prompt, [B,L,W].
         batches: what is known about exact batch sizes of this very network; by default, to be found out.
-
-    Attributes:
-        schedule, prediction: the denoiser's, for guidance that needs them.
     """
 
     def __init__(self, denoiser: NetworkDenoiser, batches: ExactBatches | None = None) -> None:
-        self.denoiser, self.schedule, self.prediction = denoiser, denoiser.schedule, denoiser.prediction
+        super().__init__(denoiser)
         self._batches = batches or ExactBatches(denoiser.network)
 
     def __call__(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:

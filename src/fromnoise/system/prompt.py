@@ -3,12 +3,14 @@ r"""Prompts with weights, and prompts longer than the text tower's context.
 The syntax is the one of AUTOMATIC1111's stable-diffusion-webui, which most prompts that people share are written in:
 ``(words)`` counts 1.1 times, ``[words]`` 1/1.1 times, ``(words:1.3)`` 1.3 times; nested weights multiply; a
 backslash makes ``\(``, ``\)``, ``\[``, ``\]`` and ``\\`` plain signs; ``BREAK`` starts the next part of the prompt.
-Other things written in brackets there (a change of words during the drawing, LoRAs) are not read; they are text.
+Other things written in brackets there (a change of words during the drawing, LoRAs) are not read here, and refused
+where a person asks for a picture (:mod:`fromnoise.system.foreign_syntax`).
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -51,6 +53,15 @@ class Chunks:
     weights: Tensor
     counts: tuple[int, ...]
 
+    def padded(self, tokenizer: Tokenizer, parts: int) -> Chunks:
+        """The same in at least so many parts; those added have no tokens and are read as ""."""
+        more = parts - len(self.counts)
+        if more <= 0:
+            return self
+        empty = torch.tensor([tokenizer.frame([])] * more, dtype=torch.int64)
+        weights = torch.cat([self.weights, torch.ones(more, self.weights.shape[1])])
+        return Chunks(torch.cat([self.ids, empty]), weights, (*self.counts, *[0] * more))
+
 
 def parse(text: str) -> list[Span]:
     """Read the brackets of a prompt; neighbours have different weights, and "" gives no spans.
@@ -76,6 +87,16 @@ def parse(text: str) -> list[Span]:
         else:
             _append(spans, part[1:] if ESCAPED.fullmatch(part) else part, weights[-1])
     return spans
+
+
+def says_something(text: str) -> bool:
+    """Whether a prompt has a sign that is read and counts: "()", "BREAK" and "(apple:0)" have none.
+
+    Raises:
+        UserError: see :func:`parse`.
+    """
+    seen = "".join(BREAK.sub(" ", span.text) for span in parse(text) if span.weight > 0)
+    return any(unicodedata.category(sign)[0] not in "ZC" for sign in seen)
 
 
 def chunked(tokenizer: Tokenizer, text: str, pad_to: int = 1) -> Chunks:

@@ -13,7 +13,7 @@ from fromnoise.ground.cores import each_alone
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.layers.embedding import sinusoids
-from fromnoise.system.prompt import chunked, weighted
+from fromnoise.system.prompt import Chunks, chunked, weighted
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +30,48 @@ class Reader:
     tower: TextTower
     penultimate: bool = False
 
-    def chunks(self, text: str, parts: int = 1) -> tuple[Tensor, Tensor]:
-        """Token ids int64 [k, context] and weights float32 [k, context] of a prompt, k at least ``parts``."""
-        found = chunked(self.tokenizer, text, parts)
-        device = next(self.tower.parameters()).device
-        return found.ids.to(device), found.weights.to(device)
-
     def read(self, ids: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Features float32 [1, k*context, width] of one prompt, and its first chunk's pooled vector, float32 [1, P]."""
         found = self.tower(ids)
         tokens = found.penultimate if self.penultimate else found.tokens
         return weighted(tokens.float(), weights)[None], found.pooled[:1].float()
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """A text as the readers of a model will read it, so that it is cut into tokens once.
+
+    Attributes:
+        text: as it was written, with its brackets.
+        chunks: for each reader, ids and weights of the parts (:class:`fromnoise.system.prompt.Chunks`).
+    """
+
+    text: str
+    chunks: tuple[Chunks, ...]
+
+    @classmethod
+    def of(cls, readers: Sequence[Reader], text: str) -> Tokens:
+        """Cut a text.
+
+        Raises:
+            UserError: see :func:`fromnoise.system.prompt.chunked`.
+        """
+        return cls(text, tuple(chunked(reader.tokenizer, text) for reader in readers))
+
+    @property
+    def parts(self) -> int:
+        """In how many parts it is read."""
+        return max(len(chunks.counts) for chunks in self.chunks)
+
+    @property
+    def count(self) -> int:
+        """How many tokens the first reader reads."""
+        return sum(self.chunks[0].counts)
+
+    def padded(self, readers: Sequence[Reader], parts: int) -> Tokens:
+        """The same in at least so many parts; those added are read as ""."""
+        padded = (chunks.padded(r.tokenizer, parts) for r, chunks in zip(readers, self.chunks, strict=True))
+        return Tokens(self.text, tuple(padded))
 
 
 def read_together(readers: Sequence[Reader], chunks: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
@@ -50,31 +81,30 @@ def read_together(readers: Sequence[Reader], chunks: Sequence[tuple[Tensor, Tens
 
 
 def each_text(
-    readers: Sequence[Reader],
-    texts: Sequence[str],
-    parts: int,
-    use: Callable[..., Tensor],
-    *more: Sequence[Any],
+    readers: Sequence[Reader], tokens: Sequence[Tokens], use: Callable[..., Tensor], *more: Sequence[Any]
 ) -> list[Tensor]:
     """``use(features [1,L,D], pooled [1,P], ...)`` for each text, on the CPU each on a core of its own.
 
     Args:
         readers: who reads.
-        texts: prompts.
-        parts: read each in at least so many parts.
+        tokens: of the texts.
         use: called with what the readers made of a text and with its entries of ``more``.
         more: further arguments, one per text in each.
     """
+    device = next(readers[0].tower.parameters()).device
 
     def one(ids: tuple[Tensor, ...], weights: tuple[Tensor, ...], *rest: Any) -> Tensor:
         return use(*read_together(readers, list(zip(ids, weights, strict=True))), *rest)
 
-    chunks = [[reader.chunks(text, parts) for reader in readers] for text in texts]
     calls = [
-        (tuple(ids for ids, _ in each), tuple(weights for _, weights in each), *(entries[i] for entries in more))
-        for i, each in enumerate(chunks)
+        (
+            tuple(chunks.ids.to(device) for chunks in each.chunks),
+            tuple(chunks.weights.to(device) for chunks in each.chunks),
+            *(entries[i] for entries in more),
+        )
+        for i, each in enumerate(tokens)
     ]
-    if next(readers[0].tower.parameters()).device.type == "cpu":
+    if device.type == "cpu":
         return each_alone(one, calls)
     with torch.no_grad():
         return [one(*call) for call in calls]
@@ -95,8 +125,3 @@ def vector_of(pooled: Tensor, size: tuple[int, int], size_width: int) -> Tensor:
     numbers = torch.tensor([*size, 0, 0, *size], device=pooled.device)
     sizes = sinusoids(numbers, size_width).flatten()
     return torch.cat([pooled, sizes.to(pooled.dtype).expand(len(pooled), -1)], dim=-1)
-
-
-def parts_needed(readers: Sequence[Reader], texts: Sequence[str]) -> int:
-    """In how many parts the longest of some prompts is read."""
-    return max(len(reader.chunks(text)[0]) for reader in readers for text in texts)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
-from fromnoise.drawing.generate import Request, draw_all
+from fromnoise.drawing.generate import draw_all
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.copies.clusters import in_training
 from fromnoise.evaluation.copies.describe import Views, look, squared
 from fromnoise.evaluation.copies.index import Index

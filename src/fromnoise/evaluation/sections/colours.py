@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fromnoise.drawing.generate import Request
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.colours import colour_shares, main_colour
 from fromnoise.evaluation.intervals import Mean, mean_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fromnoise.drawing.generate import Request
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import Mean, mean_of
 from fromnoise.evaluation.nouns import COUNTED, Noun, article, known, real_of

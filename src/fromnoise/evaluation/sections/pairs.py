@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from fromnoise.drawing.generate import Request
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import mean_of
 from fromnoise.evaluation.nouns import PAIRED, article, real_of

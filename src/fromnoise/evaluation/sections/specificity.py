@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fromnoise.drawing.generate import Request
+from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import Mean, mean_of, sign_test
 from fromnoise.evaluation.plots import Axes, Line, line_plot

@@ -1,0 +1,184 @@
+"""What was said on the command line of ``generate`` and ``restyle``, in typed records, and what is done with it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from fromnoise.ground.errors import UserError
+
+if TYPE_CHECKING:
+    from fromnoise.cli.drawing import Job
+    from fromnoise.drawing.opened import Opening
+    from fromnoise.drawing.request import Request
+
+
+@dataclass(frozen=True)
+class Told:
+    """What to draw, as it was typed; the defaults are those of the options."""
+
+    prompt: str = ""
+    style: str | None = None
+    negative: str = ""
+    free: bool = False
+    count: int = 1
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    rescale: float | None = None
+    interval: tuple[int, int] | None = None
+    sampler: str | None = None
+    spacing: str | None = None
+    sigmas: str | None = None
+    size: str | None = None
+    native: bool = False
+    strength: float | None = None
+
+    @property
+    def fixed_by_fast(self) -> dict[str, object]:
+        """The settings that the few steps may have built in, by the names of their options."""
+        return {
+            "guidance": self.guidance,
+            "negative": self.negative,
+            "sampler": self.sampler,
+            "rescale": self.rescale,
+            "interval": self.interval,
+            "spacing": self.spacing,
+            "sigmas": self.sigmas,
+        }
+
+
+@dataclass(frozen=True)
+class Files:
+    """Which files are read and written: a picture to start from and its mask, pictures, films, prompts."""
+
+    image: Path | None = None
+    mask: Path | None = None
+    out: Path | None = None
+    film: Path | None = None
+    prompts: Path | None = None
+    again: Path | None = None
+
+
+def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> None:
+    """Draw what was told, or say what would be done.
+
+    Raises:
+        UserError: options that contradict one another, and everything that drawing refuses.
+    """
+    from fromnoise.cli import drawing
+
+    _not_over_what_is_read(files, told.count)
+    if opening.fast:
+        _only_with_fast(told)
+    if files.again is not None:
+        _only_with_again(told, opening, files, explain)
+        drawing.redraw(files.again, opening, files.out, (files.image, files.mask))
+        return
+    request = _request(told, files)
+    if files.prompts is not None:
+        _only_with_prompts(told, files, explain)
+        first = drawing.draw_prompts(_job(request, opening, files), files.prompts, told.seed is None)
+    elif explain:
+        drawing.explain_drawing(_job(request, opening, files))
+        first = request.seed
+    else:
+        drawing.draw_pictures(_job(request, opening, files))
+        first = request.seed
+    if told.seed is None:
+        typer.echo(f"seed {first}")
+
+
+def _request(told: Told, files: Files) -> Request:
+    from fromnoise.diffusion.samplers.names import nearest
+    from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request
+
+    stand_in = nearest(told.sampler or "")
+    if stand_in:
+        typer.echo(f"{told.sampler} is not here; drawing with {stand_in}, which comes nearest", err=True)
+    if files.image is None and (told.strength is not None or files.mask is not None):
+        raise UserError("--strength and --mask need a picture to start from: give --image")
+    strength = told.strength
+    if files.image is not None and strength is None:
+        strength = STRENGTH if files.mask is None else MASKED_STRENGTH
+    width, height = _size(told.size)
+    return Request(
+        prompt=told.prompt,
+        negative=told.negative,
+        style=told.style,
+        seed=secrets.randbelow(2**32) if told.seed is None else told.seed,
+        count=told.count,
+        steps=told.steps,
+        guidance=told.guidance,
+        interval=told.interval,
+        rescale=told.rescale,
+        sampler=told.sampler,
+        spacing=told.spacing,
+        sigmas=told.sigmas,
+        free=told.free,
+        width=width,
+        height=height,
+        strength=strength,
+        native=told.native,
+    )
+
+
+def _size(text: str | None) -> tuple[int | None, int | None]:
+    """(width, height) of "512x768", or of one number for a square."""
+    if text is None:
+        return None, None
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+        raise UserError(f"--size is width x height in pixels, as 512x768, not '{text}'")
+    return int(parts[0]), int(parts[-1])
+
+
+def _job(request: Request, opening: Opening, files: Files) -> Job:
+    from fromnoise.cli.drawing import Job
+    from fromnoise.cli.opened import load
+
+    name, model = load(opening)
+    return Job(name, model, opening, request, files)
+
+
+def _only_with_again(told: Told, opening: Opening, files: Files, explain: bool) -> None:
+    from fromnoise.drawing.opened import Opening
+
+    alone = Opening(opening.place, opening.loras, prediction=opening.prediction)
+    if told != Told() or opening != alone or files.film or files.prompts or explain:
+        raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")
+
+
+def _only_with_fast(told: Told) -> None:
+    """Refuse what the few steps have fixed: guidance is in the weights, levels and sampler go with them."""
+    from fromnoise.diffusion.schedule import MOST_DISTILLED
+    from fromnoise.system.few_steps import fixed_settings
+
+    given = [f"--{name}" for name in fixed_settings(told.fixed_by_fast)]
+    if given:
+        raise UserError(f"--fast has its guidance and its levels built in; leave out {', '.join(given)}, or --fast")
+    if told.steps is not None and not 1 <= told.steps <= MOST_DISTILLED:
+        raise UserError(f"--fast draws in 1 to {MOST_DISTILLED} steps (4 by default), not {told.steps}")
+
+
+def _not_over_what_is_read(files: Files, count: int) -> None:
+    from fromnoise.cli.drawing import names_for
+
+    targets = [file for out in (files.out, files.film) if out for file in names_for(out, count)]
+    for source in (files.image, files.mask):
+        for target in targets:
+            if source and target.exists() and source.exists() and target.samefile(source):
+                raise UserError(f"{source} is the picture to start from; name another file for what is drawn")
+
+
+def _only_with_prompts(told: Told, files: Files, explain: bool) -> None:
+    if told.prompt or told.free or files.film or explain:
+        raise UserError("--prompts reads the prompts from a file; leave out the prompt, --free, --film and --explain")
+    if told.count != 1:
+        raise UserError("--prompts draws one picture per line; leave out -n and repeat lines instead")
+    if files.out is None:
+        raise UserError("--prompts needs --out FOLDER for its pictures")

@@ -1,0 +1,85 @@
+"""A plan, shown: what ``generate --explain`` prints instead of drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fromnoise.drawing.plan import Plan, Words
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.system.texts import Reader
+
+MOST_TIMES = 30  # noise levels that are written out
+
+
+def explain(model: TextToImage, plan: Plan) -> list[tuple[str, str]]:
+    """What will be done, as pairs of a heading and a line.
+
+    Args:
+        model: that the plan was made for.
+        plan: what will be done.
+    """
+    return list(_lines(model, plan))
+
+
+def _lines(model: TextToImage, plan: Plan) -> Iterator[tuple[str, str]]:
+    yield "pictures", _counted(plan)
+    yield "size", _size(plan)
+    yield from _words(model, plan.words, "reads")
+    if plan.on_the_way:
+        yield "towards", f"{plan.amount:g} of the way to seed {plan.goal_seed}"
+        yield from _words(model, plan.goal, "reads there")
+    yield "begins with", _beginning(model, plan)
+    options = ", ".join(f"{name} {value}" for name, value in plan.levels.options.items())
+    yield "sampler", f"{plan.levels.sampler}, {plan.steps} steps" + (f" ({options})" if options else "")
+    yield "levels", _levels(plan)
+    yield "guidance", _guidance(plan)
+    yield "computes in", f"{model.precision}, pictures in company are the same bits as alone"
+    for note in plan.notes:
+        yield "note", note
+
+
+def _counted(plan: Plan) -> str:
+    seeds = f"seed {plan.seed}" if plan.count == 1 else f"seeds {plan.seed} to {plan.seed + plan.count - 1}"
+    batches = len(list(plan.batches()))
+    return f"{plan.count}, {seeds}" + (f", in {batches} batches" if batches > 1 else "")
+
+
+def _size(plan: Plan) -> str:
+    width, height = plan.size.drawn
+    return f"{width}x{height} pixels" + (f", enlarged to {plan.size.text}" if plan.size.enlarged else "")
+
+
+def _words(model: TextToImage, words: Words, heading: str) -> Iterator[tuple[str, str]]:
+    yield heading, f'"{words.wanted.text}"' if words.wanted.text else "nothing: no words"
+    yield "tokens", _tokens(model.readers[0], words.wanted.text)
+    if words.unwanted.text:
+        yield "pushes from", f'"{words.unwanted.text}"'
+
+
+def _tokens(reader: Reader, text: str) -> str:
+    found = reader.tokenizer.tokens(text)
+    return f"{len(found)}: {' '.join(token.removesuffix('</w>') for token in found)}" if found else "none"
+
+
+def _beginning(model: TextToImage, plan: Plan) -> str:
+    shape = "x".join(map(str, model.latent_shape(plan.drawn_size)))
+    if not plan.from_picture:
+        return f"noise, latents {shape}"
+    walked = len(plan.levels.walk.after(plan.strength))
+    return f"a picture, noised {plan.strength:g} of the way ({walked} of {plan.steps} steps), latents {shape}"
+
+
+def _levels(plan: Plan) -> str:
+    times = [f"{t:g}" for t in plan.levels.walk.times]
+    shown = times if len(times) <= MOST_TIMES else [*times[: MOST_TIMES // 2], "…", *times[-MOST_TIMES // 2 :]]
+    spread = plan.levels.sigmas or plan.levels.spacing
+    return f"t = {' '.join(shown)} (999 is pure noise; {spread})"
+
+
+def _guidance(plan: Plan) -> str:
+    if not plan.guided:
+        return "off: the U-Net is asked once a step"
+    low, high = plan.interval
+    inside = sum(low <= t <= high for t in plan.levels.walk.times)
+    contrast = f", {plan.rescale:g} of the added contrast taken back" if plan.rescale else ""
+    return f"{plan.guidance:g} for t in {low}…{high} ({inside} of {plan.steps} steps), else off{contrast}"

@@ -1,0 +1,66 @@
+"""Opening a model to draw with: its LoRAs, its number format, its few steps, its engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fromnoise import backends
+from fromnoise.ground.cores import give_back_memory
+from fromnoise.ground.errors import UserError
+from fromnoise.system.defaults import drawing_format
+from fromnoise.system.few_steps import with_few_steps
+from fromnoise.system.opening import DEFAULT_MODEL
+from fromnoise.system.text_to_image import TextToImage
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Which model to open, and how.
+
+    Attributes:
+        place: a folder, a file, a name; None for the default model.
+        loras: files, or file:weight.
+        precision: "auto", "bf16", "fp32" to draw with, or "as stored", to be written again.
+        prediction: "epsilon" or "v" for files that do not tell.
+        backend: "torch", "openvino" or "openvino-int8": what computes.
+        fast: draw in a few steps, with what lies in the model's ``few_steps/``.
+    """
+
+    place: Path | str | None = None
+    loras: tuple[str, ...] = ()
+    precision: str = "auto"
+    prediction: str | None = None
+    backend: str = "torch"
+    fast: bool = False
+
+
+def open_model(wanted: Opening) -> tuple[str, TextToImage]:
+    """The model, ready to draw, and its name: what its card says, since every run's folder is called "model".
+
+    Raises:
+        UserError: there is no such model, it is damaged, or an option is none.
+    """
+    if wanted.prediction not in (None, "epsilon", "v"):
+        raise UserError(f"--prediction is epsilon or v, not '{wanted.prediction}'")
+    loras = [_lora(text) for text in wanted.loras]
+    stored = wanted.precision == "as stored"
+    model = TextToImage.load(wanted.place, None if stored else drawing_format(wanted.precision), wanted.prediction)
+    name = str(model.card.get("name") or Path(wanted.place or DEFAULT_MODEL).resolve().name)
+    model = with_few_steps(model, loras) if wanted.fast else model.with_loras(loras)
+    if wanted.backend != "torch":
+        model = backends.apply(model, wanted.backend, wanted.precision)
+        give_back_memory()  # of what the engine holds in its own way
+        return name, model
+    return name, model if stored else model.for_drawing(wanted.precision, keep=False)
+
+
+def _lora(text: str) -> tuple[Path, float]:
+    """File and weight of "file" or "file:weight"."""
+    file, colon, weight = text.rpartition(":")
+    if not colon or Path(text).is_file():
+        return Path(text), 1.0
+    try:
+        return Path(file), float(weight)
+    except ValueError:
+        raise UserError(f"--lora takes a file, or file:weight as style.safetensors:0.8, not '{text}'") from None

@@ -1,0 +1,321 @@
+"""What will be done: a request with everything decided, checked, and cut into tokens, once.
+
+``plan(model, request)`` is the only way down from what a person says to what is drawn. A Plan is frozen, has nothing
+optional in it, and can be shown (``fromnoise generate --explain``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from fromnoise.diffusion.paths import Path as Walk
+from fromnoise.diffusion.paths import Spread, path
+from fromnoise.diffusion.samplers import Sampler, read_name, sampler, sampler_class
+from fromnoise.diffusion.samplers.ddpm import DDPM
+from fromnoise.diffusion.schedule import Spacing
+from fromnoise.drawing.checks import check_numbers, check_size, check_towards, check_unicode, check_words
+from fromnoise.drawing.request import Request, Towards
+from fromnoise.drawing.size import Size, own_area, too_large
+from fromnoise.system.foreign_syntax import refuse_foreign_syntax
+from fromnoise.system.prompt import describe
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.system.texts import Tokens
+
+MOST_AT_ONCE = 64  # pictures per batch; more are drawn batch after batch, so memory stays flat
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """What one picture is told.
+
+    Attributes:
+        prompt, negative: as they were said.
+        style: "" for none.
+        wanted: prompt and style as the model reads them.
+        unwanted: the negative prompt as the model reads it.
+    """
+
+    prompt: str
+    negative: str
+    style: str
+    wanted: Tokens
+    unwanted: Tokens
+
+    @property
+    def differ(self) -> bool:
+        """Whether guidance has a direction: equal words pull nowhere."""
+        return self.wanted.text != self.unwanted.text
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """How the noise is taken away.
+
+    Attributes:
+        sampler: its name.
+        solver: the sampler itself, with its options, on the levels of ``walk``.
+        options: settings of the sampler, as the model's files ask for.
+        walk: the noise levels that are visited.
+        steps: moves of the whole way.
+        spacing, sigmas: how the levels are spread.
+    """
+
+    sampler: str
+    solver: Sampler
+    options: Mapping[str, Any]
+    walk: Walk
+    steps: int
+    spacing: str
+    sigmas: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What pictures of one batch have in common: all but words and seeds.
+
+    Attributes:
+        settings: sampler, steps, levels, guidance, sizes and strength, as a request writes them.
+        guided: whether guidance changes anything.
+        parts: in how many parts the words are read.
+    """
+
+    settings: Request
+    guided: bool
+    parts: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that will be done for ``count`` pictures of one request.
+
+    Attributes:
+        seed: of the first picture; picture i uses seed + i.
+        count: how many pictures.
+        words: what they show.
+        free: drawn without a prompt.
+        goal: the words of the picture they go towards; ``words`` where there is none.
+        goal_seed: seed of that picture; ``seed`` where there is none.
+        amount: how far they go there, 0…1.
+        levels: how the noise is taken away.
+        guidance: scale of classifier-free guidance; 1 = off.
+        interval: (lowest, highest) t at which it acts.
+        rescale: 0…1, how far the contrast that it adds is taken back.
+        size: what is drawn and what is handed out.
+        native: larger than the model's own pictures because that was asked for.
+        strength: how far a given picture may be changed, above 0…1; 1 without one.
+        from_picture: whether the pictures begin with a given one.
+        parts: in how many parts all words are read.
+        notes: sentences for the person: what is done otherwise than they may expect.
+    """
+
+    seed: int
+    count: int
+    words: Words
+    free: bool
+    goal: Words
+    goal_seed: int
+    amount: float
+    levels: Levels
+    guidance: float
+    interval: tuple[int, int]
+    rescale: float
+    size: Size
+    native: bool
+    strength: float
+    from_picture: bool
+    parts: int
+    notes: tuple[str, ...]
+
+    @property
+    def steps(self) -> int:
+        """Moves of the whole way."""
+        return self.levels.steps
+
+    @property
+    def guided(self) -> bool:
+        """Whether guidance changes anything."""
+        return self.guidance != 1.0 and (self.words.differ or self.goal.differ)
+
+    @property
+    def on_the_way(self) -> bool:
+        """Whether the pictures go towards another one."""
+        return self.goal is not self.words or self.goal_seed != self.seed
+
+    @property
+    def drawn_size(self) -> tuple[int, int]:
+        """(height, width) of what is drawn, in pixels."""
+        return self.size.drawn[1], self.size.drawn[0]
+
+    @property
+    def request(self) -> Request:
+        """The same as a request with nothing left open, as files and galleries keep it."""
+        w, to = self.words, None
+        if self.on_the_way:
+            same = self.goal is w
+            g = self.goal
+            to = Towards(
+                self.amount,
+                self.goal_seed,
+                None if same else g.prompt,
+                "" if same else g.negative,
+                None if same else g.style or None,
+            )
+        words = Request(w.prompt, w.negative, w.style or None, self.seed, self.count, free=self.free, towards=to)
+        return replace(
+            words,
+            steps=self.levels.steps,
+            guidance=self.guidance,
+            interval=self.interval,
+            rescale=self.rescale,
+            sampler=self.levels.sampler,
+            spacing=self.levels.spacing,
+            sigmas=self.levels.sigmas,
+            width=self.size.given[0],
+            height=self.size.given[1],
+            native=self.native,
+            strength=self.strength if self.from_picture else None,
+        )
+
+    @property
+    def kind(self) -> Kind:
+        """What it must share with others to be drawn in their batch."""
+        alone = replace(self.request, prompt="", negative="", style=None, seed=0, count=1, free=False, towards=None)
+        return Kind(alone, self.guided, self.parts)
+
+    def moved(self, by: int, count: int) -> Plan:
+        """The plan of the pictures from number ``by`` on: every picture has seeds of its own."""
+        return replace(self, seed=self.seed + by, goal_seed=self.goal_seed + by, count=count)
+
+    def one_by_one(self) -> list[Plan]:
+        """A plan for each picture."""
+        return [self.moved(i, 1) for i in range(self.count)]
+
+    def batches(self, size: int = MOST_AT_ONCE) -> Iterator[Plan]:
+        """Plans that fit into memory; the pictures stay the same bits."""
+        for start in range(0, self.count, size):
+            yield self.moved(start, min(size, self.count - start))
+
+
+def plan(model: TextToImage, request: Request) -> Plan:
+    """Decide and check everything, before anything is drawn.
+
+    Args:
+        model: what will draw.
+        request: what a person says.
+
+    Raises:
+        UserError: a number out of range, an unknown style or sampler, an empty prompt without ``free``, or what
+            another program would read in the prompt; its ``field`` says which field it is about.
+    """
+    default, levels = model.defaults, _levels(model, request)
+    check_size(request, model)
+    words, goal, parts = _told(model, request)
+    size = _size(model, request)
+    return Plan(
+        seed=request.seed,
+        count=request.count,
+        words=words,
+        free=request.free,
+        goal=goal,
+        goal_seed=request.other.seed,
+        amount=request.towards.amount if request.towards else 0.0,
+        levels=levels,
+        guidance=default.guidance if request.guidance is None else request.guidance,
+        interval=default.interval if request.interval is None else request.interval,
+        rescale=default.rescale if request.rescale is None else request.rescale,
+        size=size,
+        native=request.native,
+        strength=1.0 if request.strength is None else request.strength,
+        from_picture=request.strength is not None,
+        parts=parts,
+        notes=tuple(_notes(model, (words, goal), size)),
+    )
+
+
+def plans(model: TextToImage, requests: Sequence[Request]) -> list[Plan]:
+    """A plan for each request; errors as :func:`plan`."""
+    return [plan(model, request) for request in requests]
+
+
+def alike(plans: Sequence[Plan], size: int = MOST_AT_ONCE) -> list[list[int]]:
+    """Indices of plans for one picture that can be drawn together, at most ``size`` per group."""
+    groups: dict[Kind, list[int]] = {}
+    for i, each in enumerate(plans):
+        groups.setdefault(each.kind, []).append(i)
+    return [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
+
+
+def _levels(model: TextToImage, request: Request) -> Levels:
+    """The sampler and its levels; the request's numbers are checked on the way, because they are needed here."""
+    name, spread = read_name(request.sampler or model.defaults.sampler)
+    steps = request.steps
+    if steps is None:  # DDPM needs all of its steps, as the classic explanation tells it
+        steps = model.schedule.steps if sampler_class(name) is DDPM else model.defaults.steps
+    layout, options = model.layout(name)
+    check_numbers(request, steps, model.schedule.steps)
+    spacing = layout.spacing if request.spacing is None else cast(Spacing, request.spacing)
+    named = spread or layout.sigmas if request.sigmas is None else request.sigmas
+    sigmas = cast(Spread, named or "")
+    walk = path(model.schedule, name, steps, replace(layout, spacing=spacing, sigmas=sigmas))
+    return Levels(name, sampler(name, walk, options), options, walk, steps, spacing, sigmas)
+
+
+def _told(model: TextToImage, request: Request) -> tuple[Words, Words, int]:
+    """The words of the pictures, those of the picture they go towards, and in how many parts all are read."""
+    other = request.other
+    same = (other.prompt, other.negative, other.style) == (request.prompt, request.negative, request.style)
+    if request.towards is not None:
+        check_towards(request, request.towards)
+    known: dict[str, Tokens] = {}  # of this request: equal texts are cut into tokens once
+    words = _words(model, request, known)
+    goal = words if same else _words(model, other, known)
+    parts = max(tokens.parts for tokens in known.values())
+    for each in (request,) if same else (request, other):
+        check_words(each, parts, model)
+    padded = _padded(model, words, parts)
+    return padded, padded if same else _padded(model, goal, parts), parts
+
+
+def _words(model: TextToImage, request: Request, known: dict[str, Tokens]) -> Words:
+    for field, text in (("prompt", request.prompt), ("negative", request.negative)):
+        check_unicode(text, field)
+        refuse_foreign_syntax(text, field)
+    for text in (request.text, request.negative):
+        if text not in known:
+            known[text] = model.tokens(text)
+    return Words(request.prompt, request.negative, request.style or "", known[request.text], known[request.negative])
+
+
+def _padded(model: TextToImage, words: Words, parts: int) -> Words:
+    wanted, unwanted = (tokens.padded(model.readers, parts) for tokens in (words.wanted, words.unwanted))
+    return replace(words, wanted=wanted, unwanted=unwanted)
+
+
+def _size(model: TextToImage, request: Request) -> Size:
+    given = (request.width or model.pixels, request.height or model.pixels)
+    if request.native or not too_large(given, model.pixels):
+        return Size(given, given)
+    return Size(own_area(given, model.pixels, model.vae.factor), given)
+
+
+def _notes(model: TextToImage, told: tuple[Words, Words], size: Size) -> Iterator[str]:
+    for words in dict.fromkeys(told):
+        for text in (words.wanted, words.unwanted):
+            found = [line for line in map(describe, text.chunks) if line]
+            yield from found[:1]
+        yield from unknown_words(model, words.prompt)
+    if size.enlarged:
+        drawn = f"{size.drawn[0]}x{size.drawn[1]}"
+        yield f"{size.text} is far beyond this model's {model.pixels} pixels: drawn at {drawn}, and enlarged"
+
+
+def unknown_words(model: TextToImage, prompt: str) -> list[str]:
+    """A sentence about each word of a prompt that no training caption had, with words that are spelt almost so."""
+    found = []
+    for word in model.known.unknown(prompt):
+        near = model.known.near(word)
+        hint = f"; it knows {', '.join(near)}" if near else ""
+        found.append(f"this model has never seen the word '{word}'{hint}")
+    return found

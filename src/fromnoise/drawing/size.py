@@ -1,0 +1,68 @@
+"""Sizes that are asked for, and sizes that a model can draw.
+
+A model knows pictures of about one size. Up to twice its side is drawn as it is; what is larger comes out as texture
+with holes, so it is drawn at the model's own area in the same shape, and enlarged. (A request may insist.)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+AS_IT_IS = 2.0  # times the model's own side
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is drawn, and what is handed out; both (width, height) in pixels.
+
+    >>> Size((64, 64), (1024, 1024)).enlarged
+    True
+    """
+
+    drawn: tuple[int, int]
+    given: tuple[int, int]
+
+    @property
+    def enlarged(self) -> bool:
+        """Whether they differ."""
+        return self.drawn != self.given
+
+    @property
+    def text(self) -> str:
+        """As people write it."""
+        return f"{self.given[0]}x{self.given[1]}"
+
+    def fit(self, picture: Image.Image) -> Image.Image:
+        """A drawn picture as it is handed out."""
+        return picture.resize(self.given, Image.Resampling.LANCZOS) if self.enlarged else picture
+
+    def fit_all(self, pictures: Tensor) -> Tensor:
+        """Drawn pictures uint8 [B,3,h,w] as they are handed out, uint8 [B,3,H,W]."""
+        if not self.enlarged:
+            return pictures
+        fitted = [self.fit(Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())) for picture in pictures]
+        return torch.stack([torch.from_numpy(np.array(x)).permute(2, 0, 1).contiguous() for x in fitted])
+
+
+def too_large(given: tuple[int, int], pixels: int) -> bool:
+    """Whether (width, height) is more than a model with pictures of ``pixels`` squared draws well."""
+    return given[0] * given[1] > (AS_IT_IS * pixels) ** 2
+
+
+def own_area(given: tuple[int, int], pixels: int, factor: int) -> tuple[int, int]:
+    """(width, height) of the same shape with about as many pixels as the model was trained on.
+
+    Args:
+        given: (width, height).
+        pixels: side of the pictures that the model was trained on.
+        factor: of its VAE; both sides are multiples of it, and at least twice that.
+    """
+    scale, least = math.sqrt(pixels**2 / (given[0] * given[1])), 2 * factor
+    width, height = (max(least, round(side * scale / factor) * factor) for side in given)
+    return min(width, 4 * pixels), min(height, 4 * pixels)

@@ -1,0 +1,62 @@
+"""What computes the U-Net and the VAE's decoder while drawing: torch, or another engine that a model is given."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fromnoise.models.unet.unet import UNet
+from fromnoise.models.vae.bands import decode_any_size
+from fromnoise.models.vae.vae import VAE
+from fromnoise.system.picturewise import ExactBatches
+
+
+class Engine(Protocol):
+    """A part of a model: computes its networks.
+
+    Attributes:
+        precision: what the U-Net's products are computed in, "fp32" or "bf16".
+        batches: which batch sizes give the bits of single calls.
+    """
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def batches(self) -> ExactBatches: ...
+
+    def predict(self, x: Tensor, t: Tensor, words: Tensor) -> Tensor:
+        """The U-Net's raw output [B,C,h,w] for noisy latents [B,C+M,h,w], times [B] and read words [B,L,W]."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """uint8 pictures [B,3,H,W] for clean latents [B,C,h,w], on the latents' device."""
+        ...
+
+
+class TorchEngine:
+    """The networks as they are.
+
+    Args:
+        unet, vae: of the model.
+    """
+
+    def __init__(self, unet: UNet, vae: VAE) -> None:
+        self._unet, self._vae = unet, vae
+        self.batches = ExactBatches(self.predict)
+
+    @property
+    def precision(self) -> str:
+        """ "fp32" or "bf16"."""
+        return "bf16" if next(self._unet.parameters()).dtype == torch.bfloat16 else "fp32"
+
+    def predict(self, x: Tensor, t: Tensor, words: Tensor) -> Tensor:
+        """The U-Net's raw output."""
+        return self._unet.with_words(x, t, words)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """uint8 pictures."""
+        pictures = decode_any_size(self._vae, latents).float().clamp(-1, 1)
+        return ((pictures + 1) * 127.5).round().to(torch.uint8)

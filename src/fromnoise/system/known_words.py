@@ -1,0 +1,105 @@
+"""Which words a model has seen in its training captions, to say so when a prompt has others.
+
+A network draws something for any letters: for a word that no caption had, a blob. Only the captions know which words
+those are, so their words are kept beside the model, in ``known_words.json``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
+
+FILE = "known_words.json"
+FORMAT = 1  # of the file
+NEAR = 0.7  # how alike two spellings must be, 0…1
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+# What holds a sentence together and is in no picture.
+SMALL = frozenset(
+    (
+        "a an the of and or with without in on at to from for by as is are be it its this that under over above "
+        + "below behind beside before between near next into out up down style"
+    ).split()
+)
+ENDINGS = (("ies", "y"), ("es", ""), ("s", ""), ("'s", ""), ("’s", ""))
+
+
+@dataclass(frozen=True)
+class KnownWords:
+    """The words of a model's captions; without any, every word passes.
+
+    Attributes:
+        counts: how many captions had each word, in lower case.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
+    @classmethod
+    def of(cls, captions: Iterable[str]) -> KnownWords:
+        """The words of captions."""
+        return cls(dict(sorted(Counter(word for text in captions for word in set(words_of(text))).items())))
+
+    def unknown(self, text: str) -> tuple[str, ...]:
+        """The words of a text that no caption had, as they are written, each once; plurals of known words are known."""
+        if not self.counts:
+            return ()
+        written = {word.lower(): word for word in reversed(WORD.findall(_plain(text)))}
+        return tuple(written[word] for word in dict.fromkeys(words_of(text)) if not self._knows(word))
+
+    def near(self, word: str, most: int = 3) -> tuple[str, ...]:
+        """Known words that are spelt almost so, the nearest first; of equally near ones the most frequent."""
+        found = difflib.get_close_matches(_plain(word).lower(), self._by_frequency, n=most, cutoff=NEAR)
+        return tuple(found)
+
+    @cached_property
+    def _by_frequency(self) -> list[str]:
+        return sorted((w for w in self.counts if w not in SMALL), key=lambda w: (-self.counts[w], w))
+
+    def _knows(self, word: str) -> bool:
+        if word in self.counts or word in SMALL:
+            return True
+        return any(word.endswith(end) and word.removesuffix(end) + other in self.counts for end, other in ENDINGS)
+
+    def save(self, folder: Path) -> None:
+        """Write ``known_words.json`` into a model's folder, if there is anything to write."""
+        if self.counts:
+            text = json.dumps({"format": FORMAT, "words": dict(self.counts)}, ensure_ascii=False)
+            write_atomically(folder / FILE, text + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> KnownWords:
+        """Read what :meth:`save` wrote; a folder without it knows of no words.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        file = folder / FILE
+        if not file.is_file():
+            return cls()
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            counts = {str(word): int(count) for word, count in stored["words"].items()}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise UserError(f"{file} is damaged: {error}; remove it to draw without it") from None
+        return cls(counts)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case, in order: letters only, so no numbers; "t-shirt" is two."""
+    return [word.lower() for word in WORD.findall(_plain(text))]
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
