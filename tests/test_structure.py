@@ -39,7 +39,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "inspection": ("ground", "models", "diffusion", "system", "drawing", "inspection"),
     "training": ("ground", "models", "diffusion", "system", "data", "story", "training"),
     "evaluation": ("ground", "models.perception", "diffusion", "system", "drawing", "data", "inspection", "evaluation"),
-    "studio": ("ground", "diffusion", "system", "drawing", "inspection", "story", "studio"),
+    "studio": ("ground", "studio"),
+    "studio.settings": ("ground",),
+    "studio.desk": ("ground", "diffusion", "system", "drawing", "studio.desk"),
+    "studio.api": (
+        *("ground", "diffusion", "system", "drawing", "inspection", "story"),
+        *("studio.api", "studio.desk", "studio.settings"),
+    ),
     "cli": ("",),
     "__main__": ("cli",),
 }

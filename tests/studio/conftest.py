@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fromnoise.studio.api.state import State
 from fromnoise.studio.app import create_app
-from fromnoise.studio.models import Models
+from fromnoise.studio.desk.models import Models
 from fromnoise.studio.server import Server, address_of, bound
 from fromnoise.studio.settings import Limits, Settings
-from fromnoise.studio.state import State
 from fromnoise.system.text_to_image import TextToImage
 
 LIMITS = Limits(

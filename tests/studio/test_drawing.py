@@ -19,9 +19,9 @@ from fromnoise.drawing.generate import complete, draw
 from fromnoise.drawing.picture_file import as_tensor, read_origin
 from fromnoise.drawing.request import Request, Towards
 from fromnoise.ground.errors import UserError
-from fromnoise.studio.engine import Drawn, Engine, Event, Failed, Progress, Wish
-from fromnoise.studio.models import Models
-from fromnoise.studio.problems import Problem
+from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Progress, Wish
+from fromnoise.studio.desk.models import Models
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import Live, finished, running
 
@@ -141,7 +141,7 @@ def test_previews_are_the_clean_estimates_of_the_steps(tiny_model: TextToImage) 
 def test_one_broken_picture_does_not_break_its_neighbours(
     tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fromnoise.studio import engine as module
+    from fromnoise.studio.desk import engine as module
 
     plain = module.generate_together
 

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from fromnoise.ground.errors import UserError
-from fromnoise.studio.guard import COOKIE
+from fromnoise.studio.api.guard import COOKIE
 from fromnoise.studio.settings import Settings
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import LIMITS, Live, finished, running

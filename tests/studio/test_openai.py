@@ -18,8 +18,8 @@ from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import origin_in
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import start_from
-from fromnoise.studio.models import Models
-from fromnoise.studio.store import Search
+from fromnoise.studio.desk.models import Models
+from fromnoise.studio.desk.store import Search
 from fromnoise.system.few_steps import with_few_steps
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import Live, running

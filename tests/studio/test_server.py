@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from fromnoise.cli import entry
 from fromnoise.ground.errors import UserError
+from fromnoise.studio.api.sizes import read_size
 from fromnoise.studio.settings import Settings
-from fromnoise.studio.sizes import read_size
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import LIMITS, finished
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fromnoise.ground.errors import UserError
-from fromnoise.studio.links import Links
-from fromnoise.studio.store import Kept, Search, Store, StoredJob
+from fromnoise.studio.api.links import Links
+from fromnoise.studio.desk.store import Kept, Search, Store, StoredJob
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from fromnoise.story.examples import examples
 from fromnoise.story.model import StoryModel
 from fromnoise.story.repair import repair
 from fromnoise.story.vocabulary import words_of
-from fromnoise.studio import story_api
-from fromnoise.studio.state import State
+from fromnoise.studio.api import story as routes
+from fromnoise.studio.api.state import State
 from studio.conftest import Live
 
 
@@ -75,7 +75,7 @@ def test_a_repair_is_the_librarys(story: httpx.Client, tiny_story: StoryModel) -
 def test_many_at_once_are_answered_or_told_to_come_back(
     story: httpx.Client, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(story_api, "WAITING", 3)
+    monkeypatch.setattr(routes, "WAITING", 3)
     body = {"steps": 40, "seed": 3, "genre": "mystery"}
     with ThreadPoolExecutor(12) as pool:
         url = f"{live.url}/api/story/plots"

@@ -28,7 +28,7 @@ def studio(
     """
     from fromnoise.cli.opened import Opening, load
     from fromnoise.ground.errors import UserError
-    from fromnoise.studio.models import Models
+    from fromnoise.studio.desk.models import Models
     from fromnoise.studio.server import serve
     from fromnoise.studio.settings import Settings
     from fromnoise.system.text_to_image import TextToImage

@@ -15,15 +15,17 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
 from fromnoise import __version__
-from fromnoise.studio import openai_api, own_api, story_api
-from fromnoise.studio.guard import Guard
-from fromnoise.studio.metrics import Measured
-from fromnoise.studio.models import Models
-from fromnoise.studio.problems import Problem, answer_all
+from fromnoise.studio.api import openai, own, story
+from fromnoise.studio.api.guard import Guard
+from fromnoise.studio.api.metrics import Measured
+from fromnoise.studio.api.problems import answer_all
+from fromnoise.studio.api.schemas import FIELDS
+from fromnoise.studio.api.state import State, state_of
+from fromnoise.studio.desk.models import Models
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Settings
-from fromnoise.studio.state import State, state_of
 
-STATIC = Path(__file__).parent / "static"
+WEB = Path(__file__).parent / "web"
 PURGE_SECONDS = 600.0
 ERROR = {
     "description": "What is wrong, as OpenAI's API says it.",
@@ -69,10 +71,10 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
         responses=dict.fromkeys(STATUSES, ERROR),
     )
     app.state.studio = state
-    answer_all(app)
-    app.include_router(openai_api.routes)
-    app.include_router(own_api.routes)
-    app.include_router(story_api.routes)
+    answer_all(app, FIELDS)
+    app.include_router(openai.routes)
+    app.include_router(own.routes)
+    app.include_router(story.routes)
     _add_pages(app)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)  # not of event streams
@@ -136,11 +138,11 @@ class _Pages(StaticFiles):
 def _add_pages(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+        return FileResponse(WEB / "index.html", headers={"Cache-Control": "no-cache"})
 
     @app.get("/login", include_in_schema=False)
     async def login_page() -> FileResponse:
-        return FileResponse(STATIC / "login.html", headers={"Cache-Control": "no-cache"})
+        return FileResponse(WEB / "login.html", headers={"Cache-Control": "no-cache"})
 
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> RedirectResponse:
@@ -151,7 +153,7 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/favicon.svg", include_in_schema=False)
     async def icon() -> FileResponse:
-        return FileResponse(STATIC / "favicon.svg")
+        return FileResponse(WEB / "favicon.svg")
 
     @app.get("/healthz", tags=["operation"])
     async def healthz() -> dict[str, str]:
@@ -170,4 +172,4 @@ def _add_pages(app: FastAPI) -> None:
         """Figures for Prometheus."""
         return PlainTextResponse(studio.metrics.text())
 
-    app.mount("/static", _Pages(directory=STATIC), name="static")
+    app.mount("/static", _Pages(directory=WEB), name="static")

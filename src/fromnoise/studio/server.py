@@ -18,11 +18,12 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fromnoise.ground.errors import UserError
+from fromnoise.studio.api.problems import body_of
+from fromnoise.studio.api.state import State
 from fromnoise.studio.app import create_app, drain
-from fromnoise.studio.models import Models
-from fromnoise.studio.problems import Problem
+from fromnoise.studio.desk.models import Models
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Settings
-from fromnoise.studio.state import State
 
 
 def serve(settings: Settings, models: Models, browser: bool) -> None:
@@ -140,7 +141,7 @@ def _timed(seconds: float) -> Any:
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:
-            body = json.dumps(Problem(400, msg).body()).encode()
+            body = json.dumps(body_of(Problem(400, msg))).encode()
             headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
             headers.append((b"content-length", str(len(body)).encode()))
             answer = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")

@@ -22,7 +22,7 @@ class Limits(Config):
         count: pictures of one request.
         api_count: the same in the OpenAI API, where 10 is the custom.
         pixels: of one drawn picture, as a multiple of what the model was trained on.
-        enlarged: longest side of an enlarged picture (:mod:`fromnoise.studio.sizes`).
+        enlarged: longest side of an enlarged picture (:mod:`fromnoise.studio.api.sizes`).
         body: bytes of a request without pictures.
         upload: bytes of a request with pictures.
         upload_pixels: of a picture that is sent, read from its header before it is unpacked.

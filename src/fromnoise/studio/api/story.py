@@ -18,9 +18,9 @@ from fromnoise.story.model import StoryModel
 from fromnoise.story.repair import repair
 from fromnoise.story.view import seen
 from fromnoise.story.vocabulary import sentence_of
-from fromnoise.studio.problems import Problem
-from fromnoise.studio.schemas import Name, Seed
-from fromnoise.studio.state import State, state_of
+from fromnoise.studio.api.schemas import Name, Seed
+from fromnoise.studio.api.state import State, state_of
+from fromnoise.studio.desk.problem import Problem
 
 routes = APIRouter(prefix="/api/story", tags=["story"])
 T = TypeVar("T")

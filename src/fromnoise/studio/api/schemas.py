@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fromnoise.studio.encode import Format
-from fromnoise.studio.engine import Show
+from fromnoise.studio.desk.encode import Format
+from fromnoise.studio.desk.engine import Show
 
 MOST_SEED = 2**32 - 1  # of the page and the API; what torch's generator tells apart
 MOST_TEXT = 4000

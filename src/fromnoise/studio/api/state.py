@@ -16,16 +16,16 @@ from fromnoise.drawing.picture_file import Origin, origin_in
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.architecture import machine_of
 from fromnoise.story.model import StoryModel
-from fromnoise.studio.engine import Engine
-from fromnoise.studio.hub import Hub
-from fromnoise.studio.jobs import Jobs
-from fromnoise.studio.links import Links
-from fromnoise.studio.metrics import Metrics
-from fromnoise.studio.models import Models
-from fromnoise.studio.problems import Problem
+from fromnoise.studio.api.links import Links
+from fromnoise.studio.api.metrics import Metrics
+from fromnoise.studio.desk.engine import Engine
+from fromnoise.studio.desk.hub import Hub
+from fromnoise.studio.desk.jobs import Jobs
+from fromnoise.studio.desk.models import Models
+from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.store import Store
+from fromnoise.studio.desk.uploads import Uploads
 from fromnoise.studio.settings import Settings
-from fromnoise.studio.store import Store
-from fromnoise.studio.uploads import Uploads
 
 T = TypeVar("T")
 

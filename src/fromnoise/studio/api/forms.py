@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
-from fromnoise.studio.problems import Problem
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Limits
 
 MOST_FILES, MOST_FIELDS, MOST_FIELD = 18, 40, 64 * 1024

@@ -16,7 +16,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fromnoise.studio.problems import Problem
+from fromnoise.studio.api.problems import answer_to
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Settings, is_loopback
 
 COOKIE = "fromnoise"
@@ -70,7 +71,7 @@ class Guard:
         except Problem as problem:
             patient.problem = None
             if not patient.begun:
-                await problem.response({"Connection": "close"})(scope, receive, patient.send)
+                await answer_to(problem, {"Connection": "close"})(scope, receive, patient.send)
         except (Gone, TimeoutError):
             return  # the client does not read; uvicorn closes the connection
         finally:

@@ -12,16 +12,16 @@ from fastapi import Path as InPath
 from fastapi import Request as HttpRequest
 from fastapi.responses import FileResponse, Response
 
-from fromnoise.studio.asking import orders_from
-from fromnoise.studio.facts import facts
-from fromnoise.studio.forms import BINARY, PICTURE, form_body, one_file
-from fromnoise.studio.hub import News
-from fromnoise.studio.jobs import Job, Watching, orders_of, stored_state
-from fromnoise.studio.problems import Problem
-from fromnoise.studio.schemas import JobIn, PictureChange
-from fromnoise.studio.state import State, state_of
-from fromnoise.studio.store import Kept, Search
-from fromnoise.studio.streams import EventStream, as_events
+from fromnoise.studio.api.asking import orders_from
+from fromnoise.studio.api.facts import facts
+from fromnoise.studio.api.forms import BINARY, PICTURE, form_body, one_file
+from fromnoise.studio.api.schemas import JobIn, PictureChange
+from fromnoise.studio.api.state import State, state_of
+from fromnoise.studio.api.streams import EventStream, as_events
+from fromnoise.studio.desk.hub import News
+from fromnoise.studio.desk.jobs import Job, Watching, orders_of, stored_state
+from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.store import Kept, Search
 
 routes = APIRouter(prefix="/api", tags=["studio"])
 Studio = Annotated[State, Depends(state_of)]

@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.drawing.picture_file import Origin, png_bytes, to_image
-from fromnoise.studio.encode import Format, encoded
-from fromnoise.studio.sizes import Size
-from fromnoise.studio.state import State
-from fromnoise.studio.store import Kept
+from fromnoise.studio.api.sizes import Size
+from fromnoise.studio.api.state import State
+from fromnoise.studio.desk.encode import Format, encoded
+from fromnoise.studio.desk.store import Kept
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,13 @@ from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
-from fromnoise.studio.encode import data_url
-from fromnoise.studio.engine import Drawn, Engine, Event, Failed, Progress, Show, Stopped, Wish
-from fromnoise.studio.hub import Hub
-from fromnoise.studio.problems import Problem
-from fromnoise.studio.store import OPEN, Kept, Store, StoredJob
-from fromnoise.studio.uploads import Uploads
-from fromnoise.studio.waiting import Asked
+from fromnoise.studio.desk.encode import data_url
+from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Progress, Show, Stopped, Wish
+from fromnoise.studio.desk.hub import Hub
+from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.store import OPEN, Kept, Store, StoredJob
+from fromnoise.studio.desk.uploads import Uploads
+from fromnoise.studio.desk.waiting import Asked
 
 LOG = logging.getLogger("fromnoise.studio")
 REMEMBERED = 100  # finished jobs that can still be asked about without reading the disk

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from fromnoise.studio.problems import Problem
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Limits
 from fromnoise.system.text_to_image import TextToImage
 

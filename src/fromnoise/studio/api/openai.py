@@ -25,18 +25,19 @@ from fromnoise.drawing.generate import prompt_text
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.drawing.request import Request, one_by_one
 from fromnoise.drawing.start import Start
-from fromnoise.studio.api_pictures import Given, as_given, kept_for_link
-from fromnoise.studio.asking import STRENGTH, any_seed, checked
-from fromnoise.studio.encode import TYPES
-from fromnoise.studio.engine import Drawn, Event, Failed, Progress, Stopped, Wish
-from fromnoise.studio.forms import BINARY, PICTURE, files_of, form_body, read_form
-from fromnoise.studio.problems import Problem
-from fromnoise.studio.schemas import Edit, Generation
-from fromnoise.studio.sizes import Size, read_size
-from fromnoise.studio.state import State, state_of
-from fromnoise.studio.streams import EventStream, event
-from fromnoise.studio.uploads import begun, is_transparent, mask_from, on_white, opened
-from fromnoise.studio.waiting import Asked
+from fromnoise.studio.api.asking import STRENGTH, any_seed, checked
+from fromnoise.studio.api.forms import BINARY, PICTURE, files_of, form_body, read_form
+from fromnoise.studio.api.pictures import Given, as_given, kept_for_link
+from fromnoise.studio.api.problems import body_of
+from fromnoise.studio.api.schemas import Edit, Generation
+from fromnoise.studio.api.sizes import Size, read_size
+from fromnoise.studio.api.state import State, state_of
+from fromnoise.studio.api.streams import EventStream, event
+from fromnoise.studio.desk.encode import TYPES
+from fromnoise.studio.desk.engine import Drawn, Event, Failed, Progress, Stopped, Wish
+from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.uploads import begun, is_transparent, mask_from, on_white, opened
+from fromnoise.studio.desk.waiting import Asked
 
 routes = APIRouter(prefix="/v1", tags=["OpenAI"])
 Studio = Annotated[State, Depends(state_of)]
@@ -222,7 +223,7 @@ async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes
     async with aclosing(asked.events()) as events:
         async for which, happened in events:
             if isinstance(happened, Failed | Stopped):
-                yield event(_problem_of(happened).body(), "error")
+                yield event(body_of(_problem_of(happened)), "error")
                 return
             if isinstance(happened, Progress):
                 if happened.clean is not None and _is_due(ask, happened, sent[which]):

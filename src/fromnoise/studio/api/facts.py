@@ -6,7 +6,7 @@ from typing import Any
 
 from fromnoise import __version__
 from fromnoise.diffusion.samplers import SAMPLERS
-from fromnoise.studio.state import State
+from fromnoise.studio.api.state import State
 from fromnoise.system.few_steps import DEFAULTS as FAST
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from fromnoise.studio.engine import Drawn, Engine, Event, Failed, Wish
+from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Wish
 
 Make = Callable[[Callable[[Event], None]], Wish]  # a wish that tells what happens to it
 

@@ -10,7 +10,7 @@ from fromnoise import __version__
 from fromnoise.drawing.picture_file import Origin
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
-from fromnoise.studio.problems import Problem
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.system.text_to_image import TextToImage
 
 

@@ -21,8 +21,8 @@ from fromnoise.drawing.generate import Finished, generate_together, kind_of
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError
-from fromnoise.studio.models import Models
-from fromnoise.studio.problems import Problem
+from fromnoise.studio.desk.models import Models
+from fromnoise.studio.desk.problem import Problem
 
 LOG = logging.getLogger("fromnoise.studio")
 AT_ONCE = 16  # pictures of a batch; more would only make everyone wait longer

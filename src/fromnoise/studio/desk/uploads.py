@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from fromnoise.drawing.start import Start, start_from
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
-from fromnoise.studio.problems import Problem
+from fromnoise.studio.desk.problem import Problem
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow reads many more, and each is a decoder that can be attacked
 KEPT_SECONDS = 30 * 24 * 3600.0

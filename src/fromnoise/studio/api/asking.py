@@ -10,12 +10,12 @@ from fromnoise.drawing.generate import complete
 from fromnoise.drawing.request import Request, Towards, one_by_one
 from fromnoise.drawing.start import fitting_size
 from fromnoise.ground.errors import UserError
-from fromnoise.studio.jobs import Order
-from fromnoise.studio.models import Models
-from fromnoise.studio.problems import Problem
-from fromnoise.studio.schemas import MOST_SEED, JobIn
+from fromnoise.studio.api.schemas import MOST_SEED, JobIn
+from fromnoise.studio.desk.jobs import Order
+from fromnoise.studio.desk.models import Models
+from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.uploads import Uploads
 from fromnoise.studio.settings import Limits
-from fromnoise.studio.uploads import Uploads
 from fromnoise.system.few_steps import fixed_settings
 
 STRENGTH = 0.75  # of a picture to start from, when nobody says

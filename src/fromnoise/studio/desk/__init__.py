@@ -1,0 +1,1 @@
+"""What draws and keeps: the drawing thread, jobs and their news, the gallery, pictures to start from."""
