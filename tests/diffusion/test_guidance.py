@@ -24,6 +24,8 @@ NOTHING = torch.randn(3, 4, 8, 8, generator=GENERATOR)
 class Counting:
     """A denoiser with a different answer for each conditioning, that notes what it was asked."""
 
+    schedule, prediction = SCHEDULE, "v"
+
     def __init__(self) -> None:
         self.asked: list[Any] = []
 
@@ -59,7 +61,7 @@ def test_the_interval_includes_its_ends(t: int) -> None:
 
 def test_scale_one_is_off() -> None:
     inner = Counting()
-    guidance = ClassifierFreeGuidance(inner, NOTHING, 1.0, rescale=0.7, schedule=SCHEDULE)
+    guidance = ClassifierFreeGuidance(inner, NOTHING, 1.0, rescale=0.7)
     assert torch.equal(guidance(X, at(500), WORDS), 0.5 * X + WORDS)
     assert len(inner.asked) == 1
 
@@ -105,9 +107,11 @@ def test_full_rescale_gives_v_the_plain_deviation() -> None:
     torch.testing.assert_close(v.std(dim=(1, 2, 3)), (X * 0.1 + WORDS).std(dim=(1, 2, 3)), atol=1e-5, rtol=0)
 
 
-def test_rescale_without_a_schedule_is_refused() -> None:
-    with pytest.raises(ValueError, match="schedule"):
-        ClassifierFreeGuidance(Counting(), NOTHING, 3.0, rescale=0.5)
+def test_a_wrapped_denoiser_has_the_levels_and_the_prediction_of_the_inner_one() -> None:
+    inner = NetworkDenoiser(lambda x, t, cond: x, SCHEDULE, "x0")
+    outer = ClassifierFreeGuidance(ClassifierFreeGuidance(inner, NOTHING, 2.0), NOTHING, 3.0)
+    assert outer.schedule is SCHEDULE
+    assert outer.prediction == "x0"
 
 
 def test_many_gets_both_calls_at_once() -> None:
@@ -127,7 +131,7 @@ def test_many_gets_both_calls_at_once() -> None:
 @pytest.mark.parametrize("rescale", [0.0, 0.5])
 def test_a_picture_in_a_batch_is_the_picture_alone(rescale: float) -> None:
     def guide(rows: slice) -> Tensor:
-        guidance = ClassifierFreeGuidance(Counting(), NOTHING[rows], 3.0, rescale=rescale, schedule=SCHEDULE)
+        guidance = ClassifierFreeGuidance(Counting(), NOTHING[rows], 3.0, rescale=rescale)
         return guidance(X[rows], at(500)[rows], WORDS[rows])
 
     together = guide(slice(None))

@@ -40,6 +40,8 @@ every_sampler = pytest.mark.parametrize("solver", EVERY, ids=lambda s: f"{type(s
 class Elementwise:
     """A nonlinear denoiser that looks at each number alone, so that any mixing between pictures is the sampler's."""
 
+    schedule, prediction = SCHEDULE, "v"
+
     def __init__(self) -> None:
         self.times: list[int] = []
 
@@ -112,7 +114,7 @@ def test_heun_looks_again_where_it_lands() -> None:
 def test_a_picture_in_a_batch_is_the_picture_alone_bit_for_bit(solver: Sampler, guided: bool) -> None:
     denoiser: Any = Elementwise()
     if guided:
-        denoiser = ClassifierFreeGuidance(denoiser, -0.3, 3.0, rescale=0.5, schedule=SCHEDULE)
+        denoiser = ClassifierFreeGuidance(denoiser, -0.3, 3.0, rescale=0.5)
     x = noise()
     together = run(solver, x, generators(0, 1, 2), denoiser)
     for i in range(3):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from fromnoise.drawing.conditioning import slerp
 from fromnoise.drawing.generate import Finished, draw, draw_all, generate_together
 from fromnoise.drawing.picture_file import Origin, read_origin, save_png
+from fromnoise.drawing.plan import plans
 from fromnoise.drawing.request import Request, Towards, one_by_one
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
@@ -89,11 +91,10 @@ def test_what_nobody_wants_is_not_computed_and_changes_nobody_else(tiny_model: T
         rows.append(len(x))
         return network(x, t, cond)
 
-    model = TextToImage(**{k: getattr(tiny_model, k) for k in tiny_model.__dataclass_fields__})
+    model = replace(tiny_model)
     model.unet.with_words = counted  # type: ignore[method-assign]
     try:
-        model._batches._function = counted
-        for event in generate_together(model, requests, None, lambda: wanted):
+        for event in generate_together(model, plans(model, requests), None, lambda: wanted):
             if isinstance(event, Finished):
                 pictures = event.pictures
             elif event.index == 1:

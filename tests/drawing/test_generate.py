@@ -9,18 +9,8 @@ import pytest
 import torch
 
 from fromnoise.diffusion.samplers import Step
-from fromnoise.drawing.generate import (
-    Finished,
-    batches,
-    complete,
-    draw,
-    draw_all,
-    generate,
-    generate_together,
-    in_parts,
-    preview,
-)
-from fromnoise.drawing.plan import alike
+from fromnoise.drawing.generate import Finished, draw, draw_all, draw_plans, generate, generate_together, preview
+from fromnoise.drawing.plan import alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
@@ -53,7 +43,7 @@ def test_a_picture_is_the_same_bits_in_any_batch_and_on_any_number_of_threads(
 
 def test_cutting_a_request_into_batches_changes_nothing(tiny_model: TextToImage) -> None:
     request = replace(APPLE, count=5)
-    parts = [draw(tiny_model, part) for part in batches(request, size=2)]
+    parts = [draw_plans(tiny_model, part.one_by_one()) for part in plan(tiny_model, request).batches(size=2)]
     assert [len(part) for part in parts] == [2, 2, 1]
     assert torch.equal(torch.cat(parts), draw(tiny_model, request))
 
@@ -90,9 +80,8 @@ def test_guidance_pulls_towards_a_style_without_a_prompt(tiny_model: TextToImage
 
 def test_a_long_prompt_is_read_in_parts_and_its_end_counts(tiny_model: TextToImage) -> None:
     words = " ".join(["red"] * 10)  # the tiny model reads ten tokens at once
-    assert in_parts(tiny_model, Request(prompt=words)) is None
-    said = in_parts(tiny_model, Request(prompt="sun", negative=f"{words} apple"))
-    assert said is not None
+    assert plan(tiny_model, Request(prompt=words)).notes == ()
+    (said,) = plan(tiny_model, Request(prompt="sun", negative=f"{words} apple")).notes
     assert "2 parts" in said
     pictures = [draw(tiny_model, replace(APPLE, style=None, prompt=f"{words} {end}")) for end in ("apple", "house")]
     assert not torch.equal(*pictures)
@@ -114,7 +103,7 @@ def test_weights_in_brackets_count(tiny_model: TextToImage) -> None:
 
 
 def test_previews_show_the_noise_first_and_the_picture_last(tiny_model: TextToImage) -> None:
-    *steps, last = generate(tiny_model, APPLE)
+    *steps, last = generate(tiny_model, plan(tiny_model, APPLE))
     assert isinstance(last, Finished)
     first, final = steps[0], steps[-1]
     assert isinstance(first, Step)
@@ -147,7 +136,7 @@ def test_different_prompts_share_a_batch_and_stay_the_same_bits(tiny_model: Text
         replace(APPLE, prompt="", style=None, free=True),
     ]
     expected = [draw(tiny_model, wish)[0] for wish in wishes]
-    assert [len(group) for group in alike(tiny_model, [complete(tiny_model, w) for w in wishes])] == [3, 2, 1]
+    assert [len(group) for group in alike(plans(tiny_model, wishes))] == [3, 2, 1]
     for drawn, alone in zip(draw_all(tiny_model, wishes), expected, strict=True):
         assert torch.equal(drawn, alone)
 
@@ -155,14 +144,14 @@ def test_different_prompts_share_a_batch_and_stay_the_same_bits(tiny_model: Text
 def test_a_batch_of_unlike_requests_is_refused(tiny_model: TextToImage) -> None:
     for other in (replace(APPLE, steps=3), replace(APPLE, count=2)):
         with pytest.raises(ValueError, match="one picture each"):
-            next(generate_together(tiny_model, [APPLE, other]))
+            next(generate_together(tiny_model, plans(tiny_model, [APPLE, other])))
 
 
 def test_closing_the_stream_stops_the_network(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     forward = type(tiny_model.unet).with_words
     monkeypatch.setattr(type(tiny_model.unet), "with_words", lambda self, *a: calls.append(1) or forward(self, *a))
-    stream = generate(tiny_model, replace(APPLE, steps=50, guidance=1.0))
+    stream = generate(tiny_model, plan(tiny_model, replace(APPLE, steps=50, guidance=1.0)))
     next(stream)
     next(stream)
     stream.close()
@@ -170,7 +159,7 @@ def test_closing_the_stream_stops_the_network(tiny_model: TextToImage, monkeypat
 
 
 def test_the_stream_is_steps_and_then_the_pictures(tiny_model: TextToImage) -> None:
-    events = list(generate(tiny_model, replace(APPLE, count=2)))
+    events = list(generate(tiny_model, plan(tiny_model, replace(APPLE, count=2))))
     *steps, last = events
     assert [s.index for s in steps] == [0, 1, 2, 3]
     assert steps[0].t == 999
@@ -181,8 +170,8 @@ def test_the_stream_is_steps_and_then_the_pictures(tiny_model: TextToImage) -> N
 
 
 def test_ddpm_takes_all_its_steps_unless_told_otherwise(tiny_model: TextToImage) -> None:
-    assert complete(tiny_model, replace(APPLE, steps=None, sampler="ddpm")).steps == 1000
-    assert complete(tiny_model, replace(APPLE, steps=None)).steps == tiny_model.defaults.steps
+    assert plan(tiny_model, replace(APPLE, steps=None, sampler="ddpm")).steps == 1000
+    assert plan(tiny_model, replace(APPLE, steps=None)).steps == tiny_model.defaults.steps
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from diffusers import LCMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file
 
 from conftest import few_steps_changes
-from fromnoise.cli.generate import _only_with_fast
-from fromnoise.drawing.generate import complete, draw, walk_of
+from fromnoise.cli.told import Told, _only_with_fast
+from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import as_tensor, read_origin
+from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request, one_by_one
 from fromnoise.ground.errors import UserError
 from fromnoise.system.few_steps import save_few_steps, with_few_steps
@@ -56,7 +57,7 @@ def test_diffusers_draws_the_same_picture(folder: Path, fast: TextToImage, steps
     ours = draw(fast, request).float()
     assert (ours - expected).abs().max() <= 1
     assert expected.std() > 5
-    plain = draw(TextToImage.load(folder), complete(fast, request)).float()
+    plain = draw(TextToImage.load(folder), plan(fast, request).request).float()
     assert (plain - expected).abs().max() > 5  # the difference is in the weights, not in the sampler
 
 
@@ -87,11 +88,12 @@ def test_the_file_is_a_lora_of_every_layer_for_us_and_for_peft(folder: Path, fas
 
 
 def test_a_request_takes_the_few_steps_and_no_guidance(fast: TextToImage) -> None:
-    request = complete(fast, Request(prompt="red apple"))
-    assert (request.steps, request.sampler, request.guidance, request.spacing) == (4, "lcm", 1.0, "distilled")
-    assert walk_of(fast, request).times == (999, 519, 319, 139)
-    eight = complete(fast, Request(prompt="red apple", steps=8))
-    assert len(walk_of(fast, eight).times) == 8
+    four = plan(fast, Request(prompt="red apple"))
+    levels = four.levels
+    assert (four.steps, levels.sampler, four.guidance, levels.spacing) == (4, "lcm", 1.0, "distilled")
+    assert levels.walk.times == (999, 519, 319, 139)
+    eight = plan(fast, Request(prompt="red apple", steps=8))
+    assert len(eight.levels.walk.times) == 8
 
 
 def test_a_picture_of_a_batch_is_the_picture_alone(fast: TextToImage) -> None:
@@ -170,5 +172,4 @@ def test_what_fast_has_fixed_cannot_be_asked_for(
 
 
 def test_what_it_does_anyway_may_be_asked_for() -> None:
-    values = dict.fromkeys(("negative", "rescale", "interval", "spacing", "sigmas"))
-    _only_with_fast({**values, "guidance": 1.0, "sampler": "lcm", "steps": 8})
+    _only_with_fast(Told("apple", guidance=1.0, sampler="lcm", steps=8))
