@@ -115,6 +115,8 @@ def draw_all(model: TextToImage, requests: Sequence[Request], start: Start | Non
 
 def draw_plans(model: TextToImage, plans: Sequence[Plan], start: Start | None = None) -> Tensor:
     """Draw one picture per plan, together where they are alike, uint8 [B,3,H,W] in their order."""
+    if not plans:
+        return torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
     pictures: dict[int, Tensor] = {}
     for group in alike(plans):
         for event in generate_together(model, [plans[i] for i in group], start):

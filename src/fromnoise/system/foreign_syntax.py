@@ -41,7 +41,7 @@ SIGNS: tuple[tuple[re.Pattern[str], str], ...] = (
         "is filled in from a list in other programs; write the words themselves",
     ),
     (
-        re.compile(r"\)(\+{1,}|-{1,})(?=[\s,.]|$)|\b\w+(\+{2,}|-{2,})(?=[\s,.)]|$)"),
+        re.compile(r"\)(\+{1,}|-{1,})(?=[\s,.]|$)|\b[a-z]{3,}(\+{2,}|-{2,})(?=[\s,.)]|$)"),
         "weighs words in other programs; here (words:1.3) does",
     ),
     (
@@ -58,7 +58,6 @@ SIGNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 AND = re.compile(r"(?<=\S)\s+AND\s+(?=\S)")
-OPTION_DASHES = re.compile(r"^--")
 
 
 def refuse_foreign_syntax(text: str, field: str = "prompt") -> None:

@@ -13,7 +13,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from fromnoise.ground.errors import UserError
@@ -60,12 +59,14 @@ class KnownWords:
 
     def near(self, word: str, most: int = 3) -> tuple[str, ...]:
         """Known words that are spelt almost so, the nearest first; of equally near ones the most frequent."""
-        found = difflib.get_close_matches(_plain(word).lower(), self._by_frequency, n=most, cutoff=NEAR)
-        return tuple(found)
-
-    @cached_property
-    def _by_frequency(self) -> list[str]:
-        return sorted((w for w in self.counts if w not in SMALL), key=lambda w: (-self.counts[w], w))
+        matcher = difflib.SequenceMatcher()
+        matcher.set_seq2(_plain(word).lower())
+        found = []
+        for other, count in self.counts.items():
+            matcher.set_seq1(other)
+            if other not in SMALL and matcher.quick_ratio() >= NEAR and matcher.ratio() >= NEAR:
+                found.append((-matcher.ratio(), -count, other))
+        return tuple(other for _, _, other in sorted(found)[:most])
 
     def _knows(self, word: str) -> bool:
         if word in self.counts or word in SMALL:

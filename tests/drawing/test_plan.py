@@ -1,0 +1,161 @@
+"""From what a person says to what will be done: once, with nothing left open."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from fromnoise.data.captions import with_style
+from fromnoise.drawing.explain import explain
+from fromnoise.drawing.generate import draw, draw_plans
+from fromnoise.drawing.plan import Plan, plan, plans
+from fromnoise.drawing.request import Request, Towards
+from fromnoise.ground.errors import UserError
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.system.known_words import KnownWords
+from fromnoise.system.text_to_image import TextToImage
+
+APPLE = Request(prompt="red apple", style="noto", seed=7, steps=4)
+
+
+def test_nothing_in_a_plan_is_left_open(tiny_model: TextToImage) -> None:
+    made = plan(tiny_model, Request(prompt="red apple"))
+    assert [f.name for f in dataclasses.fields(Plan) if getattr(made, f.name) is None] == []
+    defaults = tiny_model.defaults
+    assert (made.steps, made.guidance, made.interval, made.rescale) == (
+        *(defaults.steps, defaults.guidance, defaults.interval, defaults.rescale),
+    )
+    assert made.levels.walk.times[0] == 999
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.seed = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(prompt="red apple"),
+        APPLE,
+        replace(APPLE, negative="blue", sampler="DPM++ 2M Karras", count=3),
+        replace(APPLE, width=48, height=40, guidance=0.0, interval=(0, 10)),
+        replace(APPLE, strength=0.4),
+        replace(APPLE, towards=Towards(0.25, 9)),
+        replace(APPLE, towards=Towards(0.25, 9, "a blue house", "red", "twemoji")),
+        Request(free=True, style="noto"),
+        replace(APPLE, width=512, height=512),
+    ],
+)
+def test_the_request_of_a_plan_leads_to_the_same_plan(tiny_model: TextToImage, request_: Request) -> None:
+    first = plan(tiny_model, request_)
+    again = plan(tiny_model, first.request)
+    assert again.request == first.request
+    assert again.kind == first.kind
+    open_ = [n for n, v in first.request.to_dict().items() if v is None]
+    assert set(open_) <= {"style", "strength", "towards"}  # which are none, not open
+
+
+def test_a_prompt_is_cut_into_tokens_once(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`generate -n 4` cut one prompt thirteen times."""
+    cut: list[str] = []
+    pieces = Tokenizer.pieces
+    monkeypatch.setattr(Tokenizer, "pieces", lambda self, text: cut.append(text) or pieces(self, text))
+    made = plan(tiny_model, replace(APPLE, count=4, negative="red apple, noto style", guidance=3.0))
+    draw_plans(tiny_model, made.one_by_one())
+    assert cut == ["red apple, noto style"]
+    assert tiny_model.embed([""]).shape[0] == 1  # the counter does count
+    assert cut == ["red apple, noto style", ""]
+
+
+def test_the_pictures_of_a_plan_have_the_seeds_and_goals_of_their_number(tiny_model: TextToImage) -> None:
+    made = plan(tiny_model, replace(APPLE, count=3, towards=Towards(0.5, 20)))
+    assert [(p.seed, p.goal_seed, p.count) for p in made.one_by_one()] == [(7, 20, 1), (8, 21, 1), (9, 22, 1)]
+    assert [(p.seed, p.count) for p in made.batches(2)] == [(7, 2), (9, 1)]
+
+
+def test_a_prompt_is_worded_as_captions_are(tiny_model: TextToImage) -> None:
+    assert plan(tiny_model, APPLE).words.wanted.text == with_style("red apple", "noto") == "red apple, noto style"
+    assert plan(tiny_model, Request(free=True, style="noto")).words.wanted.text == with_style("", "noto")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"prompt": " "}, "prompt"),
+        ({"prompt": "()"}, "prompt"),
+        ({"prompt": "BREAK"}, "prompt"),
+        ({"prompt": "(()) []"}, "prompt"),
+        ({"prompt": "(red apple:0)"}, "prompt"),
+        ({"prompt": "\u200b"}, "prompt"),
+        ({"free": True}, "free"),
+        ({"style": "nota"}, "style"),
+        ({"steps": 0}, "steps"),
+        ({"guidance": -1.0}, "guidance"),
+        ({"count": 0}, "count"),
+        ({"seed": -1}, "seed"),
+        ({"rescale": 1.5}, "rescale"),
+        ({"interval": (500, 100)}, "interval"),
+        ({"width": 33}, "width"),
+        ({"height": 4}, "height"),
+        ({"strength": 0.0}, "strength"),
+        ({"negative": "\ud800"}, "negative"),
+        ({"negative": "<lora:x:1>"}, "negative"),
+        ({"prompt": "red " * 400}, "prompt"),
+        ({"towards": Towards(2.0, 1)}, "towards"),
+    ],
+)
+def test_an_error_says_which_field_it_is_about(tiny_model: TextToImage, changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(UserError) as caught:
+        plan(tiny_model, replace(APPLE, **changes))
+    assert caught.value.field == field
+
+
+def test_an_empty_looking_prompt_is_refused_and_its_like_with_words_is_not(tiny_model: TextToImage) -> None:
+    with pytest.raises(UserError, match="no words that count"):
+        plan(tiny_model, replace(APPLE, prompt="[()]"))
+    plan(tiny_model, replace(APPLE, prompt="(red) BREAK"))
+    plan(tiny_model, replace(APPLE, prompt="?"))
+
+
+def test_far_larger_than_it_knows_is_drawn_at_its_own_size_and_enlarged(tiny_model: TextToImage) -> None:
+    side = tiny_model.pixels
+    large = replace(APPLE, width=6 * side, height=6 * side)
+    made = plan(tiny_model, large)
+    assert made.size.drawn == (side, side)
+    assert "enlarged" in made.notes[-1]
+    drawn = draw(tiny_model, large)
+    assert drawn.shape == (1, 3, 6 * side, 6 * side)
+    small = torch.nn.functional.avg_pool2d(drawn.float(), 6)
+    assert (small - draw(tiny_model, APPLE).float()).abs().mean() < 6  # it is the small picture, enlarged
+    assert plan(tiny_model, replace(large, native=True)).size.drawn == (6 * side, 6 * side)
+    twice = plan(tiny_model, replace(APPLE, width=2 * side, height=2 * side))
+    assert twice.size.drawn == twice.size.given == (2 * side, 2 * side)
+
+
+def test_words_that_no_caption_had_are_named(tiny_model: TextToImage) -> None:
+    known = KnownWords.of(["a red apple", "green tree", "noto"])
+    model = replace(tiny_model, known=known)
+    made = plan(model, replace(APPLE, prompt="aple Kermit", style=None))
+    assert made.notes == (
+        "this model has never seen the word 'aple'; it knows apple",
+        "this model has never seen the word 'Kermit'",
+    )
+    assert plan(model, APPLE).notes == ()
+    assert plan(tiny_model, replace(APPLE, prompt="Kermit")).notes == ()  # nobody knows: nothing is said
+
+
+def test_a_plan_can_be_shown(tiny_model: TextToImage) -> None:
+    shown = dict(explain(tiny_model, plan(tiny_model, replace(APPLE, count=2, negative="blue"))))
+    assert shown["pictures"] == "2, seeds 7 to 8"
+    assert shown["reads"] == '"red apple, noto style"'
+    assert shown["pushes from"] == '"blue"'
+    assert shown["sampler"] == "dpm++, 4 steps"
+    assert shown["levels"].startswith("t = 999 ")
+    assert shown["guidance"].startswith("3 for t in 60…850 (2 of 4 steps)")
+    assert dict(explain(tiny_model, plan(tiny_model, replace(APPLE, guidance=1.0))))["guidance"].startswith("off")
+
+
+def test_plans_of_many_requests_come_in_their_order(tiny_model: TextToImage) -> None:
+    assert [p.seed for p in plans(tiny_model, [replace(APPLE, seed=s) for s in (5, 3, 9)])] == [5, 3, 9]
