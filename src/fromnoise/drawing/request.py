@@ -211,4 +211,4 @@ def _check_words(request: Request, model: TextToImage) -> None:
         near = difflib.get_close_matches(request.style, model.styles, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}? " if near else ""
         known = ", ".join(model.styles) or "none"
-        raise UserError(f"unknown style '{request.style}'; {hint}this model's styles: {known}")
+        raise UserError(f"unknown style '{request.style}'; {hint}this model's styles: {known}", "style")

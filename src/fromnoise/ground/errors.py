@@ -6,7 +6,15 @@ class UserError(Exception):
 
     The message is one line that says what is wrong and what to do. The command line prints it
     without a traceback and exits with code 2.
+
+    Args:
+        message: that line.
+        field: the name of the setting that is wrong, as requests call it (``steps``, ``style``, …), where it is one.
     """
+
+    def __init__(self, message: str = "", field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 def missing_packages(what: str, extra: str) -> UserError:

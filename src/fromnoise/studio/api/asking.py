@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fromnoise.diffusion.schedule import MOST_DISTILLED
-from fromnoise.drawing.generate import Request, Towards, complete, one_by_one
+from fromnoise.drawing.generate import Request, Towards, complete, in_parts, one_by_one
 from fromnoise.drawing.start import fitting_size
 from fromnoise.ground.errors import UserError
-from fromnoise.studio.api.schemas import MOST_SEED, JobIn
+from fromnoise.studio.api.schemas import MOST_SEED, Generation, JobIn
 from fromnoise.studio.desk.jobs import Order
 from fromnoise.studio.desk.models import Models
-from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.problem import Problem, in_web_words
 from fromnoise.studio.desk.uploads import Uploads
 from fromnoise.studio.settings import Limits
 from fromnoise.system.few_steps import fixed_settings
+from fromnoise.system.text_to_image import TextToImage
 
 STRENGTH = 0.75  # of a picture to start from, when nobody says
+SETTINGS = {  # of a drawing, which the page names as a request does
+    *("prompt", "negative", "style", "steps", "guidance", "rescale", "sampler"),
+    *("width", "height", "interval", "spacing", "sigmas", "free", "strength"),
+}
 
 
 def any_seed() -> int:
@@ -44,51 +50,54 @@ def orders_from(asked: JobIn, models: Models, uploads: Uploads, limits: Limits) 
         raise Problem(400, "strength and mask need a picture to start from", "start")
     if asked.towards is not None and asked.count * len(asked.amounts) > limits.count:
         raise Problem(400, f"that would be more than {limits.count} pictures", "count")
-    requests = checked(_pictures(asked, base), models, asked.fast, limits)
+    requests = checked(_pictures(asked, base), models, asked, limits)
     if asked.start is not None:  # all pictures have one size
         uploads.start(asked.start, asked.mask, (requests[0].width or 0, requests[0].height or 0))
-    return [Order(request, asked.fast, asked.start, asked.mask) for request in requests]
+    notes = notes_of(model, requests)
+    return [Order(request, asked.fast, asked.start, asked.mask, notes) for request in requests]
 
 
-def checked(requests: list[Request], models: Models, fast: bool, limits: Limits) -> list[Request]:
+def checked(requests: list[Request], models: Models, asked: JobIn | Generation, limits: Limits) -> list[Request]:
     """Requests with the model's defaults filled in.
+
+    Args:
+        requests: one for each picture.
+        models: what draws.
+        asked: what the client sent, whose names the problems use.
+        limits: of the server.
 
     Raises:
         Problem: the model cannot draw one of them, or it is larger than the server allows.
     """
+    fast = bool(asked.fast)
     model = models.get(fast)
     height, width = requests[0].size(model)  # of all
     if width * height > limits.pixels * model.pixels**2:
         most = int(limits.pixels**0.5 * model.pixels)
-        raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", "size")
+        raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", asked.name_of("width"))
     built_in = fixed_settings(requests[0].to_dict()) if fast else []
     if built_in:
-        raise Problem(400, f"fast has {', '.join(built_in)} built in; leave that out, or fast", built_in[0])
+        names = [asked.name_of(name) or name for name in built_in]
+        raise Problem(400, f"fast has {', '.join(names)} built in; leave that out, or fast", names[0])
     if fast and (requests[0].steps or 0) > MOST_DISTILLED:
-        raise Problem(400, f"fast draws in 1 to {MOST_DISTILLED} steps, not {requests[0].steps}", "steps")
+        raise Problem(
+            400, f"fast draws in 1 to {MOST_DISTILLED} steps, not {requests[0].steps}", asked.name_of("steps")
+        )
     try:
         return [complete(model, request) for request in requests]
     except UserError as error:
-        raise Problem(400, in_web_words(str(error)), _field(str(error))) from None
+        raise Problem(400, in_web_words(str(error)), asked.name_of(error.field)) from None
 
 
-def in_web_words(message: str) -> str:
-    """What the command line says, without its dashes."""
-    return message.replace(", or use --free to draw without words", "").replace("--", "")
-
-
-def _field(message: str) -> str | None:
-    known = ("steps", "guidance", "sampler", "style", "seed", "strength", "width", "height", "prompt", "spacing")
-    return next((name for name in known if name in message), None)
+def notes_of(model: TextToImage, requests: Sequence[Request]) -> tuple[str, ...]:
+    """What to tell whoever asked, beside the pictures: sentences, none of them twice."""
+    read = {(request.prompt, request.negative, request.style): request for request in requests}
+    return tuple(dict.fromkeys(line for request in read.values() if (line := in_parts(model, request))))
 
 
 def _base(asked: JobIn) -> Request:
-    names = (
-        *("prompt", "negative", "style", "steps", "guidance", "rescale", "sampler"),
-        *("width", "height", "interval", "spacing", "sigmas", "free", "strength"),
-    )
     seed = any_seed() if asked.seed is None else asked.seed
-    return Request(seed=seed, count=asked.count, **{name: getattr(asked, name) for name in names})
+    return Request(seed=seed, count=asked.count, **asked.model_dump(include=SETTINGS))
 
 
 def _pictures(asked: JobIn, base: Request) -> list[Request]:

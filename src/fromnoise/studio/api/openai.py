@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as InPath
 from fastapi import Request as HttpRequest
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from PIL import Image
 from pydantic import ValidationError
 from starlette.datastructures import FormData
@@ -24,10 +24,10 @@ from torch import Tensor
 from fromnoise.drawing.generate import Request, one_by_one, prompt_text
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.drawing.start import Start
-from fromnoise.studio.api.asking import STRENGTH, any_seed, checked
-from fromnoise.studio.api.forms import BINARY, PICTURE, files_of, form_body, read_form
-from fromnoise.studio.api.pictures import Given, as_given, kept_for_link
-from fromnoise.studio.api.problems import body_of
+from fromnoise.studio.api.asking import STRENGTH, any_seed, checked, notes_of
+from fromnoise.studio.api.forms import BINARY, PICTURES, files_of, form_body, no_file, read_form
+from fromnoise.studio.api.pictures import Given, as_given, as_kind, kept_for_link
+from fromnoise.studio.api.problems import body_of, from_errors
 from fromnoise.studio.api.schemas import Edit, Generation
 from fromnoise.studio.api.sizes import Size, read_size
 from fromnoise.studio.api.state import State, state_of
@@ -37,24 +37,28 @@ from fromnoise.studio.desk.engine import Drawn, Event, Failed, Progress, Stopped
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.uploads import begun, is_transparent, mask_from, on_white, opened
 from fromnoise.studio.desk.waiting import Asked
+from fromnoise.studio.settings import is_model_name
 
 routes = APIRouter(prefix="/v1", tags=["OpenAI"])
 Studio = Annotated[State, Depends(state_of)]
 IGNORED_STYLES = ("vivid", "natural")  # OpenAI's own, which some clients always send
 EDIT_FORM = form_body(
-    {"image": BINARY, "mask": BINARY, **{name: {"type": "string"} for name in Edit.model_fields}}, ["image", "prompt"]
+    {"image": BINARY, "mask": BINARY, **{name: {"type": "string"} for name in (*Edit.model_fields, *Edit.also)}},
+    ["image", "prompt"],
 )
 
+FILE_FIELDS = ("image", "image[]", "mask")
 ANSWERS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}, "text/event-stream": {}}}}
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A request of the API, ready to be drawn."""
+    """A request of the API, ready to be drawn; ``notes`` are told beside the pictures."""
 
     asked: Generation
     requests: list[Request]
     size: Size
+    notes: tuple[str, ...]
     start: Start | None = None
     kind: str = "image_generation"
 
@@ -66,15 +70,15 @@ class Ask:
 
 @routes.get("/models")
 async def models(studio: Studio) -> dict[str, Any]:
-    """The models that draw here: the one the server was started with."""
-    return {"object": "list", "data": [_model(studio)]}
+    """The models that draw here: the one the server was started with, under all names that it answers to."""
+    return {"object": "list", "data": [_model(name, studio) for name in _names(studio)]}
 
 
 @routes.get("/models/{model:path}")
 async def one_model(model: Annotated[str, InPath(max_length=200)], studio: Studio) -> dict[str, Any]:
     """A model's facts."""
     _check_model(model, studio)
-    return _model(studio)
+    return _model(model, studio)
 
 
 @routes.post("/images/generations", responses=ANSWERS)
@@ -82,8 +86,8 @@ async def generations(asked: Generation, studio: Studio, request: HttpRequest) -
     """Draw pictures from words."""
     _check_model(asked.model, studio)
     size = read_size(asked.size, studio.models.get(bool(asked.fast)), studio.settings.limits)
-    requests = await asyncio.to_thread(_requests, asked, size, studio, None)
-    return await _answer(Ask(asked, requests, size), studio, request)
+    requests, notes = await asyncio.to_thread(_requests, asked, size, studio, None)
+    return await _answer(Ask(asked, requests, size, notes), studio, request)
 
 
 @routes.post("/images/edits", openapi_extra=EDIT_FORM, responses=ANSWERS)
@@ -95,34 +99,41 @@ async def edits(request: HttpRequest, studio: Studio) -> Response:
         _check_model(asked.model, studio)
         images = await files_of(form, ("image", "image[]"))
         masks = await files_of(form, ("mask",))
+        if not images:
+            raise no_file(form, "image")
+        if len(images) > 1:
+            raise Problem(400, "this model starts from one picture, not several", "image")
     finally:
         await form.close()
-    if len(images) != 1:
-        said = "send a picture as image" if not images else "this model starts from one picture, not several"
-        raise Problem(400, said, "image")
     ask = await studio.patiently(_edit, asked, images[0], masks[0] if masks else None, studio)
     return await _answer(ask, studio, request)
 
 
-@routes.get("/files/{picture}", response_class=FileResponse, responses=PICTURE)
+@routes.get("/files/{file}", response_class=Response, responses=PICTURES)
 async def file(
-    picture: Annotated[str, InPath(pattern="^[0-9a-f]{32}$")],
+    file: Annotated[str, InPath(pattern=r"^[0-9a-f]{32}\.(png|jpeg|webp)$")],
     studio: Studio,
+    quality: Annotated[int, Query(ge=0, le=100)],
     until: Annotated[int, Query(ge=0, le=2**53)],
     proof: Annotated[str, Query(max_length=64, pattern="^[0-9a-f]*$")],
-) -> FileResponse:
+) -> Response:
     """A picture by the address that an answer with ``response_format="url"`` gave."""
-    kept = studio.store.get(picture) if studio.links.holds(picture, until, proof) else None
+    name, _, ending = file.partition(".")
+    kept = studio.store.get(name) if studio.links.holds(file, quality, until, proof) else None
     if kept is None:
         raise Problem(404, "this address does not work, or no longer", code="file_not_found")
-    return FileResponse(studio.store.file(kept.id), media_type=TYPES["png"])
+    kind = next(each for each in TYPES if each == ending)
+    data = await asyncio.to_thread(as_kind, studio.store.file(kept.id), kind, quality)
+    return Response(data, media_type=TYPES[kind])
 
 
 # --- asking ----------------------------------------------------------------------------------------------------
 
 
-def _requests(asked: Generation, size: Size, studio: State, strength: float | None) -> list[Request]:
-    """The pictures of a request, complete."""
+def _requests(
+    asked: Generation, size: Size, studio: State, strength: float | None
+) -> tuple[list[Request], tuple[str, ...]]:
+    """The pictures of a request, complete, and what to tell beside them."""
     limits, style = studio.settings.limits, asked.style
     model = studio.models.get(bool(asked.fast))
     if (asked.n or 1) > limits.api_count:
@@ -141,17 +152,16 @@ def _requests(asked: Generation, size: Size, studio: State, strength: float | No
         height=None if own else size.drawn[1],
         strength=strength,
     )
-    return checked(one_by_one(request), studio.models, bool(asked.fast), limits)
+    requests = checked(one_by_one(request), studio.models, asked, limits)
+    return requests, (*size.notes, *notes_of(model, requests))
 
 
 def _edit_fields(form: FormData) -> Edit:
-    fields = {k: v for k, v in form.multi_items() if isinstance(v, str) and k not in ("image", "image[]", "mask")}
+    fields = {k: v for k, v in form.multi_items() if isinstance(v, str) and k not in FILE_FIELDS}
     try:
-        return Edit.model_validate({k: v for k, v in fields.items() if v != ""})
+        return Edit.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise Problem(400, f"{name}: {first['msg']}", name, "invalid_value") from None
+        raise from_errors(error.errors(), fields, "/v1/images/edits") from None
 
 
 def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State) -> Ask:
@@ -164,8 +174,8 @@ def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State) -> Ask:
     size = read_size(given or _shape_of(picture, studio), model, limits)
     size = size if given else Size(size.drawn, size.drawn)
     strength = asked.strength or (1.0 if free is not None else STRENGTH)
-    requests = _requests(asked, size, studio, strength)
-    return Ask(asked, requests, size, begun(on_white(picture), free, size.drawn), "image_edit")
+    requests, notes = _requests(asked, size, studio, strength)
+    return Ask(asked, requests, size, notes, begun(on_white(picture), free, size.drawn), "image_edit")
 
 
 def _shape_of(picture: Image.Image, studio: State) -> str:
@@ -175,15 +185,21 @@ def _shape_of(picture: Image.Image, studio: State) -> str:
     return f"{width}x{height}"
 
 
+def _names(studio: State) -> list[str]:
+    return list(dict.fromkeys((studio.models.name, *studio.settings.answer_to)))
+
+
 def _check_model(name: str | None, studio: State) -> None:
-    if name is not None and name != studio.models.name:
-        raise Problem(
-            404, f"this server draws with {studio.models.name}, not with {name}", "model", code="model_not_found"
-        )
+    if name is None or name in _names(studio):
+        return
+    known = " or ".join(_names(studio))
+    option = f"; to take {name:.80} too, start it with --answer-to {name:.80}" if is_model_name(name) else ""
+    said = f"this server draws with {known}, not with {name:.80}: leave model out, or name that{option}"
+    raise Problem(404, said, "model", code="model_not_found")
 
 
-def _model(studio: State) -> dict[str, Any]:
-    return {"id": studio.models.name, "object": "model", "created": studio.started, "owned_by": "fromnoise"}
+def _model(name: str, studio: State) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": studio.started, "owned_by": "fromnoise"}
 
 
 # --- answering -------------------------------------------------------------------------------------------------
@@ -267,13 +283,17 @@ def _partial(ask: Ask, data: bytes, index: int) -> dict[str, Any]:
 def _completed(ask: Ask, data: bytes, which: int, studio: State) -> dict[str, Any]:
     b64 = base64.b64encode(data).decode()
     found = {"type": f"{ask.kind}.completed", "b64_json": b64, **_described(ask)}
-    return {**found, "usage": _usage(ask, studio), "seed": ask.requests[which].seed}
+    return {**found, "usage": _usage(ask, studio), "seed": ask.requests[which].seed, **_warnings(ask)}
 
 
 def _body(ask: Ask, pictures: Sequence[Tensor], studio: State) -> dict[str, Any]:
     data = [_item(ask, which, picture, studio) for which, picture in enumerate(pictures)]
     described = {key: value for key, value in _described(ask).items() if key != "created_at"}
-    return {"created": int(time.time()), "data": data, **described, "usage": _usage(ask, studio)}
+    return {"created": int(time.time()), "data": data, **described, "usage": _usage(ask, studio), **_warnings(ask)}
+
+
+def _warnings(ask: Ask) -> dict[str, Any]:
+    return {"warnings": list(ask.notes)} if ask.notes else {}
 
 
 def _item(ask: Ask, which: int, picture: Tensor, studio: State) -> dict[str, Any]:
@@ -282,7 +302,8 @@ def _item(ask: Ask, which: int, picture: Tensor, studio: State) -> dict[str, Any
     item: dict[str, Any] = {"seed": request.seed}
     if ask.asked.response_format == "url":
         name = kept_for_link(to_image(picture), origin, ask.size, studio)
-        return {"url": studio.address + studio.links.path(name), **item}
+        given = _given(ask, which)
+        return {"url": studio.address + studio.links.path(f"{name}.{given.kind}", given.quality), **item}
     return {"b64_json": base64.b64encode(as_given(picture, _given(ask, which), origin)).decode(), **item}
 
 

@@ -21,7 +21,7 @@ from fromnoise.drawing.generate import Finished, Request, generate_together, kin
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.desk.models import Models
-from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.problem import Problem, problem_of
 
 LOG = logging.getLogger("fromnoise.studio")
 AT_ONCE = 16  # pictures of a batch; more would only make everyone wait longer
@@ -300,7 +300,7 @@ class Engine:
 
 def _problem(error: Exception) -> Problem:
     if isinstance(error, UserError):
-        return Problem(400, str(error))
+        return problem_of(error)
     if isinstance(error, MemoryError) or "alloc" in str(error):
         return Problem(503, "there is not enough memory for this picture; ask for a smaller one", retry=10)
     LOG.error("drawing failed", exc_info=error)

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from torch import Tensor
-
 from fromnoise.drawing.generate import Request
 from fromnoise.drawing.picture_file import png_bytes
 from fromnoise.drawing.start import Start
@@ -42,12 +40,14 @@ class Order(Config):
         fast: drawn in a few steps.
         start: id of an uploaded picture to start from.
         mask: id of an uploaded mask.
+        notes: what to tell whoever asked, beside the picture: sentences.
     """
 
     request: Request
     fast: bool = False
     start: str | None = None
     mask: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,10 +246,8 @@ class Jobs:
         news |= {"t": event.t, "client": job.watching.client}
         if job.watching.show == "clean":
             news["key"] = (job.id, i)  # who is slow sees the newest; where every step counts, none is left out
-        for name in ("clean", "noisy"):
-            shown: Tensor | None = getattr(event, name)
-            if shown is not None:
-                news[name] = data_url(shown)
+        shown = {"clean": event.clean, "noisy": event.noisy}
+        news |= {name: data_url(picture) for name, picture in shown.items() if picture is not None}
         if "clean" in news or i not in job.latest:
             job.latest[i] = news
         self.hub.tell(news)
@@ -290,6 +288,7 @@ class Jobs:
         found |= {"count": len(job.orders), "done": len(job.pictures), "steps": done, "total": of}
         found |= {"request": first.request.to_dict(), "fast": first.fast, "start": first.start, "mask": first.mask}
         found |= {"client": job.watching.client, "keep": job.watching.keep}
+        found["warnings"] = list(dict.fromkeys(note for order in job.orders for note in order.notes))
         found["pictures"] = [job.pictures[i] for i in sorted(job.pictures)]
         if job.open and job.wishes:
             waiting = [self.engine.ahead_of(wish) for wish in job.wishes]
@@ -310,6 +309,7 @@ def stored_state(job: StoredJob, pictures: Sequence[Kept]) -> dict[str, Any]:
         "total": 0,
         "client": "",
         "keep": True,
+        "warnings": list(dict.fromkeys(note for order in job.orders for note in order.get("notes", ()))),
     }
 
 
