@@ -233,7 +233,9 @@ def _times(schedule: NoiseSchedule, family: str, n: int, config: PathConfig) -> 
 def _lcm_times(schedule: NoiseSchedule, n: int, original_steps: int) -> list[float]:
     """Every so-manieth of the levels that the model was distilled on (Luo et al. 2023, arXiv 2310.04378, sec. 4.3)."""
     if n > original_steps or original_steps > schedule.steps:
-        raise UserError(f"this model was distilled on {original_steps} levels: take at most as many steps, not {n}", "steps")
+        raise UserError(
+            f"this model was distilled on {original_steps} levels: take at most as many steps, not {n}", "steps"
+        )
     stride = schedule.steps // original_steps
     return [(original_steps - i * original_steps // n) * stride - 1 for i in range(n)]
 

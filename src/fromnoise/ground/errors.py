@@ -8,11 +8,11 @@ class UserError(Exception):
     without a traceback and exits with code 2.
 
     Args:
-        message: that line.
-        field: the name of the setting that is wrong, as requests call it (``steps``, ``style``, …), where it is one.
+        message: the line.
+        field: which field of a request it is about ("steps", "width", ...), where it is about one.
     """
 
-    def __init__(self, message: str = "", field: str | None = None) -> None:
+    def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
 

@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
 from fromnoise import __version__
-from fromnoise.studio.api import openai, own, story
+from fromnoise.studio.api import manual, openai, own, story
 from fromnoise.studio.api.doors import Doors
 from fromnoise.studio.api.guard import Guard
 from fromnoise.studio.api.metrics import Measured
@@ -76,6 +76,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(openai.routes)
     app.include_router(own.routes)
     app.include_router(story.routes)
+    app.include_router(manual.routes)
     _add_pages(app)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)  # not of event streams

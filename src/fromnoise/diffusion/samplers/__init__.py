@@ -85,5 +85,7 @@ def sampler(name: str, schedule: NoiseSchedule, options: dict[str, Any] | None =
     kind = sampler_class(name)
     known = {field.name for field in fields(kind)} - {"schedule"}
     if unknown := set(options or {}) - known:
-        raise UserError(f"sampler '{name}' has no option {min(unknown)}; it has: {', '.join(sorted(known)) or 'none'}", "sampler")
+        raise UserError(
+            f"sampler '{name}' has no option {min(unknown)}; it has: {', '.join(sorted(known)) or 'none'}", "sampler"
+        )
     return kind(schedule, **(options or {}))

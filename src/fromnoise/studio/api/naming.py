@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-TEXTS = ("prompt", "negative", "negative_prompt", "text", "start")  # of which spaces are something
+TEXTS = ("negative", "negative_prompt")  # where spaces are something
 # What other programs call things, one line for a thing.
 SYNONYMS = (
     ("guidance", "guidance_scale", "cfg_scale", "cfg", "scale"),
@@ -85,7 +85,11 @@ def hint(name: str, here: str, routes: dict[str, Collection[str]]) -> str:
         return f"; {' and '.join(elsewhere[:2])} {'takes' if len(elsewhere) == 1 else 'take'} it"
     if near := difflib.get_close_matches(name.lower(), own, 1, 0.75):
         return f"; did you mean {_whole(near[0])}?"
-    others = {field: route for route, fields in reversed(routes.items()) for field in fields if field != name}
+    others: dict[str, str] = {}
+    for route, fields in routes.items():
+        for field in fields:
+            if field != name:
+                others.setdefault(field, route)
     far = [field for field in others if field in alike] or difflib.get_close_matches(name.lower(), others, 1, 0.75)
     return f"; did you mean {far[0]}, which {others[far[0]]} takes?" if far else ""
 

@@ -13,10 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.studio.api.routes import as_sent, hint_at, methods_at, near_path
+from fromnoise.studio.api.routes import as_sent, example_for, hint_at, methods_at, near_path
 from fromnoise.studio.desk.problem import Problem, problem_of
 
 LOG = logging.getLogger("fromnoise.studio")
+JSON_KINDS = {list: "a list", str: "text", bool: "true or false"}
 CODES = {
     400: ("invalid_request_error", "bad_request"),
     401: ("authentication_error", "invalid_api_key"),
@@ -73,7 +74,7 @@ def answer_all(app: FastAPI) -> None:
         if error.status_code == 404:
             return answer_to(Problem(404, f"there is nothing at {request.url.path:.200}{near_path(request)}"))
         if error.status_code == 400:  # the framework's word for bytes that are no text
-            return answer_to(Problem(400, "the body cannot be read: send JSON in UTF-8", code="invalid_json"))
+            return answer_to(Problem(400, "the body cannot be read as JSON in UTF-8", code="invalid_json"))
         return answer_to(Problem(error.status_code, str(error.detail)), error.headers)
 
     @app.exception_handler(Exception)
@@ -106,11 +107,11 @@ def _of_request(request: Request, error: RequestValidationError) -> Problem:
     if first["type"] == "json_invalid":
         said = f"{first['ctx']['error']} at character {first['loc'][-1]}"
         return Problem(400, f"the body is not valid JSON: {said}", code="invalid_json")
-    if len(first["loc"]) == 1 and first["type"] != "two_names":
-        came = "it is empty" if error.body is None else "this is something else"
-        return Problem(400, f'the body must be a JSON object, as {{"prompt": "a red apple"}}; {came}')
     route = request.scope["route"].path
-    return from_errors(error.errors(), error.body if isinstance(error.body, dict) else {}, route)
+    if not isinstance(error.body, dict) and first["type"] != "two_names":
+        came = "it is empty" if error.body is None else f"this is {JSON_KINDS.get(type(error.body), 'a number')}"
+        return Problem(400, f"the body must be a JSON object{example_for(route)}; {came}")
+    return from_errors(error.errors(), error.body or {}, route)
 
 
 def from_errors(errors: Sequence[Any], given: Mapping[str, Any], route: str) -> Problem:
@@ -121,7 +122,8 @@ def from_errors(errors: Sequence[Any], given: Mapping[str, Any], route: str) -> 
         given: the fields as the client sent them.
         route: the path's pattern.
     """
-    first = errors[0]
+    unknown = [error for error in errors if error["type"] == "extra_forbidden"]
+    first = (unknown or errors)[0]  # a misspelt name explains one that is missing
     place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
     if first["type"] == "two_names":
         return Problem(400, first["msg"], ".".join([*place, first["ctx"]["other"]]), "invalid_value")

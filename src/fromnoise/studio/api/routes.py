@@ -32,6 +32,11 @@ def fields_of(route: str) -> list[str]:
     return [*model.model_fields, *FILES.get(route, ()), *model.also]
 
 
+def example_for(route: str) -> str:
+    """What a body may look like, for a sentence that says it must be one."""
+    return ', as {"prompt": "a red apple"}' if "prompt" in fields_of(route) else ""
+
+
 def hint_at(route: str, place: list[str]) -> str:
     """What an unknown field of a route may have meant, as the end of a sentence."""
     if place[0] == "towards" and len(place) > 1:
@@ -50,7 +55,8 @@ def as_sent(route: str, name: str, given: Mapping[str, Any]) -> str:
 
 def methods_at(request: Request) -> list[str]:
     """The methods that work at a request's path."""
-    scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
+    scope = {key: request.scope[key] for key in ("type", "path", "headers")}
+    scope["root_path"] = request.scope.get("app_root_path", request.scope["root_path"])  # a mount has changed it
     found = []
     for route in request.app.router.routes:
         files = isinstance(route, Mount)
