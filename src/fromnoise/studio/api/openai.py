@@ -137,7 +137,7 @@ def _requests(
     limits, style = studio.settings.limits, asked.style
     model = studio.models.get(bool(asked.fast))
     if (asked.n or 1) > limits.api_count:
-        raise Problem(400, f"n is at most {limits.api_count}", "n")
+        raise Problem(400, f"n is at most {limits.api_count}", asked.name_of("count"))
     own = size.drawn == (model.pixels, model.pixels) and strength is None
     request = Request(
         prompt=asked.prompt,
