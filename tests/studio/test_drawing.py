@@ -284,7 +284,7 @@ def test_a_restart_keeps_pictures_and_takes_up_what_waited(tiny_model_folder: Pa
 
 def test_who_waits_for_the_api_is_told_that_the_server_stops(tiny_model_folder: Path, tmp_path: Path) -> None:
     with running(TextToImage.load(tiny_model_folder), tmp_path) as live, live.client() as client:
-        slow = {"prompt": "slow", "steps": 300, "sampler": "ddim"}
+        slow = {"prompt": "slow", "steps": 150, "sampler": "ddim"}
         under_way = client.post("/api/jobs", json=slow).json()["id"]
         while client.get(f"/api/jobs/{under_way}").json()["state"] == "queued":
             time.sleep(0.01)
