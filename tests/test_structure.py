@@ -55,6 +55,7 @@ LARGER_FILES: dict[str, str] = {}
 MANY_PARAMETERS = {
     "cli.restyle.restyle": "as cli.generate.generate",
     "cli.evaluate.evaluate": "as cli.generate.generate",
+    "cli.studio.studio": "as cli.generate.generate",
     "cli.story.story": "as cli.generate.generate",
     "cli.generate.generate": "every command-line option is a parameter; that is how typer reads them",
 }

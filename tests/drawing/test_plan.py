@@ -124,7 +124,7 @@ def test_far_larger_than_it_knows_is_drawn_at_its_own_size_and_enlarged(tiny_mod
     large = replace(APPLE, width=6 * side, height=6 * side)
     made = plan(tiny_model, large)
     assert made.size.drawn == (side, side)
-    assert "enlarged" in made.notes[-1]
+    assert "by enlarging" in made.notes[-1]
     drawn = draw(tiny_model, large)
     assert drawn.shape == (1, 3, 6 * side, 6 * side)
     small = torch.nn.functional.avg_pool2d(drawn.float(), 6)

@@ -50,10 +50,14 @@ class Live:
 
 @contextlib.contextmanager
 def running(
-    model: TextToImage | Models, gallery: Path, token: str | None = None, limits: Limits = LIMITS
+    model: TextToImage | Models,
+    gallery: Path,
+    token: str | None = None,
+    limits: Limits = LIMITS,
+    settings: Settings | None = None,
 ) -> Iterator[Live]:
     """Serve a model until the end of the block."""
-    settings = Settings(gallery, port=0, token=token, limits=limits)
+    settings = settings or Settings(gallery, port=0, token=token, limits=limits)
     listening = bound(settings)
     app = create_app(settings, model if isinstance(model, Models) else Models("tiny", model))
     state: State = app.state.studio

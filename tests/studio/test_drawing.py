@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -23,7 +24,7 @@ from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Progress,
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.system.text_to_image import TextToImage
-from studio.conftest import Live, finished, running
+from studio.conftest import LIMITS, Live, finished, running
 
 
 def wish(model: TextToImage, heard: list[Event], done: threading.Event, **changes: object) -> Wish:
@@ -285,20 +286,21 @@ def test_a_restart_keeps_pictures_and_takes_up_what_waited(tiny_model_folder: Pa
 
 
 def test_who_waits_for_the_api_is_told_that_the_server_stops(tiny_model_folder: Path, tmp_path: Path) -> None:
-    with running(TextToImage.load(tiny_model_folder), tmp_path) as live, live.client() as client:
-        slow = {"prompt": "slow", "steps": 300, "sampler": "ddim"}
+    patient = replace(LIMITS, drain_seconds=120.0)  # a busy machine draws slowly
+    with running(TextToImage.load(tiny_model_folder), tmp_path, limits=patient) as live, live.client() as client:
+        slow = {"prompt": "slow", "steps": 150, "sampler": "ddim"}
         under_way = client.post("/api/jobs", json=slow).json()["id"]
         while client.get(f"/api/jobs/{under_way}").json()["state"] == "queued":
             time.sleep(0.01)
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(httpx.post, f"{live.url}/v1/images/generations", json={"prompt": "x"}, timeout=60)
+            waiting = pool.submit(httpx.post, f"{live.url}/v1/images/generations", json={"prompt": "x"}, timeout=120)
             while live.state.engine.waiting == 0:
                 time.sleep(0.01)
             live.loop.call_soon_threadsafe(live.server.handle_exit, signal.SIGTERM, None)
-            answer = waiting.result(20)
+            answer = waiting.result(120)
         assert answer.status_code == 503
         assert "stopping" in answer.json()["error"]["message"]
-        live.thread.join(30)
+        live.thread.join(120)
         assert not live.thread.is_alive()
         assert live.state.jobs.get(under_way).state == "finished"  # type: ignore[union-attr]
 

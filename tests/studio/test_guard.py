@@ -106,7 +106,7 @@ def test_a_form_on_another_page_cannot_begin_a_job(live: Live) -> None:
         for kind in ("text/plain", "application/x-www-form-urlencoded"):
             body = json.dumps({"prompt": "x"})
             answer = client.post("/api/jobs", content=body, headers={"Content-Type": kind})
-            assert answer.status_code == 400
+            assert answer.status_code == 415
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_form_with_thousands_of_parts_is_refused(http: httpx.Client) -> None:
 def test_a_picture_that_is_larger_than_the_server_draws(http: httpx.Client) -> None:
     answer = http.post("/api/jobs", json={"prompt": "x", "width": 8192, "height": 8192})
     assert answer.status_code == 400
-    assert answer.json()["error"]["param"] == "size"
+    assert answer.json()["error"]["param"] == "width"
 
 
 # --- patience --------------------------------------------------------------------------------------------------

@@ -194,7 +194,7 @@ def test_what_is_wrong_is_said(http: httpx.Client, changes: dict[str, object], s
     assert param is None or error["param"] == param
     assert "\n" not in error["message"]
     assert "Traceback" not in answer.text
-    assert "--" not in error["message"]
+    assert "--" not in error["message"].replace("--answer-to", "")  # that is how the server is started
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +221,7 @@ def test_fast_draws_in_the_few_steps(fast: httpx.Client, few_steps_folder: Path)
     [
         ({"guidance": 5}, "guidance"),
         ({"sampler": "ddim"}, "sampler"),
-        ({"negative_prompt": "blue"}, "negative"),
+        ({"negative_prompt": "blue"}, "negative_prompt"),
         ({"steps": 9}, "steps"),
     ],
 )

@@ -126,13 +126,17 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_links_hold_for_one_picture_and_for_a_while() -> None:
     links = Links(100)
-    path = links.path("a" * 32)
+    mine, other = "a" * 32 + ".webp", "b" * 32 + ".webp"
+    path = links.path(mine, 80)
     query = dict(part.split("=") for part in path.split("?")[1].split("&"))
     until, proof = int(query["until"]), query["proof"]
-    assert links.holds("a" * 32, until, proof)
-    assert not links.holds("b" * 32, until, proof)
-    assert not links.holds("a" * 32, until + 1, proof)
-    assert not Links(100).holds("a" * 32, until, proof)  # another start of the server
-    old = Links(-1).path("a" * 32)
-    values = dict(part.split("=") for part in old.split("?")[1].split("&"))
-    assert not Links(-1).holds("a" * 32, int(values["until"]), values["proof"])
+    assert query["quality"] == "80"
+    assert links.holds(mine, 80, until, proof)
+    assert not links.holds(other, 80, until, proof)
+    assert not links.holds("a" * 32 + ".png", 80, until, proof)
+    assert not links.holds(mine, 81, until, proof)
+    assert not links.holds(mine, 80, until + 1, proof)
+    assert not Links(100).holds(mine, 80, until, proof)  # another start of the server
+    links = Links(-1)
+    values = dict(part.split("=") for part in links.path(mine, 80).split("?")[1].split("&"))
+    assert not links.holds(mine, 80, int(values["until"]), values["proof"])

@@ -20,6 +20,10 @@ def studio(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page.")] = False,
     gallery: Annotated[Path | None, typer.Option(help="Folder for the pictures. Default: this user's data.")] = None,
     lora: Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")] = None,
+    answer_to: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name that the API takes for the model, as gpt-image-1; repeatable."),
+    ] = None,
     precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",
 ) -> None:
     """Open a page where anyone makes pictures and watches them appear; the same server is an image API.
@@ -35,7 +39,9 @@ def studio(
 
     if gallery is not None and not str(gallery).strip(" ."):
         raise UserError("--gallery needs the name of a folder of its own")
-    settings = Settings((gallery or default_gallery()).expanduser().resolve(), host, port, token)
+    settings = Settings(
+        (gallery or default_gallery()).expanduser().resolve(), host, port, token, answer_to=tuple(answer_to or ())
+    )
     opening = Opening(model, tuple(lora or ()), precision)
     name, loaded = load(opening)
     fast = Opening(model, tuple(lora or ()), precision, fast=True)

@@ -64,9 +64,9 @@ class PathConfig(Config):
     def check(self) -> None:
         """Raise ``UserError`` for a name or number that no walk has."""
         if self.spacing not in SPACINGS:
-            raise UserError(f"unknown spacing '{self.spacing}'; known: {', '.join(SPACINGS)}")
+            raise UserError(f"unknown spacing '{self.spacing}'; known: {', '.join(SPACINGS)}", "spacing")
         if self.sigmas not in ("", *SPREADS):
-            raise UserError(f"unknown sigmas '{self.sigmas}'; known: {', '.join(SPREADS)}")
+            raise UserError(f"unknown sigmas '{self.sigmas}'; known: {', '.join(SPREADS)}", "sigmas")
         if self.final not in ("zero", "sigma_min") or self.aim not in ("next", "stride"):
             raise UserError(
                 f"a path's final is zero or sigma_min and its aim next or stride, not {self.final} {self.aim}"
@@ -189,14 +189,14 @@ def path(schedule: NoiseSchedule, sampler: str, n: int, config: PathConfig | Non
     config, kind = config or PathConfig(), sampler_class(sampler)
     config.check()
     if not 1 <= n <= schedule.steps:
-        raise UserError(f"the number of steps must be between 1 and {schedule.steps}, not {n}")
+        raise UserError(f"the number of steps must be between 1 and {schedule.steps}, not {n}", "steps")
     if schedule.is_flow:
         return _flow_path(schedule, kind.family, n, config)
     if config.sigmas and kind.family != "lcm":
         return _spread_path(schedule, kind.family, n, config)
     times = _times(schedule, kind.family, n, config)
     if times[0] > schedule.steps - 1:
-        raise UserError(f"{n} steps with offset {config.offset} begin beyond the last level: take fewer steps")
+        raise UserError(f"{n} steps with offset {config.offset} begin beyond the last level: take fewer steps", "steps")
     levels = [_level_at(schedule, t, config.tiny_alpha) for t in times]
     levels.append(_end(schedule, kind.family, n, config))
     aims = _strides(schedule, n, levels) if kind.family == "ddim" and config.aim == "stride" else {}
@@ -233,7 +233,9 @@ def _times(schedule: NoiseSchedule, family: str, n: int, config: PathConfig) -> 
 def _lcm_times(schedule: NoiseSchedule, n: int, original_steps: int) -> list[float]:
     """Every so-manieth of the levels that the model was distilled on (Luo et al. 2023, arXiv 2310.04378, sec. 4.3)."""
     if n > original_steps or original_steps > schedule.steps:
-        raise UserError(f"this model was distilled on {original_steps} levels: take at most as many steps, not {n}")
+        raise UserError(
+            f"this model was distilled on {original_steps} levels: take at most as many steps, not {n}", "steps"
+        )
     stride = schedule.steps // original_steps
     return [(original_steps - i * original_steps // n) * stride - 1 for i in range(n)]
 

@@ -306,9 +306,7 @@ def _notes(model: TextToImage, told: tuple[Words, Words], size: Size) -> Iterato
             found = [line for line in map(describe, text.chunks) if line]
             yield from found[:1]
         yield from unknown_words(model, words.prompt)
-    if size.enlarged:
-        drawn = f"{size.drawn[0]}x{size.drawn[1]}"
-        yield f"{size.text} is far beyond this model's {model.pixels} pixels: drawn at {drawn}, and enlarged"
+    yield from size.notes
 
 
 def unknown_words(model: TextToImage, prompt: str) -> list[str]:

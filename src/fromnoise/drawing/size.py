@@ -38,6 +38,14 @@ class Size:
         """As people write it."""
         return f"{self.given[0]}x{self.given[1]}"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell whoever asked for it."""
+        if not self.enlarged:
+            return ()
+        drawn = f"{self.drawn[0]}x{self.drawn[1]}"
+        return (f"drawn at {drawn}, which the model can draw well, and made {self.text} by enlarging",)
+
     def fit(self, picture: Image.Image) -> Image.Image:
         """A drawn picture as it is handed out."""
         return picture.resize(self.given, Image.Resampling.LANCZOS) if self.enlarged else picture

@@ -15,11 +15,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
 from fromnoise import __version__
-from fromnoise.studio.api import openai, own, story
+from fromnoise.studio.api import manual, openai, own, story
+from fromnoise.studio.api.doors import Doors
 from fromnoise.studio.api.guard import Guard
 from fromnoise.studio.api.metrics import Measured
 from fromnoise.studio.api.problems import answer_all
-from fromnoise.studio.api.schemas import FIELDS
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem
@@ -66,19 +66,22 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
         title="fromnoise studio",
         version=__version__,
         lifespan=_life,
-        docs_url=None,  # these pages load scripts from elsewhere
+        redirect_slashes=False,  # doors.py
+        docs_url=None,  # these pages load scripts from elsewhere; ours is manual.py
         redoc_url=None,
         responses=dict.fromkeys(STATUSES, ERROR),
     )
     app.state.studio = state
-    answer_all(app, FIELDS)
+    answer_all(app)
     app.include_router(openai.routes)
     app.include_router(own.routes)
     app.include_router(story.routes)
+    app.include_router(manual.routes)
     _add_pages(app)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)  # not of event streams
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Doors)
     app.add_middleware(Measured, metrics=state.metrics)
     return app
 

@@ -63,9 +63,11 @@ class Settings:
         host, port: where it listens; port 0 takes a free one.
         token: what clients have to show; without one only this machine is served.
         limits: see :class:`Limits`.
+        answer_to: other names that the API takes for the model, as ``gpt-image-1``.
 
     Raises:
-        UserError: another address than this machine's without a token, or a token that can be guessed.
+        UserError: another address than this machine's without a token, a token that can be guessed, or a name that
+            cannot be one.
     """
 
     gallery: Path
@@ -73,6 +75,7 @@ class Settings:
     port: int = 8000
     token: str | None = None
     limits: Limits = field(default_factory=Limits)
+    answer_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -86,10 +89,20 @@ class Settings:
                 f"anyone in the network could use the studio at {self.host}; give --token SECRET, or leave out --host"
             )
 
+        for name in self.answer_to:
+            if not is_model_name(name):
+                raise UserError(f"--answer-to takes a model's name without spaces, as gpt-image-1, not '{name:.80}'")
+
     @property
     def local(self) -> bool:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
+
+
+def is_model_name(name: str) -> bool:
+    """Whether clients can send a name in a request and in an address."""
+    fine = name.isascii() and name.isprintable() and not set(name) & set(" '\"?#%\\")
+    return fine and 0 < len(name) <= 200 and "" not in name.split("/")
 
 
 def is_loopback(host: str) -> bool:

@@ -67,7 +67,7 @@ def sampler_class(name: str) -> type[Sampler]:
     """
     key = canonical(name)
     if key not in SAMPLERS:
-        raise UserError(f"unknown sampler '{name}'; known: {', '.join(SAMPLERS)}")
+        raise UserError(f"unknown sampler '{name}'; known: {', '.join(SAMPLERS)}", "sampler")
     return SAMPLERS[key]
 
 
@@ -85,5 +85,7 @@ def sampler(name: str, schedule: NoiseSchedule, options: dict[str, Any] | None =
     kind = sampler_class(name)
     known = {field.name for field in fields(kind)} - {"schedule"}
     if unknown := set(options or {}) - known:
-        raise UserError(f"sampler '{name}' has no option {min(unknown)}; it has: {', '.join(sorted(known)) or 'none'}")
+        raise UserError(
+            f"sampler '{name}' has no option {min(unknown)}; it has: {', '.join(sorted(known)) or 'none'}", "sampler"
+        )
     return kind(schedule, **(options or {}))

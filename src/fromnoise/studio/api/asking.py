@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fromnoise.diffusion.schedule import MOST_DISTILLED
-from fromnoise.drawing.generate import complete
-from fromnoise.drawing.request import Request, Towards, one_by_one
+from fromnoise.drawing.plan import Plan, plans
+from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request, Towards, one_by_one
 from fromnoise.drawing.start import fitting_size
 from fromnoise.ground.errors import UserError
-from fromnoise.studio.api.schemas import MOST_SEED, JobIn
+from fromnoise.studio.api.schemas import MOST_SEED, Generation, JobIn
 from fromnoise.studio.desk.jobs import Order
 from fromnoise.studio.desk.models import Models
-from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.problem import Problem, in_web_words
 from fromnoise.studio.desk.uploads import Uploads
 from fromnoise.studio.settings import Limits
 from fromnoise.system.few_steps import fixed_settings
 
-STRENGTH = 0.75  # of a picture to start from, when nobody says
+SETTINGS = {  # of a drawing, which the page names as a request does
+    *("prompt", "negative", "style", "steps", "guidance", "rescale", "sampler"),
+    *("width", "height", "interval", "spacing", "sigmas", "free", "strength"),
+}
 
 
 def any_seed() -> int:
@@ -35,8 +39,8 @@ def orders_from(asked: JobIn, models: Models, uploads: Uploads, limits: Limits) 
     model = models.get(asked.fast)
     base = _base(asked)
     if asked.start is not None:
-        strength = asked.strength or (1.0 if asked.mask else STRENGTH)
-        base = replace(base, strength=strength)
+        usual = MASKED_STRENGTH if asked.mask else STRENGTH
+        base = replace(base, strength=usual if asked.strength is None else asked.strength)
         if base.width is None:
             photo = uploads.open(asked.start)
             width, height = fitting_size(photo, model.pixels, model.vae.factor)
@@ -45,51 +49,52 @@ def orders_from(asked: JobIn, models: Models, uploads: Uploads, limits: Limits) 
         raise Problem(400, "strength and mask need a picture to start from", "start")
     if asked.towards is not None and asked.count * len(asked.amounts) > limits.count:
         raise Problem(400, f"that would be more than {limits.count} pictures", "count")
-    requests = checked(_pictures(asked, base), models, asked.fast, limits)
+    made = checked(_pictures(asked, base), models, asked, limits)
     if asked.start is not None:  # all pictures have one size
-        uploads.start(asked.start, asked.mask, (requests[0].width or 0, requests[0].height or 0))
-    return [Order(request, asked.fast, asked.start, asked.mask) for request in requests]
+        uploads.start(asked.start, asked.mask, made[0].size.drawn)
+    return [Order(each, asked.fast, asked.start, asked.mask) for each in made]
 
 
-def checked(requests: list[Request], models: Models, fast: bool, limits: Limits) -> list[Request]:
-    """Requests with the model's defaults filled in.
+def checked(requests: list[Request], models: Models, asked: JobIn | Generation, limits: Limits) -> list[Plan]:
+    """What will be done for requests.
+
+    Args:
+        requests: one for each picture.
+        models: what draws.
+        asked: what the client sent, whose names the problems use.
+        limits: of the server.
 
     Raises:
         Problem: the model cannot draw one of them, or it is larger than the server allows.
     """
+    fast = bool(asked.fast)
     model = models.get(fast)
-    height, width = requests[0].size(model)  # of all
+    width, height = requests[0].width or model.pixels, requests[0].height or model.pixels  # of all
     if width * height > limits.pixels * model.pixels**2:
         most = int(limits.pixels**0.5 * model.pixels)
-        raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", "size")
+        raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", asked.name_of("width"))
     built_in = fixed_settings(requests[0].to_dict()) if fast else []
     if built_in:
-        raise Problem(400, f"fast has {', '.join(built_in)} built in; leave that out, or fast", built_in[0])
+        names = [asked.name_of(name) or name for name in built_in]
+        raise Problem(400, f"fast has {', '.join(names)} built in; leave that out, or fast", names[0])
     if fast and (requests[0].steps or 0) > MOST_DISTILLED:
-        raise Problem(400, f"fast draws in 1 to {MOST_DISTILLED} steps, not {requests[0].steps}", "steps")
+        raise Problem(
+            400, f"fast draws in 1 to {MOST_DISTILLED} steps, not {requests[0].steps}", asked.name_of("steps")
+        )
     try:
-        return [complete(model, request) for request in requests]
+        return plans(model, requests)
     except UserError as error:
-        raise Problem(400, in_web_words(str(error)), _field(str(error))) from None
+        raise Problem(400, in_web_words(str(error)), asked.name_of(error.field)) from None
 
 
-def in_web_words(message: str) -> str:
-    """What the command line says, without its dashes."""
-    return message.replace(", or use --free to draw without words", "").replace("--", "")
-
-
-def _field(message: str) -> str | None:
-    known = ("steps", "guidance", "sampler", "style", "seed", "strength", "width", "height", "prompt", "spacing")
-    return next((name for name in known if name in message), None)
+def notes_of(made: Sequence[Plan]) -> tuple[str, ...]:
+    """What to tell whoever asked, beside the pictures: sentences, none of them twice."""
+    return tuple(dict.fromkeys(note for each in made for note in each.notes))
 
 
 def _base(asked: JobIn) -> Request:
-    names = (
-        *("prompt", "negative", "style", "steps", "guidance", "rescale", "sampler"),
-        *("width", "height", "interval", "spacing", "sigmas", "free", "strength"),
-    )
     seed = any_seed() if asked.seed is None else asked.seed
-    return Request(seed=seed, count=asked.count, **{name: getattr(asked, name) for name in names})
+    return Request(seed=seed, count=asked.count, **asked.model_dump(include=SETTINGS))
 
 
 def _pictures(asked: JobIn, base: Request) -> list[Request]:

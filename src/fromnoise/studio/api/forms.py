@@ -10,6 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
+from fromnoise.studio.desk.encode import TYPES
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Limits
 
@@ -17,6 +18,7 @@ MOST_FILES, MOST_FIELDS, MOST_FIELD = 18, 40, 64 * 1024
 
 BINARY = {"type": "string", "format": "binary"}
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {"schema": BINARY}}}}
+PICTURES: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {"schema": BINARY} for kind in TYPES.values()}}}
 
 
 def form_body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
@@ -31,13 +33,16 @@ async def read_form(request: Request) -> FormData:
     Raises:
         Problem: not a form, damaged, or with too many parts.
     """
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise Problem(415, "send a form with files: Content-Type: multipart/form-data")
+    kind = request.headers.get("content-type", "")
+    if not kind.lower().startswith("multipart/form-data"):
+        came = f"this came as {kind:.60}" if kind else "this came without"
+        raise Problem(415, f"send a form with files: Content-Type: multipart/form-data ({came})")
     try:
         return await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=MOST_FIELD)
-    except (MultiPartException, HTTPException) as error:
-        said = getattr(error, "message", None) or getattr(error, "detail", "")
-        raise Problem(400, f"the form cannot be read: {said}", code="invalid_form") from None
+    except MultiPartException as error:
+        raise Problem(400, f"the form cannot be read: {error.message}", code="invalid_form") from None
+    except HTTPException as error:
+        raise Problem(400, f"the form cannot be read: {error.detail}", code="invalid_form") from None
 
 
 async def one_file(request: Request, limits: Limits, name: str = "file") -> bytes:
@@ -50,7 +55,7 @@ async def one_file(request: Request, limits: Limits, name: str = "file") -> byte
     try:
         return (await files_of(form, (name,)))[0]
     except IndexError:
-        raise Problem(400, f"the form has no file called {name}", name) from None
+        raise no_file(form, name) from None
     finally:
         await form.close()
 
@@ -59,3 +64,12 @@ async def files_of(form: FormData, names: Sequence[str]) -> list[bytes]:
     """The bytes of all files under some names."""
     found = [value for name in names for value in form.getlist(name)]
     return [await value.read() for value in found if isinstance(value, UploadFile)]
+
+
+def no_file(form: FormData, name: str) -> Problem:
+    """What is wrong with a form that lacks a file."""
+    if name in form:
+        return Problem(400, f"{name} came as text; send it as a file, with curl as -F {name}=@FILE", name)
+    files = [key for key, value in form.multi_items() if isinstance(value, UploadFile)]
+    came = f"; its files are called {', '.join(dict.fromkeys(files))[:100]}" if files else ""
+    return Problem(400, f"the form has no file called {name}{came}", name)

@@ -173,7 +173,7 @@ def _plain_host(host: str) -> bool:
 
 def _most_bytes(scope: Scope, settings: Settings) -> int:
     kind = Headers(scope=scope).get("content-type", "")
-    return settings.limits.upload if kind.startswith("multipart/form-data") else settings.limits.body
+    return settings.limits.upload if kind.lower().startswith("multipart/form-data") else settings.limits.body
 
 
 def _check_length(headers: Headers, most: int) -> None:

@@ -18,15 +18,15 @@ class Links:
     def __init__(self, seconds: float) -> None:
         self._key, self._seconds = secrets.token_bytes(32), seconds
 
-    def path(self, picture: str) -> str:
-        """The path and query of a picture's address."""
+    def path(self, file: str, quality: int) -> str:
+        """The path and query of a picture's address: ``file`` is its id with the ending of its kind."""
         until = int(time.time() + self._seconds)
-        return f"/v1/files/{picture}?until={until}&proof={self._proof(picture, until)}"
+        return f"/v1/files/{file}?quality={quality}&until={until}&proof={self._proof(file, quality, until)}"
 
-    def holds(self, picture: str, until: int, proof: str) -> bool:
+    def holds(self, file: str, quality: int, until: int, proof: str) -> bool:
         """Whether an address is one of ours and has not run out."""
-        right = hmac.compare_digest(proof.encode(), self._proof(picture, until).encode())
+        right = hmac.compare_digest(proof.encode(), self._proof(file, quality, until).encode())
         return right and time.time() < until
 
-    def _proof(self, picture: str, until: int) -> str:
-        return hmac.new(self._key, f"{picture} {until}".encode(), hashlib.sha256).hexdigest()
+    def _proof(self, file: str, quality: int, until: int) -> str:
+        return hmac.new(self._key, f"{file} {quality} {until}".encode(), hashlib.sha256).hexdigest()

@@ -65,7 +65,7 @@ class Measured:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status = time.perf_counter(), "none"
+        began, status, method = time.perf_counter(), "none", scope["method"]
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -78,6 +78,6 @@ class Measured:
         finally:
             # The route's pattern, never the path: clients must not be able to make up new series.
             route = getattr(scope.get("route"), "path", "other")
-            method = scope["method"] if scope["method"] in ("GET", "POST", "PATCH", "DELETE", "HEAD") else "other"
+            method = method if method in ("GET", "POST", "PATCH", "DELETE", "HEAD") else "other"
             self.metrics.requests.labels(method, route, status).inc()
             self.metrics.seconds.labels(route).observe(time.perf_counter() - began)

@@ -15,22 +15,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as InPath
 from fastapi import Request as HttpRequest
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from PIL import Image
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 from torch import Tensor
 
-from fromnoise.drawing.generate import prompt_text
 from fromnoise.drawing.picture_file import to_image
+from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.request import Request, one_by_one
+from fromnoise.drawing.size import Size
 from fromnoise.drawing.start import Start
-from fromnoise.studio.api.asking import STRENGTH, any_seed, checked
-from fromnoise.studio.api.forms import BINARY, PICTURE, files_of, form_body, read_form
-from fromnoise.studio.api.pictures import Given, as_given, kept_for_link
-from fromnoise.studio.api.problems import body_of
+from fromnoise.studio.api.asking import STRENGTH, any_seed, checked, notes_of
+from fromnoise.studio.api.forms import BINARY, PICTURES, files_of, form_body, no_file, read_form
+from fromnoise.studio.api.pictures import Given, as_given, as_kind, kept_for_link
+from fromnoise.studio.api.problems import body_of, from_errors
 from fromnoise.studio.api.schemas import Edit, Generation
-from fromnoise.studio.api.sizes import Size, read_size
+from fromnoise.studio.api.sizes import read_size
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, event
 from fromnoise.studio.desk.encode import TYPES
@@ -38,24 +39,28 @@ from fromnoise.studio.desk.engine import Drawn, Event, Failed, Progress, Stopped
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.uploads import begun, is_transparent, mask_from, on_white, opened
 from fromnoise.studio.desk.waiting import Asked
+from fromnoise.studio.settings import is_model_name
 
 routes = APIRouter(prefix="/v1", tags=["OpenAI"])
 Studio = Annotated[State, Depends(state_of)]
 IGNORED_STYLES = ("vivid", "natural")  # OpenAI's own, which some clients always send
 EDIT_FORM = form_body(
-    {"image": BINARY, "mask": BINARY, **{name: {"type": "string"} for name in Edit.model_fields}}, ["image", "prompt"]
+    {"image": BINARY, "mask": BINARY, **{name: {"type": "string"} for name in (*Edit.model_fields, *Edit.also)}},
+    ["image", "prompt"],
 )
 
+FILE_FIELDS = ("image", "image[]", "mask")
 ANSWERS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}, "text/event-stream": {}}}}
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A request of the API, ready to be drawn."""
+    """A request of the API, ready to be drawn; ``notes`` are told beside the pictures."""
 
     asked: Generation
-    requests: list[Request]
+    plans: list[Plan]
     size: Size
+    notes: tuple[str, ...]
     start: Start | None = None
     kind: str = "image_generation"
 
@@ -67,15 +72,15 @@ class Ask:
 
 @routes.get("/models")
 async def models(studio: Studio) -> dict[str, Any]:
-    """The models that draw here: the one the server was started with."""
-    return {"object": "list", "data": [_model(studio)]}
+    """The models that draw here: the one the server was started with, under all names that it answers to."""
+    return {"object": "list", "data": [_model(name, studio) for name in _names(studio)]}
 
 
 @routes.get("/models/{model:path}")
 async def one_model(model: Annotated[str, InPath(max_length=200)], studio: Studio) -> dict[str, Any]:
     """A model's facts."""
     _check_model(model, studio)
-    return _model(studio)
+    return _model(model, studio)
 
 
 @routes.post("/images/generations", responses=ANSWERS)
@@ -83,8 +88,8 @@ async def generations(asked: Generation, studio: Studio, request: HttpRequest) -
     """Draw pictures from words."""
     _check_model(asked.model, studio)
     size = read_size(asked.size, studio.models.get(bool(asked.fast)), studio.settings.limits)
-    requests = await asyncio.to_thread(_requests, asked, size, studio, None)
-    return await _answer(Ask(asked, requests, size), studio, request)
+    made, notes = await asyncio.to_thread(_plans, asked, size, studio, None)
+    return await _answer(Ask(asked, made, size, notes), studio, request)
 
 
 @routes.post("/images/edits", openapi_extra=EDIT_FORM, responses=ANSWERS)
@@ -96,38 +101,43 @@ async def edits(request: HttpRequest, studio: Studio) -> Response:
         _check_model(asked.model, studio)
         images = await files_of(form, ("image", "image[]"))
         masks = await files_of(form, ("mask",))
+        if not images:
+            raise no_file(form, "image")
+        if len(images) > 1:
+            raise Problem(400, "this model starts from one picture, not several", "image")
     finally:
         await form.close()
-    if len(images) != 1:
-        said = "send a picture as image" if not images else "this model starts from one picture, not several"
-        raise Problem(400, said, "image")
     ask = await studio.patiently(_edit, asked, images[0], masks[0] if masks else None, studio)
     return await _answer(ask, studio, request)
 
 
-@routes.get("/files/{picture}", response_class=FileResponse, responses=PICTURE)
+@routes.get("/files/{file}", response_class=Response, responses=PICTURES)
 async def file(
-    picture: Annotated[str, InPath(pattern="^[0-9a-f]{32}$")],
+    file: Annotated[str, InPath(pattern=r"^[0-9a-f]{32}\.(png|jpeg|webp)$")],
     studio: Studio,
+    quality: Annotated[int, Query(ge=0, le=100)],
     until: Annotated[int, Query(ge=0, le=2**53)],
     proof: Annotated[str, Query(max_length=64, pattern="^[0-9a-f]*$")],
-) -> FileResponse:
+) -> Response:
     """A picture by the address that an answer with ``response_format="url"`` gave."""
-    kept = studio.store.get(picture) if studio.links.holds(picture, until, proof) else None
+    name, _, ending = file.partition(".")
+    kept = studio.store.get(name) if studio.links.holds(file, quality, until, proof) else None
     if kept is None:
         raise Problem(404, "this address does not work, or no longer", code="file_not_found")
-    return FileResponse(studio.store.file(kept.id), media_type=TYPES["png"])
+    kind = next(each for each in TYPES if each == ending)
+    data = await asyncio.to_thread(as_kind, studio.store.file(kept.id), kind, quality)
+    return Response(data, media_type=TYPES[kind])
 
 
 # --- asking ----------------------------------------------------------------------------------------------------
 
 
-def _requests(asked: Generation, size: Size, studio: State, strength: float | None) -> list[Request]:
-    """The pictures of a request, complete."""
+def _plans(asked: Generation, size: Size, studio: State, strength: float | None) -> tuple[list[Plan], tuple[str, ...]]:
+    """A plan for each picture, and what to tell beside them."""
     limits, style = studio.settings.limits, asked.style
     model = studio.models.get(bool(asked.fast))
     if (asked.n or 1) > limits.api_count:
-        raise Problem(400, f"n is at most {limits.api_count}", "n")
+        raise Problem(400, f"n is at most {limits.api_count}", asked.name_of("count"))
     own = size.drawn == (model.pixels, model.pixels) and strength is None
     request = Request(
         prompt=asked.prompt,
@@ -142,17 +152,16 @@ def _requests(asked: Generation, size: Size, studio: State, strength: float | No
         height=None if own else size.drawn[1],
         strength=strength,
     )
-    return checked(one_by_one(request), studio.models, bool(asked.fast), limits)
+    made = checked(one_by_one(request), studio.models, asked, limits)
+    return made, (*size.notes, *notes_of(made))
 
 
 def _edit_fields(form: FormData) -> Edit:
-    fields = {k: v for k, v in form.multi_items() if isinstance(v, str) and k not in ("image", "image[]", "mask")}
+    fields = {k: v for k, v in form.multi_items() if isinstance(v, str) and k not in FILE_FIELDS}
     try:
-        return Edit.model_validate({k: v for k, v in fields.items() if v != ""})
+        return Edit.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise Problem(400, f"{name}: {first['msg']}", name, "invalid_value") from None
+        raise from_errors(error.errors(), fields, "/v1/images/edits") from None
 
 
 def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State) -> Ask:
@@ -165,8 +174,8 @@ def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State) -> Ask:
     size = read_size(given or _shape_of(picture, studio), model, limits)
     size = size if given else Size(size.drawn, size.drawn)
     strength = asked.strength or (1.0 if free is not None else STRENGTH)
-    requests = _requests(asked, size, studio, strength)
-    return Ask(asked, requests, size, begun(on_white(picture), free, size.drawn), "image_edit")
+    made, notes = _plans(asked, size, studio, strength)
+    return Ask(asked, made, size, notes, begun(on_white(picture), free, size.drawn), "image_edit")
 
 
 def _shape_of(picture: Image.Image, studio: State) -> str:
@@ -176,15 +185,21 @@ def _shape_of(picture: Image.Image, studio: State) -> str:
     return f"{width}x{height}"
 
 
+def _names(studio: State) -> list[str]:
+    return list(dict.fromkeys((studio.models.name, *studio.settings.answer_to)))
+
+
 def _check_model(name: str | None, studio: State) -> None:
-    if name is not None and name != studio.models.name:
-        raise Problem(
-            404, f"this server draws with {studio.models.name}, not with {name}", "model", code="model_not_found"
-        )
+    if name is None or name in _names(studio):
+        return
+    known = " or ".join(_names(studio))
+    option = f"; to take {name:.80} too, start it with --answer-to {name:.80}" if is_model_name(name) else ""
+    said = f"this server draws with {known}, not with {name:.80}: leave model out, or name that{option}"
+    raise Problem(404, said, "model", code="model_not_found")
 
 
-def _model(studio: State) -> dict[str, Any]:
-    return {"id": studio.models.name, "object": "model", "created": studio.started, "owned_by": "fromnoise"}
+def _model(name: str, studio: State) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": studio.started, "owned_by": "fromnoise"}
 
 
 # --- answering -------------------------------------------------------------------------------------------------
@@ -210,16 +225,16 @@ async def _answer(ask: Ask, studio: State, http: HttpRequest) -> Response:
 def _makes(ask: Ask, partial_images: int) -> list[Callable[[Callable[[Event], None]], Wish]]:
     show: Any = "clean" if partial_images else "none"
 
-    def make(rank: int, request: Request, tell: Callable[[Event], None]) -> Wish:
-        every = max(1, (request.steps or 1) // (partial_images + 1))
-        return Wish(request, tell, ask.start, ask.fast, show, every, rank)
+    def make(rank: int, plan: Plan, tell: Callable[[Event], None]) -> Wish:
+        every = max(1, plan.steps // (partial_images + 1))
+        return Wish(plan, tell, ask.start, ask.fast, show, every, rank)
 
-    return [partial(make, i, request) for i, request in enumerate(ask.requests)]
+    return [partial(make, i, plan) for i, plan in enumerate(ask.plans)]
 
 
 async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes]:
     """Events as OpenAI's: partial images, then the whole one."""
-    sent = [0] * len(ask.requests)
+    sent = [0] * len(ask.plans)
     async with aclosing(asked.events()) as events:
         async for which, happened in events:
             if isinstance(happened, Failed | Stopped):
@@ -231,7 +246,7 @@ async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes
                     yield event(_partial(ask, data, sent[which]), f"{ask.kind}.partial_image")
                     sent[which] += 1
             else:
-                origin = studio.models.origin(ask.requests[which], ask.start, ask.fast, which)
+                origin = studio.models.origin(ask.plans[which].request, ask.start, ask.fast, which)
                 data = await asyncio.to_thread(as_given, happened.picture, _given(ask, which), origin)
                 yield event(_completed(ask, data, which, studio), f"{ask.kind}.completed")
 
@@ -268,30 +283,35 @@ def _partial(ask: Ask, data: bytes, index: int) -> dict[str, Any]:
 def _completed(ask: Ask, data: bytes, which: int, studio: State) -> dict[str, Any]:
     b64 = base64.b64encode(data).decode()
     found = {"type": f"{ask.kind}.completed", "b64_json": b64, **_described(ask)}
-    return {**found, "usage": _usage(ask, studio), "seed": ask.requests[which].seed}
+    return {**found, "usage": _usage(ask, studio), "seed": ask.plans[which].seed, **_warnings(ask)}
 
 
 def _body(ask: Ask, pictures: Sequence[Tensor], studio: State) -> dict[str, Any]:
     data = [_item(ask, which, picture, studio) for which, picture in enumerate(pictures)]
     described = {key: value for key, value in _described(ask).items() if key != "created_at"}
-    return {"created": int(time.time()), "data": data, **described, "usage": _usage(ask, studio)}
+    return {"created": int(time.time()), "data": data, **described, "usage": _usage(ask, studio), **_warnings(ask)}
+
+
+def _warnings(ask: Ask) -> dict[str, Any]:
+    return {"warnings": list(ask.notes)} if ask.notes else {}
 
 
 def _item(ask: Ask, which: int, picture: Tensor, studio: State) -> dict[str, Any]:
-    request = ask.requests[which]
+    request = ask.plans[which].request
     origin = studio.models.origin(request, ask.start, ask.fast, which)
     item: dict[str, Any] = {"seed": request.seed}
     if ask.asked.response_format == "url":
         name = kept_for_link(to_image(picture), origin, ask.size, studio)
-        return {"url": studio.address + studio.links.path(name), **item}
+        given = _given(ask, which)
+        return {"url": studio.address + studio.links.path(f"{name}.{given.kind}", given.quality), **item}
     return {"b64_json": base64.b64encode(as_given(picture, _given(ask, which), origin)).decode(), **item}
 
 
 def _usage(ask: Ask, studio: State) -> dict[str, Any]:
     """Tokens as OpenAI counts them: of the words, and positions of the latents."""
-    words = len(studio.models.base.tokenizer.tokens(prompt_text(ask.requests[0])))
+    words = ask.plans[0].words.wanted.count
     _, height, width = studio.models.base.latent_shape(ask.size.drawn[::-1])
-    drawn_tokens = height * width * len(ask.requests)
+    drawn_tokens = height * width * len(ask.plans)
     seen = 0 if ask.start is None else height * width
     return {
         "input_tokens": words + seen,

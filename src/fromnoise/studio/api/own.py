@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, Response
 from fromnoise.studio.api.asking import orders_from
 from fromnoise.studio.api.facts import facts
 from fromnoise.studio.api.forms import BINARY, PICTURE, form_body, one_file
-from fromnoise.studio.api.schemas import JobIn, PictureChange
+from fromnoise.studio.api.schemas import JobIn, PictureChange, Watch
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.hub import News
@@ -48,8 +48,7 @@ def read_machine(studio: Studio) -> dict[str, Any]:
 async def begin(asked: JobIn, studio: Studio) -> dict[str, Any]:
     """Begin a job: its pictures are queued, watched through events, and kept in the gallery."""
     orders = await asyncio.to_thread(orders_from, asked, studio.models, studio.uploads, studio.settings.limits)
-    watching = Watching(asked.client, asked.show, asked.every, asked.keep)
-    return studio.jobs.state(studio.jobs.begin(orders, watching))
+    return studio.jobs.state(studio.jobs.begin(orders, _watching(asked)))
 
 
 @routes.get("/jobs")
@@ -95,7 +94,7 @@ async def cancel(job: JobId, studio: Studio) -> dict[str, Any]:
 
 
 @routes.post("/jobs/{job}/again", status_code=201)
-async def again(job: JobId, studio: Studio, asked: Annotated[Watching | None, Body()] = None) -> dict[str, Any]:
+async def again(job: JobId, studio: Studio, asked: Annotated[Watch | None, Body()] = None) -> dict[str, Any]:
     """Draw what is missing of a job that was interrupted, as a new job."""
     stored = studio.store.job(job)
     if stored is None:
@@ -103,8 +102,8 @@ async def again(job: JobId, studio: Studio, asked: Annotated[Watching | None, Bo
     if stored.state != "interrupted":
         raise Problem(409, f"this job is {stored.state}; only interrupted jobs are taken up again")
     there = studio.store.done_places(job)
-    missing = [order for i, order in enumerate(orders_of(stored)) if i not in there]
-    begun = studio.jobs.begin(missing, asked or Watching())
+    missing = [order for i, order in enumerate(orders_of(stored, studio.models)) if i not in there]
+    begun = studio.jobs.begin(missing, _watching(asked or Watch()))
     studio.store.set_state(job, "cancelled", "taken up again")
     return studio.jobs.state(begun)
 
@@ -242,6 +241,10 @@ async def start_from_picture(picture: JobId, studio: Studio) -> dict[str, Any]:
     data = await asyncio.to_thread(studio.store.file(kept.id).read_bytes)
     name, (width, height) = await studio.patiently(studio.uploads.add, data, "image")
     return {"id": name, "width": width, "height": height}
+
+
+def _watching(asked: Watch) -> Watching:
+    return Watching(asked.client, asked.show, asked.every, asked.keep)
 
 
 def _kept(studio: State, picture: str) -> Kept:

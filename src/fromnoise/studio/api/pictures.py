@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.drawing.picture_file import Origin, png_bytes, to_image
-from fromnoise.studio.api.sizes import Size
+from fromnoise.drawing.size import Size
 from fromnoise.studio.api.state import State
 from fromnoise.studio.desk.encode import Format, encoded
 from fromnoise.studio.desk.store import Kept
@@ -43,3 +44,11 @@ def kept_for_link(picture: Image.Image, origin: Origin, size: Size, studio: Stat
     kept = Kept(name, "", 0, time.time(), *words, *size.given, origin.to_dict(), expires=until)
     studio.store.add(kept, png_bytes(fitted, origin))
     return name
+
+
+def as_kind(file: Path, kind: Format, quality: int) -> bytes:
+    """A kept PNG file as another kind of file; as PNG, the file itself."""
+    if kind == "png":
+        return file.read_bytes()
+    with Image.open(file, formats=("PNG",)) as picture:
+        return encoded(picture.convert("RGB"), kind, quality)

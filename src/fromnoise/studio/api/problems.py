@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.api.routes import as_sent, example_for, hint_at, methods_at, near_path
+from fromnoise.studio.desk.problem import Problem, problem_of
 
 LOG = logging.getLogger("fromnoise.studio")
+JSON_KINDS = {list: "a list", str: "text", bool: "true or false"}
 CODES = {
     400: ("invalid_request_error", "bad_request"),
     401: ("authentication_error", "invalid_api_key"),
@@ -51,13 +52,8 @@ def answer_to(problem: Problem, more: Mapping[str, str] | None = None) -> JSONRe
     return JSONResponse(body_of(problem), problem.status, {**headers, **proof, **(more or {})})
 
 
-def answer_all(app: FastAPI, fields: Collection[str]) -> None:
-    """Let an application answer every failure with an error object.
-
-    Args:
-        app: whose failures.
-        fields: names that requests may have, to guess what was meant by others.
-    """
+def answer_all(app: FastAPI) -> None:
+    """Let an application answer every failure with an error object."""
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> JSONResponse:
@@ -65,20 +61,21 @@ def answer_all(app: FastAPI, fields: Collection[str]) -> None:
 
     @app.exception_handler(UserError)
     async def _user(request: Request, error: UserError) -> JSONResponse:
-        return answer_to(Problem(400, str(error)))
+        return answer_to(problem_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def _fields(request: Request, error: RequestValidationError) -> JSONResponse:
-        return answer_to(from_fields(error, fields))
+        return answer_to(_of_request(request, error))
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        said = {
-            404: f"there is nothing at {request.url.path}",
-            405: f"{request.method} does not work at {request.url.path}",
-        }
-        message = said.get(error.status_code, str(error.detail))
-        return answer_to(Problem(error.status_code, message), error.headers)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            return _other_methods(request)
+        if error.status_code == 404:
+            return answer_to(Problem(404, f"there is nothing at {request.url.path:.200}{near_path(request)}"))
+        if error.status_code == 400:  # the framework's word for bytes that are no text
+            return answer_to(Problem(400, "the body cannot be read as JSON in UTF-8", code="invalid_json"))
+        return answer_to(Problem(error.status_code, str(error.detail)), error.headers)
 
     @app.exception_handler(Exception)
     async def _unknown(request: Request, error: Exception) -> JSONResponse:
@@ -87,15 +84,55 @@ def answer_all(app: FastAPI, fields: Collection[str]) -> None:
         return answer_to(Problem(500, "something went wrong inside the server; its log says what"))
 
 
-def from_fields(error: RequestValidationError, fields: Collection[str]) -> Problem:
-    """The first thing that is wrong with a request's fields; ``fields`` are the names that there are."""
+def _other_methods(request: Request) -> Response:
+    """The answer to a method that does not work, and to the question which ones do."""
+    allowed = methods_at(request)
+    headers = {"Allow": ", ".join((*allowed, "OPTIONS"))}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=headers)
+    said = f"{request.method:.20} does not work at {request.url.path:.200}; use {' or '.join(allowed)}"
+    return answer_to(Problem(405, said), headers)
+
+
+def _of_request(request: Request, error: RequestValidationError) -> Problem:
+    """What is wrong with a request's fields, or with the whole of its body."""
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    if first["loc"][0] != "body":
+        return from_errors(error.errors(), {}, "")
+    kind = request.headers.get("content-type", "")
+    name, _, _ = kind.lower().partition(";")
+    if error.body is not None and not (name.strip() == "application/json" or name.strip().endswith("+json")):
+        came = f"this came as {kind:.60}" if kind else "this came without"
+        return Problem(415, f"send Content-Type: application/json ({came})")
     if first["type"] == "json_invalid":
-        return Problem(400, "the body is not valid JSON", code="invalid_json")
-    name = ".".join(place) or None
-    if first["type"] == "extra_forbidden" and place:
-        near = difflib.get_close_matches(place[-1], fields, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return Problem(400, f"there is no field '{place[-1]:.60}'{hint}", name, "unknown_field")
-    return Problem(400, f"{name or 'the body'}: {first['msg']}", name, "invalid_value")
+        said = f"{first['ctx']['error']} at character {first['loc'][-1]}"
+        return Problem(400, f"the body is not valid JSON: {said}", code="invalid_json")
+    route = request.scope["route"].path
+    if not isinstance(error.body, dict) and first["type"] != "two_names":
+        came = "it is empty" if error.body is None else f"this is {JSON_KINDS.get(type(error.body), 'a number')}"
+        return Problem(400, f"the body must be a JSON object{example_for(route)}; {came}")
+    return from_errors(error.errors(), error.body or {}, route)
+
+
+def from_errors(errors: Sequence[Any], given: Mapping[str, Any], route: str) -> Problem:
+    """The first thing that is wrong with fields.
+
+    Args:
+        errors: as pydantic lists them.
+        given: the fields as the client sent them.
+        route: the path's pattern.
+    """
+    unknown = [error for error in errors if error["type"] == "extra_forbidden"]
+    first = (unknown or errors)[0]  # a misspelt name explains one that is missing
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    if first["type"] == "two_names":
+        return Problem(400, first["msg"], ".".join([*place, first["ctx"]["other"]]), "invalid_value")
+    if first["type"] == "extra_forbidden":
+        said = f"there is no field '{place[-1]:.60}'{hint_at(route, place)}"
+        return Problem(400, said, ".".join(place)[:200], "unknown_field")
+    if place:
+        place[0] = as_sent(route, place[0], given)
+    name = ".".join(place)
+    if first["type"] == "missing":
+        return Problem(400, f"{name} is missing", name, "missing_field")
+    return Problem(400, f"{name}: {first['msg']}", name, "invalid_value")

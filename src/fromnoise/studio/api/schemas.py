@@ -2,105 +2,214 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
+from fromnoise.studio.api.naming import meant
 from fromnoise.studio.desk.encode import Format
 from fromnoise.studio.desk.engine import Show
 
 MOST_SEED = 2**32 - 1  # of the page and the API; what torch's generator tells apart
 MOST_TEXT = 4000
+MOST_STORY_STEPS = 60
 
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Text = Annotated[str, Field(max_length=MOST_TEXT)]
 Name = Annotated[str, Field(max_length=64)]
-Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
-Steps = Annotated[int, Field(ge=1, le=1000)]
-Guidance = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Strength = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED, description="the same seed draws the same picture; by default any")]
+Steps = Annotated[int, Field(ge=1, le=1000, description="how many steps to draw in")]
+Guidance = Annotated[
+    float, Field(ge=0, le=100, allow_inf_nan=False, description="how closely to follow the words; 1 is off")
+]
+Strength = Annotated[
+    float, Field(gt=0, le=1, allow_inf_nan=False, description="how far the picture may be changed; 1 is altogether")
+]
 Amount = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Sentence = Annotated[str, Field(max_length=400)]
+Noise = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, description="share of the words that may be wrong")]
 
 
-class OtherIn(BaseModel):
+def _with_other_names(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Tell the API's document the other names that fields are read by."""
+    if issubclass(model, Fields):
+        for other, name in model.also.items():
+            schema["properties"][other] = {**schema["properties"][name], "description": f"another name of {name}"}
+
+
+class Fields(BaseModel):
+    """What the body of a request may have. Optional fields that are empty or null count as absent.
+
+    Attributes:
+        also: other names that fields are read by: those of diffusers, which people know.
+        of_drawing: what a setting of a drawing is called here, where that is something else.
+    """
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_with_other_names)
+    also: ClassVar[Mapping[str, str]] = {}
+    of_drawing: ClassVar[Mapping[str, str]] = {}
+    _said: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _as_meant(cls, given: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(given, Mapping):
+            return read(given)
+        fields, said = meant(given, cls.model_fields, cls.also)
+        found = read(fields)
+        found._said = said
+        return found
+
+    def name_of(self, setting: str | None) -> str | None:
+        """What the client called a setting of the drawing."""
+        name = self.of_drawing.get(setting or "", setting or "")
+        return self._said.get(name, name) or None
+
+
+class OtherIn(Fields):
     """The picture at the other end of a way; without a prompt, the same words with another seed."""
 
-    model_config = ConfigDict(extra="forbid")
+    also: ClassVar[Mapping[str, str]] = {"negative_prompt": "negative"}
     seed: Seed
     prompt: Text | None = None
     negative: Text = ""
     style: Name | None = None
 
 
-class JobIn(BaseModel):
+class Watch(Fields):
+    """How a job is watched."""
+
+    client: Annotated[Name, Field(description="name of the page that is sent the previews")] = ""
+    show: Annotated[Show, Field(description="what to show of every step")] = "clean"
+    every: Annotated[int, Field(ge=1, le=1000, description="show every so many steps")] = 1
+    keep: Annotated[bool, Field(description="put the pictures into the gallery")] = True
+
+
+class JobIn(Watch):
     """What the page asks for: ``count`` pictures, or with ``towards`` one per amount and other seed."""
 
-    model_config = ConfigDict(extra="forbid")
-    prompt: Text = ""
-    negative: Text = ""
-    style: Name | None = None
+    also: ClassVar[Mapping[str, str]] = {
+        "num_inference_steps": "steps",
+        "guidance_scale": "guidance",
+        "negative_prompt": "negative",
+        "num_images_per_prompt": "count",
+    }
+    prompt: Annotated[Text, Field(description="what the pictures show")] = ""
+    negative: Annotated[Text, Field(description="what they should not show")] = ""
+    style: Annotated[Name | None, Field(description="one of the model's styles")] = None
     seed: Seed | None = None
-    count: Annotated[int, Field(ge=1, le=64)] = 1
+    count: Annotated[int, Field(ge=1, le=64, description="how many pictures")] = 1
     steps: Steps | None = None
     guidance: Guidance | None = None
-    rescale: Amount | None = None
-    sampler: Name | None = None
-    width: Annotated[int, Field(ge=16, le=8192)] | None = None
-    height: Annotated[int, Field(ge=16, le=8192)] | None = None
-    interval: Annotated[tuple[int, int], Field(description="lowest and highest t with guidance")] | None = None
-    spacing: Name | None = None
-    sigmas: Name | None = None
-    free: bool = False
-    fast: bool = False
-    start: Id | None = None
-    mask: Id | None = None
+    rescale: Annotated[Amount | None, Field(description="how far contrast that guidance adds is taken back")] = None
+    sampler: Annotated[Name | None, Field(description="how noise is taken away")] = None
+    width: Annotated[int | None, Field(ge=16, le=8192, description="in pixels")] = None
+    height: Annotated[int | None, Field(ge=16, le=8192, description="in pixels")] = None
+    interval: Annotated[tuple[int, int] | None, Field(description="lowest and highest t with guidance")] = None
+    spacing: Annotated[Name | None, Field(description="how the steps are spread over t")] = None
+    sigmas: Annotated[Name | None, Field(description="how the noise levels fall")] = None
+    free: Annotated[bool, Field(description="draw without words")] = False
+    fast: Annotated[bool, Field(description="draw in a few steps, if the model can")] = False
+    start: Annotated[Id | None, Field(description="id of an upload to start from")] = None
+    mask: Annotated[Id | None, Field(description="id of an upload that says what may change")] = None
     strength: Strength | None = None
-    towards: OtherIn | None = None
-    amounts: Annotated[list[Amount], Field(min_length=1, max_length=32)] = [0.3]
-    client: Name = ""
-    show: Show = "clean"
-    every: Annotated[int, Field(ge=1, le=1000)] = 1
-    keep: bool = True
+    towards: Annotated[OtherIn | None, Field(description="a picture to go part of the way to")] = None
+    amounts: Annotated[list[Amount], Field(min_length=1, max_length=32, description="how far to go")] = [0.3]
 
 
-class PictureChange(BaseModel):
+class PictureChange(Fields):
     """What may be changed about a kept picture."""
 
-    model_config = ConfigDict(extra="forbid")
     favourite: bool
 
 
-class Generation(BaseModel):
+class Generation(Fields):
     """``POST /v1/images/generations``. Fields that OpenAI has and that mean nothing here are read and ignored."""
 
-    model_config = ConfigDict(extra="forbid")
-    prompt: Annotated[str, Field(min_length=1, max_length=MOST_TEXT)]
-    model: Annotated[str, Field(max_length=200)] | None = None
-    n: Annotated[int, Field(ge=1, le=16)] | None = 1
-    size: Annotated[str, Field(max_length=20)] | None = "auto"
-    response_format: Literal["b64_json", "url"] | None = None
-    output_format: Format | None = "png"
-    output_compression: Annotated[int, Field(ge=0, le=100)] | None = 100
-    stream: bool | None = False
-    partial_images: Annotated[int, Field(ge=0, le=50)] | None = 0
-    user: Annotated[str, Field(max_length=512)] | None = None
-    quality: Annotated[str, Field(max_length=20)] | None = None
-    background: Literal["auto", "opaque"] | None = None
-    moderation: Annotated[str, Field(max_length=20)] | None = None
-    style: Name | None = None
-    negative_prompt: Text | None = ""
+    also: ClassVar[Mapping[str, str]] = {
+        "num_inference_steps": "steps",
+        "guidance_scale": "guidance",
+        "negative": "negative_prompt",
+        "num_images_per_prompt": "n",
+    }
+    of_drawing: ClassVar[Mapping[str, str]] = {
+        "negative": "negative_prompt",
+        "count": "n",
+        "width": "size",
+        "height": "size",
+    }
+    prompt: Annotated[str, Field(max_length=MOST_TEXT, description="what the pictures show")]
+    model: Annotated[str | None, Field(max_length=200, description="the model's name, or left out")] = None
+    n: Annotated[int | None, Field(ge=1, le=16, description="how many pictures")] = 1
+    size: Annotated[
+        str | None, Field(max_length=20, description="width x height in pixels; auto is the model's own")
+    ] = "auto"
+    response_format: Annotated[
+        Literal["b64_json", "url"] | None, Field(description="pictures in the answer, or addresses of them")
+    ] = None
+    output_format: Annotated[Format | None, Field(description="kind of file")] = "png"
+    output_compression: Annotated[int | None, Field(ge=0, le=100, description="quality of jpeg and webp")] = 100
+    stream: Annotated[bool | None, Field(description="answer with events")] = False
+    partial_images: Annotated[int | None, Field(ge=0, le=50, description="pictures on the way, of a stream")] = 0
+    user: Annotated[str | None, Field(max_length=512, description="means nothing here")] = None
+    quality: Annotated[str | None, Field(max_length=20, description="means nothing here")] = None
+    background: Annotated[Literal["auto", "opaque"] | None, Field(description="pictures are opaque")] = None
+    moderation: Annotated[str | None, Field(max_length=20, description="means nothing here")] = None
+    style: Annotated[Name | None, Field(description="one of the model's styles")] = None
+    negative_prompt: Annotated[Text | None, Field(description="what the pictures should not show")] = ""
     seed: Seed | None = None
     steps: Steps | None = None
     guidance: Guidance | None = None
-    sampler: Name | None = None
-    fast: bool | None = False
+    sampler: Annotated[Name | None, Field(description="how noise is taken away")] = None
+    fast: Annotated[bool | None, Field(description="draw in a few steps, if the model can")] = False
 
 
 class Edit(Generation):
     """The fields of ``POST /v1/images/edits`` beside its pictures."""
 
     strength: Strength | None = None
-    input_fidelity: Annotated[str, Field(max_length=20)] | None = None
+    input_fidelity: Annotated[str | None, Field(max_length=20, description="means nothing here")] = None
 
 
-FIELDS = tuple(sorted({name for model in (JobIn, OtherIn, Generation, Edit) for name in model.model_fields}))
+class PlotIn(Fields):
+    """What story to draw, or with ``start`` what sentence to repair."""
+
+    also: ClassVar[Mapping[str, str]] = {"num_inference_steps": "steps", "guidance_scale": "guidance"}
+    genre: Name = ""
+    place: Name = ""
+    start: Sentence = ""
+    strength: Noise = 0.9
+    keep: Annotated[list[Name], Field(max_length=8)] = []
+    steps: Annotated[int, Field(ge=1, le=MOST_STORY_STEPS)] = 30
+    guidance: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 2.0
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.8
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+
+
+class SpoilIn(Fields):
+    """Which sentence to spoil, and how much."""
+
+    noise: Noise
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    number: Annotated[int, Field(ge=0, le=10**6, description="which of the game's sentences")] = 0
+    text: Sentence = ""
+
+
+class RepairIn(Fields):
+    """A sentence with wrong words."""
+
+    text: Sentence
+    errors: Annotated[int, Field(ge=1, le=40)] = 1
+
+
+BODIES: dict[str, type[Fields]] = {
+    "/v1/images/generations": Generation,
+    "/v1/images/edits": Edit,
+    "/api/jobs": JobIn,
+    "/api/jobs/{job}/again": Watch,
+    "/api/pictures/{picture}": PictureChange,
+    "/api/story/plots": PlotIn,
+    "/api/story/spoilt": SpoilIn,
+    "/api/story/repairs": RepairIn,
+}

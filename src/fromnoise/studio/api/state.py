@@ -22,7 +22,7 @@ from fromnoise.studio.desk.engine import Engine
 from fromnoise.studio.desk.hub import Hub
 from fromnoise.studio.desk.jobs import Jobs
 from fromnoise.studio.desk.models import Models
-from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.problem import Problem, problem_of
 from fromnoise.studio.desk.store import Store
 from fromnoise.studio.desk.uploads import Uploads
 from fromnoise.studio.settings import Settings
@@ -89,7 +89,7 @@ class State:
         try:
             return origin_in(data, "this picture")
         except UserError as error:
-            raise Problem(400, str(error), "file", "no_settings") from None
+            raise problem_of(error, param="file", code="no_settings") from None
 
     @property
     def hashes(self) -> set[str]:

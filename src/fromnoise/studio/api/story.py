@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 import torch
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
 
 from fromnoise.ground.errors import UserError
 from fromnoise.story.draw import StoryRequest, story_steps
@@ -18,50 +17,14 @@ from fromnoise.story.model import StoryModel
 from fromnoise.story.repair import repair
 from fromnoise.story.view import seen
 from fromnoise.story.vocabulary import sentence_of
-from fromnoise.studio.api.schemas import Name, Seed
+from fromnoise.studio.api.schemas import PlotIn, RepairIn, SpoilIn
 from fromnoise.studio.api.state import State, state_of
-from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.problem import Problem, problem_of
 
 routes = APIRouter(prefix="/api/story", tags=["story"])
 T = TypeVar("T")
 Studio = Annotated[State, Depends(state_of)]
-Sentence = Annotated[str, Field(max_length=400)]
-Noise = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, description="share of the words that may be wrong")]
-MOST_STEPS = 60
 WAITING = 16  # requests for stories at a time; one is drawn, the others wait
-
-
-class PlotIn(BaseModel):
-    """What story to draw, or with ``start`` what sentence to repair."""
-
-    model_config = ConfigDict(extra="forbid")
-    genre: Name = ""
-    place: Name = ""
-    start: Sentence = ""
-    strength: Noise = 0.9
-    keep: Annotated[list[Name], Field(max_length=8)] = []
-    steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] = 30
-    guidance: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 2.0
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.8
-    seed: Seed = 0
-
-
-class SpoilIn(BaseModel):
-    """Which sentence to spoil, and how much."""
-
-    model_config = ConfigDict(extra="forbid")
-    noise: Noise
-    seed: Seed = 0
-    number: Annotated[int, Field(ge=0, le=10**6, description="which of the game's sentences")] = 0
-    text: Sentence = ""
-
-
-class RepairIn(BaseModel):
-    """A sentence with wrong words."""
-
-    model_config = ConfigDict(extra="forbid")
-    text: Sentence
-    errors: Annotated[int, Field(ge=1, le=40)] = 1
 
 
 @routes.get("")
@@ -85,7 +48,7 @@ async def spoil_sentence(asked: SpoilIn, studio: Studio) -> dict[str, Any]:
     try:
         clean, noisy = spoilt(model, asked.text or example(asked.number), asked.noise, asked.seed)
     except UserError as error:
-        raise Problem(400, str(error), "text") from None
+        raise problem_of(error, param="text") from None
     return {"clean": clean, "spoilt": noisy}
 
 
@@ -96,7 +59,7 @@ async def repair_sentence(asked: RepairIn, studio: Studio) -> dict[str, Any]:
     try:
         found = await _in_turn(studio, repair, model, asked.text, asked.errors)
     except UserError as error:
-        raise Problem(400, str(error), "text") from None
+        raise problem_of(error, param="text") from None
     return asdict(found)
 
 
@@ -109,7 +72,7 @@ async def _model(studio: State) -> StoryModel:
     try:
         return await asyncio.to_thread(studio.story)
     except UserError as error:
-        raise Problem(404, str(error), None, "no_story_model") from None
+        raise problem_of(error, 404, code="no_story_model") from None
 
 
 async def _in_turn(studio: State, function: Callable[..., T], *arguments: Any) -> T:
@@ -139,7 +102,7 @@ def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
             steps.append({"noise": round(shown.noise, 4), "words": words})
             last = step.x_next[0]
     except UserError as error:
-        raise Problem(400, str(error)) from None
+        raise problem_of(error) from None
     assert isinstance(first, torch.Tensor)
     assert last is not None
     unknown = model.vocabulary.unknown(asked.start)

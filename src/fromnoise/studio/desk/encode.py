@@ -12,7 +12,7 @@ from torch import Tensor
 from fromnoise.drawing.picture_file import to_image
 
 Format = Literal["png", "jpeg", "webp"]
-TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+TYPES: dict[Format, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
 def encoded(picture: Image.Image, kind: Format = "png", quality: int = 100) -> bytes:

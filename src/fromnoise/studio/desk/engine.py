@@ -17,12 +17,12 @@ from typing import Any, Literal
 from torch import Tensor
 
 from fromnoise.diffusion.samplers import Step
-from fromnoise.drawing.generate import Finished, generate_together, kind_of
-from fromnoise.drawing.request import Request
+from fromnoise.drawing.generate import Finished, generate_together
+from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.desk.models import Models
-from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.problem import Problem, problem_of
 
 LOG = logging.getLogger("fromnoise.studio")
 AT_ONCE = 16  # pictures of a batch; more would only make everyone wait longer
@@ -71,7 +71,7 @@ class Wish:
     """One picture that somebody waits for.
 
     Attributes:
-        request: complete, for one picture.
+        plan: what will be done, for one picture.
         tell: called with every event, on the drawing thread; must return at once.
         start: the picture to begin with.
         fast: draw with the few-step model.
@@ -82,7 +82,7 @@ class Wish:
         kind: what it has in common with wishes of the same batch; the engine finds it out.
     """
 
-    request: Request
+    plan: Plan
     tell: Callable[[Event], None]
     start: Start | None = None
     fast: bool = False
@@ -163,8 +163,8 @@ class Engine:
         with self._ready:
             place = next((key for key, other in self._queue if other is wish), None)
             before = [w for key, w in self._queue if place and key < place and not w.cancelled]
-            steps = self._steps_left + sum(w.request.steps or 0 for w in before)
-            own = (wish.request.steps or 0) if place else 0
+            steps = self._steps_left + sum(w.plan.steps for w in before)
+            own = wish.plan.steps if place else 0
             return len(before) + (len(self._current) if place else 0), (steps + own) * self.pace.seconds
 
     @property
@@ -203,12 +203,11 @@ class Engine:
         return sum(not wish.cancelled for _, wish in self._queue)
 
     def _seconds_left(self) -> float:
-        steps = self._steps_left + sum(w.request.steps or 0 for _, w in self._queue if not w.cancelled)
+        steps = self._steps_left + sum(w.plan.steps for _, w in self._queue if not w.cancelled)
         return steps * self.pace.seconds
 
     def _kind(self, wish: Wish) -> Any:
-        shared = kind_of(self.models.get(wish.fast), wish.request)
-        return wish.fast, wish.start.digest if wish.start else None, shared
+        return wish.fast, wish.start.digest if wish.start else None, wish.plan.kind
 
     # --- on the drawing thread ---------------------------------------------------------------------------------
 
@@ -237,7 +236,7 @@ class Engine:
         chosen = set(map(id, group))
         self._queue = [entry for entry in self._queue if id(entry[1]) not in chosen]
         self._current = group
-        self._steps_left = sum(wish.request.steps or 0 for wish in group)
+        self._steps_left = sum(wish.plan.steps for wish in group)
         return group
 
     def _draw(self, group: list[Wish]) -> None:
@@ -254,7 +253,7 @@ class Engine:
         began, shown = time.perf_counter(), 0.0
         events = generate_together(
             self.models.get(group[0].fast),
-            [wish.request for wish in group],
+            [wish.plan for wish in group],
             group[0].start,
             lambda: [not wish.cancelled for wish in group],
         )
@@ -271,7 +270,7 @@ class Engine:
             shown += time.perf_counter() - now
 
     def _finish(self, group: list[Wish], event: Finished, seconds: float) -> None:
-        self.pace.learn(seconds, sum(wish.request.steps or 0 for wish in group))
+        self.pace.learn(seconds, sum(wish.plan.steps for wish in group))
         self.pace.batches += 1
         self.pace.busy += seconds
         for wish, picture in zip(group, event.pictures, strict=True):
@@ -301,7 +300,7 @@ class Engine:
 
 def _problem(error: Exception) -> Problem:
     if isinstance(error, UserError):
-        return Problem(400, str(error))
+        return problem_of(error)
     if isinstance(error, MemoryError) or "alloc" in str(error):
         return Problem(503, "there is not enough memory for this picture; ask for a smaller one", retry=10)
     LOG.error("drawing failed", exc_info=error)

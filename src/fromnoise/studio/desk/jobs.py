@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from torch import Tensor
-
 from fromnoise.drawing.picture_file import png_bytes
+from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.config import Config
@@ -24,6 +23,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.studio.desk.encode import data_url
 from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Progress, Show, Stopped, Wish
 from fromnoise.studio.desk.hub import Hub
+from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.store import OPEN, Kept, Store, StoredJob
 from fromnoise.studio.desk.uploads import Uploads
@@ -33,21 +33,27 @@ LOG = logging.getLogger("fromnoise.studio")
 REMEMBERED = 100  # finished jobs that can still be asked about without reading the disk
 
 
-@dataclass(frozen=True)
-class Order(Config):
+@dataclass(frozen=True, eq=False)
+class Order:
     """One picture of a job.
 
     Attributes:
-        request: complete, for one picture.
+        plan: what will be done, for one picture.
         fast: drawn in a few steps.
         start: id of an uploaded picture to start from.
         mask: id of an uploaded mask.
     """
 
-    request: Request
+    plan: Plan
     fast: bool = False
     start: str | None = None
     mask: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the store keeps it: what was asked for, with nothing left open, to be planned again after a restart."""
+        asked = self.plan.request.to_dict()
+        notes = list(self.plan.notes)
+        return {"request": asked, "fast": self.fast, "start": self.start, "mask": self.mask, "notes": notes}
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ class Jobs:
         taken = 0
         for stored in again:
             try:
-                orders = orders_of(stored)
+                orders = orders_of(stored, self.engine.models)
                 starts = [self.start_of(order) for order in orders]
                 todo = sorted(set(range(len(orders))) - self.store.done_places(stored.id))
                 self._run(Job(stored.id, orders, Watching(), stored.created), todo, starts)
@@ -187,13 +193,12 @@ class Jobs:
         """
         if order.start is None:
             return None
-        size = (order.request.width or 0, order.request.height or 0)
-        return self.uploads.start(order.start, order.mask, size)
+        return self.uploads.start(order.start, order.mask, order.plan.size.drawn)
 
     # --- drawing -----------------------------------------------------------------------------------------------
 
     def _run(self, job: Job, todo: Sequence[int], starts: Sequence[Start | None]) -> Job:
-        job.steps = [(0, order.request.steps or 0) for order in job.orders]
+        job.steps = [(0, order.plan.steps) for order in job.orders]
         asked = Asked(self.engine, [partial(self._wish, job, i, starts[i]) for i in todo])
         job.asked = asked
         self._jobs[job.id] = job
@@ -222,7 +227,7 @@ class Jobs:
 
     def _wish(self, job: Job, i: int, start: Start | None, tell: Callable[[Event], None]) -> Wish:
         order, watching = job.orders[i], job.watching
-        wish = Wish(order.request, tell, start, order.fast, watching.show, watching.every, rank=len(job.wishes))
+        wish = Wish(order.plan, tell, start, order.fast, watching.show, watching.every, rank=len(job.wishes))
         job.wishes.append(wish)
         return wish
 
@@ -246,17 +251,15 @@ class Jobs:
         news |= {"t": event.t, "client": job.watching.client}
         if job.watching.show == "clean":
             news["key"] = (job.id, i)  # who is slow sees the newest; where every step counts, none is left out
-        for name in ("clean", "noisy"):
-            shown: Tensor | None = getattr(event, name)
-            if shown is not None:
-                news[name] = data_url(shown)
+        shown = {"clean": event.clean, "noisy": event.noisy}
+        news |= {name: data_url(picture) for name, picture in shown.items() if picture is not None}
         if "clean" in news or i not in job.latest:
             job.latest[i] = news
         self.hub.tell(news)
 
     def _keep(self, job: Job, i: int, event: Drawn) -> dict[str, Any]:
         order, picture = job.orders[i], event.picture
-        request, now = order.request, time.time()
+        request, now = order.plan.request, time.time()
         origin = self.engine.models.origin(request, self.start_of(order), order.fast, i)
         words = (request.prompt, request.style, request.seed)
         size = (int(picture.shape[2]), int(picture.shape[1]))
@@ -288,8 +291,9 @@ class Jobs:
         first = job.orders[0]
         found: dict[str, Any] = {"id": job.id, "state": job.state, "message": job.message, "created": job.created}
         found |= {"count": len(job.orders), "done": len(job.pictures), "steps": done, "total": of}
-        found |= {"request": first.request.to_dict(), "fast": first.fast, "start": first.start, "mask": first.mask}
+        found |= {"request": first.plan.request.to_dict(), "fast": first.fast, "start": first.start, "mask": first.mask}
         found |= {"client": job.watching.client, "keep": job.watching.keep}
+        found["warnings"] = list(dict.fromkeys(note for order in job.orders for note in order.plan.notes))
         found["pictures"] = [job.pictures[i] for i in sorted(job.pictures)]
         if job.open and job.wishes:
             waiting = [self.engine.ahead_of(wish) for wish in job.wishes]
@@ -310,9 +314,19 @@ def stored_state(job: StoredJob, pictures: Sequence[Kept]) -> dict[str, Any]:
         "total": 0,
         "client": "",
         "keep": True,
+        "warnings": list(dict.fromkeys(note for order in job.orders for note in order.get("notes", ()))),
     }
 
 
-def orders_of(job: StoredJob) -> list[Order]:
-    """What a stored job was to draw."""
-    return [Order.from_dict(values) for values in job.orders]
+def orders_of(job: StoredJob, models: Models) -> list[Order]:
+    """What a stored job was to draw, planned anew.
+
+    Raises:
+        UserError: the model that is served now cannot draw it.
+    """
+    found = []
+    for values in job.orders:
+        fast = bool(values.get("fast"))
+        made = plan(models.get(fast), Request.from_dict(values["request"]))
+        found.append(Order(made, fast, values.get("start"), values.get("mask")))
+    return found

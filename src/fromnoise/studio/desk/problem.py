@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fromnoise.ground.errors import UserError
+
 
 class Problem(Exception):
     """What goes wrong in answering a request.
@@ -19,3 +21,19 @@ class Problem(Exception):
     ) -> None:
         super().__init__(message)
         self.status, self.message, self.param, self.code, self.retry = status, message, param, code, retry
+
+
+def problem_of(error: UserError, status: int = 400, param: str | None = None, code: str | None = None) -> Problem:
+    """What a person can put right, as a problem.
+
+    Args:
+        error: says what is wrong.
+        status, code: as of a problem.
+        param: the field that is wrong, where the error does not say.
+    """
+    return Problem(status, in_web_words(str(error)), error.field or param, code)
+
+
+def in_web_words(message: str) -> str:
+    """What the command line says, without its dashes."""
+    return message.replace(", or use --free to draw without words", "").replace("--", "")

@@ -207,9 +207,10 @@ class Store:
     def add(self, kept: Kept, png: bytes) -> None:
         """Keep a picture: first its file, then its line, so that a line always has a file."""
         write_atomically(self.file(kept.id), png)
-        values = [json.dumps(kept.origin) if name == "origin" else getattr(kept, name) for name in COLUMNS]
+        row = {**kept.to_dict(), "origin": json.dumps(kept.origin)}
         with self._change() as db:
-            db.execute(f"INSERT INTO pictures ({', '.join(COLUMNS)}) VALUES ({','.join('?' * len(COLUMNS))})", values)
+            marks = ", ".join(f":{name}" for name in COLUMNS)
+            db.execute(f"INSERT INTO pictures ({', '.join(COLUMNS)}) VALUES ({marks})", row)
 
     def get(self, picture: str) -> Kept | None:
         """A picture that is not deleted, by its id."""
