@@ -30,6 +30,7 @@ from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.diffusion.schedule import NoiseSchedule
 from fromnoise.ground.cores import available_cores
 from fromnoise.ground.errors import missing_packages
+from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.layers.embedding import sinusoids
 from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.unet.unet import UNet
@@ -158,8 +159,7 @@ class OpenVINOModel(TextToImage):
         if latents.shape[2] * latents.shape[3] * self.vae.factor**2 > MOST_PIXELS:
             wide = torch.bfloat16 if self.decoder_graph.precision == "bf16" else torch.float32
             return TextToImage._decode(replace(self, vae=packed_copy(self.vae, wide)), latents)
-        pictures = self.decoder_graph(latents.float()).clamp(-1, 1)
-        return ((pictures + 1) * 127.5).round().to(torch.uint8)
+        return to_bytes(self.decoder_graph(latents.float()))
 
 
 def openvino_model(model: TextToImage, int8: bool = False, precision: str = "auto") -> OpenVINOModel:

@@ -31,6 +31,7 @@ from fromnoise.drawing.generate import generate as events
 from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, save_png
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.text import decoded
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
 from fromnoise.system.text_to_image import DEFAULT_MODEL, TextToImage, find_model
@@ -228,8 +229,8 @@ def _free_name(file: Path, count: int) -> Path:
 
 def _lines(prompts: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in prompts.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in decoded(prompts.read_bytes()).splitlines()]
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"cannot read the prompts in {prompts}: {reason}") from None
     while lines and not lines[-1]:

@@ -78,4 +78,6 @@ def opened_start(
         request = replace(request, width=width, height=height)
     complete(model, request)
     size = (request.width or 0, request.height or 0)
-    return request, start_from(photo, size, None if mask is None else open_photo(mask))
+    start = start_from(photo, size, None if mask is None else open_photo(mask))
+    start.check(model.vae.factor)
+    return request, start

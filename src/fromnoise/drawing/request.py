@@ -13,11 +13,11 @@ from fromnoise.diffusion.samplers.ddpm import DDPM
 from fromnoise.diffusion.schedule import Spacing
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.system.texts import parts_needed
 
 MOST_PICTURES = 4096
-MOST_SIDE = 8192  # pixels
 MOST_PARTS = 32  # of a prompt, each read in one go
 
 

@@ -14,7 +14,7 @@ from fromnoise.studio.models import Models
 from fromnoise.studio.problems import Problem
 from fromnoise.studio.schemas import MOST_SEED, JobIn
 from fromnoise.studio.settings import Limits
-from fromnoise.studio.uploads import Uploads
+from fromnoise.studio.uploads import Uploads, check_reach
 from fromnoise.system.few_steps import fixed_settings
 
 STRENGTH = 0.75  # of a picture to start from, when nobody says
@@ -46,7 +46,8 @@ def orders_from(asked: JobIn, models: Models, uploads: Uploads, limits: Limits) 
         raise Problem(400, f"that would be more than {limits.count} pictures", "count")
     requests = checked(_pictures(asked, base), models, asked.fast, limits)
     if asked.start is not None:  # all pictures have one size
-        uploads.start(asked.start, asked.mask, (requests[0].width or 0, requests[0].height or 0))
+        start = uploads.start(asked.start, asked.mask, (requests[0].width or 0, requests[0].height or 0))
+        check_reach(start, model.vae.factor)
     return [Order(request, asked.fast, asked.start, asked.mask) for request in requests]
 
 

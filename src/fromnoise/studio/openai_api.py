@@ -34,7 +34,7 @@ from fromnoise.studio.schemas import Edit, Generation
 from fromnoise.studio.sizes import Size, read_size
 from fromnoise.studio.state import State, state_of
 from fromnoise.studio.streams import EventStream, event
-from fromnoise.studio.uploads import begun, is_transparent, mask_from, on_white, opened
+from fromnoise.studio.uploads import begun, check_reach, mask_from, opened, own_mask
 from fromnoise.studio.waiting import Asked
 
 routes = APIRouter(prefix="/v1", tags=["OpenAI"])
@@ -156,15 +156,19 @@ def _edit_fields(form: FormData) -> Edit:
 def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State) -> Ask:
     limits, model = studio.settings.limits, studio.models.get(bool(asked.fast))
     picture = opened(image, limits.upload_pixels)
-    free = None if mask is None else mask_from(opened(mask, limits.upload_pixels, "mask"))
-    if free is None and is_transparent(picture):  # its own transparency says what to fill
-        free = mask_from(picture)
     given = asked.size if asked.size not in (None, "", "auto") else None
     size = read_size(given or _shape_of(picture, studio), model, limits)
     size = size if given else Size(size.drawn, size.drawn)
+    free: Image.Image | None
+    if mask is not None:
+        free = mask_from(opened(mask, limits.upload_pixels, "mask"))
+    else:  # its own transparency says what to fill
+        free = own_mask(picture, size.drawn, model.vae.factor)
     strength = asked.strength or (1.0 if free is not None else STRENGTH)
     requests = _requests(asked, size, studio, strength)
-    return Ask(asked, requests, size, begun(on_white(picture), free, size.drawn), "image_edit")
+    start = begun(picture, free, size.drawn)
+    check_reach(start, model.vae.factor)
+    return Ask(asked, requests, size, start, "image_edit")
 
 
 def _shape_of(picture: Image.Image, studio: State) -> str:

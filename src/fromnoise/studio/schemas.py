@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.studio.encode import Format
 from fromnoise.studio.engine import Show
 
@@ -45,8 +46,8 @@ class JobIn(BaseModel):
     guidance: Guidance | None = None
     rescale: Amount | None = None
     sampler: Name | None = None
-    width: Annotated[int, Field(ge=16, le=8192)] | None = None
-    height: Annotated[int, Field(ge=16, le=8192)] | None = None
+    width: Annotated[int, Field(ge=16, le=MOST_SIDE)] | None = None
+    height: Annotated[int, Field(ge=16, le=MOST_SIDE)] | None = None
     interval: Annotated[tuple[int, int], Field(description="lowest and highest t with guidance")] | None = None
     spacing: Name | None = None
     sigmas: Name | None = None

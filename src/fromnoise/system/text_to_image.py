@@ -23,6 +23,7 @@ from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
 from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig, Spacing
 from fromnoise.ground.cores import each_alone, together
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.clip.clip import CLIP
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
@@ -231,8 +232,7 @@ class TextToImage:
             return self._decode(latents).cpu()
 
     def _decode(self, latents: Tensor) -> Tensor:
-        pictures = decode_any_size(self.vae, latents).float().clamp(-1, 1)
-        return ((pictures + 1) * 127.5).round().to(torch.uint8)
+        return to_bytes(decode_any_size(self.vae, latents))
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> TextToImage:
         """Move all networks, in place, and return self. bfloat16 is faster on some CPUs and draws other bits."""
