@@ -27,6 +27,7 @@ UNREADABLE = frozenset(
         *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
     )
 )
+_TABLES = (".csv", ".tsv", ".json", ".parquet")
 # What others call our two fields.
 _OTHER_NAMES = {
     "file_name": ("file", "filename", "file_path", "filepath", "path", "image", "image_path", "image_file", "img"),
@@ -214,15 +215,11 @@ def _why_nothing(folder: Path, lists: Sequence[Path], found: Found) -> str:
         return f"{folder} holds nothing to train on, though there is a {METADATA}: {first}{_others(found)}"
     if lists:
         return f"{folder} holds nothing to train on: its {METADATA} is empty"
+    table = next((p.name for p in sorted(folder.iterdir()) if p.suffix.lower() in _TABLES), None)
+    hint = f"; {table} is not read, make it {METADATA}" if table else ""
     if first:
-        return f"{folder} holds no picture with a caption: {first}{_others(found)}"
-    tables = next((p.name for p in _tables(folder)), None)
-    hint = f"; {tables} is not read, make it {METADATA}" if tables else ""
+        return f"{folder} holds no picture with a caption: {first}{_others(found)}{hint}"
     return f"{folder} holds no captioned pictures: it needs a {METADATA} or .txt files beside pictures{hint}"
-
-
-def _tables(folder: Path) -> Iterator[Path]:
-    return (p for p in sorted(folder.iterdir()) if p.suffix.lower() in (".csv", ".tsv", ".json", ".parquet"))
 
 
 def _others(found: Found) -> str:

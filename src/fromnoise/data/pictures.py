@@ -195,5 +195,5 @@ def reason(error: Exception, name: str = "") -> str:
     """Why a picture cannot be used, on one line; ``name`` tells the kind of file."""
     suffix = Path(name).suffix.lower()
     if isinstance(error, PictureError) and suffix in UNREADABLE:
-        return f"{error}: {suffix} files are not; save it as PNG or JPEG"
+        return f"{error}; {suffix} files are not read, save it as PNG or JPEG"
     return (getattr(error, "strerror", None) or str(error)).split("\n")[0][:200] or type(error).__name__

@@ -231,7 +231,8 @@ def reaches(free: Tensor, factor: int) -> bool:
 def _check_mask(mask: Image.Image, free: Tensor) -> None:
     if not free.any():
         brightest = int(np.asarray(mask.convert("L")).max())
-        why = f"its brightest grey is {brightest} of 255" if brightest < THRESHOLD else "its white parts are too thin"
+        why = "its white parts are too thin" if brightest >= THRESHOLD else f"its brightest grey is {brightest} of 255"
+        why = why if brightest else "it is black all over"
         raise UserError(f"the mask lets nothing change, for {why}; paint white what may change, and the rest black")
     if free.all() and mask.mode == "RGBA":
         raise UserError(

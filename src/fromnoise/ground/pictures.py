@@ -79,7 +79,7 @@ def read_picture(
         raise TooLargeError(f"it has far more than {most_pixels:,} pixels") from None
     except UnidentifiedImageError:
         empty = not (source if isinstance(source, bytes) else source.stat().st_size)
-        raise PictureError("the file is empty" if empty else "it is not a picture that can be read") from None
+        raise PictureError("the file is empty" if empty else "it is not a picture of a known kind") from None
     except OSError as error:
         raise PictureError(f"it cannot be read: {error.strerror or error}") from None
     except Exception as error:  # decoders fail in many ways, and a damaged file must be one line whichever it is

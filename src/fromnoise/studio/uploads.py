@@ -35,7 +35,9 @@ def opened(data: bytes, most_pixels: int, param: str = "image") -> Image.Image:
         raise Problem(413, f"{param}: {error}", param) from None
     except PictureError as error:
         kinds = "PNG, JPEG, WebP or GIF"
-        raise Problem(400, f"{param}: {error}; send {kinds}", param, "invalid_image") from error
+        raise Problem(
+            400, f"{param} cannot be read as a picture: {error}; send {kinds}", param, "invalid_image"
+        ) from error
 
 
 def mask_from(picture: Image.Image) -> Image.Image:
