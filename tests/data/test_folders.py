@@ -314,5 +314,5 @@ def test_a_folder_with_another_kind_of_list(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a\.txt is missing.*metadata\.csv is not read"):
         load_folder(tmp_path, 8)
     (tmp_path / "metadata.jsonl").touch()
-    with pytest.raises(UserError, match="no line of metadata.jsonl names it"):
+    with pytest.raises(UserError, match=r"no line of metadata\.jsonl names it"):
         load_folder(tmp_path, 8)

@@ -158,8 +158,9 @@ def test_a_picture_without_holes_is_drawn_anew_in_its_shape(alpha: object, api: 
     photo, thin = noise(), noise("RGBA")
     if isinstance(alpha, int):
         thin.putalpha(alpha)
-    else:  # between the pixels that latents are masked by
-        thin.putpixel((3, 3), (0, 0, 0, 0))
+    else:
+        for place in ((3, 3), (16, 16)):  # between the pixels that latents are masked by, and on one of them
+            thin.putpixel(place, (0, 0, 0, 0))
     drawn, plain = edited(api, thin), edited(api, photo)
     seen = pixels(on_white(thin))
     assert (drawn != seen).any(0).float().mean() > 0.9
@@ -173,8 +174,8 @@ def test_a_white_on_black_mask_stays_one_with_stray_transparency(api: OpenAI) ->
     changed = (plain != pixels(photo)).any(0)
     assert not changed[16:].any()
     assert changed[:16].float().mean() > 0.9
-    for alpha in (254, 128):
-        mask.putpixel((0, 0), (0, 0, 0, alpha))
+    for alpha in (254, 128, 0):
+        mask.putpixel((0, 0), (255, 255, 255, alpha))
         mask.putpixel((31, 31), (0, 0, 0, alpha))
         assert edited(api, photo, mask)[:, 16:].equal(plain[:, 16:])
         assert (edited(api, photo, mask) != pixels(photo)).any(0)[:16].float().mean() > 0.9

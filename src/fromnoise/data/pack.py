@@ -32,7 +32,7 @@ def pack(
     Raises:
         UserError: nothing to pack, a suffix other than .parquet, or pyarrow is missing.
     """
-    if file.suffix != ".parquet":
+    if file.suffix.lower() != ".parquet":
         raise UserError(f"'{file}' should end in .parquet")
     if not os.access(file.parent, os.W_OK):  # false too where there is no such folder
         raise UserError(f"the folder '{file.parent}' does not exist or cannot be written to")

@@ -19,6 +19,7 @@ from fromnoise.ground.whole import write_atomically
 from fromnoise.studio.problems import Problem
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow reads many more, and each is a decoder that can be attacked
+STRAY = 0.005  # share of a mask that a slip of the brush may be
 KEPT_SECONDS = 30 * 24 * 3600.0
 LONGEST = 2048  # pixels of a side that is kept; what is drawn is smaller
 
@@ -34,38 +35,54 @@ def opened(data: bytes, most_pixels: int, param: str = "image") -> Image.Image:
     except TooLargeError as error:
         raise Problem(413, f"{param}: {error}", param) from None
     except PictureError as error:
-        kinds = "PNG, JPEG, WebP or GIF"
-        raise Problem(
-            400, f"{param} cannot be read as a picture: {error}; send {kinds}", param, "invalid_image"
-        ) from error
+        said = f"{param} cannot be read as a picture: {error}; send PNG, JPEG, WebP or GIF"
+        raise Problem(400, said, param, "invalid_image") from error
 
 
 def mask_from(picture: Image.Image) -> Image.Image:
     """What may change, white on black, L: where the mask is transparent; of a mask without transparency, where it is
-    white."""
-    if has_holes(picture):
-        return picture.getchannel("A").point(lambda value: 255 if value < THRESHOLD else 0)
-    return picture.convert("L").point(lambda value: 255 if value >= THRESHOLD else 0)
+    white. A drawing in black and white stays one with a stray hole or two."""
+    white = picture.convert("L").point(_white)
+    if _holes(picture) > (STRAY if _is_black_and_white(picture) and white.getbbox() else 0):
+        return picture.getchannel("A").point(_clear)
+    return white
 
 
 def own_mask(picture: Image.Image, size: tuple[int, int], factor: int) -> Image.Image | None:
-    """The mask that a picture's own transparency draws; None where it has no holes.
+    """The mask that a picture's own transparency draws; None where it has no holes to fill.
 
-    What is thinned but not gone (a watermark's alpha, soft edges, a stray pixel that vanishes at the drawn size) asks
-    for nothing to be filled.
+    What is thinned but not gone (alpha of 200 all over, soft edges), and holes smaller than a latent (strays, rounded
+    corners) ask for nothing to be filled.
 
     Args:
         picture: RGB or RGBA.
         size: (width, height) that is drawn.
         factor: pixels of a latent's side.
     """
-    mask = mask_from(picture) if has_holes(picture) else None
-    return mask if mask is not None and reaches(free_at(mask, size), factor) else None
+    if not _holes(picture):
+        return None
+    mask = picture.getchannel("A").point(_clear)
+    free = free_at(mask, size)
+    return mask if reaches(free, factor) and int(free.sum()) >= factor**2 else None
 
 
-def has_holes(picture: Image.Image) -> bool:
-    """Whether any part of a picture lets more of the ground through than of itself."""
-    return picture.mode == "RGBA" and any(picture.getchannel("A").histogram()[:THRESHOLD])
+def _clear(alpha: int) -> int:
+    return 255 if alpha < THRESHOLD else 0
+
+
+def _white(grey: int) -> int:
+    return 255 if grey >= THRESHOLD else 0
+
+
+def _holes(picture: Image.Image) -> float:
+    """Share of the pixels that let more of the ground through than of themselves."""
+    alpha = picture.getchannel("A").histogram() if picture.mode == "RGBA" else [0]
+    return sum(alpha[:THRESHOLD]) / (picture.width * picture.height)
+
+
+def _is_black_and_white(picture: Image.Image) -> bool:
+    grey = picture.convert("L").histogram()
+    return sum(grey[16:240]) < STRAY * picture.width * picture.height
 
 
 class Uploads:
