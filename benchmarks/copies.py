@@ -31,6 +31,7 @@ from fromnoise.drawing.request import Request
 from fromnoise.evaluation.copies.check import Verdict, check, index_of, side_by_side, training_pictures
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import share
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.system.text_to_image import TextToImage
 
 Change = Callable[[Tensor], Tensor]
@@ -75,7 +76,7 @@ def smaller(side: int) -> Change:
 
 def through_vae(model: TextToImage) -> Change:
     """As faithfully as the model could draw it."""
-    return lambda x: model.decode(model.vae.encode(x[None].float() / 127.5 - 1).mean)[0]
+    return lambda x: model.decode(model.vae.encode(from_bytes(x[None])).mean)[0]
 
 
 def changes(model: TextToImage) -> dict[str, Change]:

@@ -31,6 +31,7 @@ from denoise_step import SMALL_VAE, VAE, forget_peak
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.starter import starter_path
 from fromnoise.ground.cores import together
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.models.layers.packed import packed_in_place
 from fromnoise.models.vae.bands import decode_in_bands, encode_in_bands
 from fromnoise.system.opening import find_model
@@ -107,7 +108,7 @@ def sheet() -> Tensor:
     """A picture [1,3,1024,1024], -1..1: white above, stickers of the starter set below."""
     stickers = load_folder(starter_path(), 128).images[:32].unflatten(0, (4, 8))  # [4,8,3,128,128]
     below = stickers.permute(2, 0, 3, 1, 4).reshape(3, 512, 1024)
-    return torch.cat([torch.full_like(below, 255), below], dim=1)[None].float() / 127.5 - 1
+    return from_bytes(torch.cat([torch.full_like(below, 255), below], dim=1)[None])
 
 
 def seams() -> Table:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.diffusion.loss import diffusion_loss, v_target
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.system.opening import find_model
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
@@ -31,7 +32,7 @@ TIMES = (999, 800, 650, 500, 300, 100)
 def losses(model: TextToImage, pictures: PictureSet) -> list[tuple[float, float]]:
     """Mean v-loss with the caption and without words, for each of ``TIMES``."""
     images = pictures.images.split(32)
-    clean = torch.cat([model.vae.encode(part.float() / 127.5 - 1).mean for part in images])
+    clean = torch.cat([model.vae.encode(from_bytes(part)).mean for part in images])
     told = model.embed([caption(r) for r in pictures.records])
     silent = model.embed([""]).expand(len(clean), -1, -1)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))

@@ -248,7 +248,7 @@ def test_a_metadata_picture_that_unpacks_to_gigabytes_is_refused(run: Any, tmp_p
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    for side in (5_000, 60_000):
+    for side in (8_200, 60_000):  # beyond what is drawn, and beyond what Pillow opens
         header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
         data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
         (tmp_path / "bomb.png").write_bytes(data)
@@ -444,6 +444,36 @@ def test_a_mask_leaves_the_rest_as_it_is_to_the_pixel(run: Any, tiny_model_folde
     changed = (before - after).abs().sum(0).numpy() > 0
     assert not changed[~inside].any()
     assert changed[inside].any()
+
+
+def test_strokes_on_an_empty_layer_are_a_mask_for_every_command(
+    run: Any, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    photo(tmp_path / "p.png", (32, 32))
+    mask = Image.new("RGBA", (32, 32), (0, 0, 0, 0))
+    mask.paste((255, 255, 255, 255), (8, 8, 24, 24))
+    mask.save(tmp_path / "m.png")
+    before = as_tensor(tmp_path / "p.png")
+    arguments = ("--mask", "m.png", "--model", tiny_model_folder)
+    beside = ("--steps", 3, "--seed", 1, "--out", "o.png")
+    for command in (("generate", "sun", "--image", "p.png"), ("restyle", "p.png", "sun")):
+        assert run(*command, *arguments, *beside).code == 0
+        changed = (before != as_tensor(tmp_path / "o.png")).any(0)
+        assert changed[8:24, 8:24].any()
+        changed[8:24, 8:24] = False
+        assert not changed.any()
+        assert run("generate", "--again", "o.png", "--image", "p.png", *arguments, "--out", "q.png").code == 0
+        assert as_tensor(tmp_path / "q.png").equal(as_tensor(tmp_path / "o.png"))
+    Image.new("L", (32, 32), 100).save(tmp_path / "m.png")
+    refused = run("generate", "sun", "--image", "p.png", *arguments, *beside)
+    assert refused.code == 2
+    assert "lets nothing change" in refused.err
+
+
+def test_prompts_however_an_editor_saved_them(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_bytes("red äpfel\r\nsun\r\n".encode("utf-16"))
+    assert run("generate", "--prompts", "p.txt", "--out", "many", "--model", tiny_model_folder, "--steps", 1).code == 0
+    assert [read_origin(tmp_path / "many" / f"000{i}.png").request.prompt for i in range(2)] == ["red äpfel", "sun"]
 
 
 def test_any_size_that_fits_the_latents(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.meanings.builder import described
-from fromnoise.data.meanings.wordnet import WordNet
 from fromnoise.data.record import Record
+from fromnoise.data.wordnet import WordNet
 from fromnoise.ground.errors import UserError
 
 # Lines in the form of WordNet's files (wndb(5WN)): an animal with a parent, the parent, a river with a name, and an

@@ -59,10 +59,11 @@ def test_odd_files_are_put_aside_with_a_reason_and_the_rest_is_read(tmp_path: Pa
     reasons = dict(found.quarantine)
     lines = {f"metadata.jsonl line {n}" for n in (9, 10, 11)}  # broken, no file name, leads out of the folder
     files = {"empty.png", "text.png", "truncated.jpg", "cut.png", "blank caption.png", "gone.png"}
-    assert set(reasons) == files | lines
+    assert set(reasons) == files | lines | {"no caption.png"}
     assert "empty" in reasons["empty.png"]
     assert "missing" in reasons["gone.png"]
     assert "leads out" in reasons["metadata.jsonl line 11"]
+    assert "no line of metadata.jsonl names it" in reasons["no caption.png"]
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_captions_in_text_files_beside_the_pictures(tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / f"{name}.png").write_bytes(encoded(picture(colour=(ord(name), 0, 0))))
     (tmp_path / "a.txt").write_text("a red\n door")
-    (tmp_path / "b.txt").write_bytes(b"\xff\xfe not utf-8 \xc0")
+    (tmp_path / "b.txt").write_bytes(b"not utf-8 \xc0")
     found = load_folder(tmp_path, 8)
     assert [r.text for r in found.records] == ["a red door"]
     assert [name for name, _ in found.quarantine] == ["b.png", "c.png"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 
 from fromnoise.data.pictures import load_folder
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.models.perception import network, perceptual_loss
-from fromnoise.training.sheet import from_bytes
 
 
 def test_it_sees_lost_edges_where_pixels_see_little() -> None:

@@ -251,6 +251,11 @@ def test_restyle_and_inpaint(http: httpx.Client, live: Live) -> None:
     kept = as_tensor(live.state.store.file(filled["pictures"][0]["id"]))
     assert (kept[:, 20:] == torch.tensor([200, 30, 30])[:, None, None]).all()  # where the mask allows no change
     assert not (kept[:, :12] == torch.tensor([200, 30, 30])[:, None, None]).all()
+    black = io.BytesIO()
+    Image.new("L", (64, 64)).save(black, "PNG")
+    nothing = http.post("/api/uploads?mask=true", files={"file": ("m.png", black.getvalue())}).json()["id"]
+    refused = http.post("/api/jobs", json={**body, "mask": nothing})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "mask")
     gone = http.post("/api/jobs", json={**body, "start": "0" * 32})
     assert gone.status_code == 410
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import openai
 import pytest
 import torch
@@ -18,6 +19,7 @@ from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import origin_in
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import start_from
+from fromnoise.ground.pictures import on_white
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.store import Search
 from fromnoise.system.few_steps import with_few_steps
@@ -139,6 +141,68 @@ def test_edit_fills_where_the_mask_is_transparent(api: OpenAI) -> None:
     cut.putalpha(mask.getchannel("A"))  # the picture's own transparency says the same
     own = api.images.edit(image=png(cut), prompt="a cat", extra_body={"steps": 3, "seed": 2})
     assert (pixels(opened((own.data or [])[0]))[:, 18:] == torch.tensor([10, 200, 30])[:, None, None]).all()
+
+
+def noise(mode: str = "RGB") -> Image.Image:
+    return Image.fromarray(np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8)).convert(mode)
+
+
+def edited(api: OpenAI, image: Image.Image, mask: Image.Image | None = None) -> torch.Tensor:
+    more = {} if mask is None else {"mask": png(mask)}
+    found = api.images.edit(image=png(image), prompt="a cat", extra_body={"steps": 3, "seed": 2}, **more)  # type: ignore[arg-type]
+    return pixels(opened((found.data or [])[0]))
+
+
+@pytest.mark.parametrize("alpha", [254, 200, 128, "a stray pixel"])
+def test_a_picture_without_holes_is_drawn_anew_in_its_shape(alpha: object, api: OpenAI) -> None:
+    # What lets some of the ground through asks for nothing to be filled: it is seen on white, and all is redrawn.
+    photo, thin = noise(), noise("RGBA")
+    if isinstance(alpha, int):
+        thin.putalpha(alpha)
+    else:
+        for place in ((3, 3), (16, 16)):  # between the pixels that latents are masked by, and on one of them
+            thin.putpixel(place, (0, 0, 0, 0))
+    drawn, plain = edited(api, thin), edited(api, photo)
+    seen = pixels(on_white(thin))
+    assert (drawn != seen).any(0).float().mean() > 0.9
+    assert (plain != pixels(photo)).any(0).float().mean() > 0.9
+
+
+def test_a_white_on_black_mask_stays_one_with_stray_transparency(api: OpenAI) -> None:
+    photo, mask = noise(), Image.new("RGBA", (32, 32), "black")
+    mask.paste((255, 255, 255, 255), (0, 0, 32, 16))
+    plain = edited(api, photo, mask)
+    changed = (plain != pixels(photo)).any(0)
+    assert not changed[16:].any()
+    assert changed[:16].float().mean() > 0.9
+    for alpha in (254, 128, 0):
+        mask.putpixel((0, 0), (255, 255, 255, alpha))
+        mask.putpixel((31, 31), (0, 0, 0, alpha))
+        assert edited(api, photo, mask)[:, 16:].equal(plain[:, 16:])
+        assert (edited(api, photo, mask) != pixels(photo)).any(0)[:16].float().mean() > 0.9
+
+
+@pytest.mark.parametrize("what", ["black", "thinned all over", "16 bits, dark", "between the latents"])
+def test_a_mask_that_lets_nothing_change_is_refused(what: str, api: OpenAI) -> None:
+    mask = {
+        "black": Image.new("RGB", (32, 32)),
+        "thinned all over": Image.new("RGBA", (32, 32), (0, 0, 0, 200)),
+        "16 bits, dark": Image.fromarray(np.full((32, 32), 255, np.uint16)),
+        "between the latents": Image.new("L", (32, 32)),
+    }[what]
+    if what == "between the latents":
+        mask.putpixel((1, 1), 255)
+    with pytest.raises(openai.BadRequestError, match="mask") as error:
+        edited(api, noise(), mask)
+    assert error.value.param == "mask"
+
+
+def test_sixteen_bits_of_a_mask_are_scaled(api: OpenAI) -> None:
+    values = np.full((32, 32), 6000, np.uint16)
+    values[:16] = 65535
+    changed = (edited(api, noise(), Image.fromarray(values)) != pixels(noise())).any(0)
+    assert not changed[16:].any()
+    assert changed[:16].float().mean() > 0.9
 
 
 def test_streaming_an_edit(api: OpenAI) -> None:

@@ -155,6 +155,28 @@ def test_data_without_pictures_leaves_no_folder(tmp_path: Path, kind: str) -> No
     assert not (tmp_path / "x").exists()
 
 
+def test_what_is_left_out_and_held_out_is_said_before_training(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, rows = tmp_path / "mine", []
+    folder.mkdir()
+    for i in range(20):
+        file = folder / f"{i:02}[x].png"  # brackets would be styles to the console
+        file.write_bytes(b"junk") if i >= 8 else Image.new("RGB", (8, 8), (i * 20, 9, 9)).save(file)
+        rows.append({"file_name": file.name, "text": f"thing {i}", "split": "validation" if i % 4 == 3 else "training"})
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pictures = Run(small(), folder, tmp_path / "run")
+    assert (len(pictures.train_set.records), len(pictures.held_out.records)) == (6, 2)
+    said = capfd.readouterr().err.splitlines()
+    assert "the split 'validation' (5 pictures) is held out: not trained on, but tested with" in said
+    assert [line for line in said if "left out 08[x].png" in line]
+    assert [line for line in said if line.startswith("and 2 more are left out")]  # ten of twelve are named
+    (folder / "metadata.jsonl").write_text("\n".join(json.dumps({**row, "split": "test"}) for row in rows))
+    with pytest.raises(UserError, match=r"split \('test'\) all are held out"):
+        train(small(), folder, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path) -> None:
     short = {"clip.loop.pictures": "512", "vae.loop.pictures": "320", "diffusion.loop.pictures": "960"}
     quick = {f"{t}.loop.save_minutes": "0.005" for t in ("clip", "vae", "diffusion")}

@@ -12,6 +12,7 @@ import torch
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
@@ -21,7 +22,6 @@ from fromnoise.models.vae import VAEConfig
 from fromnoise.training.clock import Clock
 from fromnoise.training.loop import Trainer
 from fromnoise.training.recipe import ClipStage, DiffusionStage, LoopConfig, VAEStage
-from fromnoise.training.sheet import from_bytes
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
 from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask, Latents

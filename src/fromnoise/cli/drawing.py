@@ -25,6 +25,7 @@ from fromnoise.drawing.plan import MOST_AT_ONCE, Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.text import decoded
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
 from fromnoise.system.opening import DEFAULT_MODEL, find_model
@@ -228,8 +229,8 @@ def _free_name(file: Path, count: int) -> Path:
 
 def _lines(prompts: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in prompts.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in decoded(prompts.read_bytes()).splitlines()]
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"cannot read the prompts in {prompts}: {reason}") from None
     while lines and not lines[-1]:

@@ -111,14 +111,15 @@ def _opened(files: list[Path], side: int) -> Tensor:
     import numpy as np
     import torch
 
-    from fromnoise.data.pictures import FAILURES, decode, reason
+    from fromnoise.data.pictures import decode, reason
+    from fromnoise.ground.pictures import PictureError
 
     found = []
     for file in files:
         try:
             found.append(decode(_bytes(file), side))
-        except FAILURES as error:
-            raise UserError(f"{file} cannot be read as a picture: {reason(error)}") from None
+        except (OSError, PictureError) as error:
+            raise UserError(f"{file} cannot be read as a picture: {reason(error, file.name)}") from None
     return torch.from_numpy(np.stack(found))
 
 

@@ -35,4 +35,6 @@ def planned(
         width, height = fitting_size(photo, model.pixels, model.vae.factor)
         request = replace(request, width=width, height=height)
     made = plan(model, request)
-    return made, start_from(photo, made.size.drawn, None if mask is None else open_photo(mask))
+    start = start_from(photo, made.size.drawn, None if mask is None else open_photo(mask))
+    start.check(model.vae.factor)
+    return made, start

@@ -1,34 +1,30 @@
-"""Folders of captioned pictures: opened, checked, and brought to one size.
+"""Sets of captioned pictures: opened, checked, and brought to one size.
 
-A folder has ``metadata.jsonl`` (``file_name``, ``text``, more if known), as Hugging Face ``datasets`` reads it, or a
-``.txt`` caption beside each picture. A packed parquet file (:mod:`fromnoise.data.pack`) holds the same in one file.
-A picture that cannot be used is put in quarantine and named; it never ends a run.
+A set is a folder (:mod:`fromnoise.data.folders`), a packed parquet file (:mod:`fromnoise.data.packed`), or the starter
+pictures that come with fromnoise. A picture that cannot be used is put in quarantine and named; it never ends a run.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import io
-import json
-import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from fromnoise.data.record import Record
+from fromnoise.data.folders import UNREADABLE, read_folder
+from fromnoise.data.packed import read_packed
+from fromnoise.data.record import TRAIN, Found, Record
 from fromnoise.data.starter import starter_path
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import PictureError, open_picture, read_picture
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-FAILURES = (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
-MOST_PIXELS = 64 * 2**20  # beyond this a file is a decompression bomb, not a training picture
+MOST_TOLD = 10  # files that are named one by one
 
 
 @dataclass(frozen=True)
@@ -39,23 +35,13 @@ class PictureSet:
         images: uint8 [N,3,P,P], on white.
         records: what is known about each.
         quarantine: (file, reason) of everything that was left out.
+        notes: what else somebody should know who trains on them, a sentence each.
     """
 
     images: Tensor
     records: list[Record]
     quarantine: list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One picture that has not been decoded yet: its facts and where its bytes are."""
-
-    record: Record
-    source: Path | bytes
-
-    def read(self) -> bytes:
-        """The file's bytes."""
-        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+    notes: list[str] = field(default_factory=list)
 
 
 def load_folder(
@@ -78,20 +64,57 @@ def load_folder(
     Raises:
         UserError: nothing there, or nothing with a caption.
     """
-    entries, quarantine = entries_of(path)
-    chosen = [e for e in entries if wanted(e.record, split, styles, groups)]
-    images, records = [], []
+    found = entries_of(path)
+    images: list[np.ndarray] = []
+    records: list[Record] = []
+    quarantine, notes = list(found.left_out), list(found.notes)
     seen: dict[str, str] = {}
-    for entry in chosen:
+    for entry in found.entries:
+        name = entry.record.file_name
+        if not wanted(entry.record, split, styles, groups):
+            continue
         try:
             data = entry.read()
             _refuse_duplicate(data, entry.record, seen)
-            images.append(decode(data, pixels))
+            opened = read_picture(data)
+            images.append(fit(opened.image, pixels).transpose(2, 0, 1))
             records.append(entry.record)
-        except FAILURES as error:
-            quarantine.append((entry.record.file_name, reason(error)))
+            if opened.many:
+                notes.append(f"{name} holds several pictures; the first is used")
+        except (OSError, ValueError) as error:
+            quarantine.append((name, reason(error, name)))
     stacked = torch.from_numpy(np.stack(images)) if images else torch.zeros(0, 3, pixels, pixels, dtype=torch.uint8)
-    return PictureSet(stacked, records, quarantine)
+    return PictureSet(stacked, records, quarantine, notes)
+
+
+def told(*sets: PictureSet) -> list[str]:
+    """Lines that say what was left out of several sets of one place, and why: ten files by name, the others counted."""
+    notes = list(dict.fromkeys(note for pictures in sets for note in pictures.notes))
+    left_out = list(dict.fromkeys(pair for pictures in sets for pair in pictures.quarantine))
+    lines = _some_told(notes)
+    lines += [f"left out {file}: {why}" for file, why in left_out[:MOST_TOLD]]
+    if more := left_out[MOST_TOLD:]:
+        reasons = Counter(why for _, why in more).most_common(3)
+        lines.append(f"and {len(more):,} more are left out ({'; '.join(f'{n:,}: {why}' for why, n in reasons)})")
+    return lines
+
+
+def _some_told(notes: list[str]) -> list[str]:
+    more = len(notes) - MOST_TOLD
+    return [*notes[:MOST_TOLD], *([f"and {more:,} more such files"] if more > 0 else [])]
+
+
+def why_none(place: Path | str, styles: Sequence[str] | None, groups: Sequence[str] | None) -> str:
+    """Why a place with captioned pictures has none to train on, as the end of a sentence about it."""
+    found = entries_of(place)
+    chosen = [e for e in found.entries if wanted(e.record, None, styles, groups)]
+    if not chosen:
+        known = ", ".join(sorted({e.record.style for e in found.entries if e.record.style})[:12]) or "none"
+        return f"has no usable training pictures with the recipe's styles and groups (its styles: {known})"
+    if not any(e.record.split == TRAIN for e in chosen):
+        named = ", ".join(f"'{name}'" for name in found.splits)
+        return f"has no training pictures: by their split ({named}) all are held out; give some the split 'train'"
+    return f"has no usable training pictures: none of the {len(chosen):,} can be read"
 
 
 def thinned(pictures: PictureSet, most: int) -> PictureSet:
@@ -103,35 +126,28 @@ def thinned(pictures: PictureSet, most: int) -> PictureSet:
 
 def some(pictures: PictureSet, chosen: list[int]) -> PictureSet:
     """Some of the pictures, by number."""
-    return PictureSet(pictures.images[chosen], [pictures.records[i] for i in chosen], pictures.quarantine)
+    return PictureSet(
+        pictures.images[chosen], [pictures.records[i] for i in chosen], pictures.quarantine, pictures.notes
+    )
 
 
 def decode(data: bytes, pixels: int) -> np.ndarray:
     """Decode a picture file to uint8 [3,pixels,pixels] on white, EXIF rotation applied, first frame of many.
 
     Raises:
-        ValueError, OSError: not a picture, truncated, or too large.
+        PictureError: not a picture, truncated, or too large.
     """
-    if not data:
-        raise ValueError("the file is empty")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        picture = Image.open(io.BytesIO(data))
-    if picture.width * picture.height > MOST_PIXELS:
-        raise ValueError(f"{picture.width}×{picture.height} pixels are more than {MOST_PIXELS:,}")
-    picture.seek(0)
-    picture.load()
-    return fit(_to_rgba(ImageOps.exif_transpose(picture)), pixels).transpose(2, 0, 1)
+    return fit(open_picture(data), pixels).transpose(2, 0, 1)
 
 
 def fit(picture: Image.Image, pixels: int) -> np.ndarray:
-    """Scale an RGBA picture to fit a square, centre it, compose it on white: uint8 [pixels,pixels,3].
+    """Scale an RGB or RGBA picture to fit a square, centre it, compose it on white: uint8 [pixels,pixels,3].
 
     Scaling happens with premultiplied alpha; otherwise the colour of invisible pixels bleeds into the edges.
     """
     width, height = (max(1, round(side * pixels / max(picture.size))) for side in picture.size)
     size = (width, height)
-    rgba = np.asarray(picture, np.float32)
+    rgba = np.asarray(picture.convert("RGBA"), np.float32)
     rgba = np.concatenate([rgba[..., :3] * rgba[..., 3:] / 255, rgba[..., 3:]], axis=-1)
     if size != picture.size:
         bands = [Image.fromarray(rgba[..., i]).resize(size, Image.Resampling.LANCZOS) for i in range(4)]
@@ -143,97 +159,20 @@ def fit(picture: Image.Image, pixels: int) -> np.ndarray:
     return square
 
 
-def _to_rgba(picture: Image.Image) -> Image.Image:
-    if picture.mode in ("I", "I;16", "I;16B", "I;16L", "F"):  # 16 bits: keep the high ones instead of clipping
-        values = np.asarray(picture, np.float64)
-        scale = 255 / 65535 if values.max() > 255 else 1.0
-        picture = Image.fromarray(np.clip(values * scale, 0, 255).astype(np.uint8))
-    return picture.convert("RGBA")
-
-
-def entries_of(place: Path | str) -> tuple[list[Entry], list[tuple[str, str]]]:
-    """All captioned pictures of a folder, a packed file or "starter", not decoded, and (file, reason) of the others.
+def entries_of(place: Path | str) -> Found:
+    """All captioned pictures of a folder, a packed file or "starter", not decoded, and what is left out.
 
     Raises:
         UserError: nothing there, or nothing with a caption.
     """
     path = starter_path() if str(place) == "starter" else Path(place)
-    if path.is_file() and path.suffix == ".parquet":
-        from fromnoise.data.pack import unpack
-
-        return [Entry(record, data) for record, data in unpack(path)], []
+    if path.is_file() and path.suffix.lower() == ".parquet":
+        return read_packed(path)
     if path.is_file():
         raise UserError(f"{path} is a file; data is a folder of pictures, a .parquet file, or 'starter'")
     if not path.is_dir():
         raise UserError(f"there is no data folder {path}; build one with: fromnoise data stickers --out {path}")
-    quarantine: list[tuple[str, str]] = []
-    lines = path / "metadata.jsonl"
-    entries = list(_from_metadata(path, lines, quarantine) if lines.exists() else _from_text(path, quarantine))
-    if not entries:
-        raise UserError(f"{path} holds no captioned pictures: it needs a metadata.jsonl or .txt files beside pictures")
-    return entries, quarantine
-
-
-def _from_metadata(folder: Path, lines: Path, quarantine: list[tuple[str, str]]) -> Iterator[Entry]:
-    names = {field.name for field in dataclasses.fields(Record)}
-    for number, line in enumerate(lines.read_bytes().splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            facts = _facts(line)
-            record = Record.from_dict({k: v for k, v in facts.items() if k in names and v is not None})
-            file = _inside(folder, record.file_name)
-        except (ValueError, TypeError, UserError, AttributeError) as error:
-            quarantine.append((f"metadata.jsonl line {number}", reason(error)))
-            continue
-        if not record.text.strip():
-            quarantine.append((record.file_name, "the caption is empty"))
-        elif not file.is_file():
-            quarantine.append((record.file_name, "the file is missing"))
-        else:
-            yield Entry(record, file)
-
-
-def _facts(line: bytes) -> dict[str, Any]:
-    """One line of metadata.jsonl as an object with a file name and a caption."""
-    try:
-        facts: Any = json.loads(line.decode("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"not a line of JSON in UTF-8 ({error})") from None
-    if not isinstance(facts, dict):
-        raise ValueError("not a JSON object")
-    for name in ("file_name", "text"):
-        if not isinstance(facts.get(name), str):
-            raise ValueError(f"it has no {name}")
-    return facts
-
-
-def _from_text(folder: Path, quarantine: list[tuple[str, str]]) -> Iterator[Entry]:
-    for file in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
-        name = file.relative_to(folder).as_posix()
-        if any(part.startswith(".") for part in name.split("/")):  # hidden: thumbnails, environments
-            continue
-        caption = file.with_suffix(".txt")
-        try:
-            text = " ".join(caption.read_text(encoding="utf-8").split())
-        except FileNotFoundError:
-            quarantine.append((name, f"no caption: {caption.name} is missing"))
-            continue
-        except (OSError, UnicodeDecodeError) as error:
-            quarantine.append((name, reason(error)))
-            continue
-        if text:
-            yield Entry(Record(file_name=name, text=text, key=f"name:{text.lower()}"), file)
-        else:
-            quarantine.append((name, "the caption is empty"))
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """The file's path, refused when it leads out of the folder."""
-    file = folder / name
-    if not file.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"'{name}' leads out of the folder")
-    return file
+    return read_folder(path)
 
 
 def wanted(record: Record, split: str | None, styles: Iterable[str] | None, groups: Iterable[str] | None) -> bool:
@@ -252,8 +191,9 @@ def _refuse_duplicate(data: bytes, record: Record, seen: dict[str, str]) -> None
     seen[digest] = record.file_name
 
 
-def reason(error: Exception) -> str:
-    """Why a picture cannot be used, on one line."""
-    if isinstance(error, UnidentifiedImageError):
-        return "it is not a picture that can be read"  # Pillow's own words name an address in memory
-    return str(error).split("\n")[0][:200] or type(error).__name__
+def reason(error: Exception, name: str = "") -> str:
+    """Why a picture cannot be used, on one line; ``name`` tells the kind of file."""
+    suffix = Path(name).suffix.lower()
+    if isinstance(error, PictureError) and suffix in UNREADABLE:
+        return f"{error}; {suffix} files are not read, save it as PNG or JPEG"
+    return (getattr(error, "strerror", None) or str(error)).split("\n")[0][:200] or type(error).__name__

@@ -1,10 +1,24 @@
-"""What is known about one training picture."""
+"""What is known about one training picture, and where the picture is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from fromnoise.ground.config import Config
+
+TRAIN, HELD_OUT = "train", "test_pair"
+# What others call their splits → what it is called here.
+SPLITS = {
+    **dict.fromkeys(("", TRAIN, "training"), TRAIN),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "development", "test", "testing", "eval"), HELD_OUT),
+    **dict.fromkeys(("evaluation", "held_out", "held-out", "heldout", "holdout", HELD_OUT), HELD_OUT),
+    "test_concept": "test_concept",
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +37,8 @@ class Record(Config):
         colours: up to three colour words measured from the pixels.
         licence: SPDX name.
         author: whom to credit.
-        split: "train", "test_pair" (held-out pair of concept and style) or "test_concept" (held-out concept).
+        split: "train", "test_pair" (held-out pair of concept and style; also what others call "validation" or "test")
+            or "test_concept" (held-out concept).
     """
 
     file_name: str
@@ -38,3 +53,74 @@ class Record(Config):
     licence: str = ""
     author: str = ""
     split: str = "train"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture that has not been decoded yet: its facts and where its bytes are."""
+
+    record: Record
+    source: Path | bytes
+
+    def read(self) -> bytes:
+        """The file's bytes."""
+        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a place holds.
+
+    Attributes:
+        entries: the captioned pictures.
+        left_out: (file, reason) of everything else that looks as if it was meant.
+        splits: how many pictures each split has, by the name that the data gives it.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    splits: Counter[str] = field(default_factory=Counter)
+
+    def add(self, facts: Mapping[str, Any], record: Record, source: Path | bytes) -> None:
+        """Take in a picture with the record that was made of its facts."""
+        self.entries.append(Entry(record, source))
+        self.splits[str(facts.get("split") or TRAIN)] += 1
+
+    @property
+    def notes(self) -> list[str]:
+        """What became of splits whose names are not ours, one sentence each."""
+        foreign = [(name, n) for name, n in self.splits.items() if name not in _OURS]
+        return [
+            f"the split '{name}' ({n:,} pictures) is "
+            + ("trained on" if split_named(name) == TRAIN else "held out: not trained on, but tested with")
+            for name, n in foreign
+        ]
+
+
+_OURS = frozenset(SPLITS.values())
+
+
+def record_of(facts: Mapping[str, Any]) -> Record:
+    """A record of what a line or a row says; facts that no record has are left aside, and so are nulls.
+
+    Raises:
+        ValueError: an empty caption, or an unknown split.
+        UserError: a fact of the wrong kind.
+    """
+    names = {f.name for f in dataclasses.fields(Record)}
+    record = Record.from_dict({k: v for k, v in facts.items() if k in names and v is not None})
+    if not record.text.strip():
+        raise ValueError("the caption is empty")
+    return dataclasses.replace(record, split=split_named(record.split))
+
+
+def split_named(name: str) -> str:
+    """Our name of a split that others call ``name``.
+
+    Raises:
+        ValueError: nobody calls a split so.
+    """
+    found = SPLITS.get(name.strip().lower())
+    if found is None:
+        raise ValueError(f"its split is '{name:.40}', which is none; use train, validation or test")
+    return found

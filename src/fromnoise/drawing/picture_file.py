@@ -19,12 +19,12 @@ from torch import Tensor
 from fromnoise.drawing.request import Request
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import MOST_PIXELS, open_picture
 from fromnoise.ground.whole import write_atomically
 
 KEY = "fromnoise"
 MOST_INDEX = 10**9  # a line of --prompts, at the very most
 MOST_METADATA = 64 * 1024
-MOST_PIXELS = 4096 * 4096  # reading the metadata unpacks the picture, and a small file can hold a huge one
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _stored_text(source: Path | bytes, name: str) -> str | None:
     opened: Path | io.BytesIO = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with Image.open(opened) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
+            if picture.width * picture.height > MOST_PIXELS:  # for its text Pillow unpacks the whole picture
                 raise UserError(f"{name} is larger than any picture drawn by fromnoise")
             text: Any = getattr(picture, "text", {}).get(KEY)
             return text
@@ -146,10 +146,15 @@ def _stored_text(source: Path | bytes, name: str) -> str | None:
 
 
 def as_tensor(file: Path) -> Tensor:
-    """The pixels of a PNG, uint8 [3,H,W]."""
-    with Image.open(file) as picture:
-        data = bytearray(picture.convert("RGB").tobytes())
-        return torch.frombuffer(data, dtype=torch.uint8).view(picture.height, picture.width, 3).permute(2, 0, 1)
+    """The pixels of a PNG, uint8 [3,H,W].
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        PictureError: it is damaged, or larger than any picture that is drawn.
+    """
+    picture = open_picture(file, formats=("PNG",)).convert("RGB")
+    data = bytearray(picture.tobytes())
+    return torch.frombuffer(data, dtype=torch.uint8).view(picture.height, picture.width, 3).permute(2, 0, 1)
 
 
 def _readable(origin: Origin) -> str:

@@ -8,7 +8,6 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.wording import styled
 
 MOST_PICTURES = 4096
-MOST_SIDE = 8192  # pixels
 MOST_PARTS = 32  # of a prompt, each read in one go
 STRENGTH = 0.75  # how far a picture to start from is changed, when nobody says
 MASKED_STRENGTH = 1.0  # the same where a mask says what may change

@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from fromnoise.diffusion.denoiser import Call, Denoiser, Wrapping, call_many
 from fromnoise.diffusion.paths import Path as Walk
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import MOST_SIDE, THRESHOLD, PictureError, from_bytes, on_white, open_picture
 from fromnoise.models.vae.bands import encode_any_size
 from fromnoise.models.vae.vae import VAE
 
 SHAPES_APART = 0.03  # of width : height, what rounding to pixels may do
-MOST_PIXELS = 64 * 2**20  # of a photo that is opened
+LARGEST_STRIP = 4.0  # times the area of the model's own pictures, to keep the shape of a very long photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,21 @@ class Start:
         found = hashlib.sha256(self.picture.contiguous().numpy().data)
         found.update(b"" if self.mask is None else self.mask.contiguous().numpy().data)
         return found.hexdigest()[:12]
+
+    def check(self, factor: int) -> None:
+        """Refuse a mask that no latent would feel, so that the picture would come back as it went in.
+
+        Args:
+            factor: pixels of a latent's side.
+
+        Raises:
+            UserError: all that may change lies between the places that latents are masked by.
+        """
+        if self.mask is not None and not reaches(self.mask, factor):
+            raise UserError(
+                f"what the mask lets change is smaller than the model can draw ({factor}×{factor} pixels of "
+                f"{self.mask.shape[1]}×{self.mask.shape[0]}); paint a larger part white"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +109,7 @@ def prepare(
         whole: the strength is 1.
     """
     device = next(vae.parameters()).device
-    picture = (start.picture.to(device).float() / 127.5 - 1)[None]
+    picture = from_bytes(start.picture.to(device))[None]
     with torch.no_grad():
         posterior = encode_any_size(vae, picture)
         if whole and for_inpainting and start.mask is not None:
@@ -139,49 +155,76 @@ def pasted(pictures: Tensor, start: Start | None) -> Tensor:
 
 
 def fitting_size(photo: Image.Image, pixels: int, factor: int) -> tuple[int, int]:
-    """(width, height), multiples of factor, with a photo's shape and about the area of the model's own pictures."""
+    """(width, height) with a photo's shape, multiples of factor that a model takes.
+
+    About the area of the model's own pictures. A photo that is too long for that keeps its shape up to four times the
+    area; beyond, its ends are cut off.
+    """
+    least = 2 * factor
     scale = math.sqrt(pixels * pixels / (photo.width * photo.height))
-    width, height = (max(factor, round(side * scale / factor) * factor) for side in photo.size)
-    return width, height
+    width, height = (round(side * scale / factor) * factor for side in photo.size)
+    if min(width, height) >= least:
+        return width, height
+    most = min(MOST_SIDE, int(LARGEST_STRIP * pixels * pixels / least))
+    long = min(most, least * max(photo.size) / min(photo.size))
+    long = max(least, int(long / factor) * factor)
+    return (long, least) if photo.width > photo.height else (least, long)
 
 
 def open_photo(file: Path) -> Image.Image:
-    """Open a photo, turned upright by its EXIF, on white, RGB.
+    """Open a photo, or a mask, turned upright by its EXIF: RGB, or RGBA where any of it is transparent.
 
     Raises:
         UserError: no file, not a picture, or too large.
     """
     try:
-        with Image.open(file) as photo:
-            if photo.width * photo.height > MOST_PIXELS:
-                raise UserError(f"{file} has {photo.width}×{photo.height} pixels; the most is {MOST_PIXELS:,}")
-            upright = ImageOps.exif_transpose(photo).convert("RGBA")
+        return open_picture(file)
     except FileNotFoundError:
         raise UserError(f"there is no file {file}") from None
-    except UnidentifiedImageError:
-        raise UserError(f"{file} is not a picture") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file} cannot be read as a picture: {error}") from None
-    white = Image.new("RGBA", upright.size, "white")
-    return Image.alpha_composite(white, upright).convert("RGB")
+    except PictureError as error:
+        raise UserError(f"{file}: {error}") from None
 
 
 def start_from(photo: Image.Image, size: tuple[int, int], mask: Image.Image | None = None) -> Start:
     """A start of (width, height) from a photo, and from a mask that is white where the picture may change.
 
-    What does not fit the wanted shape is cut off evenly at the sides.
+    What does not fit the wanted shape is cut off evenly at the sides. A photo's transparency is composed on white; of
+    a mask only the colour counts, as for diffusers, so that white strokes on an empty layer mean the strokes.
 
     Raises:
-        UserError: photo and mask have different shapes, so that the mask would mean other places than it shows.
+        UserError: photo and mask have different shapes, so that the mask would mean other places than it shows; or
+            nothing may change; or a mask with transparency is white everywhere, and what is meant cannot be told.
     """
     if mask is not None and abs(math.log(mask.width * photo.height / (mask.height * photo.width))) > SHAPES_APART:
         raise UserError(
             f"the mask has {mask.width}×{mask.height} pixels and the photo {photo.width}×{photo.height}; "
             "draw the mask on the photo's own shape"
         )
-    picture = ImageOps.fit(photo, size, Image.Resampling.LANCZOS)
-    free = None
-    if mask is not None:
-        fitted = ImageOps.fit(mask.convert("L"), size, Image.Resampling.BILINEAR)
-        free = torch.from_numpy(np.asarray(fitted) >= 128)
+    picture = ImageOps.fit(on_white(photo), size, Image.Resampling.LANCZOS)
+    free = None if mask is None else free_at(mask, size)
+    if mask is not None and free is not None:
+        _check_mask(mask, free)
     return Start(torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous(), free)
+
+
+def free_at(mask: Image.Image, size: tuple[int, int]) -> Tensor:
+    """Where a mask of (width, height) lets the picture change: bool [height,width]."""
+    fitted = ImageOps.fit(mask.convert("L"), size, Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.asarray(fitted) >= THRESHOLD)
+
+
+def reaches(free: Tensor, factor: int) -> bool:
+    """Whether any latent may change: each is masked as the first pixel of its square is."""
+    return bool(free[::factor, ::factor].any())
+
+
+def _check_mask(mask: Image.Image, free: Tensor) -> None:
+    if not free.any():
+        brightest = int(np.asarray(mask.convert("L")).max())
+        why = "its white parts are too thin" if brightest >= THRESHOLD else f"its brightest grey is {brightest} of 255"
+        why = why if brightest else "it is black all over"
+        raise UserError(f"the mask lets nothing change, for {why}; paint white what may change, and the rest black")
+    if free.all() and mask.mode == "RGBA":
+        raise UserError(
+            "the mask protects nothing: under its transparency it is white all over; paint what must stay black"
+        )

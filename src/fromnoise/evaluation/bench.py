@@ -25,6 +25,7 @@ from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant
 from fromnoise.evaluation.style import style_features
 from fromnoise.ground.config import Config
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.text_to_image import TextToImage
 
@@ -169,7 +170,7 @@ class Bench:
     def rebuilt(self, pictures: Tensor) -> Tensor:
         """Pictures through the VAE: encoded (the mean) and decoded."""
         with torch.inference_mode():
-            parts = [self.model.vae.encode(p.float() / 127.5 - 1).mean for p in pictures.split(AT_ONCE)]
+            parts = [self.model.vae.encode(from_bytes(p)).mean for p in pictures.split(AT_ONCE)]
             return torch.cat([self.model.decode(part) for part in parts])
 
     def noise(self, count: int) -> Tensor:

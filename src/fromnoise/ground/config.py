@@ -123,6 +123,8 @@ def _coerce_optional(hint: Any, value: Any, name: str) -> Any:
 
 
 def _coerce_sequence(hint: Any, value: Any, name: str) -> Any:
+    if not isinstance(value, str | list | tuple):
+        raise UserError(f"'{name}' must be a list, not {value!r}")
     items = [v for v in value.strip("()[] ").split(",") if v.strip()] if isinstance(value, str) else list(value)
     args = typing.get_args(hint)
     fixed = len(args) > 1 and args[-1] is not Ellipsis

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.bands import decode_any_size
 from fromnoise.models.vae.vae import VAE
@@ -58,5 +59,4 @@ class TorchEngine:
 
     def decode(self, latents: Tensor) -> Tensor:
         """uint8 pictures."""
-        pictures = decode_any_size(self._vae, latents).float().clamp(-1, 1)
-        return ((pictures + 1) * 127.5).round().to(torch.uint8)
+        return to_bytes(decode_any_size(self._vae, latents))

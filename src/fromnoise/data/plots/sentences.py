@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fromnoise.data.plots.grammar import Line
-from fromnoise.ground.errors import UserError
+from fromnoise.data.wordnet import Synset, synsets
 
 EXAMPLE, DEFINITION = "example", "definition"
 # Kinds of meanings by the number of their lexicographer file (lexnames(5WN)).
@@ -33,24 +33,14 @@ def sentences(folder: Path) -> Iterator[Line]:
     Raises:
         UserError: the folder has no WordNet in it.
     """
-    try:
-        for file in FILES:
-            for line in _lines(folder / file):
-                yield from _of_meaning(line)
-    except (OSError, ValueError, IndexError, KeyError) as error:
-        raise UserError(f"{folder} holds no readable WordNet: {error}") from None
+    for _, meaning in synsets(folder, *FILES):
+        yield from _of_meaning(meaning)
 
 
-def _lines(file: Path) -> Iterator[str]:
-    with file.open(encoding="utf-8") as lines:
-        yield from (line for line in lines if not line.startswith("  ") and line.strip())  # the licence is indented
-
-
-def _of_meaning(line: str) -> Iterator[Line]:
-    fields, _, gloss = line.partition("|")
-    kind = KINDS[int(fields.split()[1])]
-    definition = _ASIDE.sub("", _QUOTED.sub("", gloss)).partition(";")[0].strip()
+def _of_meaning(meaning: Synset) -> Iterator[Line]:
+    kind = KINDS[meaning.kind]
+    definition = _ASIDE.sub("", _QUOTED.sub("", meaning.note)).partition(";")[0].strip()
     if definition:
         yield Line(definition, DEFINITION, kind, "", True)
-    for example in _QUOTED.findall(gloss):
+    for example in _QUOTED.findall(meaning.note):
         yield Line(example.strip(), EXAMPLE, kind, "", True)

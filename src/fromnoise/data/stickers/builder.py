@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from fromnoise.data.stickers.names import Names
 from fromnoise.data.stickers.npm import install
 from fromnoise.data.stickers.render import RefusedError, colour_words, render_file, render_svg
 from fromnoise.data.stickers.sets import StickerSet, chosen_sets, npm_packages
-from fromnoise.data.stickers.summary import print_table, write_contact_sheet
+from fromnoise.data.stickers.summary import SetSummary, Summary, print_table, write_contact_sheet
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.ground.whole import write_atomically
@@ -52,29 +52,6 @@ class StickersConfig(Config):
     share_alike: bool = False
     modules: str = ""
     workers: int = 0
-
-
-@dataclass(frozen=True)
-class SetSummary:
-    """What became of one set."""
-
-    style: str
-    licence: str
-    author: str
-    url: str
-    pictures: int
-    refused: list[str] = field(default_factory=list)
-    dropped: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What became of a build."""
-
-    folder: Path
-    pictures: int
-    concepts: int
-    sets: list[SetSummary]
 
 
 def build(options: StickersConfig, sets: tuple[StickerSet, ...] | None = None) -> Summary:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import re
 
 import numpy as np
 from PIL import Image
 
 from fromnoise.data.pictures import fit
+from fromnoise.ground.pictures import open_picture
 
 # resvg would load a local file that an <image> names, and text depends on the machine's fonts.
 REFUSED = re.compile(
@@ -65,12 +65,12 @@ def render_svg(body: str, box: tuple[float, float, float, float], pixels: int) -
         f'width="{pixels}" height="{pixels}" viewBox="{" ".join(map(str, box))}">{body}</svg>'
     )
     data = bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, dpi=96))
-    return _on_white(Image.open(io.BytesIO(data)).convert("RGBA"), pixels)
+    return _on_white(open_picture(data).convert("RGBA"), pixels)
 
 
 def render_file(data: bytes, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     """Decode a WebP or PNG file; the same return value as :func:`render_svg`."""
-    return _on_white(Image.open(io.BytesIO(data)).convert("RGBA"), pixels)
+    return _on_white(open_picture(data).convert("RGBA"), pixels)
 
 
 def _on_white(picture: Image.Image, pixels: int) -> tuple[np.ndarray, np.ndarray]:

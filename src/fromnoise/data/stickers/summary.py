@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from fromnoise.data.stickers.builder import Summary
+from fromnoise.data.folders import CONTACT_SHEET
 
 SHOWN = ("red apple", "cat face", "dog", "house", "sun", "automobile", "rose", "pizza", "guitar", "grinning face")
+
+
+@dataclass(frozen=True)
+class SetSummary:
+    """What became of one set."""
+
+    style: str
+    licence: str
+    author: str
+    url: str
+    pictures: int
+    refused: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a build."""
+
+    folder: Path
+    pictures: int
+    concepts: int
+    sets: list[SetSummary]
 
 
 def print_table(summary: Summary) -> None:
@@ -43,7 +66,7 @@ def write_contact_sheet(out: Path, records: list[dict[str, Any]]) -> None:
             if style in files[name]:
                 with Image.open(out / files[name][style]) as picture:
                     sheet.paste(picture.resize((cell - 8, cell - 8)), (left + j * cell + 4, top + i * cell + 4))
-    sheet.save(out / "contact_sheet.png")
+    sheet.save(out / CONTACT_SHEET)
 
 
 def _label(sheet: Image.Image, rows: list[str], styles: list[str], sizes: tuple[int, int, int]) -> None:

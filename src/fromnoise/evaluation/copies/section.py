@@ -15,6 +15,7 @@ from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import Share, excess, share
 from fromnoise.evaluation.copies.trials import Collapse, TwoSample, collapses, two_sample
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.system.text_to_image import TextToImage
 
 WORST = 16  # rows of the sheet
@@ -93,7 +94,7 @@ def _planted(model: TextToImage, pictures: PictureSet) -> Tensor:
     chosen = torch.randperm(len(training), generator=torch.Generator().manual_seed(0))[:PLANTED].tolist()
     images = squared(pictures.images[[training[i] for i in chosen]], model.pixels)
     with torch.inference_mode():
-        again = [model.decode(model.vae.encode(part.float() / 127.5 - 1).mean) for part in images.split(16)]
+        again = [model.decode(model.vae.encode(from_bytes(part)).mean) for part in images.split(16)]
     return squared(torch.cat(again), pictures.images.shape[3])
 
 

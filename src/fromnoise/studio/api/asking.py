@@ -15,7 +15,7 @@ from fromnoise.studio.api.schemas import MOST_SEED, Generation, JobIn
 from fromnoise.studio.desk.jobs import Order
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem, in_web_words
-from fromnoise.studio.desk.uploads import Uploads
+from fromnoise.studio.desk.uploads import Uploads, check_reach
 from fromnoise.studio.settings import Limits
 from fromnoise.system.few_steps import fixed_settings
 
@@ -51,7 +51,7 @@ def orders_from(asked: JobIn, models: Models, uploads: Uploads, limits: Limits) 
         raise Problem(400, f"that would be more than {limits.count} pictures", "count")
     made = checked(_pictures(asked, base), models, asked, limits)
     if asked.start is not None:  # all pictures have one size
-        uploads.start(asked.start, asked.mask, made[0].size.drawn)
+        check_reach(uploads.start(asked.start, asked.mask, made[0].size.drawn), model.vae.factor)
     return [Order(each, asked.fast, asked.start, asked.mask) for each in made]
 
 

@@ -23,10 +23,10 @@ from torch import Tensor
 
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.drawing.plan import Plan
-from fromnoise.drawing.request import Request, one_by_one
+from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request, one_by_one
 from fromnoise.drawing.size import Size
 from fromnoise.drawing.start import Start
-from fromnoise.studio.api.asking import STRENGTH, any_seed, checked, notes_of
+from fromnoise.studio.api.asking import any_seed, checked, notes_of
 from fromnoise.studio.api.forms import BINARY, PICTURES, files_of, form_body, no_file, read_form
 from fromnoise.studio.api.pictures import Given, as_given, as_kind, kept_for_link
 from fromnoise.studio.api.problems import body_of, from_errors
@@ -37,7 +37,7 @@ from fromnoise.studio.api.streams import EventStream, event
 from fromnoise.studio.desk.encode import TYPES
 from fromnoise.studio.desk.engine import Drawn, Event, Failed, Progress, Stopped, Wish
 from fromnoise.studio.desk.problem import Problem
-from fromnoise.studio.desk.uploads import begun, is_transparent, mask_from, on_white, opened
+from fromnoise.studio.desk.uploads import begun, check_reach, mask_from, opened, own_mask
 from fromnoise.studio.desk.waiting import Asked
 from fromnoise.studio.settings import is_model_name
 
@@ -167,15 +167,20 @@ def _edit_fields(form: FormData) -> Edit:
 def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State) -> Ask:
     limits, model = studio.settings.limits, studio.models.get(bool(asked.fast))
     picture = opened(image, limits.upload_pixels)
-    free = None if mask is None else mask_from(opened(mask, limits.upload_pixels, "mask"))
-    if free is None and is_transparent(picture):  # its own transparency says what to fill
-        free = mask_from(picture)
     given = asked.size if asked.size not in (None, "", "auto") else None
     size = read_size(given or _shape_of(picture, studio), model, limits)
     size = size if given else Size(size.drawn, size.drawn)
-    strength = asked.strength or (1.0 if free is not None else STRENGTH)
+    free: Image.Image | None
+    if mask is not None:
+        free = mask_from(opened(mask, limits.upload_pixels, "mask"))
+    else:  # its own transparency says what to fill
+        free = own_mask(picture, size.drawn, model.vae.factor)
+    usual = STRENGTH if free is None else MASKED_STRENGTH
+    strength = usual if asked.strength is None else asked.strength
     made, notes = _plans(asked, size, studio, strength)
-    return Ask(asked, made, size, notes, begun(on_white(picture), free, size.drawn), "image_edit")
+    start = begun(picture, free, size.drawn)
+    check_reach(start, model.vae.factor)
+    return Ask(asked, made, size, notes, start, "image_edit")
 
 
 def _shape_of(picture: Image.Image, studio: State) -> str:

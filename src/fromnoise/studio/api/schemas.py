@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
+from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.studio.api.naming import meant
 from fromnoise.studio.desk.encode import Format
 from fromnoise.studio.desk.engine import Show
@@ -104,8 +105,8 @@ class JobIn(Watch):
     guidance: Guidance | None = None
     rescale: Annotated[Amount | None, Field(description="how far contrast that guidance adds is taken back")] = None
     sampler: Annotated[Name | None, Field(description="how noise is taken away")] = None
-    width: Annotated[int | None, Field(ge=16, le=8192, description="in pixels")] = None
-    height: Annotated[int | None, Field(ge=16, le=8192, description="in pixels")] = None
+    width: Annotated[int | None, Field(ge=16, le=MOST_SIDE, description="in pixels")] = None
+    height: Annotated[int | None, Field(ge=16, le=MOST_SIDE, description="in pixels")] = None
     interval: Annotated[tuple[int, int] | None, Field(description="lowest and highest t with guidance")] = None
     spacing: Annotated[Name | None, Field(description="how the steps are spread over t")] = None
     sigmas: Annotated[Name | None, Field(description="how the noise levels fall")] = None

@@ -7,61 +7,82 @@ import functools
 import hashlib
 import io
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from fromnoise.drawing.start import Start, start_from
+from fromnoise.drawing.start import Start, free_at, reaches, start_from
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import THRESHOLD, PictureError, TooLargeError, on_white, open_picture
 from fromnoise.ground.whole import write_atomically
 from fromnoise.studio.desk.problem import Problem
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow reads many more, and each is a decoder that can be attacked
+STRAY = 0.005  # share of a mask that a slip of the brush may be
 KEPT_SECONDS = 30 * 24 * 3600.0
 LONGEST = 2048  # pixels of a side that is kept; what is drawn is smaller
 
 
 def opened(data: bytes, most_pixels: int, param: str = "image") -> Image.Image:
-    """A picture from a file's bytes, upright, RGBA.
+    """A picture from a file's bytes, upright, RGB, or RGBA where any of it lets the ground through.
 
     Raises:
         Problem: not a picture of a known kind, damaged, or too large.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                if picture.width * picture.height > most_pixels:
-                    raise Problem(
-                        413, f"{param} has {picture.width}×{picture.height} pixels; the most is {most_pixels:,}", param
-                    )
-                picture.seek(0)
-                return ImageOps.exif_transpose(picture).convert("RGBA")
-    except Problem:
-        raise
-    except Exception as error:  # decoders fail in many ways, and none of them is the server's fault
-        kinds = "PNG, JPEG, WebP or GIF"
-        raise Problem(400, f"{param} cannot be read as a picture; send {kinds}", param, "invalid_image") from error
-
-
-def on_white(picture: Image.Image) -> Image.Image:
-    """RGB, with white where the picture is transparent."""
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+        return open_picture(data, most_pixels, FORMATS)
+    except TooLargeError as error:
+        raise Problem(413, f"{param}: {error}", param) from None
+    except PictureError as error:
+        said = f"{param} cannot be read as a picture: {error}; send PNG, JPEG, WebP or GIF"
+        raise Problem(400, said, param, "invalid_image") from error
 
 
 def mask_from(picture: Image.Image) -> Image.Image:
     """What may change, white on black, L: where the mask is transparent; of a mask without transparency, where it is
-    white."""
-    if is_transparent(picture):
-        return picture.getchannel("A").point(lambda value: 255 if value < 128 else 0)
-    return picture.convert("L").point(lambda value: 255 if value >= 128 else 0)
+    white. A drawing in black and white stays one with a stray hole or two."""
+    white = picture.convert("L").point(_white)
+    if _holes(picture) > (STRAY if _is_black_and_white(picture) and white.getbbox() else 0):
+        return picture.getchannel("A").point(_clear)
+    return white
 
 
-def is_transparent(picture: Image.Image) -> bool:
-    """Whether any part of an RGBA picture lets the ground through."""
-    return any(picture.getchannel("A").histogram()[:255])
+def own_mask(picture: Image.Image, size: tuple[int, int], factor: int) -> Image.Image | None:
+    """The mask that a picture's own transparency draws; None where it has no holes to fill.
+
+    What is thinned but not gone (alpha of 200 all over, soft edges), and holes smaller than a latent (strays, rounded
+    corners) ask for nothing to be filled.
+
+    Args:
+        picture: RGB or RGBA.
+        size: (width, height) that is drawn.
+        factor: pixels of a latent's side.
+    """
+    if not _holes(picture):
+        return None
+    mask = picture.getchannel("A").point(_clear)
+    free = free_at(mask, size)
+    return mask if reaches(free, factor) and int(free.sum()) >= factor**2 else None
+
+
+def _clear(alpha: int) -> int:
+    return 255 if alpha < THRESHOLD else 0
+
+
+def _white(grey: int) -> int:
+    return 255 if grey >= THRESHOLD else 0
+
+
+def _holes(picture: Image.Image) -> float:
+    """Share of the pixels that let more of the ground through than of themselves."""
+    alpha = picture.getchannel("A").histogram() if picture.mode == "RGBA" else [0]
+    return sum(alpha[:THRESHOLD]) / (picture.width * picture.height)
+
+
+def _is_black_and_white(picture: Image.Image) -> bool:
+    grey = picture.convert("L").histogram()
+    return sum(grey[16:240]) < STRAY * picture.width * picture.height
 
 
 class Uploads:
@@ -135,12 +156,24 @@ class Uploads:
 
 
 def begun(picture: Image.Image, mask: Image.Image | None, size: tuple[int, int]) -> Start:
-    """A start of (width, height) from RGB and a mask that is white where the picture may change.
+    """A start of (width, height) from a picture and a mask that is white where the picture may change.
 
     Raises:
-        Problem: they have different shapes.
+        Problem: they have different shapes, or the mask lets nothing change.
     """
     try:
         return start_from(picture, size, mask)
+    except UserError as error:
+        raise Problem(400, str(error), "mask") from None
+
+
+def check_reach(start: Start, factor: int) -> None:
+    """Refuse a mask that no latent would feel, where a latent's side is ``factor`` pixels.
+
+    Raises:
+        Problem: it lets too little change.
+    """
+    try:
+        start.check(factor)
     except UserError as error:
         raise Problem(400, str(error), "mask") from None

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.models.clip.clip import CLIP, clip_loss
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.beginning import Keeper
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.lessons import Lessons, Smear, teachable, whole_words
 from fromnoise.training.recipe import ClipStage
-from fromnoise.training.sheet import from_bytes, grid
+from fromnoise.training.sheet import grid
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
 

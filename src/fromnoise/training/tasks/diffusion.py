@@ -20,12 +20,13 @@ from fromnoise.diffusion.guidance import ClassifierFreeGuidance
 from fromnoise.diffusion.loss import diffusion_loss, v_target
 from fromnoise.diffusion.samplers import sampler
 from fromnoise.diffusion.schedule import NoiseSchedule
+from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.clock import Clock, Order, seeded
 from fromnoise.training.noise_levels import NoiseLevels
 from fromnoise.training.recipe import DiffusionStage
-from fromnoise.training.sheet import grid, to_bytes
+from fromnoise.training.sheet import grid
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
 

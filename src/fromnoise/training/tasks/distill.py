@@ -21,11 +21,12 @@ from fromnoise.diffusion.loss import diffusion_loss, v_target
 from fromnoise.diffusion.prediction import from_x0
 from fromnoise.diffusion.samplers import sampler
 from fromnoise.diffusion.schedule import DISTILLED_LEVELS, NoiseSchedule
+from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock, Order, seeded
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import DistillStage
-from fromnoise.training.sheet import grid, to_bytes
+from fromnoise.training.sheet import grid
 from fromnoise.training.tasks.base import Compute, Losses, Task
 from fromnoise.training.tasks.diffusion import Conditioning, Latents
 

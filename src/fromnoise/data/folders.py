@@ -1,0 +1,227 @@
+"""Folders of captioned pictures, as people keep them: which files are pictures, and which words belong to each.
+
+A ``metadata.jsonl`` (``file_name``, ``text``, more if known) speaks for its folder and all below, as Hugging Face
+``datasets`` reads it; elsewhere a ``.txt`` beside a picture holds its caption. What looks like a picture is used or
+named with the reason why not, never neither.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from fromnoise.data.record import Found, record_of
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import readable_suffixes
+from fromnoise.ground.text import MARK, decoded, lines_of
+
+METADATA = "metadata.jsonl"
+CONTACT_SHEET = "contact_sheet.png"  # what "data stickers" writes beside its pictures is none of them
+# Pictures too, of kinds that are not read.
+UNREADABLE = frozenset(
+    (
+        *(".heic", ".heif", ".hif", ".jxl", ".svg", ".svgz", ".eps", ".xcf", ".kra", ".exr", ".hdr"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+    )
+)
+_TABLES = (".csv", ".tsv", ".json", ".parquet")
+# What others call our two fields.
+_OTHER_NAMES = {
+    "file_name": ("file", "filename", "file_path", "filepath", "path", "image", "image_path", "image_file", "img"),
+    "text": ("caption", "captions", "prompt", "description", "label", "title", "txt", "tags", "sentence"),
+}
+
+
+def read_folder(folder: Path) -> Found:
+    """All captioned pictures of a folder, not decoded, and what is left out.
+
+    Raises:
+        UserError: not one captioned picture; and why.
+    """
+    found = Found()
+    files = _files(folder, found)
+    lists = [f for f in files if f.name.lower() == METADATA]
+    named: set[Path] = set()
+    for file in lists:
+        named |= _from_metadata(folder, file, found)
+    governed = [f.parent for f in lists]
+    pictures = [f for f in _pictures(files) if _plain(f) not in named]
+    _name_unlisted(folder, [f for f in pictures if any(f.is_relative_to(g) for g in governed)], found)
+    _from_text(folder, [f for f in pictures if not any(f.is_relative_to(g) for g in governed)], files, found)
+    if not found.entries:
+        raise UserError(_why_nothing(folder, lists, found))
+    return found
+
+
+# --- which files -------------------------------------------------------------------------------------------------
+
+
+def _files(folder: Path, found: Found) -> list[Path]:
+    """All files below a folder, sorted; hidden ones (thumbnails, environments) left aside. Links are followed, also
+    those to folders, but no folder is taken twice."""
+    files: list[Path] = []
+    seen: set[str] = set()
+    places = [folder]
+    while places:
+        links: list[Path] = []
+        for place in places:
+            files += _below(place, seen, links, found)
+        places = links
+    return sorted(files)
+
+
+def _below(folder: Path, seen: set[str], links: list[Path], found: Found) -> Iterator[Path]:
+    """Files below one folder; which folders were ``seen`` and ``links`` to others are noted."""
+
+    def closed(error: OSError) -> None:
+        found.left_out.append((str(error.filename), error.strerror or "it cannot be opened"))
+
+    for place, folders, names in os.walk(folder, onerror=closed):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if os.path.realpath(place) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(place))
+        links += [Path(place, name) for name in folders if os.path.islink(Path(place, name))]
+        yield from (Path(place, name) for name in names if not name.startswith("."))
+
+
+def _pictures(files: Sequence[Path]) -> list[Path]:
+    """What has a picture's suffix, and what else has a caption beside it that no such picture has."""
+    suffixes = readable_suffixes() | UNREADABLE
+    pictures = {f for f in files if f.suffix.lower() in suffixes}
+    captions = {f.with_suffix("") for f in files if _is_caption(f)} - {f.with_suffix("") for f in pictures}
+    others = {f for f in files if f.with_suffix("") in captions and not _is_caption(f) and f.name.lower() != METADATA}
+    return sorted(pictures | others)
+
+
+def _is_caption(file: Path) -> bool:
+    return file.suffix.lower() == ".txt"
+
+
+# --- metadata.jsonl ----------------------------------------------------------------------------------------------
+
+
+def _from_metadata(folder: Path, lines: Path, found: Found) -> set[Path]:
+    """Take in the pictures of one metadata.jsonl; returns which files it names."""
+    place = lines.relative_to(folder).as_posix()
+    try:
+        text = decoded(lines.read_bytes(), "surrogateescape")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{lines} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    named = set()
+    for number, line in enumerate(lines_of(text), 1):
+        if not line.strip(MARK + " \t"):
+            continue
+        name = f"{place} line {number}"
+        try:
+            facts = _object(line.strip(MARK + " \t"))
+            file = _inside(lines.parent, _said(facts, "file_name"))
+            named.add(file)
+            _said(facts, "text")
+            name = file.relative_to(_plain(folder)).as_posix()
+            record = record_of({**facts, "file_name": _from_root(folder, lines, facts["file_name"])})
+            if not file.is_file():
+                raise ValueError("the file is missing")
+            found.add(facts, record, file)
+        except (ValueError, TypeError, UserError, AttributeError, OSError) as error:
+            found.left_out.append((name, str(error)[:200]))
+    return named
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        line.encode()
+        facts: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a line of JSON in UTF-8 ({error})") from None
+    if not isinstance(facts, dict):
+        raise ValueError("not a JSON object")
+    return facts
+
+
+def _said(facts: dict[str, Any], name: str) -> str:
+    """What a line says under a name that it needs; near names are offered where it says nothing."""
+    value = facts.get(name)
+    if isinstance(value, str):
+        return value
+    near = next((key for key in facts if key.lower() in (name, *_OTHER_NAMES[name]) and key != name), None)
+    wrong = f"it has no {name}" if value is None else f"its {name} is no text"
+    raise ValueError(wrong + (f"; rename its {near} to {name}" if near else ""))
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The file's path, refused when its name leads out of the folder; where links lead is the folder's own affair."""
+    file = _plain(folder / name)
+    if "\\" in name and not file.exists():  # written on Windows
+        file = _plain(folder / name.replace("\\", "/"))
+    if not file.is_relative_to(_plain(folder)):
+        raise ValueError(f"'{name}' leads out of the folder")
+    return file
+
+
+def _plain(file: Path) -> Path:
+    """The path from the root on without "." and "..", links left as they are."""
+    return Path(os.path.abspath(file))
+
+
+def _from_root(folder: Path, lines: Path, name: str) -> str:
+    """A name that is said from where ``lines`` lies, said from the folder."""
+    below = lines.parent.relative_to(folder).as_posix()
+    return name if below == "." else f"{below}/{name}"
+
+
+def _name_unlisted(folder: Path, pictures: Sequence[Path], found: Found) -> None:
+    for file in pictures:
+        if file.name != CONTACT_SHEET:
+            found.left_out.append((file.relative_to(folder).as_posix(), f"no line of {METADATA} names it"))
+
+
+# --- .txt beside pictures ----------------------------------------------------------------------------------------
+
+
+def _from_text(folder: Path, pictures: Sequence[Path], files: Sequence[Path], found: Found) -> None:
+    captions = {f.with_suffix(""): f for f in reversed(files) if _is_caption(f)}
+    for file in pictures:
+        name = file.relative_to(folder).as_posix()
+        try:
+            if not file.is_file():
+                raise ValueError("it is no file, or a link that leads nowhere")
+            text = _caption(file, captions.get(file.with_suffix("")))
+            facts = {"file_name": name, "text": text, "key": f"name:{text.lower()}"}
+            found.add(facts, record_of(facts), file)
+        except (OSError, ValueError) as error:
+            found.left_out.append((name, getattr(error, "strerror", None) or str(error)))
+
+
+def _caption(picture: Path, file: Path | None) -> str:
+    if file is None:
+        raise ValueError(f"no caption: {picture.with_suffix('.txt').name} is missing")
+    try:
+        return " ".join(decoded(file.read_bytes()).split())
+    except ValueError as error:
+        raise ValueError(f"its caption {file.name} is no text in UTF-8 ({error})") from None
+
+
+# --- nothing -----------------------------------------------------------------------------------------------------
+
+
+def _why_nothing(folder: Path, lists: Sequence[Path], found: Found) -> str:
+    first = next((f"{name}: {reason}" for name, reason in found.left_out), "")
+    if lists and first:
+        return f"{folder} holds nothing to train on, though there is a {METADATA}: {first}{_others(found)}"
+    if lists:
+        return f"{folder} holds nothing to train on: its {METADATA} is empty"
+    table = next((p.name for p in sorted(folder.iterdir()) if p.suffix.lower() in _TABLES), None)
+    hint = f"; {table} is not read, make it {METADATA}" if table else ""
+    if first:
+        return f"{folder} holds no picture with a caption: {first}{_others(found)}{hint}"
+    return f"{folder} holds no captioned pictures: it needs a {METADATA} or .txt files beside pictures{hint}"
+
+
+def _others(found: Found) -> str:
+    more = len(found.left_out) - 1
+    return f" (and {more:,} more)" if more else ""

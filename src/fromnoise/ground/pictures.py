@@ -1,0 +1,187 @@
+"""Pictures on their way in: any file that Pillow reads becomes 8-bit RGB or RGBA, upright, and then numbers.
+
+The one place that unpacks pictures of others, converts between kinds of pixels, composes on white, and goes between
+bytes (0…255) and the model's numbers (−1…1). Callers say in their own words which file it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+MOST_SIDE = 8192  # pixels, of what is drawn
+MOST_PIXELS = MOST_SIDE**2  # of what is opened: whatever was drawn can be read back, and a bomb cannot
+THRESHOLD = 128  # a mask is white, and a picture opaque, from this value of 255 on
+# Pillow hands these to another program (Ghostscript, Windows), or knows no more of them than their names.
+_NOT_READ = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
+_NOT_FILMS = frozenset({"MPO", "PSD"})  # what else they hold are thumbnails, views and layers
+
+
+class PictureError(ValueError):
+    """Why a file cannot be used as a picture; the message is written to stand behind the file's name."""
+
+
+class TooLargeError(PictureError):
+    """The file's header speaks of more pixels than the caller allows."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a file holds.
+
+    Attributes:
+        image: upright, RGB; RGBA where any of it lets the ground through.
+        many: it is an animation or has pages; ``image`` is the first of them.
+    """
+
+    image: Image.Image
+    many: bool
+
+
+def open_picture(
+    source: Path | bytes, most_pixels: int = MOST_PIXELS, formats: tuple[str, ...] | None = None
+) -> Image.Image:
+    """The picture of :func:`read_picture`: upright, RGB, or RGBA where any of it lets the ground through."""
+    return read_picture(source, most_pixels, formats).image
+
+
+def read_picture(
+    source: Path | bytes, most_pixels: int = MOST_PIXELS, formats: tuple[str, ...] | None = None
+) -> Opened:
+    """Open a picture file: its size is checked before it is unpacked, its EXIF rotation applied.
+
+    Args:
+        source: the file, or its bytes.
+        most_pixels: width × height at most.
+        formats: Pillow's names of the kinds that may be read; None: all that are safe.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TooLargeError: more pixels than allowed.
+        PictureError: empty, damaged, not a picture, or numbers that say no brightness.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ours is the stricter limit
+            return _read(io.BytesIO(source) if isinstance(source, bytes) else source, most_pixels, formats)
+    except (PictureError, FileNotFoundError):
+        raise
+    except Image.DecompressionBombError:
+        raise TooLargeError(f"it has far more than {most_pixels:,} pixels") from None
+    except UnidentifiedImageError:
+        empty = not (source if isinstance(source, bytes) else source.stat().st_size)
+        raise PictureError("the file is empty" if empty else "it is not a picture of a known kind") from None
+    except OSError as error:
+        raise PictureError(f"it cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # decoders fail in many ways, and a damaged file must be one line whichever it is
+        raise PictureError(f"it is damaged: {str(error).splitlines()[0] if str(error) else error!r}") from None
+
+
+def readable_suffixes() -> frozenset[str]:
+    """Suffixes of the kinds that are read, in lower case: ".png", ".jpg", ".avif" …"""
+    kinds = _readable()
+    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in kinds)
+
+
+@functools.cache
+def _readable() -> tuple[str, ...]:
+    Image.init()
+    return tuple(kind for kind in Image.ID if kind not in _NOT_READ)
+
+
+def _read(source: io.BytesIO | Path, most_pixels: int, formats: tuple[str, ...] | None) -> Opened:
+    with Image.open(source, formats=_readable() if formats is None else formats) as picture:
+        if picture.width * picture.height > most_pixels:
+            raise TooLargeError(f"it has {picture.width}×{picture.height} pixels; the most is {most_pixels:,}")
+        kind = picture.format or ""
+        picture.seek(0)
+        picture.load()
+        return Opened(eight_bits(ImageOps.exif_transpose(picture), kind), _is_film(picture, kind))
+
+
+def _is_film(picture: Image.Image, kind: str) -> bool:
+    with contextlib.suppress(Exception):  # a damaged second frame does not matter
+        return kind not in _NOT_FILMS and bool(getattr(picture, "is_animated", False))
+    return False
+
+
+def eight_bits(picture: Image.Image, kind: str = "") -> Image.Image:
+    """A picture of any mode as RGB, or RGBA where any of it lets the ground through.
+
+    Args:
+        picture: of any of Pillow's modes.
+        kind: of the file it came from, which says what 32-bit whole numbers mean.
+
+    Raises:
+        PictureError: numbers that say no brightness.
+    """
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        picture = _grey(picture, kind)
+    elif picture.mode == "La":
+        picture = picture.convert("LA")
+    see_through = picture.info.get("transparency")
+    if isinstance(see_through, tuple) and max(see_through) > 255:  # 16-bit RGB, which Pillow cuts to its high bytes
+        picture.info["transparency"] = tuple(value >> 8 for value in see_through)
+    rgba = picture.convert("RGBA")
+    lowest, _ = rgba.getchannel("A").getextrema()
+    return rgba if isinstance(lowest, int) and lowest < 255 else rgba.convert("RGB")
+
+
+def _grey(picture: Image.Image, kind: str) -> Image.Image:
+    """Grey of 16 or 32 bits, or of real numbers, as L; as LA where one value of it is declared transparent."""
+    values = np.asarray(picture)
+    if picture.mode == "F":
+        grey = _of_real_numbers(values)
+    elif picture.mode.startswith("I;16") or kind in ("PNG", "PPM"):  # these files have 16 bits, however Pillow keeps it
+        grey = (values.astype(np.int64) // 257).clip(0, 255).astype(np.uint8)
+    else:
+        grey = _of_whole_numbers(values.astype(np.int64))
+    see_through = picture.info.get("transparency")
+    if not isinstance(see_through, int):
+        return Image.fromarray(grey)
+    alpha = np.where(values == see_through, 0, 255).astype(np.uint8)
+    return Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha)))
+
+
+def _of_whole_numbers(values: np.ndarray) -> np.ndarray:
+    """32-bit whole numbers, which are 8 or 16 bits in all files that are pictures."""
+    if values.min() < 0 or values.max() > 65535:
+        raise PictureError("its numbers go beyond 0…65,535; save it with 8 or 16 bits")
+    return (values // 257 if values.max() > 255 else values).astype(np.uint8)
+
+
+def _of_real_numbers(values: np.ndarray) -> np.ndarray:
+    """Real numbers from 0 to 1, 255 or 65,535, whichever the largest is near; filters overshoot a little."""
+    if not np.isfinite(values).all():
+        raise PictureError("it holds numbers that are not finite; save it with 8 or 16 bits")
+    top = next((top for top in (1.0, 255.0, 65535.0) if values.max() <= max(top + 1, 1.01 * top)), None)
+    if top is None or values.min() < -0.01 * top:
+        raise PictureError("its numbers go beyond 0…1 (or 255, or 65,535); save it with 8 or 16 bits")
+    return np.rint(np.clip(values.astype(np.float64) * (255 / top), 0, 255)).astype(np.uint8)
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """RGB, with white where an RGB or RGBA picture is transparent."""
+    if picture.mode == "RGB":
+        return picture
+    rgba = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
+def from_bytes(pictures: Tensor) -> Tensor:
+    """uint8 pictures as float32 in −1…1, of the same shape and on the same device."""
+    return pictures.float() / 127.5 - 1
+
+
+def to_bytes(pictures: Tensor) -> Tensor:
+    """Pictures in −1…1, with what lies beyond cut off, as uint8 0…255, rounded, on the same device."""
+    return ((pictures.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

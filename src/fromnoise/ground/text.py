@@ -1,0 +1,27 @@
+"""Text files of others: whatever their editor wrote in front of the words is no part of them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+MARK = "\ufeff"  # the byte-order mark: Windows editors put it before UTF-8 too
+
+
+def decoded(data: bytes, errors: str = "strict") -> str:
+    """The text of a file in UTF-8, or in UTF-16 or UTF-32 as its first bytes tell; without byte-order mark.
+
+    Args:
+        data: the file's bytes.
+        errors: what to do with bytes that are no text, as :meth:`bytes.decode` takes it.
+
+    Raises:
+        ValueError: it is not such text.
+    """
+    encoding = json.detect_encoding(data)  # by the mark, or by where the zeros are; UTF-8 otherwise
+    return data.decode(encoding, errors).removeprefix(MARK)
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines that end as Unix, Windows or old Macs end them, and nowhere else; U+2028 may stand inside JSON."""
+    return re.split("\r\n|\r|\n", text)

@@ -1,0 +1,223 @@
+"""Pictures on their way in: every kind of pixel keeps its brightness, and nothing odd gets further than one error."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fromnoise.ground.pictures import (
+    MOST_PIXELS,
+    PictureError,
+    TooLargeError,
+    from_bytes,
+    on_white,
+    open_picture,
+    read_picture,
+    to_bytes,
+)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def grey(value: float, kind: type) -> Image.Image:
+    return Image.fromarray(np.full((8, 8), value, kind))
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(colour_type: int, values: tuple[int, ...], transparent: tuple[int, ...] = (), side: int = 4) -> bytes:
+    """A PNG of 16 bits a channel, which Pillow cannot write: all pixels have these values."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 16, colour_type, 0, 0, 0))
+    row = b"\0" + struct.pack(f">{len(values)}H", *values) * side
+    key = chunk(b"tRNS", struct.pack(f">{len(transparent)}H", *transparent)) if transparent else b""
+    return b"\x89PNG\r\n\x1a\n" + header + key + chunk(b"IDAT", zlib.compress(row * side)) + chunk(b"IEND", b"")
+
+
+def big_endian(value: int) -> Image.Image:
+    return Image.frombytes("I;16B", (8, 8), struct.pack(">H", value) * 64)
+
+
+def with_clear_ground(image: Image.Image, index: int) -> bytes:
+    return encoded(image, transparency=index)
+
+
+PALETTE = Image.new("P", (8, 8), 1)
+PALETTE.putpalette([0, 0, 0, 200, 30, 40, 9, 9, 9])
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(encoded(grey(40000, np.uint16)), (155, 155, 155), id="16-bit grey"),
+        pytest.param(encoded(grey(65535, np.uint16)), (255, 255, 255), id="16-bit white"),
+        pytest.param(encoded(grey(200, np.uint16)), (0, 0, 0), id="16-bit, nearly black"),
+        pytest.param(encoded(grey(40000, np.uint16), "TIFF"), (155, 155, 155), id="16-bit TIFF"),
+        pytest.param(encoded(big_endian(40000), "TIFF"), (155, 155, 155), id="16-bit TIFF, big-endian"),
+        pytest.param(encoded(grey(40000, np.uint16), "JPEG2000"), (155, 155, 155), id="16-bit JPEG 2000"),
+        pytest.param(encoded(grey(40000, np.uint16), "PPM"), (155, 155, 155), id="16-bit PGM"),
+        pytest.param(encoded(grey(40000, np.int32), "TIFF"), (155, 155, 155), id="32-bit, 16 used"),
+        pytest.param(encoded(grey(200, np.int32), "TIFF"), (200, 200, 200), id="32-bit, 8 used"),
+        pytest.param(encoded(grey(0.2, np.float32), "TIFF"), (51, 51, 51), id="real numbers to 1"),
+        pytest.param(encoded(grey(200.0, np.float32), "TIFF"), (200, 200, 200), id="real numbers to 255"),
+        pytest.param(encoded(grey(257.0 * 77, np.float32), "TIFF"), (77, 77, 77), id="real numbers to 65535"),
+        pytest.param(png(2, (40000, 300, 65535)), (156, 1, 255), id="16-bit RGB"),
+        pytest.param(png(4, (257 * 90, 65535)), (90, 90, 90), id="16-bit grey with alpha"),
+        pytest.param(png(6, (257 * 10, 257 * 20, 257 * 30, 0)), (10, 20, 30, 0), id="16-bit RGBA"),
+        pytest.param(png(0, (40000,), (40000,)), (155, 155, 155, 0), id="16-bit grey, declared clear"),
+        pytest.param(png(2, (40000, 300, 65535), (40000, 300, 65535)), (156, 1, 255, 0), id="16-bit RGB, clear"),
+        pytest.param(png(0, (40000,), (3,)), (155, 155, 155), id="16-bit grey, another value clear"),
+        pytest.param(encoded(Image.new("LA", (8, 8), (70, 128))), (70, 70, 70, 128), id="grey with alpha"),
+        pytest.param(encoded(Image.new("LA", (8, 8), (70, 255))), (70, 70, 70), id="grey with opaque alpha"),
+        pytest.param(encoded(PALETTE), (200, 30, 40), id="palette"),
+        pytest.param(with_clear_ground(PALETTE, 1), (200, 30, 40, 0), id="palette, declared clear"),
+        pytest.param(with_clear_ground(PALETTE, 2), (200, 30, 40), id="palette, unused one clear"),
+        pytest.param(with_clear_ground(Image.new("L", (8, 8), 7), 7), (7, 7, 7, 0), id="grey, declared clear"),
+        pytest.param(encoded(Image.new("1", (8, 8), 1)), (255, 255, 255), id="one bit"),
+        pytest.param(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"), (255, 0, 0), id="CMYK"),
+        pytest.param(encoded(Image.new("YCbCr", (8, 8), (76, 85, 255)), "TIFF"), (254, 0, 0), id="YCbCr"),
+    ],
+)
+def test_every_kind_of_pixel_becomes_eight_bits(data: bytes, expected: tuple[int, ...]) -> None:
+    picture = open_picture(data)
+    assert picture.mode == ("RGB" if len(expected) == 3 else "RGBA")
+    assert picture.getpixel((2, 2)) == expected
+
+
+def test_lab_has_the_colours_that_it_means() -> None:
+    # CIE: white is L 100; a grey has a = b = 0; sRGB red is L 53.2, a 80.1, b 67.2 (stored as L·2.55, a+128, b+128).
+    for stored, meant in (((255, 128, 128), (255, 255, 255)), ((136, 208, 195), (255, 0, 0))):
+        found = open_picture(encoded(Image.new("LAB", (8, 8), stored), "TIFF")).getpixel((2, 2))
+        assert np.abs(np.subtract(found, meant)).max() <= 12, (found, meant)  # type: ignore[arg-type]
+
+
+def test_sixteen_bits_of_every_value_are_their_high_byte_rounded_down() -> None:
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    found = np.asarray(open_picture(encoded(Image.fromarray(values))))[..., 0].astype(int)
+    assert (np.diff(found.ravel()) >= 0).all()
+    assert np.array_equal(found.ravel()[::257], np.arange(256))  # k · 257 is k
+    assert np.abs(found - values / 257.0).max() < 1
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        grey(-5, np.int32),
+        grey(70000, np.int32),
+        grey(np.nan, np.float32),
+        grey(-1.0, np.float32),
+        grey(1e6, np.float32),
+    ],
+    ids=["negative", "17 bits", "nan", "negative real", "huge real"],
+)
+def test_numbers_that_say_no_brightness_are_refused(image: Image.Image) -> None:
+    with pytest.raises(PictureError, match="8 or 16 bits"):
+        open_picture(encoded(image, "TIFF"))
+
+
+def test_the_limit_is_the_callers_and_is_checked_before_anything_is_unpacked(tmp_path: Path) -> None:
+    data = encoded(Image.new("L", (100, 50)))
+    assert open_picture(data, 5000).size == (100, 50)
+    with pytest.raises(TooLargeError, match="100×50 pixels; the most is 4,999"):
+        open_picture(data, 4999)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8193, 8192, 8, 2, 0, 0, 0))
+    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    (tmp_path / "bomb.png").write_bytes(bomb)
+    for source in (bomb, tmp_path / "bomb.png"):
+        with pytest.raises(TooLargeError, match=f"{MOST_PIXELS:,}"):
+            open_picture(source)
+    vast = bomb.replace(header, chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)))
+    with pytest.raises(TooLargeError):  # Pillow itself gives up first
+        open_picture(vast)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "TGA", "JPEG2000", "PPM", "PCX", "ICO"])
+def test_a_file_cut_anywhere_is_one_error_or_a_picture(kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), kind)
+    for length in range(0, len(data), max(1, len(data) // 60)):
+        try:
+            picture = open_picture(data[:length])
+        except PictureError as error:
+            assert str(error).count("\n") == 0  # noqa: PT017
+            assert "0x" not in str(error)  # noqa: PT017
+        else:
+            assert picture.mode in ("RGB", "RGBA")
+
+
+def test_what_runs_another_program_is_never_opened() -> None:
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    with pytest.raises(PictureError, match="known kind"):
+        open_picture(postscript)
+
+
+def test_only_the_kinds_that_a_caller_allows() -> None:
+    data = encoded(Image.new("RGB", (8, 8)), "BMP")
+    assert open_picture(data).size == (8, 8)
+    with pytest.raises(PictureError, match="known kind"):
+        open_picture(data, formats=("PNG", "JPEG"))
+
+
+def test_a_file_that_is_not_there_or_empty(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_picture(tmp_path / "no.png")
+    (tmp_path / "empty.png").touch()
+    for source in (b"", tmp_path / "empty.png"):
+        with pytest.raises(PictureError, match="empty"):
+            open_picture(source)
+    with pytest.raises(PictureError):
+        open_picture(tmp_path)
+
+
+def test_sixteen_bits_are_turned_upright_too() -> None:
+    values = np.zeros((8, 4), np.uint16)
+    values[0] = 65535  # the first row, which a camera held sideways calls the last column
+    exif = Image.Exif()
+    exif[274] = 6
+    upright = np.asarray(open_picture(encoded(Image.fromarray(values), exif=exif)))[..., 0]
+    assert upright.shape == (4, 8)
+    assert upright[:, -1].tolist() == [255] * 4
+    assert upright[:, :-1].max() == 0
+
+
+def test_films_give_their_first_picture_and_say_that_there_are_more() -> None:
+    red, blue = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("RGB", (8, 8), (0, 0, 255))
+    for kind in ("GIF", "PNG", "WEBP", "TIFF"):
+        many = read_picture(encoded(red, kind, save_all=True, append_images=[blue], **lossless(kind)))
+        assert many.many
+        assert many.image.getpixel((4, 4)) == (255, 0, 0)
+        assert not read_picture(encoded(red, kind)).many
+
+
+def lossless(kind: str) -> dict[str, bool]:
+    return {"lossless": True} if kind == "WEBP" else {}
+
+
+def test_clear_parts_are_white_and_half_clear_ones_half() -> None:
+    picture = Image.new("RGBA", (2, 1), (255, 0, 0, 0))
+    picture.putpixel((1, 0), (0, 0, 0, 128))
+    white = on_white(picture)
+    assert white.mode == "RGB"
+    assert [white.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (127, 127, 127)]
+
+
+def test_bytes_and_numbers_go_both_ways() -> None:
+    levels = torch.arange(256, dtype=torch.uint8)
+    numbers = from_bytes(levels)
+    assert numbers[[0, 255]].tolist() == [-1.0, 1.0]
+    assert numbers.dtype == torch.float32
+    assert to_bytes(numbers).equal(levels)
+    assert to_bytes(torch.tensor([-7.0, 7.0, 0.0, 0.0039])).tolist() == [0, 255, 128, 128]
+    assert to_bytes(torch.tensor([0.5], dtype=torch.bfloat16, requires_grad=True)).tolist() == [191]
