@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
@@ -43,7 +44,7 @@ class PlotIn(BaseModel):
     steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] = 30
     guidance: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 2.0
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.8
-    seed: Seed = 0
+    seed: Annotated[Seed | None, Field(description="a fresh one by default; the answer says which")] = None
 
 
 class SpoilIn(BaseModel):
@@ -51,7 +52,7 @@ class SpoilIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     noise: Noise
-    seed: Seed = 0
+    seed: Annotated[Seed | None, Field(description="a fresh one by default; the answer says which")] = None
     number: Annotated[int, Field(ge=0, le=10**6, description="which of the game's sentences")] = 0
     text: Sentence = ""
 
@@ -67,8 +68,8 @@ class RepairIn(BaseModel):
 @routes.get("")
 async def read_story(studio: Studio) -> dict[str, Any]:
     """What can be asked for: genres and places."""
-    vocabulary = (await _model(studio)).vocabulary
-    return {"genres": vocabulary.genres, "places": vocabulary.places, "words": len(vocabulary)}
+    known = (await _model(studio)).vocabulary
+    return {"genres": known.story_genres, "places": known.story_places, "words": len(known)}
 
 
 @routes.post("/plots")
@@ -83,10 +84,11 @@ async def spoil_sentence(asked: SpoilIn, studio: Studio) -> dict[str, Any]:
     """A sentence with a share of its words replaced by random ones: a round of the game."""
     model = await _model(studio)
     try:
-        clean, noisy = spoilt(model, asked.text or example(asked.number), asked.noise, asked.seed)
+        seed = _seed(asked.seed)
+        clean, noisy = spoilt(model, asked.text or example(asked.number), asked.noise, seed)
     except UserError as error:
         raise Problem(400, str(error), "text") from None
-    return {"clean": clean, "spoilt": noisy}
+    return {"clean": clean, "spoilt": noisy, "seed": seed}
 
 
 @routes.post("/repairs")
@@ -130,7 +132,7 @@ async def _in_turn(studio: State, function: Callable[..., T], *arguments: Any) -
 
 def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
     try:
-        request = StoryRequest(**asked.model_dump() | {"keep": tuple(asked.keep)})
+        request = StoryRequest(**asked.model_dump() | {"keep": tuple(asked.keep), "seed": _seed(asked.seed)})
         steps, first, last = [], None, None
         for step in story_steps(model, request):
             first = step.x_t[0] if first is None else first
@@ -144,4 +146,9 @@ def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
     assert last is not None
     unknown = model.vocabulary.unknown(asked.start)
     text = sentence_of(model.vocabulary.text(last.tolist()))
-    return {"begin": model.vocabulary.text(first.tolist()), "steps": steps, "text": text, "unknown": unknown}
+    begin = model.vocabulary.text(first.tolist())
+    return {"begin": begin, "steps": steps, "text": text, "unknown": unknown, "seed": request.seed}
+
+
+def _seed(asked: int | None) -> int:
+    return secrets.randbelow(2**32) if asked is None else asked
