@@ -76,9 +76,7 @@ def story(
     elif repair is not None:
         _repair(loaded, repair, errors, genre, place)
     else:
-        if seed is None and count == 1:  # several are listed with theirs
-            print(f"seed {request.seed}", file=sys.stderr if quiet else sys.stdout)
-        _draw(loaded, request, show=not quiet and count == 1)
+        _draw(loaded, request, show=not quiet and count == 1, fresh=seed is None and count == 1)
 
 
 def _repair(model: StoryModel, text: str, errors: int, genre: str, place: str) -> None:
@@ -91,7 +89,8 @@ def _repair(model: StoryModel, text: str, errors: int, genre: str, place: str) -
     print(found.text)
 
 
-def _draw(model: StoryModel, request: StoryRequest, show: bool) -> None:
+def _draw(model: StoryModel, request: StoryRequest, show: bool, fresh: bool) -> None:
+    """Print what is drawn; ``fresh`` says the seed that nobody gave, so that it can be had again."""
     from rich.console import Console
     from rich.progress import track
 
@@ -109,6 +108,8 @@ def _draw(model: StoryModel, request: StoryRequest, show: bool) -> None:
     if request.count > 1:
         steps = track(steps, "drawing", request.steps, console=Console(stderr=True), transient=True)  # type: ignore[assignment]
     for step in steps:
+        if fresh and last is None:
+            print(f"seed {request.seed}", file=sys.stdout if show else sys.stderr)
         if show and last is None:
             console.print(f"[dim]  noise   {_plain(model, step.x_t[0])}[/]")
         if show:

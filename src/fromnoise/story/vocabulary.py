@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
 
 END, MASK, UNKNOWN = 0, 1, 2
 SPECIAL = ("[end]", "[mask]", "[unknown]")
@@ -184,9 +185,13 @@ class Vocabulary:
         return names[labels[0]], names[labels[1]]
 
     def save(self, file: Path) -> None:
-        """Write it as JSON."""
+        """Write it as JSON, whole or not at all.
+
+        Raises:
+            UserError: it cannot be written.
+        """
         known = {"words": self.words[len(SPECIAL) :], "genres": self.genres, "places": self.places}
-        file.write_text(json.dumps(known, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+        write_atomically(file, json.dumps(known, ensure_ascii=False, indent=0) + "\n")
 
     @classmethod
     def load(cls, file: Path) -> Vocabulary:
