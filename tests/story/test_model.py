@@ -28,7 +28,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     broken = {"weights": (story_model, "save_file"), "vocabulary": (Vocabulary, "save"), "facts": (Path, "write_text")}
     monkeypatch.setattr(*broken[where], _fails)
-    with pytest.raises(UserError, match="cannot write the story model to .*No space left"):
+    with pytest.raises(UserError, match=r"cannot write the story model to .*No space left"):
         tiny_story.save(folder)
     with pytest.raises(UserError, match="No space left"):
         tiny_story.save(tmp_path / "new")

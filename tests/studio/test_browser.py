@@ -523,6 +523,8 @@ def test_an_example_fills_the_form(visit: Visitors) -> None:
     assert len(offered) >= 5
     page.get_by_role("button", name=offered[1], exact=True).click()
     expect(page.get_by_label("What should it show?")).to_have_value(offered[1])
+    page.get_by_text("More settings").click()
+    page.get_by_label("Steps", exact=True).fill("4")
     page.get_by_role("button", name="Draw", exact=True).click()
     finished(page, offered[1])
 
