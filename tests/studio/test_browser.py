@@ -541,7 +541,7 @@ def test_warnings_of_the_server_are_shown(visit: Visitors) -> None:
     finished(page, "a plain stone")
     expect(page.locator(".warnings p")).to_have_count(0)
     page.route("**/api/jobs", lambda route: warned(route) if route.request.method == "POST" else route.continue_())
-    draw(page, "an asdfghjkl", Steps=200)
+    draw(page, "an asdfghjkl")
     status = page.get_by_role("article", name="an asdfghjkl").get_by_role("status")
     expect(status).to_have_text(said)
     finished(page, "an asdfghjkl")

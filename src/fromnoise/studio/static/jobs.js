@@ -122,6 +122,7 @@ function changeInJobs(picture) {
 export async function begin(body) {
   const job = await api.begin(body);
   if (!state.jobs.has(job.id)) takeState(job);
+  else if (job.warnings) change(job.id, { warnings: job.warnings }); // the news of the job were faster
   return job;
 }
 
