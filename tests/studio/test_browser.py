@@ -623,7 +623,7 @@ def test_chapter_luck(visit: Visitors) -> None:
     page = visit("chapter/3")
     page.get_by_role("button", name="Draw eight").click()
     picks = page.get_by_role("button", name="Choose seed")
-    expect(picks).to_have_count(8)
+    expect(picks).to_have_count(8, timeout=4 * PATIENCE)  # eight pictures with all steps
     picks.nth(2).click()
     page.get_by_role("button", name=re.compile(r"Draw seed \d+ again")).click()
     expect(page.get_by_text("Identical: all 4,096 pixels are the same.")).to_be_visible(timeout=PATIENCE)
