@@ -9,7 +9,7 @@ About 75 minutes on one CPU core.
 from fromnoise.models.story.denoiser import WordDenoiserConfig
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.story import StoryRecipe
-from fromnoise.training.tasks.story import WordsStage
+from fromnoise.training.tasks.story import StoryStage
 
 
 def recipe() -> StoryRecipe:
@@ -18,7 +18,7 @@ def recipe() -> StoryRecipe:
         name="story", threads=1,
         vocabulary=10_000,
         network=WordDenoiserConfig(context=32, embedding=96, width=144, layers=4, heads=4),
-        words=WordsStage(masks=0.25, most_weight=5.0, clean_weight=0.1, clean_share=0.2, silent=0.15, real=0.2),
+        words=StoryStage(masks=0.25, most_weight=5.0, clean_weight=0.1, clean_share=0.2, silent=0.15, real=0.2),
         loop=LoopConfig(
             pictures=2_000_000, batch=256, optimizer="muon", learning_rate=5e-3, warmup=20_000, decay=0.5, ema=0.999,
             sheet_minutes=10, save_minutes=5, log_steps=50,

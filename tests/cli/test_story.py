@@ -30,6 +30,21 @@ def test_several_are_listed_by_seed(run: Any, tiny_story: StoryModel, tiny_story
     assert [text for _, text in rows] == draw_stories(tiny_story, StoryRequest(steps=3, seed=8, count=3))
 
 
+def test_it_is_another_story_every_time_and_says_how_to_have_it_again(run: Any, tiny_story_folder: Path) -> None:
+    asked = ("story", "--model", tiny_story_folder, "--steps", 3)
+    first, second = run(*asked), run(*asked)
+    seeds = [found.out.splitlines()[0].removeprefix("seed ") for found in (first, second)]
+    assert seeds[0] != seeds[1]
+    again = run(*asked, "--seed", seeds[0]).out.splitlines()
+    assert first.out.splitlines()[1:] == again  # a seed that was given needs not be said
+    quiet = run(*asked, "-q")
+    assert len(quiet.out.splitlines()) == 1  # nothing but the sentence, for whoever reads on
+    seed = quiet.err.strip().removeprefix("seed ")
+    assert run(*asked, "-q", "--seed", seed).out == quiet.out
+    rows = [row.split(None, 1) for row in run(*asked, "-n", 2).out.splitlines()]
+    assert run(*asked, "-q", "--seed", rows[1][0]).out.strip() == rows[1][1]
+
+
 def test_repair_names_the_word_and_ranks_guesses(run: Any, tiny_story_folder: Path) -> None:
     found = run("story", "--model", tiny_story_folder, "--repair", "gold stolen in France", "--errors", 2)
     assert found.code == 0
@@ -54,6 +69,8 @@ def test_the_shipped_model_knows_what_the_readme_asks(run: Any) -> None:
     listed = run("story", "--list")
     assert "mystery" in listed.out
     assert "France" in listed.out
+    assert "adverb" not in listed.out
+    assert "definition" not in listed.out
     wish = ("story", "--genre", "mystery", "--place", "France", "--steps", 6, "-q", "--seed", 3)
     first = run(*wish)
     assert first.code == 0

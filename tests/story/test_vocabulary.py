@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fromnoise.data.plots import grammar
 from fromnoise.ground.errors import UserError
+from fromnoise.story.model import StoryModel
 from fromnoise.story.vocabulary import SPECIAL, UNKNOWN, Vocabulary, sentence_of, words_of
 
 SENTENCES = [["The", "king", "'s", "gold", "in", "France"], ["a", "king", ",", "lost", "in", "Paris"]]
@@ -66,3 +68,39 @@ def test_labels(vocabulary: Vocabulary, tmp_path: Path) -> None:
     (tmp_path / "v.json").write_text("{}")
     with pytest.raises(UserError, match="is no vocabulary"):
         Vocabulary.load(tmp_path / "v.json")
+
+
+def test_the_shipped_model_offers_the_places_and_genres_of_its_plots_and_nothing_else() -> None:
+    known = StoryModel.load().vocabulary
+    assert set(known.story_places) == set(grammar.places()) - {"Pole"} | {"North Pole"}
+    assert set(known.story_genres) == set(grammar.genres())
+    assert known.label("mystery", "North Pole") == known.label("mystery", "Pole")
+    for wish, kind in ((("", "advrb"), "place"), (("definitoin", ""), "genre")):
+        with pytest.raises(UserError, match=f"there is no {kind}") as refused:
+            known.label(*wish)
+        assert "adverb" not in str(refused.value)
+        assert "definition" not in str(refused.value)
+
+
+def test_ones_own_places_are_offered_whatever_they_are_called() -> None:
+    own = Vocabulary.collect(SENTENCES, [], 40, ["mystery"], ["weather", "France"])
+    assert own.story_places == ("France", "weather")
+    mixed = Vocabulary.collect(SENTENCES, [], 40, ["mystery", "example"], ["weather", "France"])
+    assert (mixed.story_genres, mixed.story_places) == (("mystery",), ("France",))
+
+
+def test_a_vocabulary_is_written_whole_or_not_at_all(
+    vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vocabulary.save(tmp_path / "v.json")
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as stream:
+            stream.write(data[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match="No space left"):
+        Vocabulary.collect([], [], 40, [], []).save(tmp_path / "v.json")
+    assert [file.name for file in tmp_path.iterdir()] == ["v.json"]
+    assert Vocabulary.load(tmp_path / "v.json") == vocabulary

@@ -229,11 +229,43 @@ def test_fast_is_drawn_with_what_it_has_built_in(visit: Visitors) -> None:
 def test_cancel(visit: Visitors) -> None:
     page = visit()
     draw(page, "a long story", Steps=1000, Sampler="ddpm")
-    queue = page.get_by_role("listitem").filter(has_text="a long story")
-    expect(queue).to_contain_text("left")
-    page.get_by_role("article", name="a long story").get_by_role("button", name="Cancel").click()
+    card = page.get_by_role("article", name="a long story")
+    expect(card).to_contain_text("left")
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(1)
+    expect(page.get_by_role("progressbar")).to_have_count(1)
+    card.get_by_role("button", name="Cancel").click()
     expect(page.locator(".status")).to_contain_text("Cancelled", timeout=20_000)
-    expect(queue).to_have_count(0)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+
+
+def test_the_queue_has_what_others_draw(visit: Visitors) -> None:
+    one, other = visit(), visit()
+    draw(one, "a slow snail", Steps=1000, Sampler="ddpm")
+    line = other.locator(".queue li").filter(has_text="a slow snail")
+    expect(line).to_contain_text("someone else’s")
+    draw(other, "a patient owl", Steps=4)
+    expect(other.get_by_role("article", name="a patient owl")).to_contain_text("before it")
+    expect(other.get_by_role("progressbar")).to_have_count(2)
+    expect(other.get_by_role("button", name="Cancel")).to_have_count(2)
+    line.get_by_role("button", name="Cancel").click()
+    expect(line).to_have_count(0)
+    finished(other, "a patient owl")
+    expect(one.locator(".status")).to_contain_text("Cancelled")
+
+
+def test_only_what_went_wrong_is_red(visit: Visitors) -> None:
+    page = visit()
+    draw(page, "a calm lake")
+    finished(page, "a calm lake")
+    colour = "node => getComputedStyle(node).color"
+    status = page.locator(".status").first
+    assert status.evaluate(colour) == page.locator("h3").first.evaluate(colour)
+    wrong = page.evaluate("""() => {
+        const node = document.querySelector(".status");
+        node.classList.add("wrong");
+        return getComputedStyle(node).color;
+    }""")
+    assert wrong != status.evaluate("node => { node.classList.remove('wrong'); return getComputedStyle(node).color; }")
 
 
 def test_restyle(visit: Visitors) -> None:
@@ -335,9 +367,207 @@ def test_variations_and_the_way_between(visit: Visitors) -> None:
     page.get_by_role("button", name="Choose two").click()
     for prompt in ("a blue fish", "a brown bear"):
         page.locator(f".grid .frame[aria-label='Choose: {prompt}']:not([aria-disabled=true])").first.click()
+    kept = page.request.get(f"{visit.server.address}/api/pictures").json()["total"]
     page.get_by_role("button", name="Draw the way between").click()
-    expect(page.locator(".strip .frame:not([disabled])")).to_have_count(11)  # four variations, seven steps
+    expect(page.locator(".strip .frame:not([disabled])")).to_have_count(11)  # four variations, five steps, both ends
     expect(page.locator("figcaption").filter(has_text="50 %")).to_have_count(1)
+    way = page.locator(".strip").first.get_by_role("button")
+    expect(way).to_have_count(7)
+    expect(way.first).to_have_accessible_name("Look at: a blue fish")
+    expect(way.last).to_have_accessible_name("Look at: a brown bear")
+    finished(page, "a blue fish")
+    assert page.request.get(f"{visit.server.address}/api/pictures").json()["total"] == kept + 5  # the ends are there
+    page.reload()
+    expect(page.locator(".strip").first.get_by_role("button")).to_have_count(7)
+
+
+def test_back_closes_a_picture(visit: Visitors) -> None:
+    page = visit()
+    for prompt in ("a first leaf", "a second leaf"):
+        draw(page, prompt)
+        finished(page, prompt)
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Look at picture 1: a second leaf").click()  # on the wall
+    expect(dialog).to_be_visible()
+    page.go_back()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("heading", name="Make a picture")).to_be_visible()
+    page.go_forward()
+    expect(dialog.locator("h2")).to_have_text("a second leaf")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page).to_have_url(re.compile("#make$"))
+    page.get_by_role("link", name="Gallery").click()
+    page.get_by_role("button", name="Look at: a second leaf").first.click()
+    dialog.get_by_role("button", name="Older picture").click()
+    expect(dialog.locator("h2")).to_have_text("a first leaf")
+    page.reload()
+    expect(dialog.locator("h2")).to_have_text("a first leaf")
+    page.go_back()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("heading", name="Gallery")).to_be_visible()
+    page.get_by_role("button", name="Look at: a first leaf").first.click()
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
+    page.go_back()  # no dead end: the closed picture is not in the way
+    expect(page.get_by_role("heading", name="Make a picture")).to_be_visible()
+    expect(dialog).to_have_count(0)
+
+
+def test_back_after_a_pictures_settings_were_taken(visit: Visitors) -> None:
+    page = visit("gallery")
+    page.locator(".grid .frame").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Again with these settings").click()
+    expect(page.get_by_role("heading", name="Make a picture")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_be_visible()  # where it was left
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Gallery")).to_be_visible()
+
+
+def test_an_address_of_a_picture_that_is_gone(visit: Visitors) -> None:
+    page = visit(f"gallery/{'0' * 32}")
+    expect(page.get_by_text("there is no such picture")).to_be_visible()
+    expect(page).to_have_url(re.compile("#gallery$"))
+    visit.troubles = [trouble for trouble in visit.troubles if "404" not in trouble]  # the browser notes it by itself
+
+
+def test_a_new_browser_sees_what_hangs_there(visit: Visitors) -> None:
+    one = visit()
+    draw(one, "a hanging lamp")
+    finished(one, "a hanging lamp")
+    other = visit()
+    expect(other.get_by_text("The wall is still bare")).to_be_hidden()
+    expect(other.locator(".newest").get_by_role("button", name="Look at: a hanging lamp").first).to_be_visible()
+    draw(one, "a new lamp")
+    expect(other.locator(".newest").get_by_role("button", name="Look at: a new lamp")).to_be_visible()
+    other.locator(".newest").get_by_role("button", name="Look at: a new lamp").click()
+    other.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(other.locator(".newest").get_by_role("button", name="Look at: a new lamp")).to_have_count(0)
+
+
+def test_the_wall_of_an_empty_gallery_is_bare(visit: Visitors, browser: Browser) -> None:
+    page = browser.new_page()
+    page.route("**/api/pictures?*", lambda route: route.fulfill(json={"pictures": [], "next": None, "total": 0}))
+    page.goto(visit.server.address)
+    expect(page.get_by_text("The wall is still bare")).to_be_visible()
+    expect(page.locator(".newest")).to_be_hidden()
+    page.close()
+
+
+def test_every_style_has_a_picture(visit: Visitors) -> None:
+    page = visit()
+    styles = page.request.get(f"{visit.server.address}/api/facts").json()["model"]["styles"]
+    for style in styles:
+        image = page.get_by_role("button", name=style, exact=True).locator("img")
+        expect(image).to_have_attribute("src", f"/static/styles/{style}.webp")
+        expect(image).to_have_js_property("naturalWidth", 64)
+    assert len(styles) == 8
+
+
+def test_a_style_of_ones_own_is_drawn_when_nobody_waits(visit: Visitors, browser: Browser) -> None:
+    page = browser.new_page()
+
+    def with_another(route: Any) -> None:
+        facts = route.fetch().json()
+        facts["model"]["styles"] = ["noto", "mine"]
+        route.fulfill(json=facts)
+
+    asked: list[dict[str, Any]] = []
+
+    def begin(route: Any) -> None:
+        body = route.request.post_data_json
+        asked.append(body)
+        route.continue_(post_data={**body, "style": "noto"})
+
+    page.route("**/api/facts", with_another)
+    page.route("**/api/jobs", lambda route: begin(route) if route.request.method == "POST" else route.continue_())
+    page.goto(visit.server.address)
+    image = page.get_by_role("button", name="mine", exact=True).locator("img")
+    expect(image).to_have_attribute("src", re.compile("^data:image/(png|webp|jpeg)"))
+    expect(image).not_to_have_class(re.compile("rough"))
+    assert [(body["style"], body["keep"]) for body in asked] == [("mine", False)]
+    expect(page.locator(".queue")).to_be_hidden()
+    page.reload()
+    expect(image).not_to_have_class(re.compile("rough"))
+    page.wait_for_timeout(4000)  # longer than it waits before it draws
+    assert len(asked) == 1
+    page.close()
+
+
+@pytest.mark.parametrize("size", [(390, 740), (1280, 720)])
+def test_what_is_needed_to_draw_is_seen_without_scrolling(visit: Visitors, size: tuple[int, int]) -> None:
+    page = visit("make", size)
+    expect(page.locator(".style img").first).to_be_visible()
+    names = ["Draw", "twemoji", "Fast (4 steps)", "red apple"]
+    nodes = [page.get_by_role("button", name=name, exact=True) for name in names]
+    nodes += [page.get_by_label(label, exact=True) for label in ("What should it show?", "Pictures", "Seed")]
+    for node in [*nodes, page.get_by_text("More settings")]:
+        covered = node.evaluate(
+            """node => {
+                 const { left, top, width, height } = node.getBoundingClientRect();
+                 const points = [[0.5, 0.5], [0.5, 0.95], [0.5, 0.05]];
+                 return points.some(([x, y]) => {
+                   const hit = document.elementFromPoint(left + width * x, top + height * y);
+                   return !hit || !(node.contains(hit) || hit.contains(node));
+                 }); }"""
+        )
+        assert not covered, node
+
+
+def test_an_example_fills_the_form(visit: Visitors) -> None:
+    page = visit()
+    offered = page.request.get(f"{visit.server.address}/api/facts").json()["examples"]
+    assert len(offered) >= 5
+    page.get_by_role("button", name=offered[1], exact=True).click()
+    expect(page.get_by_label("What should it show?")).to_have_value(offered[1])
+    page.get_by_text("More settings").click()
+    page.get_by_label("Steps", exact=True).fill("4")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    finished(page, offered[1])
+
+
+def test_warnings_of_the_server_are_shown(visit: Visitors) -> None:
+    page = visit()
+    said = "the model does not know 'asdfghjkl'; nearest known words: apple, <b>pear</b>"
+
+    def warned(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(status=answer.status, json={**answer.json(), "warnings": [said, said]})
+
+    draw(page, "a plain stone")
+    finished(page, "a plain stone")
+    expect(page.locator(".warnings p")).to_have_count(0)
+    page.route("**/api/jobs", lambda route: warned(route) if route.request.method == "POST" else route.continue_())
+    draw(page, "an asdfghjkl")
+    status = page.get_by_role("article", name="an asdfghjkl").get_by_role("status")
+    expect(status).to_have_text(said)
+    finished(page, "an asdfghjkl")
+    expect(status).to_have_text(said)
+
+
+def test_words_are_checked_before_they_are_drawn(visit: Visitors, browser: Browser) -> None:
+    page = browser.new_page()
+
+    def with_check(route: Any) -> None:
+        route.fulfill(json={**route.fetch().json(), "check": "/api/check"})
+
+    def check(route: Any) -> None:
+        unknown = "Kermit" in route.request.post_data_json["prompt"]
+        route.fulfill(json={"warnings": ["the model does not know 'Kermit'"] if unknown else []})
+
+    page.route("**/api/facts", with_check)
+    page.route("**/api/check", check)
+    page.goto(visit.server.address)
+    prompt = page.get_by_label("What should it show?")
+    prompt.fill("Kermit")
+    status = page.locator(".easel").get_by_role("status")
+    expect(status).to_have_text("the model does not know 'Kermit'")
+    prompt.fill("a frog")
+    expect(status).to_have_text("")
+    page.close()
 
 
 def test_two_browsers_see_the_same_gallery(visit: Visitors) -> None:
@@ -393,7 +623,7 @@ def test_chapter_luck(visit: Visitors) -> None:
     page = visit("chapter/3")
     page.get_by_role("button", name="Draw eight").click()
     picks = page.get_by_role("button", name="Choose seed")
-    expect(picks).to_have_count(8)
+    expect(picks).to_have_count(8, timeout=4 * PATIENCE)  # eight pictures with all steps
     picks.nth(2).click()
     page.get_by_role("button", name=re.compile(r"Draw seed \d+ again")).click()
     expect(page.get_by_text("Identical: all 4,096 pixels are the same.")).to_be_visible(timeout=PATIENCE)
@@ -419,6 +649,18 @@ def test_chapter_game(visit: Visitors, shots: Path) -> None:
     page.get_by_label("Where", exact=True).select_option("France")
     page.get_by_role("button", name="Find a story").click()
     expect(page.locator(".plot")).to_have_text(re.compile(r"^[A-Z].*\.$"))
+    first = page.locator(".plot").inner_text()
+    seed = re.search(r"Seed (\d+)", page.locator(".plot + .hint").inner_text())
+    assert seed
+    page.get_by_role("button", name="Find a story").click()
+    expect(page.locator(".plot")).not_to_have_text(first)
+    page.get_by_label("Seed", exact=True).fill(seed[1])
+    page.get_by_role("button", name="Find a story").click()
+    expect(page.locator(".plot")).to_have_text(first)
+    page.get_by_label("Seed", exact=True).fill("")
+    places = page.get_by_label("Where", exact=True).locator("option").all_inner_texts()
+    assert "North Pole" in places
+    assert "adverb" not in places
     expect(page.locator(".steps").last.locator("li")).to_have_count(31)
     page.screenshot(path=shots / "game.png", full_page=True)
     page.get_by_label("Words to start from, if you like").fill("Gold scissor out headphone neat typewriter spinach")
@@ -445,7 +687,7 @@ def test_a_long_prompt_fits_on_a_phone(visit: Visitors) -> None:
     page = visit("make", PHONE)
     prompt = "a story " * 10 + "w" * 100
     draw(page, prompt, Steps=300)
-    expect(page.locator(".queue li")).to_be_visible()
+    expect(page.locator(".card progress")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
     page.locator(".card").get_by_role("button", name="Cancel").click()
     expect(page.locator(".status")).to_contain_text("Cancelled")
@@ -541,3 +783,13 @@ def test_leaving_a_chapter_stops_its_job(visit: Visitors) -> None:
     page.get_by_role("link", name="Gallery").click()
     jobs = f"{visit.server.address}/api/jobs"
     until(lambda: all(job["state"] not in ("queued", "running") for job in page.request.get(jobs).json()))
+
+
+def test_closing_the_page_stops_a_chapters_job(visit: Visitors) -> None:
+    page, other = visit("chapter/1"), visit()
+    page.get_by_label("1,000-step mode").check()
+    page.get_by_role("button", name="Draw it").click()
+    expect(page.locator(".where")).to_contain_text("of 1000")
+    page.goto("about:blank")
+    jobs = f"{visit.server.address}/api/jobs"
+    until(lambda: all(job["state"] not in ("queued", "running") for job in other.request.get(jobs).json()))

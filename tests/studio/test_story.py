@@ -36,6 +36,22 @@ def test_what_can_be_asked_for(story: httpx.Client, tiny_story: StoryModel) -> N
     assert found["words"] == len(tiny_story.vocabulary)
 
 
+def test_only_places_are_offered_as_places(http: httpx.Client) -> None:
+    shipped = http.get("/api/story").json()
+    assert {"France", "North Pole", "castle"} < set(shipped["places"])
+    assert {"adverb", "weather", "participle", "Pole"}.isdisjoint(shipped["places"])
+    assert {"definition", "example"}.isdisjoint(shipped["genres"])
+
+
+@pytest.mark.parametrize(("path", "result"), [("plots", "text"), ("spoilt", "spoilt")])
+def test_without_a_seed_it_is_another_one_every_time(story: httpx.Client, path: str, result: str) -> None:
+    body = {"steps": 2} if path == "plots" else {"noise": 0.9, "text": "two brothers open a bakery in France"}
+    first, second = (story.post(f"/api/story/{path}", json=body).json() for _ in range(2))
+    assert first["seed"] != second["seed"]
+    again = story.post(f"/api/story/{path}", json={**body, "seed": first["seed"]}).json()
+    assert again[result] == first[result]
+
+
 def test_a_plot_is_what_the_library_draws(story: httpx.Client, tiny_story: StoryModel) -> None:
     asked = {"genre": "mystery", "place": "France", "steps": 5, "seed": 7, "keep": ["gold"]}
     found = story.post("/api/story/plots", json=asked).json()

@@ -124,6 +124,20 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(run: Path, data: Path, t
     assert len(hashes) == 1
 
 
+def test_a_run_of_an_earlier_version_goes_on(data: Path, tmp_path: Path) -> None:
+    short = recipe(**{"loop.pictures": "1440"})
+    with pytest.raises(Paused):
+        train_story(short, data, tmp_path / "run", minutes=0.005)
+    (tmp_path / "run" / "story").rename(tmp_path / "run" / "words")
+    steps = {file.name for file in (tmp_path / "run" / "words").glob("step-*")}
+    assert steps
+    train_story(short, data, tmp_path / "run")
+    assert not (tmp_path / "run" / "story").exists()
+    train_story(short, data, tmp_path / "whole")
+    hashes = {StoryModel.load(tmp_path / name / "model").hash for name in ("run", "whole")}
+    assert len(hashes) == 1
+
+
 def test_the_card_says_how_it_was_made(learnt: StoryModel) -> None:
     assert learnt.card["lines_seen"] >= 16000
     assert StoryRecipe.from_dict(learnt.card["recipe"]) == recipe()

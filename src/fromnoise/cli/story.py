@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +31,7 @@ def story(
     guidance: Annotated[float, typer.Option(help="How strongly genre and place are followed; 1 is off.")] = 2.0,
     temperature: Annotated[float, typer.Option(help="Below 1 prefers likely words.")] = 0.8,
     sampler: Annotated[str, typer.Option(help="confident or ancestral.")] = "confident",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same sentence.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="The same seed, the same sentence. Default: a fresh one.")] = None,
     count: Annotated[int, typer.Option("--count", "-n", help="Sentences.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the results, without the steps.")] = False,
     repair: Annotated[
@@ -65,16 +66,17 @@ def story(
             readable(text, 10**6)
     request = StoryRequest(
         genre, place, start or "", 0.9 if strength is None else strength, kept, words, steps, guidance, temperature,
-        sampler, seed, count,
+        sampler, secrets.randbelow(2**32) if seed is None else seed, count,
     )  # fmt: skip  # refuses bad values before anything is loaded
     loaded = StoryModel.load(model)
     if list_:
-        for kind, names in (("genres", loaded.vocabulary.genres), ("places", loaded.vocabulary.places)):
+        known = loaded.vocabulary
+        for kind, names in (("genres", known.story_genres), ("places", known.story_places)):
             print(f"{kind}: {', '.join(names) or 'none'}")
     elif repair is not None:
         _repair(loaded, repair, errors, genre, place)
     else:
-        _draw(loaded, request, show=not quiet and count == 1)
+        _draw(loaded, request, show=not quiet and count == 1, fresh=seed is None and count == 1)
 
 
 def _repair(model: StoryModel, text: str, errors: int, genre: str, place: str) -> None:
@@ -87,7 +89,8 @@ def _repair(model: StoryModel, text: str, errors: int, genre: str, place: str) -
     print(found.text)
 
 
-def _draw(model: StoryModel, request: StoryRequest, show: bool) -> None:
+def _draw(model: StoryModel, request: StoryRequest, show: bool, fresh: bool) -> None:
+    """Print what is drawn; ``fresh`` says the seed that nobody gave, so that it can be had again."""
     from rich.console import Console
     from rich.progress import track
 
@@ -105,6 +108,8 @@ def _draw(model: StoryModel, request: StoryRequest, show: bool) -> None:
     if request.count > 1:
         steps = track(steps, "drawing", request.steps, console=Console(stderr=True), transient=True)  # type: ignore[assignment]
     for step in steps:
+        if fresh and last is None:
+            print(f"seed {request.seed}", file=sys.stdout if show else sys.stderr)
         if show and last is None:
             console.print(f"[dim]  noise   {_plain(model, step.x_t[0])}[/]")
         if show:

@@ -6,8 +6,9 @@ import difflib
 import math
 from collections.abc import Iterator
 
-from fromnoise.drawing.request import MOST_PARTS, MOST_PICTURES, MOST_SIDE, Request, Towards
+from fromnoise.drawing.request import MOST_PARTS, MOST_PICTURES, Request, Towards
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.system.prompt import says_something
 from fromnoise.system.text_to_image import TextToImage
 

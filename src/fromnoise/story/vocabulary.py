@@ -12,9 +12,21 @@ from functools import cached_property
 from pathlib import Path
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
 
 END, MASK, UNKNOWN = 0, 1, 2
 SPECIAL = ("[end]", "[mask]", "[unknown]")
+# What real sentences say instead of a genre and a place: they are WordNet's, and about a kind of word. A network
+# learns these labels beside the others, but nobody looks for a story that takes place in "adverb".
+DEFINITION, EXAMPLE = "definition", "example"
+KINDS_OF_WORDS = (
+    "adjective", "relation", "adverb", "top", "act", "animal", "artifact", "attribute", "body", "cognition",
+    "communication", "event", "feeling", "food", "group", "location", "motive", "natural_object", "person",
+    "phenomenon", "plant", "possession", "process", "quantity", "relation", "shape", "state", "substance", "time",
+    "being", "changing", "thinking", "talking", "competing", "eating", "touching", "making", "feeling", "moving",
+    "seeing", "owning", "social", "staying", "weather", "participle",
+)  # fmt: skip  # by the number of WordNet's lexicographer file (lexnames(5WN))
+WRITTEN = {"Pole": "North Pole"}  # labels of one word that mean a place of two
 _PIECE = re.compile(r"(?<!\w)[^\W\d_]+(?:['’-][^\W\d_]+)*(?!\w)|[,;:]")
 _OWNER = re.compile(r"['’]s$")
 _CLOSE = {",", "'s"}  # written without a space before them
@@ -74,8 +86,8 @@ class Vocabulary:
 
     Attributes:
         words: entry → how it is written; the first three are :data:`SPECIAL`.
-        genres: names of genres.
-        places: names of places.
+        genres: names of genres, as labels of the network.
+        places: names of places, as labels of the network.
     """
 
     words: tuple[str, ...]
@@ -107,6 +119,20 @@ class Vocabulary:
         kept = list(ranked)[: size - len(SPECIAL)]
         shown = [written[word].most_common(1)[0][0] if word in written else word for word in kept]
         return cls((*SPECIAL, *shown), _one_of_each(genres), _one_of_each(places))
+
+    @cached_property
+    def story_genres(self) -> tuple[str, ...]:
+        """The genres that a story can be asked for: those of plots, not those of real sentences."""
+        return tuple(name for name in self.genres if name not in (DEFINITION, EXAMPLE))
+
+    @cached_property
+    def story_places(self) -> tuple[str, ...]:
+        """The places that a story can be asked for: those of plots, not the kinds of words of real sentences.
+
+        Lines of one's own may well take place in "weather": only a vocabulary with real sentences has kinds of words.
+        """
+        kinds = KINDS_OF_WORDS if self.story_genres != self.genres else ()
+        return tuple(WRITTEN.get(name, name) for name in self.places if name not in kinds)
 
     @property
     def labels(self) -> int:
@@ -147,7 +173,7 @@ class Vocabulary:
         Raises:
             UserError: an unknown genre or place; near ones are named.
         """
-        return self._label("genre", genre, self.genres), self._label("place", place, self.places)
+        return self._label("genre", genre, self.story_genres), self._label("place", place, self.story_places)
 
     def known_label(self, genre: str, place: str) -> tuple[int, int]:
         """The same for training lines: what is unknown is not said."""
@@ -159,9 +185,13 @@ class Vocabulary:
         return names[labels[0]], names[labels[1]]
 
     def save(self, file: Path) -> None:
-        """Write it as JSON."""
+        """Write it as JSON, whole or not at all.
+
+        Raises:
+            UserError: it cannot be written.
+        """
         known = {"words": self.words[len(SPECIAL) :], "genres": self.genres, "places": self.places}
-        file.write_text(json.dumps(known, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+        write_atomically(file, json.dumps(known, ensure_ascii=False, indent=0) + "\n")
 
     @classmethod
     def load(cls, file: Path) -> Vocabulary:
@@ -192,7 +222,9 @@ class Vocabulary:
     @cached_property
     def _labels(self) -> dict[str, dict[str, int]]:
         genres = {_plain(name): 1 + i for i, name in enumerate(self.genres)}
-        return {"genre": genres, "place": {_plain(name): 1 + len(genres) + i for i, name in enumerate(self.places)}}
+        places = {_plain(name): 1 + len(genres) + i for i, name in enumerate(self.places)}
+        places |= {_plain(long): places[_plain(name)] for name, long in WRITTEN.items() if _plain(name) in places}
+        return {"genre": genres, "place": places}
 
     @cached_property
     def _entries(self) -> dict[str, int]:

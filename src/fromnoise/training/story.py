@@ -29,7 +29,7 @@ from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.run_folder import accelerator, locked, write
 from fromnoise.training.tasks.base import Compute
-from fromnoise.training.tasks.story import Lines, WordsStage, WordsTask
+from fromnoise.training.tasks.story import Lines, StoryStage, StoryTask
 
 MOST_UNKNOWN = 1  # words that a line may have which the vocabulary has not
 
@@ -55,7 +55,7 @@ class StoryRecipe(Config):
     threads: int = 0
     vocabulary: int = 6000
     network: WordDenoiserConfig = field(default_factory=WordDenoiserConfig)
-    words: WordsStage = field(default_factory=WordsStage)
+    words: StoryStage = field(default_factory=StoryStage)
     loop: LoopConfig = field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
@@ -93,11 +93,17 @@ def train_story(recipe: StoryRecipe, data: Path | str, out: Path, minutes: float
         lines = tuple(as_numbers(some, vocabulary, recipe.network.context) for some in (train_lines, held_out))
         task, tracker = _task(recipe, vocabulary, lines, out)
         keeper = _Keeper(recipe, task, out)
-        trainer = Trainer(task, out / "words", recipe.seed, tracker, keeper.save, deadline)
+        trainer = Trainer(task, _checkpoints(out), recipe.seed, tracker, keeper.save, deadline)
         trainer.run()
     finally:
         lock.release()
     return out / "model"
+
+
+def _checkpoints(out: Path) -> Path:
+    """Where the run's checkpoints are; runs of earlier versions have them in "words", and go on there."""
+    earlier = out / "words"
+    return earlier if earlier.exists() else out / "story"
 
 
 def as_numbers(lines: Sequence[Line], vocabulary: Vocabulary, longest: int) -> Lines:
@@ -144,7 +150,7 @@ def _vocabulary(recipe: StoryRecipe, lines: Sequence[Line], out: Path) -> Vocabu
     return found
 
 
-def _task(recipe: StoryRecipe, vocabulary: Vocabulary, lines: tuple[Lines, ...], out: Path) -> tuple[WordsTask, Any]:
+def _task(recipe: StoryRecipe, vocabulary: Vocabulary, lines: tuple[Lines, ...], out: Path) -> tuple[StoryTask, Any]:
     tracker = accelerator(out)
     choice = precision.choose(tracker.device, recipe.precision)
     Console(stderr=True).print(
@@ -155,7 +161,7 @@ def _task(recipe: StoryRecipe, vocabulary: Vocabulary, lines: tuple[Lines, ...],
     network = network.to(tracker.device, choice.dtype)
     compute = Compute(tracker.device, choice.dtype, torch.contiguous_format)
     stages = recipe.words, recipe.loop
-    return WordsTask(stages, (lines[0], lines[1]), vocabulary, network, compute, recipe.seed), tracker
+    return StoryTask(stages, (lines[0], lines[1]), vocabulary, network, compute, recipe.seed), tracker
 
 
 def stamp_of(lines: Sequence[Line]) -> str:
@@ -170,7 +176,7 @@ def _check_same(recipe: StoryRecipe, stamp: str, out: Path) -> None:
     """A run may go on longer, never with another network or other lines."""
     file = out / "run.json"
     if not file.is_file():
-        if (out / "words").exists() or (out / "model_index.json").exists():
+        if _checkpoints(out).exists() or (out / "model_index.json").exists():
             raise UserError(f"{out} holds something else; use a new --out")
         write(file, json.dumps({"story": recipe.to_dict(), "lines": stamp}, indent=1))
         return
@@ -191,7 +197,7 @@ class _Keeper:
     """Writes the model beside every checkpoint."""
 
     recipe: StoryRecipe
-    task: WordsTask
+    task: StoryTask
     out: Path
 
     def save(self, network: nn.Module, clock: Clock, hours: float) -> None:

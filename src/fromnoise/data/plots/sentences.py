@@ -12,16 +12,8 @@ from pathlib import Path
 
 from fromnoise.data.plots.grammar import Line
 from fromnoise.data.wordnet import Synset, synsets
+from fromnoise.story.vocabulary import DEFINITION, EXAMPLE, KINDS_OF_WORDS
 
-EXAMPLE, DEFINITION = "example", "definition"
-# Kinds of meanings by the number of their lexicographer file (lexnames(5WN)).
-KINDS = (
-    "adjective", "relation", "adverb", "top", "act", "animal", "artifact", "attribute", "body", "cognition",
-    "communication", "event", "feeling", "food", "group", "location", "motive", "natural_object", "person",
-    "phenomenon", "plant", "possession", "process", "quantity", "relation", "shape", "state", "substance", "time",
-    "being", "changing", "thinking", "talking", "competing", "eating", "touching", "making", "feeling", "moving",
-    "seeing", "owning", "social", "staying", "weather", "participle",
-)  # fmt: skip
 FILES = ("data.noun", "data.verb", "data.adj", "data.adv")
 _QUOTED = re.compile(r'"([^"]+)"')
 _ASIDE = re.compile(r"\([^)]*\)|`|'(?=\s|$)|(?<=\s)'")
@@ -38,7 +30,7 @@ def sentences(folder: Path) -> Iterator[Line]:
 
 
 def _of_meaning(meaning: Synset) -> Iterator[Line]:
-    kind = KINDS[meaning.kind]
+    kind = KINDS_OF_WORDS[meaning.kind]
     definition = _ASIDE.sub("", _QUOTED.sub("", meaning.note)).partition(";")[0].strip()
     if definition:
         yield Line(definition, DEFINITION, kind, "", True)

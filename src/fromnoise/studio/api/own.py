@@ -12,16 +12,19 @@ from fastapi import Path as InPath
 from fastapi import Request as HttpRequest
 from fastapi.responses import FileResponse, Response
 
+from fromnoise.drawing.plan import unknown_words
+from fromnoise.ground.errors import UserError
 from fromnoise.studio.api.asking import orders_from
 from fromnoise.studio.api.facts import facts
 from fromnoise.studio.api.forms import BINARY, PICTURE, form_body, one_file
-from fromnoise.studio.api.schemas import JobIn, PictureChange, Watch
+from fromnoise.studio.api.schemas import CheckIn, JobIn, PictureChange, Watch
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.hub import News
 from fromnoise.studio.desk.jobs import Job, Watching, orders_of, stored_state
-from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.problem import Problem, in_web_words
 from fromnoise.studio.desk.store import Kept, Search
+from fromnoise.system.foreign_syntax import refuse_foreign_syntax
 
 routes = APIRouter(prefix="/api", tags=["studio"])
 Studio = Annotated[State, Depends(state_of)]
@@ -42,6 +45,16 @@ def read_machine(studio: Studio) -> dict[str, Any]:
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------
+
+
+@routes.post("/check")
+async def check(asked: CheckIn, studio: Studio) -> dict[str, Any]:
+    """What to know of a prompt before it is drawn: words that the model has never seen, signs of other programs."""
+    try:
+        refuse_foreign_syntax(asked.prompt)
+    except UserError as error:
+        return {"warnings": [in_web_words(str(error))]}
+    return {"warnings": unknown_words(studio.models.base, asked.prompt)}
 
 
 @routes.post("/jobs", status_code=201)

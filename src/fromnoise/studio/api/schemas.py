@@ -185,14 +185,20 @@ class PlotIn(Fields):
     steps: Annotated[int, Field(ge=1, le=MOST_STORY_STEPS)] = 30
     guidance: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 2.0
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.8
-    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    seed: Annotated[int | None, Field(ge=0, le=MOST_SEED, description="any by default; the answer says which")] = None
+
+
+class CheckIn(Fields):
+    """A prompt to look at before it is drawn."""
+
+    prompt: Text = ""
 
 
 class SpoilIn(Fields):
     """Which sentence to spoil, and how much."""
 
     noise: Noise
-    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    seed: Annotated[int | None, Field(ge=0, le=MOST_SEED, description="any by default; the answer says which")] = None
     number: Annotated[int, Field(ge=0, le=10**6, description="which of the game's sentences")] = 0
     text: Sentence = ""
 
@@ -208,6 +214,7 @@ BODIES: dict[str, type[Fields]] = {
     "/v1/images/generations": Generation,
     "/v1/images/edits": Edit,
     "/api/jobs": JobIn,
+    "/api/check": CheckIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
     "/api/story/plots": PlotIn,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
@@ -30,8 +31,8 @@ WAITING = 16  # requests for stories at a time; one is drawn, the others wait
 @routes.get("")
 async def read_story(studio: Studio) -> dict[str, Any]:
     """What can be asked for: genres and places."""
-    vocabulary = (await _model(studio)).vocabulary
-    return {"genres": vocabulary.genres, "places": vocabulary.places, "words": len(vocabulary)}
+    known = (await _model(studio)).vocabulary
+    return {"genres": known.story_genres, "places": known.story_places, "words": len(known)}
 
 
 @routes.post("/plots")
@@ -46,10 +47,11 @@ async def spoil_sentence(asked: SpoilIn, studio: Studio) -> dict[str, Any]:
     """A sentence with a share of its words replaced by random ones: a round of the game."""
     model = await _model(studio)
     try:
-        clean, noisy = spoilt(model, asked.text or example(asked.number), asked.noise, asked.seed)
+        seed = _seed(asked.seed)
+        clean, noisy = spoilt(model, asked.text or example(asked.number), asked.noise, seed)
     except UserError as error:
         raise problem_of(error, param="text") from None
-    return {"clean": clean, "spoilt": noisy}
+    return {"clean": clean, "spoilt": noisy, "seed": seed}
 
 
 @routes.post("/repairs")
@@ -93,7 +95,7 @@ async def _in_turn(studio: State, function: Callable[..., T], *arguments: Any) -
 
 def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
     try:
-        request = StoryRequest(**asked.model_dump() | {"keep": tuple(asked.keep)})
+        request = StoryRequest(**asked.model_dump() | {"keep": tuple(asked.keep), "seed": _seed(asked.seed)})
         steps, first, last = [], None, None
         for step in story_steps(model, request):
             first = step.x_t[0] if first is None else first
@@ -107,4 +109,9 @@ def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
     assert last is not None
     unknown = model.vocabulary.unknown(asked.start)
     text = sentence_of(model.vocabulary.text(last.tolist()))
-    return {"begin": model.vocabulary.text(first.tolist()), "steps": steps, "text": text, "unknown": unknown}
+    begin = model.vocabulary.text(first.tolist())
+    return {"begin": begin, "steps": steps, "text": text, "unknown": unknown, "seed": request.seed}
+
+
+def _seed(asked: int | None) -> int:
+    return secrets.randbelow(2**32) if asked is None else asked

@@ -42,11 +42,14 @@ export const api = {
   jobs: () => ask("GET", "/api/jobs"),
   job: (id) => ask("GET", `/api/jobs/${id}`),
   cancel: (id) => ask("DELETE", `/api/jobs/${id}`),
+  /** The same as the page goes away, when no answer can be waited for. */
+  cancelAtLast: (id) => void fetch(`/api/jobs/${id}`, { method: "DELETE", keepalive: true }).catch(() => {}),
   interrupted: () => ask("GET", "/api/jobs/interrupted"),
   again: (id) => ask("POST", `/api/jobs/${id}/again`, watching),
   upload: (file, mask = false) => ask("POST", `/api/uploads${mask ? "?mask=true" : ""}`, withFile(file)),
   settingsOf: (file) => ask("POST", "/api/settings", withFile(file)),
   pictures: (query) => ask("GET", `/api/pictures?${new URLSearchParams(query)}`),
+  picture: (id) => ask("GET", `/api/pictures/${encodeURIComponent(id)}`),
   favourite: (id, favourite) => ask("PATCH", `/api/pictures/${id}`, { favourite }),
   remove: (id) => ask("DELETE", `/api/pictures/${id}`),
   restore: (id) => ask("POST", `/api/pictures/${id}/restore`),
@@ -54,6 +57,8 @@ export const api = {
   plot: (body) => ask("POST", "/api/story/plots", body),
   spoil: (body) => ask("POST", "/api/story/spoilt", body),
   repair: (body) => ask("POST", "/api/story/repairs", body),
+  /** What the model does not know in a prompt, where the server tells it; see `facts.check`. */
+  check: (route, body) => ask("POST", route, body),
   startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
 };
 

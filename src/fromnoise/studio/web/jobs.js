@@ -8,9 +8,13 @@ import { words } from "./words.js";
 const POLLED = 5; // jobs whose place and time left are asked for; those behind can wait
 const hearers = new Set();
 
+/** The client of jobs that nobody asked for: small pictures for the form. They are shown in no queue. */
+export const ASIDE = "fromnoise-styles";
 export const isOpen = (job) => job.state === "queued" || job.state === "running";
-export const openJobs = () => [...state.jobs.values()].filter(isOpen);
+export const openJobs = () => [...state.jobs.values()].filter((job) => isOpen(job) && job.client !== ASIDE);
 export const isMine = (job) => job.client === client;
+/** Whether a job has a card on this page's wall, with its progress and its Cancel; the queue lists the others. */
+export const hangs = (job) => isMine(job) && job.keep;
 export const promptOf = (job) => job.request?.prompt || words.wall.wordless;
 
 /** Steps made and steps of a job, from the newest of both sources: its state, and the step events. */
@@ -118,6 +122,7 @@ function changeInJobs(picture) {
 export async function begin(body) {
   const job = await api.begin(body);
   if (!state.jobs.has(job.id)) takeState(job);
+  else if (job.warnings) change(job.id, { warnings: job.warnings }); // the news of the job were faster
   return job;
 }
 
@@ -155,12 +160,16 @@ export function drawAside(body, step = () => {}) {
       reject(error);
     });
   });
-  const stop = () => {
+  const cancel = (how) => {
     stopped = true;
     const job = state.jobs.get(id);
-    if (job && isOpen(job)) api.cancel(id).catch(() => {});
+    if (job && isOpen(job)) how(id);
   };
-  return { pictures, stop };
+  const leaving = () => cancel(api.cancelAtLast); // nobody will look at it
+  addEventListener("pagehide", leaving);
+  const done = () => removeEventListener("pagehide", leaving);
+  pictures.then(done, done);
+  return { pictures, stop: () => cancel((job) => api.cancel(job).catch(() => {})) };
 }
 
 /** Keep place and time left of open jobs true while somebody looks; news tell only when a job changes its state. */

@@ -7,6 +7,7 @@ import { hear, keepAsking, loadJobs, openJobs } from "./jobs.js";
 import { loadInterrupted } from "./notices.js";
 import { freshForm, set, state, subscribe } from "./store.js";
 import { openChapter } from "./views/chapter.js";
+import { showPicture } from "./views/detail.js";
 import { openGallery } from "./views/gallery.js";
 import { openMake } from "./views/make.js";
 import { takeFile } from "./views/start.js";
@@ -17,20 +18,28 @@ const room = document.getElementById("room");
 let leave = () => {};
 let place = "";
 
-/** Show the room of the address; each returns how to leave it. */
+/** Show what the address names: "#gallery" is a room, "#gallery/ID" a picture before it, "#chapter/2" a room too. */
 function enter() {
-  const hash = location.hash.slice(1);
-  const [name, rest = ""] = hash.split("/");
-  const open = ROOMS[name] ?? openMake;
-  if (place && place === hash) return;
+  const [first, rest = ""] = location.hash.slice(1).split("/");
+  const name = Object.hasOwn(ROOMS, first) ? first : "make";
+  const isPicture = name !== "chapter";
+  openRoom(name, isPicture ? "" : rest);
+  showPicture(name, isPicture ? rest : "");
+}
+
+/** Show a room; each returns how to leave it. */
+function openRoom(name, rest) {
+  const now = `${name}/${rest}`;
+  if (place === now) return;
   leave();
   room.replaceChildren();
-  leave = open(room, rest) ?? (() => {});
+  leave = ROOMS[name](room, rest) ?? (() => {});
   document.title = words.title(room.querySelector("h1")?.textContent ?? "");
-  markNav(ROOMS[name] ? name : "make");
+  document.body.dataset.room = name;
+  markNav(name);
   scrollTo(0, 0);
   if (place) room.focus({ preventScroll: true });
-  place = hash || "make";
+  place = now;
 }
 
 function markNav(name) {

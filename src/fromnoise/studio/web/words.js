@@ -31,6 +31,7 @@ export const words = {
     prompt: "What should it show?",
     promptHint: "Enter draws, Shift+Enter begins a new line.",
     promptExample: "a red apple with a green leaf",
+    examples: "Try:",
     negative: "What it should not show",
     style: "Style",
     count: "Pictures",
@@ -91,6 +92,9 @@ export const words = {
   wall: {
     title: "On the wall",
     empty: "The wall is still bare. Write what a picture should show, press Draw, and watch it come out of the static.",
+    newest: "The newest pictures of the gallery, until you draw your own.",
+    all: "All pictures",
+    lookAt: (prompt) => `Look at: ${prompt}`,
     tile: (i, prompt) => `Picture ${i}: ${prompt}`,
     drawing: (i, prompt) => `Picture ${i}, being drawn: ${prompt}`,
     open: (i, prompt) => `Look at picture ${i}: ${prompt}`,
@@ -113,7 +117,7 @@ export const words = {
   },
 
   queue: {
-    title: "Queue",
+    title: "Also in the queue",
     yours: "yours",
     others: "someone else’s",
     now: "being drawn",
@@ -328,7 +332,9 @@ export const words = {
       startHint: "Without any, they are drawn at random.",
       unknown: (list) => `It does not know these words, so others took their places: ${list}`,
       find: "Find a story",
-      realGenres: ["definition", "example"],
+      seed: "Seed",
+      anySeed: "a new one",
+      seedOf: (seed) => `Seed ${seed}: the same seed and wishes give the same story again.`,
       steps: (n) => `${many(n, "step", "steps")} from noise to sentence`,
       stepsHint: "Underlined: changed in this step. Pale: the machine is not sure of it yet.",
       left: (n) => `${n} %`,

@@ -29,7 +29,7 @@ from fromnoise.training.tasks.base import Compute, Losses, Task
 
 
 @dataclass(frozen=True)
-class WordsStage(Config):
+class StoryStage(Config):
     """How the network is taught.
 
     Attributes:
@@ -104,7 +104,7 @@ class Spoilt:
     labels: Tensor
 
 
-class WordsTask(Task):
+class StoryTask(Task):
     """Train the story game's network.
 
     Args:
@@ -116,11 +116,11 @@ class WordsTask(Task):
         seed: the run's seed.
     """
 
-    name, unit = "words", "lines"
+    name, unit = "story", "lines"
 
     def __init__(
         self,
-        stages: tuple[WordsStage, LoopConfig],
+        stages: tuple[StoryStage, LoopConfig],
         lines: tuple[Lines, Lines],
         vocabulary: Vocabulary,
         network: Any,

@@ -3,7 +3,7 @@
 import { api } from "../api.js";
 import { announce, button, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";
-import { randomSeed } from "../store.js";
+import { MOST_SEED, randomSeed } from "../store.js";
 import { words } from "../words.js";
 
 const say = words.chapters.game;
@@ -155,28 +155,34 @@ function makePlots() {
   const genre = el("select", {});
   const place = el("select", {});
   const start = el("input", { type: "text", maxlength: 400, autocomplete: "off", placeholder: say.startExample });
+  const seed = el("input", { type: "number", min: 0, max: MOST_SEED, step: 1, placeholder: say.anySeed });
   const shown = el("div", { role: "status" });
   const go = el("button", { type: "submit", class: "main", text: say.find });
   const form = makeForm(say.plots, [
     el("p", { class: "hint", text: say.plotsHint }),
-    el("div", { class: "row" }, field(say.genre, genre), field(say.place, place)),
+    el("div", { class: "row" }, field(say.genre, genre), field(say.place, place), field(say.seed, seed)),
     field(say.start, start, say.startHint), go,
   ], go, async () => {
-    const drawn = await api.plot({ genre: genre.value, place: place.value, start: start.value, seed: randomSeed() });
+    const asked = Number.isNaN(seed.valueAsNumber) ? null : seed.valueAsNumber;
+    const drawn = await api.plot({ genre: genre.value, place: place.value, start: start.value, seed: asked });
     const { unknown } = drawn;
     const hint = unknown.length ? [el("p", { class: "hint", text: say.unknown(unknown.join(", ")) })] : [];
-    shown.replaceChildren(el("p", { class: "plot", text: drawn.text }), ...hint, makeSteps(drawn));
+    const again = el("p", { class: "hint", text: say.seedOf(drawn.seed) });
+    shown.replaceChildren(el("p", { class: "plot", text: drawn.text }), ...hint, again, makeSteps(drawn));
     announce(drawn.text);
   });
   api.story().then(({ genres, places }) => {
-    const made = genres.filter((name) => !say.realGenres.includes(name));
-    genre.append(...options([["", say.any], ...made.map((name) => [name, name.replaceAll("_", " ")])]));
-    place.append(...options([["", say.any], ...places.map((name) => [name, name.replaceAll("_", " ")])]));
+    genre.append(...choices(genres));
+    place.append(...choices(places));
   }, (error) => form.append(el("p", { class: "problem", text: error.message })));
   return el("section", {}, form, shown);
 }
 
-const options = (pairs) => pairs.map(([value, text]) => el("option", { value, text }));
+/** "any", and each name with spaces for underscores. */
+const choices = (names) => [
+  el("option", { value: "", text: say.any }),
+  ...names.map((name) => el("option", { value: name, text: name.replaceAll("_", " ") })),
+];
 
 /** All steps, one line each: changed words underlined, unsure ones pale. */
 function makeSteps(drawn) {

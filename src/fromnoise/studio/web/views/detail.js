@@ -1,4 +1,8 @@
-/** One picture, large, with all that is known of it and all that can be done with it. */
+/**
+ * One picture, large, with all that is known of it and all that can be done with it.
+ *
+ * The address names it ("#gallery/ID"), so Back closes it, Forward and a reload show it again, and it can be linked.
+ */
 
 import { api, pictureUrl } from "../api.js";
 import { announce, button, check, el, problemLine, toggle } from "../dom.js";
@@ -12,29 +16,65 @@ import { variationsBody, whyNoWay } from "./ways.js";
 const say = words.detail;
 const UNDO_SECONDS = 10;
 
-/**
- * @param {object} picture
- * @param {object[]} [around] the pictures to go through with the arrow keys
- */
-export function openDetail(picture, around = []) {
-  const dialog = el("dialog", { class: "detail", "aria-label": picture.prompt || words.picture });
-  const show = (shown) => {
+let open = null; // what is shown: its dialog, its room, the picture's id
+
+/** Look at a picture of a room; what opened it is where Back leads. */
+export function lookAt(room, picture) {
+  history.pushState({ opened: true }, "", addressOf(room, picture.id));
+  show(room, picture);
+}
+
+/** Show the picture that the address names, or none. */
+export async function showPicture(room, id) {
+  if (open && (open.id !== id || open.room !== room)) {
+    open.dialog.close();
+    open = null;
+  }
+  if (!id || open) return;
+  try {
+    const picture = await api.picture(id);
+    if (location.hash === addressOf(room, id) && !open) show(room, picture);
+  } catch (error) {
+    if (location.hash === addressOf(room, id)) history.replaceState(null, "", addressOf(room));
+    toast(error.message);
+  }
+}
+
+const addressOf = (room, id = "") => (id ? `#${room}/${id}` : `#${room}`);
+
+function show(room, picture) {
+  const dialog = el("dialog", { class: "detail" });
+  const now = { dialog, room, id: picture.id };
+  const turnTo = (shown) => {
     const inside = dialog.contains(document.activeElement);
     dialog.setAttribute("aria-label", shown.prompt || words.picture);
-    dialog.replaceChildren(...contents(shown, around, dialog, show));
+    dialog.replaceChildren(...contents(shown, now, turnTo));
     if (inside) dialog.querySelector(".close").focus();
+    if (now.id === shown.id) return;
+    now.id = shown.id;
+    history.replaceState(history.state, "", addressOf(room, shown.id));
   };
-  show(picture);
+  turnTo(picture);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => {
     dialog.remove();
+    if (open === now) open = null;
+    if (location.hash === addressOf(room, now.id)) leaveAddress(room);
     if (document.activeElement === document.body) document.getElementById("room").focus(); // what opened it is gone
   });
   document.body.append(dialog);
   dialog.showModal();
+  open = now;
 }
 
-function contents(picture, around, dialog, show) {
+/** The dialog was closed by other means than the address: it must not stay in it. */
+function leaveAddress(room) {
+  if (history.state?.opened) history.back();
+  else history.replaceState(null, "", addressOf(room));
+}
+
+function contents(picture, { dialog, room }, turnTo) {
+  const around = room === "gallery" ? state.gallery.pictures : [];
   const problem = problemLine();
   const prompt = picture.prompt || words.wall.wordless;
   const image = el("img", { src: pictureUrl(picture), alt: prompt, width: picture.width, height: picture.height });
@@ -52,12 +92,12 @@ function contents(picture, around, dialog, show) {
     }
   };
   return [
-    el("div", { class: "detail-top" }, ...steps(picture, around, show),
+    el("div", { class: "detail-top" }, ...steps(picture, around, turnTo),
       button(words.close, () => dialog.close(), { class: "chip close" })),
     el("div", { class: "large" }, el("div", { class: "frame" }, image), pixels),
     el("div", { class: "about" },
       el("h2", { text: prompt }),
-      el("div", { class: "chips" }, ...actions(picture, dialog, act)),
+      el("div", { class: "chips" }, ...actions(picture, dialog, room, act)),
       problem,
       el("h3", { text: say.settings }),
       el("dl", {}, ...factsOf(picture))),
@@ -65,19 +105,19 @@ function contents(picture, around, dialog, show) {
 }
 
 /** Buttons to the pictures before and after. */
-function steps(picture, around, show) {
+function steps(picture, around, turnTo) {
   const at = around.findIndex(({ id }) => id === picture.id);
   if (at < 0 || around.length < 2) return [];
   const step = (label, sign, to) =>
-    button(sign, () => show(around[to]), { class: "chip", "aria-label": label, disabled: !around[to] });
+    button(sign, () => turnTo(around[to]), { class: "chip", "aria-label": label, disabled: !around[to] });
   return [step(say.before, "←", at - 1), step(say.after, "→", at + 1)];
 }
 
-function actions(picture, dialog, act) {
+function actions(picture, dialog, room, act) {
   const { request } = picture.origin;
   const toMake = () => {
     dialog.close();
-    location.hash = "#make";
+    if (room !== "make") location.hash = "#make";
   };
   const heart = toggle(say.favourite, picture.favourite, act(async () => {
     const now = await api.favourite(picture.id, heart.getAttribute("aria-pressed") !== "true");

@@ -1,12 +1,16 @@
 /** The form that asks for pictures. */
 
-import { button, el, field, problemLine, toggle } from "../dom.js";
+import { api } from "../api.js";
+import { button, el, field, problemLine, staticUrl, toggle } from "../dom.js";
 import { begin } from "../jobs.js";
 import { MOST_SEED, randomSeed, setForm, state, subscribe } from "../store.js";
+import { showWarnings, warningsLine } from "../warnings.js";
 import { words } from "../words.js";
 import { openStart, uploadMask } from "./start.js";
+import { stylePicture } from "./styles.js";
 
 const say = words.make;
+const TYPING = 400; // milliseconds without a key before the words are checked
 
 /** Show the form in `root`; the function stops it. */
 export function openForm(root) {
@@ -32,43 +36,94 @@ function build() {
   const start = el("fieldset", { class: "start", id: "start" });
   const more = moreSettings();
   const submit = el("button", { type: "submit", class: "main", text: say.draw });
-  const form = el("form", { onsubmit: (event) => send(event, submit, problem) },
+  const form = el("form", { onsubmit: (event) => send(event, submit, problem) }, ...[
     promptField(),
     styleChips(),
     el("div", { class: "row ends" }, countField(), seedField()),
-    fastSwitch(),
-    more,
-    start,
-    extraNote(),
-    el("div", { class: "send" }, problem, submit));
+    el("div", { class: "row besides" }, fastSwitch(), more),
+    ...inOrder(start, [extraNote(), el("div", { class: "send" }, problem, submit)]),
+  ].filter(Boolean));
   form.addEventListener("invalid", () => (more.open = true), true); // a closed field cannot be shown as wrong
   applyFast(form);
   return { form, start };
 }
 
 function promptField() {
+  const warnings = warningsLine();
+  const check = checker(warnings);
   const area = el("textarea", {
-    name: "prompt", rows: 3, maxlength: 4000, value: state.form.prompt, placeholder: say.promptExample,
-    oninput: () => setForm({ prompt: area.value }),
+    name: "prompt", rows: 2, maxlength: 4000, value: state.form.prompt, placeholder: say.promptExample,
+    oninput: () => {
+      setForm({ prompt: area.value });
+      check();
+    },
     onkeydown: (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       area.form.requestSubmit();
     },
   });
-  return field(say.prompt, area, say.promptHint);
+  const made = field(say.prompt, area, say.promptHint);
+  made.append(warnings, ...examples((prompt) => {
+    area.value = prompt;
+    setForm({ prompt });
+    check();
+  }));
+  check();
+  return made;
+}
+
+/** Prompts that the model draws well, to begin with. */
+function examples(take) {
+  const known = state.facts.examples ?? [];
+  if (!known.length) return [];
+  return [el("div", { class: "examples", role: "group", "aria-label": say.examples },
+    el("span", { class: "hint", text: say.examples }),
+    known.map((prompt) => button(prompt, () => take(prompt), { class: "example" })))];
+}
+
+/** Says which words the model does not know, before it draws; silent where the server has no such check. */
+function checker(warnings) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    const { check } = state.facts;
+    if (!check) return;
+    timer = setTimeout(async () => {
+      const { prompt } = state.form;
+      const found = prompt.trim() ? await api.check(check, { prompt }).catch(() => ({})) : {};
+      if (prompt === state.form.prompt) showWarnings(warnings, found.warnings);
+    }, TYPING);
+  };
 }
 
 function styleChips() {
-  const chips = state.facts.model.styles.map((style) =>
-    toggle(style, state.form.style === style, () => {
+  const chips = state.facts.model.styles.map((style) => {
+    const chip = toggle("", state.form.style === style, () => {
       setForm({ style: state.form.style === style ? null : style });
-      for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.textContent === state.form.style));
-    }));
+      for (const other of chips) other.setAttribute("aria-pressed", String(other.textContent === state.form.style));
+    }, { class: "style" });
+    chip.append(styleImage(style), el("span", { text: style }));
+    return chip;
+  });
   if (!chips.length) return null;
   return el("div", { class: "field", role: "group", "aria-label": say.style },
-    el("span", { class: "label", text: say.style }), el("div", { class: "chips" }, chips));
+    el("span", { class: "label", text: say.style }), el("div", { class: "styles" }, chips));
 }
+
+/** A small picture in the style, or static until there is one. */
+function styleImage(style) {
+  const image = el("img", { src: staticUrl(), alt: "", width: 40, height: 40, class: "rough" });
+  stylePicture(style).then((url) => {
+    if (!url) return;
+    image.src = url;
+    image.classList.remove("rough");
+  });
+  return image;
+}
+
+/** A picture to start from stands before the button; the wish for one, which most do not have, below it. */
+const inOrder = (start, send) => (state.form.start ? [start, ...send] : [...send, start]);
 
 /** A number field that writes itself into the form; empty is the model's own default. */
 function numberField(name, label, limits, then = () => {}) {
@@ -109,7 +164,8 @@ function fastSwitch() {
     chip.setAttribute("aria-pressed", String(state.form.fast));
     applyFast(chip.form);
   });
-  return el("div", { class: "field" }, chip, el("p", { class: "hint", text: say.fastHint }));
+  chip.title = say.fastHint;
+  return chip;
 }
 
 /** What is built into the fast model cannot be set. */

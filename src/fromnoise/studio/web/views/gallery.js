@@ -2,11 +2,11 @@
 
 import { api, pictureUrl } from "../api.js";
 import { button, check, el, problemLine, toggle } from "../dom.js";
-import { begin, onNews } from "../jobs.js";
+import { onNews } from "../jobs.js";
 import { set, state, subscribe } from "../store.js";
 import { words } from "../words.js";
-import { openDetail } from "./detail.js";
-import { betweenBody, whyNoWay, whyNotTogether } from "./ways.js";
+import { lookAt } from "./detail.js";
+import { beginWay, whyNoWay, whyNotTogether } from "./ways.js";
 
 const say = words.gallery;
 const PAGE = 60;
@@ -143,7 +143,7 @@ function makeTile(id, choosing) {
     const { pictures } = state.gallery;
     const at = pictures.findIndex((picture) => picture.id === id);
     if (choosing.on) choosing.take(pictures[at]);
-    else openDetail(pictures[at], pictures);
+    else lookAt("gallery", pictures[at]);
   }, { class: "frame" });
   node.append(image, mark);
 
@@ -172,7 +172,7 @@ function makeChoosing(redraw) {
   const problem = problemLine();
   const go = button(say.between, async () => {
     try {
-      await begin(betweenBody(...chosen));
+      await beginWay(...chosen);
       location.hash = "#make";
     } catch (error) {
       problem.textContent = error.message;

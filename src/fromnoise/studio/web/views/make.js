@@ -15,7 +15,7 @@ export function openMake(root) {
   const queue = el("section", { class: "queue" });
   const wall = el("section", { class: "wall" });
   root.append(
-    el("div", { class: "heading" },
+    el("div", { class: "heading in-line" },
       el("h1", { text: words.make.title }),
       el("p", { class: "hint", text: words.make.model(name, pixels) })),
     notices,

@@ -1,8 +1,8 @@
-/** Who waits for what, and for how long. */
+/** What is drawn and waits besides what hangs on the wall: other people's pictures, and those of a chapter. */
 
 import { api } from "../api.js";
 import { button, el } from "../dom.js";
-import { isMine, openJobs, progressOf, promptOf } from "../jobs.js";
+import { hangs, isMine, openJobs, progressOf, promptOf } from "../jobs.js";
 import { subscribe } from "../store.js";
 import { words } from "../words.js";
 
@@ -15,7 +15,7 @@ export function openQueue(root) {
   root.append(el("h2", { text: say.title }), list);
 
   function draw() {
-    const jobs = openJobs();
+    const jobs = openJobs().filter((job) => !hangs(job));
     root.hidden = !jobs.length;
     for (const [id, line] of lines) {
       if (jobs.some((job) => job.id === id)) continue;
@@ -49,10 +49,14 @@ function makeLine(job) {
   function update(now) {
     const { made, of } = progressOf(now);
     Object.assign(bar, { max: Math.max(1, of), value: made });
-    const where = now.state === "running" || now.ahead === 0 ? say.now : say.ahead(now.ahead ?? 0);
-    const left = now.seconds === undefined ? null : say.left(now.seconds);
-    place.textContent = [whose, words.pictures(now.count), where, left].filter(Boolean).join(" · ");
+    place.textContent = [whose, words.pictures(now.count), ...waitOf(now)].join(" · ");
   }
 
   return { node, update };
+}
+
+/** Where an open job stands: how many pictures are before it, and about how long it takes. */
+export function waitOf(job) {
+  const where = job.state === "running" || job.ahead === 0 ? say.now : say.ahead(job.ahead ?? 0);
+  return [where, job.seconds === undefined ? "" : say.left(job.seconds)].filter(Boolean);
 }

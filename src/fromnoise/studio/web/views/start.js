@@ -13,6 +13,7 @@ let told = ""; // what went wrong with the last file, until the next one
 
 /** Show it in `root`; the function stops it. */
 export function openStart(root) {
+  root.classList.toggle("chosen", Boolean(state.form.start));
   root.replaceChildren(el("legend", { text: say.title }), ...(state.form.start ? chosen() : none()));
   return () => {
     mask = null;

@@ -1,28 +1,31 @@
-/** What this page asked for, picture by picture, coming out of the static. */
+/** What this page asked for, picture by picture, coming out of the static; before that, the newest of the gallery. */
 
 import { api, pictureUrl } from "../api.js";
 import { button, el, staticUrl } from "../dom.js";
-import { isMine, isOpen, progressOf, promptOf } from "../jobs.js";
+import { hangs, isOpen, onNews, progressOf, promptOf } from "../jobs.js";
 import { formOf } from "../settings.js";
 import { fillForm, state, subscribe } from "../store.js";
 import { words } from "../words.js";
-import { openDetail } from "./detail.js";
+import { showWarnings, warningsLine } from "../warnings.js";
+import { lookAt } from "./detail.js";
+import { waitOf } from "./queue.js";
+import { endsOf } from "./ways.js";
 
 const say = words.wall;
 const MOST = 20; // jobs on the wall; older ones are in the gallery
+const NEWEST = 8; // pictures of the gallery on a wall without jobs
 
 /** Show the wall in `root`; the function stops it. */
 export function openWall(root) {
-  const bare = el("div", { class: "frame", "aria-hidden": "true" },
-    el("img", { src: staticUrl(), alt: "", class: "rough" }));
-  const empty = el("div", { class: "empty bare" }, bare, el("p", { text: say.empty }));
+  const newest = makeNewest();
   const list = el("div", { class: "hangings" });
   const cards = new Map();
-  root.append(el("h2", { text: say.title }), empty, list);
+  root.append(el("h2", { text: say.title }), newest.node, list);
 
   function draw() {
-    const jobs = [...state.jobs.values()].filter((job) => isMine(job) && job.keep).slice(-MOST);
-    empty.hidden = jobs.length > 0;
+    const all = [...state.jobs.values()].filter(hangs);
+    const jobs = all.filter((job, i) => isOpen(job) || i >= all.length - MOST);
+    newest.show(!jobs.length);
     for (const job of jobs) {
       if (!cards.has(job.id)) {
         cards.set(job.id, makeCard(job));
@@ -33,11 +36,52 @@ export function openWall(root) {
   }
 
   draw();
-  return subscribe(["jobs"], draw);
+  const ends = [subscribe(["jobs"], draw), onNews(newest.hear)];
+  return () => ends.forEach((end) => end());
+}
+
+/** The newest pictures of the gallery, or static where there are none: what hangs before this page asks for anything. */
+function makeNewest() {
+  const bare = el("div", { class: "empty bare" },
+    el("div", { class: "frame", "aria-hidden": "true" }, el("img", { src: staticUrl(), alt: "", class: "rough" })),
+    el("p", { text: say.empty }));
+  const tiles = el("div", { class: "tiles small" });
+  const some = el("div", { class: "newest" },
+    el("p", { class: "hint", text: say.newest }), tiles, el("a", { class: "link", href: "#gallery", text: say.all }));
+  const node = el("div", {}, bare, some);
+  let shown = false;
+
+  async function load() {
+    const { pictures } = await api.pictures({ limit: NEWEST }).catch(() => ({ pictures: [] }));
+    bare.hidden = pictures.length > 0;
+    some.hidden = !bare.hidden;
+    tiles.replaceChildren(...pictures.map(tileOf));
+  }
+
+  function show(now) {
+    node.hidden = !now;
+    if (now && !shown) {
+      bare.hidden = some.hidden = true; // until it is known
+      load();
+    }
+    shown = now;
+  }
+
+  const hear = (news) => shown && (news.type === "gallery" || (news.type === "picture" && news.picture.id)) && load();
+  return { node, show, hear };
+}
+
+function tileOf(picture) {
+  const prompt = picture.prompt || say.wordless;
+  const tile = button("", () => lookAt("make", picture), { class: "frame", "aria-label": say.lookAt(prompt), title: prompt });
+  tile.append(el("img", { src: pictureUrl(picture), alt: "", width: picture.width, height: picture.height }));
+  return el("figure", {}, tile);
 }
 
 function makeCard(job) {
   const status = el("span", { class: "status" });
+  const wait = el("span");
+  const warnings = warningsLine();
   const bar = el("progress", { "aria-label": say.progress(promptOf(job)) });
   const problem = el("p", { class: "problem" });
   const tiles = Array.from({ length: job.count }, (_, place) => makeTile(job, place));
@@ -49,10 +93,11 @@ function makeCard(job) {
   const heading = el("h3", { text: promptOf(job), tabindex: -1 });
   const node = el("article", { class: "card", "aria-label": promptOf(job) },
     el("header", {},
-      el("div", { class: "grow" }, heading, el("p", { class: "hint" }, captionOf(job), status)), stop, again),
+      el("div", { class: "grow" }, heading, el("p", { class: "hint" }, captionOf(job), status, wait)), stop, again),
     bar,
     el("div", { class: job.request?.towards ? "tiles strip" : "tiles" }, tiles.map((tile) => tile.node)),
-    problem);
+    warnings, problem);
+  hangEnds(job, tiles.map((tile) => tile.node));
   let seen = null;
 
   function update(now) {
@@ -62,6 +107,10 @@ function makeCard(job) {
     const { made, of } = progressOf(now);
     Object.assign(bar, { max: Math.max(1, of), value: made, hidden: !open });
     status.textContent = statusOf(now);
+    status.classList.toggle("wrong", now.state === "failed");
+    const [where, ...left] = waitOf(now);
+    wait.textContent = open ? ["", ...(now.state === "running" ? [] : [where]), ...left].join(" · ") : "";
+    showWarnings(warnings, now.warnings);
     problem.textContent = now.state === "failed" ? (now.message ?? "") : "";
     if (!open && stop.contains(document.activeElement)) heading.focus();
     stop.hidden = !open;
@@ -70,6 +119,15 @@ function makeCard(job) {
   }
 
   return { node, update };
+}
+
+/** A way's own two pictures, which are in the gallery already, on both sides of what is drawn between them. */
+function hangEnds(job, nodes) {
+  const [first, last] = endsOf(job);
+  if (!first || !nodes.length) return;
+  const hang = (id, put) => api.picture(id).then((picture) => put(tileOf(picture)), () => {}); // it may be deleted
+  hang(first, (node) => nodes[0].before(node));
+  hang(last, (node) => nodes.at(-1).after(node));
 }
 
 function captionOf({ request, fast }) {
@@ -88,7 +146,7 @@ function makeTile(job, place) {
   const image = el("img", {
     src: staticUrl(), alt: say.drawing(place + 1, prompt), class: "rough", width: 64, height: 64,
   });
-  const frame = button("", () => picture && openDetail(picture), { class: "frame", disabled: true });
+  const frame = button("", () => picture && lookAt("make", picture), { class: "frame", disabled: true });
   const caption = el("figcaption", { class: "hint" });
   const node = el("figure", {}, frame, caption);
   let picture; // undefined until it is drawn, as `find` says it

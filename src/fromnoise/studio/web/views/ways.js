@@ -1,10 +1,12 @@
 /** Ways between pictures: variations, and steps from one picture to another. */
 
+import { begin } from "../jobs.js";
 import { MOST_SEED, randomSeed } from "../store.js";
 import { words } from "../words.js";
 
 const VARIATIONS = { amounts: [0.35], count: 4 };
-const STEPS = 6; // between two pictures; seven pictures with both ends
+const STEPS = 6; // from one picture to the other: five pictures between them
+const KEPT = "fromnoise-ways"; // in the session: job → both ends, to hang them beside what is drawn between them
 
 /** Why a picture cannot be an end of a way; "" if it can. */
 export function whyNoWay({ origin }) {
@@ -31,9 +33,22 @@ export const variationsBody = (picture) => ({
   towards: { seed: Math.min(randomSeed(), MOST_SEED - VARIATIONS.count) },
 });
 
-/** The way from one picture to another. */
-export function betweenBody(one, other) {
+/** Draw the way from one picture to another; both ends are there already, so only what lies between is drawn. */
+export async function beginWay(one, other) {
   const { prompt, negative, style, seed } = other.origin.request;
-  const amounts = Array.from({ length: STEPS + 1 }, (_, i) => i / STEPS);
-  return { ...bodyOf(one), towards: { prompt, negative, style, seed }, amounts };
+  const amounts = Array.from({ length: STEPS - 1 }, (_, i) => (i + 1) / STEPS);
+  const job = await begin({ ...bodyOf(one), towards: { prompt, negative, style, seed }, amounts });
+  sessionStorage.setItem(KEPT, JSON.stringify({ ...keptEnds(), [job.id]: [one, other].map(({ id }) => id) }));
+  return job;
+}
+
+/** The ids of the pictures at both ends of a job's way; none for a job that is no way, or another page's. */
+export const endsOf = (job) => keptEnds()[job.id] ?? [];
+
+function keptEnds() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT)) ?? {};
+  } catch {
+    return {};
+  }
 }
