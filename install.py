@@ -37,6 +37,7 @@ class Environment:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.python = self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        self.note = self.folder / "torch-choice"
 
     def make(self) -> bool:
         """Make it, unless it is there. Whether it went well; Python itself says what did not."""
@@ -59,17 +60,18 @@ class Environment:
         ).stdout.strip()
 
     def choice(self) -> str:
-        """What TORCH says now, or said when the environment was made last; "" leaves it to us."""
-        note = self.folder / "torch-choice"
+        """What TORCH says now, or said when it was last installed; "" leaves it to us."""
         said = os.environ.get("TORCH", "").strip()
-        if said:
-            note.write_text(said + "\n", encoding="utf-8")
-        return said or (note.read_text(encoding="utf-8").strip() if note.exists() else "")
+        return said or (self.note.read_text(encoding="utf-8").strip() if self.note.exists() else "")
+
+    def remember(self, choice: str) -> None:
+        """Keep what TORCH said for the next time, when pyproject.toml or constraints.txt has changed."""
+        self.note.write_text(choice + "\n", encoding="utf-8")
 
 
-def wants_cpu_build() -> bool:
-    """Whether this machine is better off with the CPU build: Linux without an NVIDIA card."""
-    return sys.platform == "linux" and shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists()
+def has_nvidia_card() -> bool:
+    """Whether there is an NVIDIA card, by its driver's traces."""
+    return shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
 
 
 def pinned_torch(constraints: str) -> str:
@@ -82,12 +84,13 @@ def pinned_torch(constraints: str) -> str:
 def install_torch(environment: Environment, pin: str) -> bool:
     """Install PyTorch as TORCH says, or the build that fits this machine. Whether it went well."""
     choice, there = environment.choice(), environment.torch()
-    if choice == "skip":
-        return True
     if choice:
         print(f"PyTorch as TORCH says: {choice}", flush=True)
-        return environment.pip("-q", *shlex.split(choice))
-    if there.split("+")[0] == pin or not wants_cpu_build():
+        well = choice == "skip" or environment.pip("-q", *shlex.split(choice))
+        if well:
+            environment.remember(choice)
+        return well
+    if there.split("+")[0] == pin or sys.platform != "linux" or has_nvidia_card():
         return True  # it is there; or pip's usual build, which comes with the rest, is the right one
     print(f"PyTorch {pin}, CPU build: there is no NVIDIA card here (TORCH=... takes another)", flush=True)
     patience = ("--timeout", "15", "--retries", "1")  # an index that cannot be reached must not hold anyone up
@@ -97,14 +100,19 @@ def install_torch(environment: Environment, pin: str) -> bool:
     return True
 
 
+def held_torch(environment: Environment, pin: str) -> str:
+    """The constraint on PyTorch for everything else: the very build that is there, if it is the one that is wanted."""
+    there = environment.torch()
+    if environment.choice():
+        return f"torch=={there}" if there else "torch"
+    return f"torch=={there if there.split('+')[0] == pin else pin}"
+
+
 def install_rest(environment: Environment, constraints: str, extras: str) -> bool:
-    """Install fromnoise and what it needs; PyTorch stays as it is, if it is there. Whether it went well."""
-    there, skipped = environment.torch(), environment.choice() == "skip"
-    if there or skipped:
-        line = f"torch=={there}" if there else "torch"
-        constraints = re.sub(r"^torch==\S+$", line, constraints, flags=re.MULTILINE)
+    """Install fromnoise and what it needs; PyTorch stays as it is. Whether it went well."""
+    held = held_torch(environment, pinned_torch(constraints))
     file = environment.folder / "constraints.txt"
-    file.write_text(constraints, encoding="utf-8")
+    file.write_text(re.sub(r"^torch==\S+$", held, constraints, flags=re.MULTILINE), encoding="utf-8")
     return environment.pip("-q", "-c", str(file), "-e", f".{extras}")
 
 
@@ -121,9 +129,10 @@ def main() -> int:
     if not environment.make():
         return 1
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    well = install_torch(environment, pinned_torch(constraints))
+    if not install_torch(environment, pinned_torch(constraints)):
+        return 1
     print("fromnoise and what it needs, which takes some minutes the first time", flush=True)
-    return 0 if well and install_rest(environment, constraints, "[dev]" if options.dev else "") else 1
+    return 0 if install_rest(environment, constraints, "[dev]" if options.dev else "") else 1
 
 
 if __name__ == "__main__":
