@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -165,12 +166,28 @@ def studio(made: Installed, *options: str) -> Iterator[str]:
             found = re.search(r"http://[\d.]+:\d+", line)
             if not found:
                 raise Failed(f"the studio did not start; it said {line!r}")
+            until_it_answers(found[0])
             yield found[0]
             process.send_signal(signal.SIGINT)
             if process.wait(60) not in (0, 130):
                 raise Failed(f"the studio ended with code {process.returncode}")
         finally:
             process.kill()
+
+
+def until_it_answers(address: str) -> None:
+    """Wait for a server that has said its address but may not listen yet."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            get(address + "/")
+            return
+        except urllib.error.HTTPError as error:
+            raise Failed(f"the studio answers {error.code}: {error.read()[:1000]!r}") from error
+        except urllib.error.URLError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
 
 
 def visit(made: Installed) -> None:
@@ -195,13 +212,13 @@ def get(url: str, body: bytes | None = None) -> bytes:
     return found
 
 
-def learn(made: Installed, wheel: Path) -> None:
+def learn(made: Installed) -> None:
     """Data and training: what is missing is named, then everything runs with the extra that was named."""
     first = ("train", "first_model", "--out", "runs/first", *settings(SHORT))
     said = made.fromnoise(*first, "--data", "starter", code=2)
     if "fromnoise[train]" not in said:
         raise Failed(f"without its packages, training must name the extra; it said: {said}")
-    add(made, f"{wheel}[train]")
+    add(made, "fromnoise[train]")
     made.python("-c", "import shutil; shutil.rmtree('runs', ignore_errors=True)")
     made.fromnoise("data", "pack", "starter", "starter.parquet")
     made.fromnoise(*first, "--data", "starter.parquet")
@@ -233,7 +250,7 @@ def main() -> int:
             made = install(wheel, folder)
             draw(made)
             visit(made)
-            learn(made, wheel)
+            learn(made)
         except (Failed, OSError, subprocess.SubprocessError) as error:
             print(f"the installed package: {error}", file=sys.stderr)
             return 1
