@@ -40,23 +40,21 @@ class Environment:
         self.note = self.folder / "torch-choice"
 
     def make(self) -> bool:
-        """Make it, unless it is there. Whether it went well; Python itself says what did not."""
-        if self.python.exists():
+        """Make it, or finish one that was interrupted. Whether it went well; Python itself says what did not."""
+        if self.python.exists() and shutil.which("pip", path=str(self.python.parent)):  # pip's command comes last
             return True
-        well = subprocess.run([sys.executable, "-m", "venv", str(self.folder)]).returncode == 0
-        if not well:  # half of one would be taken for a whole one next time
-            shutil.rmtree(self.folder, ignore_errors=True)
-        return well
+        return subprocess.run([sys.executable, "-m", "venv", str(self.folder)]).returncode == 0
 
     def pip(self, *arguments: str, quiet: bool = False) -> bool:
         """Run ``pip install``; whether it went well. ``quiet`` keeps its errors to itself."""
-        command = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+        # -I: what PYTHONPATH offers is not installed, though pip would take it for that
+        command = [str(self.python), "-I", "-m", "pip", "install", "--disable-pip-version-check", *arguments]
         return subprocess.run(command, stderr=subprocess.DEVNULL if quiet else None, cwd=ROOT).returncode == 0
 
     def torch(self) -> str:
         """The version of PyTorch that is installed, with its build ("2.13.0+cpu"), or ""."""
         return subprocess.run(
-            [str(self.python), "-c", ASK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [str(self.python), "-I", "-c", ASK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ).stdout.strip()
 
     def choice(self) -> str:

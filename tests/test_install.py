@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,21 @@ def test_a_failing_pip_is_a_failing_install(install: Any, monkeypatch: pytest.Mo
 def test_a_card_is_found_by_its_tool(install: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/nvidia-smi" if name == "nvidia-smi" else None)
     assert install.has_nvidia_card()
+
+
+def test_half_an_environment_is_finished_and_a_whole_one_kept(
+    install: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # A real one, but without pip: as it is left when making it was interrupted.
+    folder = tmp_path / "env"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (tmp_path / "elsewhere" / "torch-9.9.dist-info").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "torch-9.9.dist-info" / "METADATA").write_text("Name: torch\nVersion: 9.9\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    environment = install.Environment(folder)
+    assert environment.make()
+    assert subprocess.run([str(environment.python), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    assert environment.torch() == ""  # what PYTHONPATH offers is not installed
+    before = (folder / "pyvenv.cfg").stat().st_mtime_ns
+    assert environment.make()
+    assert (folder / "pyvenv.cfg").stat().st_mtime_ns == before
