@@ -226,7 +226,7 @@ def learn(made: Installed) -> None:
     made.fromnoise("data", "plots", "--no-real", "--lines", "2000")
     made.fromnoise("train", "story", "--data", "data/plots", "--out", "story", *settings(SHORT_STORY))
     made.fromnoise("story", "--model", "story/model", "--quiet")
-    made.has("first.png", "data/plots/train.txt")
+    made.has("first.png", "data/plots/train.jsonl.gz")
     (made.folder / "build_stickers.py").write_text(STICKERS, encoding="utf-8")
     made.python("build_stickers.py")
     made.has("stickers/metadata.jsonl", "stickers/CREDITS.md")
