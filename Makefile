@@ -1,35 +1,51 @@
 # Two commands: `make picture` draws a sheet with the shipped model, `make test` runs every check.
+# TORCH="…" chooses another PyTorch than the one that fits this machine: see install.py.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 MODEL  ?= stickers-64
+CHECKED := src tests recipes benchmarks install.py .ci
+export TORCH
 
-.PHONY: picture test lint types docs-pictures clean
+.PHONY: picture test tests formats wheel lint types docs-pictures clean
 
 picture: $(VENV)/.base
 	@mkdir -p pictures
 	$(BIN)/fromnoise sheet --model $(MODEL) --out pictures/first.png
 
-test: lint types
+test: lint types tests
+
+tests: $(VENV)/.dev
+	$(BIN)/python .ci/needs.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
+# Once more what touches number formats, as a CPU without bf16 computes it.
+formats: $(VENV)/.dev
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -m formats || test $$? -eq 5  # 5: no test has that mark
+
+# The package as people get it: built, installed away from the sources, and used.
+wheel: $(VENV)/.dev
+	$(BIN)/python .ci/wheel.py
+
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests recipes benchmarks
-	$(BIN)/ruff format --check src tests recipes benchmarks
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-# The environment is made once, and again when what it should hold has changed.
-$(VENV)/.base: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+# The environment is made once, and again when what it should hold has changed or TORCH is said.
+$(VENV)/.base: pyproject.toml constraints.txt install.py $(if $(TORCH),said)
+	$(PYTHON) install.py $(VENV)
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+$(VENV)/.dev: pyproject.toml constraints.txt install.py $(if $(TORCH),said)
+	$(PYTHON) install.py --dev $(VENV)
 	@touch $@ $(VENV)/.base
+
+.PHONY: said
+said:
 
 # The README's pictures, by the shipped model, unselected.
 docs-pictures: $(VENV)/.base

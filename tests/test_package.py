@@ -1,24 +1,125 @@
-"""What is installed: every file of the package that is no Python travels in the wheel."""
+"""What the package declares: every import has its distribution, every version fits, and starting is quick."""
 
 from __future__ import annotations
 
+import ast
+import re
+import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from fromnoise.cli import train
+from fromnoise.ground.errors import UserError
+
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "src" / "fromnoise"
-MADE_WHILE_RUNNING = {".pyc", ".pyo"}
+SOURCE = ROOT / "src" / "fromnoise"
+FILES = sorted([*SOURCE.rglob("*.py"), *(ROOT / "recipes").glob("*.py")])
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# declared, but never imported by name → who needs it
+NOT_IMPORTED = {
+    "python-multipart": "starlette reads forms with it",
+    "tensorboard": "accelerate writes curves with it",
+}
 
 
-def test_every_file_that_is_no_python_is_packaged() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    globs = settings["tool"]["setuptools"]["package-data"]["fromnoise"]
-    packaged = {file for pattern in globs for file in PACKAGE.glob(pattern)}
-    files = {f for f in PACKAGE.rglob("*") if f.is_file() and f.suffix not in {".py", *MADE_WHILE_RUNNING}}
-    assert PACKAGE / "data" / "stickers" / "fixes.json" in files
-    assert sorted(files - packaged) == []
+def names_of(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
 
 
-def test_every_folder_with_python_is_a_package_that_setuptools_finds() -> None:
-    folders = {f.parent for f in PACKAGE.rglob("*.py")}
-    assert [f for f in sorted(folders) if not (f / "__init__.py").is_file()] == []
+BASE = names_of(PROJECT["dependencies"])
+EXTRAS = {name: names_of(texts) for name, texts in PROJECT["optional-dependencies"].items() if name != "dev"}
+DISTRIBUTIONS = packages_distributions()
+
+
+def third_party(file: Path) -> set[str]:
+    """Distributions that a file imports, at its top or inside functions; the import's own name if not installed."""
+    modules = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "find_spec"):
+            modules |= {str(a.value).split(".")[0] for a in node.args[:1] if isinstance(a, ast.Constant)}
+    modules -= {*sys.stdlib_module_names, "fromnoise"}
+    return {canonicalize_name(DISTRIBUTIONS.get(module, [module])[0]) for module in modules}
+
+
+def offered_extras(folder: Path) -> set[str]:
+    """The extras that a folder's files tell people to install when a package is missing."""
+    text = "\n".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    return set(re.findall(r'missing_packages\([^)]*"(\w+)"\)', text))
+
+
+def undeclared(files: list[Path]) -> list[str]:
+    """Imports that neither every install brings, nor an extra that is named where the import can fail."""
+    found = []
+    for file in files:
+        for distribution in sorted(third_party(file) - BASE):
+            bringing = {extra for extra, names in EXTRAS.items() if distribution in names}
+            if not bringing & offered_extras(file.parent):
+                found.append(f"{file.name}: {distribution} (extras with it: {', '.join(sorted(bringing)) or 'none'})")
+    return found
+
+
+def test_every_import_is_declared_and_an_extra_is_offered_where_it_may_be_missing() -> None:
+    assert undeclared(FILES) == []
+
+
+def test_an_undeclared_import_would_be_found(tmp_path: Path) -> None:
+    file = tmp_path / "new.py"
+    file.write_text("def f():\n    import httpx, scipy\n    from torch import nn\n    import os.path\n")
+    assert undeclared([file]) == ["new.py: httpx (extras with it: none)", "new.py: scipy (extras with it: evaluate)"]
+    file.write_text(file.read_text() + '    raise missing_packages("no scipy", "evaluate")\n')
+    assert undeclared([file]) == ["new.py: httpx (extras with it: none)"]
+
+
+def test_nothing_is_declared_that_nobody_imports() -> None:
+    imported = set().union(*(third_party(file) for file in FILES))
+    assert BASE.union(*EXTRAS.values()) - imported == set(NOT_IMPORTED)
+
+
+def test_the_pinned_versions_are_ones_that_the_project_allows() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pinned = {canonicalize_name(name): version for name, version in pins.items()}
+    assert len(pinned) == len(pins)
+    texts = [*PROJECT["dependencies"], *(t for ts in PROJECT["optional-dependencies"].values() for t in ts)]
+    wanted = [r for r in map(Requirement, texts) if canonicalize_name(r.name) != "fromnoise"]
+    wrong = {str(r) for r in wanted if not r.specifier.contains(pinned.get(canonicalize_name(r.name), "0"))}
+    # The extra "meanings" is not among what the tests install.
+    assert wrong == {t for t in PROJECT["optional-dependencies"]["meanings"] if not t.startswith("transformers")}
+
+
+@pytest.mark.parametrize("command", ["", "generate", "train", "studio", "story", "data stickers"])
+def test_help_needs_no_torch(command: str) -> None:
+    code = "import sys; from fromnoise.cli import main\ntry: main()\nexcept SystemExit: print('torch' in sys.modules)"
+    arguments = [sys.executable, "-c", code, *command.split(), "--help"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert "Usage" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_python_dash_m_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "fromnoise", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"fromnoise {PROJECT['version']}\n"
+
+
+def test_an_installed_package_knows_its_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As the wheel lays it out: site-packages/fromnoise/{cli,recipes}, and no recipes/ where people stand.
+    package = tmp_path / "site-packages" / "fromnoise"
+    for file in (ROOT / "recipes").glob("*.py"):
+        (package / "recipes").mkdir(parents=True, exist_ok=True)
+        (package / "recipes" / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr(train, "__file__", str(package / "cli" / "train.py"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert train.load_recipe("first_model").name == "first-model"
+    with pytest.raises(UserError, match="known: first_model, my_pictures, stickers_cpu, stickers_gpu, story"):
+        train.load_recipe("second_model")

@@ -77,8 +77,9 @@ def load_recipe(name: str) -> Any:
 
 
 def _recipe_file(name: str) -> Path:
-    # A clone has recipes/ at its top, three folders above this file; an installed package has none.
-    folders = (Path("recipes"), Path(__file__).parents[3] / "recipes")
+    # A clone has recipes/ at its top, three folders above this file; an installed package holds them inside.
+    here = Path(__file__)
+    folders = (Path("recipes"), here.parents[3] / "recipes", here.parents[1] / "recipes")
     for file in (Path(name), *(folder / f"{name}.py" for folder in folders)):
         if file.is_file() and file.suffix == ".py":
             return file
