@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from fromnoise.diffusion.denoiser import NetworkDenoiser
-from fromnoise.diffusion.paths import PathConfig
 from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
 from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig, Spacing
 from fromnoise.ground.cores import each_alone, together
@@ -38,6 +37,7 @@ from fromnoise.system.texts import Reader, each_text, vector_of
 from fromnoise.weights.clip_layout import TEXT_WEIGHTS, equal_weights, save_clip, save_text
 from fromnoise.weights.diffusers_layout import save_index, save_unet, save_vae
 from fromnoise.weights.files import replaced_folder, write_json
+from fromnoise.weights.foreign_paths import ForeignPathConfig as PathConfig
 from fromnoise.weights.schedulers import Scheduler, scheduler_from_foreign, scheduler_to_foreign
 from fromnoise.weights.single_file_out import save_single
 

@@ -1,8 +1,8 @@
 """``scheduler_config.json``: how a checkpoint is meant to be drawn, in diffusers' words and back.
 
 The file names a class and its settings; settings of other classes are left in it and mean nothing. What is read comes
-back as plain numbers and names, because weights know no equations: the values of ``ScheduleConfig``, of ``PathConfig``
-and of a sampler. A setting that would draw another picture than we can is refused by name.
+back as plain numbers and names: the values of ``ScheduleConfig``, of ``ForeignPathConfig`` and of a sampler. A setting
+that would draw another picture than we can is refused by name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Scheduler:
         schedule: values of ``ScheduleConfig``.
         prediction: "v", "epsilon", "x0" or "flow".
         sampler: our name of the sampler.
-        path: values of ``PathConfig``, those that this sampler reads.
+        path: values of ``ForeignPathConfig``, those that this sampler reads.
         options: settings of the sampler.
         note: "" when we draw what diffusers draws, else a sentence that says what is different.
     """
@@ -144,7 +144,7 @@ _PATH_NAMES = {
 
 
 def _path(said: Mapping[str, Any], sampler: str, schedule: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """Values of ``PathConfig``."""
+    """Values of ``ForeignPathConfig``."""
     path = {ours: said[theirs] for theirs, ours in _PATH_NAMES.items() if theirs in said}
     spreads = [name for name in SPREADS if said.get(f"use_{name}_sigmas")]
     if len(spreads) > 1:
