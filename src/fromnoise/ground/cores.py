@@ -76,8 +76,8 @@ def available_cores() -> int:
 
 
 # What environment variables can limit the CPU's instructions to, so that it multiplies no bf16 any more.
-BELOW_BF16 = ("sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2", "avx512_mic", "avx512_mic_4ops")
-BELOW_BF16 += ("avx512_core", "avx512_core_vnni")
+AVX = ("sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2")
+BELOW_BF16 = (*AVX, "avx512_mic", "avx512_mic_4ops", "avx512_core", "avx512_core_vnni")
 
 
 def native_bf16() -> bool:

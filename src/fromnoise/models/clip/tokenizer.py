@@ -129,7 +129,7 @@ class Tokenizer:
         merges = [" ".join(m) if isinstance(m, list) else m for m in state["merges"]]
         special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": self._pad}
         options = {**special, "tokenizer_class": "CLIPTokenizer", "model_max_length": self.context}
-        self._backend.save(str(folder / "tokenizer.json"))
+        (folder / "tokenizer.json").write_text(self._backend.to_str(pretty=True), encoding="utf-8")
         (folder / "vocab.json").write_text(json.dumps(state["vocab"], ensure_ascii=False), encoding="utf-8")
         (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
         options |= {"do_lower_case": True, "add_prefix_space": False, "clean_up_tokenization_spaces": True}
