@@ -16,9 +16,7 @@ NOT_WRITTEN = (".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx", ".h5", ".msgpac
 def convert(
     source: Annotated[str, typer.Argument(help="A model: folder, .safetensors file, name, or owner/name on the hub.")],
     target: Annotated[Path, typer.Argument(help="A folder, or a file that ends in .safetensors.")],
-    dtype: Annotated[
-        str | None, typer.Option(help="fp16, bf16 or fp32; default: as it is stored (fp8 as fp16).")
-    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="fp16, bf16 or fp32; default: as stored (fp8 as fp16).")] = None,
     lora: Annotated[list[str] | None, typer.Option(help="Fuse a LoRA file, or file:weight; may be repeated.")] = None,
     prediction: Annotated[str | None, typer.Option(help="epsilon or v, for files that do not tell.")] = None,
     allow_pickle: Annotated[

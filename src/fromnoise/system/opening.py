@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -81,12 +81,13 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
     kind = index.get("_class_name", KNOWN_PIPELINES[0])
     if kind not in KNOWN_PIPELINES:
         raise UserError(f"{folder} is a {kind}; known are Stable Diffusion 1.x, 2.x and XL")
+    check_components(index, folder / "model_index.json")
     text_tower = load_text(folder / "text_encoder", dtype)
     second = None
     if (folder / "text_encoder_2").is_dir():
         second = Tokenizer.load(folder / "tokenizer_2"), load_text(folder / "text_encoder_2", dtype)
     own = None if dtype is None else torch.float32  # of what is not rounded for speed
-    said = read_json(folder / SCHEDULER)
+    said = _with_class(read_json(folder / SCHEDULER), index)
     unet_files = find_weights(folder / "unet", "diffusion_pytorch_model")
     parts = Parts(
         tokenizer=Tokenizer.load(folder / "tokenizer"),
@@ -105,6 +106,39 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
         parts.unet.config, parts.vae.config, [text_tower.config, *([second[1].config] if second else [])], folder
     )
     return parts
+
+
+# Which classes may open which folder of a model. Others (feature extractors, safety checkers) draw nothing.
+COMPONENTS = {
+    "unet": ("UNet2DConditionModel",),
+    "vae": ("AutoencoderKL",),
+    "text_encoder": ("CLIPTextModel", "CLIPTextModelWithProjection"),
+    "text_encoder_2": ("CLIPTextModel", "CLIPTextModelWithProjection"),
+    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
+    "tokenizer_2": ("CLIPTokenizer", "CLIPTokenizerFast"),
+}
+
+
+def check_components(index: Mapping[str, Any], file: Path) -> None:
+    """Refuse a model whose index names parts that we do not have.
+
+    Raises:
+        UserError: naming the part and its class.
+    """
+    for part, known in COMPONENTS.items():
+        if part not in index:
+            continue
+        found = index[part][-1] if isinstance(index[part], list) and index[part] else index[part]
+        if found not in known:
+            what = "is empty" if found is None else f"is a {found}"
+            raise UserError(f"{file}: {part} {what}, which is not supported; known: {', '.join(known)}")
+
+
+def _with_class(said: dict[str, Any], index: Mapping[str, Any]) -> dict[str, Any]:
+    """A scheduler's config, for the class that the model's index names: that is the one diffusers draws with."""
+    named = index.get("scheduler")
+    kind = named[1] if isinstance(named, list) and len(named) == 2 else None
+    return {**said, "_class_name": kind} if isinstance(kind, str) else said
 
 
 def open_file(file: Path, dtype: torch.dtype | None = torch.float32, prediction: str | None = None) -> Parts:

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.errors import UserError
 from fromnoise.weights.configs import VERSION, check_fixed
 from fromnoise.weights.files import read_json, write_json
+from fromnoise.weights.foreign_paths import ForeignPathConfig
 from fromnoise.weights.scheduler_classes import BETAS, CLASSES, SPREADS, ZERO
 
 PREDICTIONS = {"v": "v_prediction", "epsilon": "epsilon", "x0": "sample", "flow": "flow_prediction"}
@@ -88,14 +90,48 @@ def scheduler_from_foreign(values: Mapping[str, Any], file: Path, sampler: str |
     if sampler in ("dpm++", "dpm++sde"):
         said["algorithm_type"] = "sde-dpmsolver++" if sampler == "dpm++sde" else "dpmsolver++"
     check_fixed(said, kind.known, file)
+    _check_kinds(said, kind.settings, file)
     ours = kind.sampler
     if said.get("algorithm_type") == "sde-dpmsolver++":
         ours = "dpm++sde"
     schedule, prediction = _schedule(said, file)
-    note = kind.note
-    if said.get("skip_prk_steps") is False:
-        note = "PNDM's Runge-Kutta steps are left out, as skip_prk_steps would; its first step is Heun's instead"
+    note = kind.note or (_of_pndm(said) if name == "PNDMScheduler" else "")
     return Scheduler(schedule, prediction, ours, _path(said, ours, schedule, file), _options(said, ours), note)
+
+
+def _of_pndm(said: Mapping[str, Any]) -> str:
+    """What is different from diffusers' PNDM, a sentence, or ""."""
+    if said["skip_prk_steps"] is False:
+        return "PNDM's Runge-Kutta steps are left out, as skip_prk_steps would; its first step is Heun's instead"
+    if said["prediction_type"] != "epsilon":
+        return (
+            f"PNDM's weights are given to noise estimates, not to outputs (prediction_type {said['prediction_type']})"
+        )
+    if said["timestep_spacing"] != "leading":
+        return f"PNDM's steps meet each other here, also where timestep_spacing is {said['timestep_spacing']}"
+    return ""
+
+
+def _check_kinds(said: Mapping[str, Any], defaults: Mapping[str, Any], file: Path) -> None:
+    """Refuse values of another kind than the default's: a word for a number, a number for true or false.
+
+    Raises:
+        UserError: naming the file, the setting and its value.
+    """
+    for name, default in defaults.items():
+        value, kind = said[name], type(default)
+        if default is None:
+            fine = value is None or name not in ("sigma_min", "sigma_max") or _is_number(value)
+        elif kind in (int, float):
+            fine = _is_number(value) and (kind is float or float(value).is_integer() or "beta" in name)
+        else:
+            fine = isinstance(value, kind)
+        if not fine:
+            raise UserError(f"{file}: {name} = {value!r} is not supported; it should be like {default!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _class_of(sampler: str, values: Mapping[str, Any]) -> str:
@@ -125,8 +161,16 @@ def _schedule(said: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], str]
         "kind": said["beta_schedule"],
         "zero_terminal_snr": bool(said.get("rescale_betas_zero_snr")),
     }
-    if said["trained_betas"] is not None:
-        schedule |= {"trained_betas": said["trained_betas"], "steps": len(said["trained_betas"])}
+    betas = said["trained_betas"]
+    if betas is not None:
+        if not isinstance(betas, list | tuple) or not all(_is_number(beta) and 0 < beta < 1 for beta in betas):
+            raise UserError(f"{file}: trained_betas should be a list of numbers between 0 and 1")
+        schedule |= {"trained_betas": betas, "steps": len(betas)}
+    try:
+        ScheduleConfig.from_dict(schedule).build()
+    except (UserError, ValueError) as error:
+        sizes = ", ".join(f"{name} = {said[name]!r}" for name in ("num_train_timesteps", "beta_start", "beta_end"))
+        raise UserError(f"{file}: {sizes}: {error}") from None
     return schedule, prediction
 
 
@@ -151,11 +195,22 @@ def _path(said: Mapping[str, Any], sampler: str, schedule: Mapping[str, Any], fi
         raise UserError(f"{file}: only one of use_{spreads[0]}_sigmas and use_{spreads[1]}_sigmas can be true")
     if "use_karras_sigmas" in said:
         path["sigmas"] = spreads[0] if spreads else ""
+    _check_path(path, said, file)
     if sampler == "ddim":
         path["aim"] = "stride"
     if schedule.get("zero_terminal_snr"):
         path["tiny_alpha"] = sampler in _TINY_ALPHA
     return path
+
+
+def _check_path(path: Mapping[str, Any], said: Mapping[str, Any], file: Path) -> None:
+    """Refuse what no walk has, in the file's words."""
+    for theirs, ours in _PATH_NAMES.items():
+        if theirs in said:
+            try:
+                ForeignPathConfig.from_dict({ours: path[ours]}).check()
+            except UserError as error:
+                raise UserError(f"{file}: {theirs} = {said[theirs]!r} is not supported: {error}") from None
 
 
 def _options(said: Mapping[str, Any], sampler: str) -> dict[str, Any]:
