@@ -175,6 +175,7 @@ def text_from_foreign(values: Mapping[str, Any], file: Path) -> TextConfig:
     Raises:
         UserError: a setting that our tower does not have.
     """
+    check_whole(values, WHOLE, file, empty=("projection_dim",))
     vocab_size = values.get("vocab_size", 49408)
     # Plain text models also say projection_dim, and do not have one.
     own = "CLIPTextModelWithProjection" in (values.get("architectures") or ())

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor
 from fromnoise.ground.errors import UserError, one_line
 
 SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
-GLOBAL = re.compile(r"GLOBAL (\S+) was not an allowed global")  # what torch says of what it refuses
+GLOBAL = re.compile(r"GLOBAL (\S+) (?:was not an allowed global|whose module)")  # what torch says of what it refuses
 REASON = re.compile(r"WeightsUnpickler error:\s*(.*)")
 # What Lightning and others save beside the weights. None of their code is run: a class of ours stands in for theirs.
 LIGHTNING = ("pytorch_lightning.", "lightning.", "lightning_fabric.", "lightning_utilities.", "torchmetrics.")
@@ -95,8 +96,13 @@ class Ignored:
     def __setstate__(self, state: Any) -> None:
         pass
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
+
+class IgnoredDict:
+    """The same for their dictionaries, which must be of a kind that torch fills."""
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Any:
+        """An empty one, whatever it is made of."""
+        return OrderedDict()
 
 
 def _read(file: Path) -> Any:
@@ -108,7 +114,7 @@ def _read(file: Path) -> Any:
     ignored: list[Any] = []
     with contextlib.suppress(Exception):  # all at once where that can be told beforehand, so that it is read once
         listed = torch.serialization.get_unsafe_globals_in_checkpoint(file)
-        ignored = [(Ignored, name) for name in listed if name.startswith(BOOKKEEPING)]
+        ignored = [_stand_in(name) for name in listed if name.startswith(BOOKKEEPING)]
     while True:
         try:
             with torch.serialization.safe_globals(ignored):
@@ -117,7 +123,11 @@ def _read(file: Path) -> Any:
             name = next(iter(GLOBAL.findall(str(error))), "")
             if not name.startswith(BOOKKEEPING) or any(name == known for _, known in ignored):
                 raise UserError(_refusal(file, name, error)) from None
-            ignored.append((Ignored, name))
+            ignored.append(_stand_in(name))
+
+
+def _stand_in(name: str) -> tuple[type, str]:
+    return (IgnoredDict if name.lower().endswith("dict") else Ignored), name
 
 
 def _refusal(file: Path, name: str, error: Exception) -> str:
@@ -125,6 +135,7 @@ def _refusal(file: Path, name: str, error: Exception) -> str:
     if name:
         return f"{file} holds more than tensors, '{one_line(name)[:80]}', which could run code; it is not opened"
     found = REASON.search(str(error))
-    reason = (found[1] if found else str(error)).strip().split("\n")[0]
+    text = "" if "weights_only" in str(error) else str(error)  # what is left of it is advice
+    reason = (found[1] if found else text).strip().split("\n")[0]
     why = one_line(reason)[:160] or type(error).__name__
     return f"{file} holds more than tensors, or is damaged; it is not opened: {why}"

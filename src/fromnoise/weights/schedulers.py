@@ -123,7 +123,7 @@ def _check_kinds(said: Mapping[str, Any], defaults: Mapping[str, Any], file: Pat
         if default is None:
             fine = value is None or name not in ("sigma_min", "sigma_max") or _is_number(value)
         elif kind in (int, float):
-            fine = _is_number(value) and (kind is float or float(value).is_integer() or "beta" in name)
+            fine = value == default or (_is_number(value) and (kind is float or float(value).is_integer()))
         else:
             fine = isinstance(value, kind)
         if not fine:
@@ -131,7 +131,7 @@ def _check_kinds(said: Mapping[str, Any], defaults: Mapping[str, Any], file: Pat
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _class_of(sampler: str, values: Mapping[str, Any]) -> str:
@@ -163,7 +163,11 @@ def _schedule(said: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], str]
     }
     betas = said["trained_betas"]
     if betas is not None:
-        if not isinstance(betas, list | tuple) or not all(_is_number(beta) and 0 < beta < 1 for beta in betas):
+        if (
+            not isinstance(betas, list | tuple)
+            or not betas
+            or not all(_is_number(beta) and 0 < beta < 1 for beta in betas)
+        ):
             raise UserError(f"{file}: trained_betas should be a list of numbers between 0 and 1")
         schedule |= {"trained_betas": betas, "steps": len(betas)}
     try:
