@@ -252,6 +252,47 @@ def test_noise_levels_in_the_file_are_honoured(states: dict[str, State], saved: 
             open_single(saved({**states["sd1"], "alphas_cumprod": levels}))
 
 
+@pytest.mark.parametrize("layer", [1, 2])
+def test_the_layer_that_a_header_names_is_read(
+    states: dict[str, State], saved: Saved, tmp_path: Path, layer: int
+) -> None:
+    """modelspec.encoder_layer, which others call clip skip, as diffusers' clip_skip = layer - 1."""
+    from diffusers import StableDiffusionPipeline
+
+    model = TextToImage.load(saved(states["sd1"], **{"modelspec.encoder_layer": str(layer)}))
+    TextToImage.load(saved(states["sd1"])).save(tmp_path / "whole", None)
+    peer = StableDiffusionPipeline.from_pretrained(tmp_path / "whole")
+    expected = peer.encode_prompt("a red apple", "cpu", 1, False, clip_skip=layer - 1 or None)[0]
+    torch.testing.assert_close(model.embed(["a red apple"]), expected, atol=1e-5, rtol=1e-5)
+    model.save(tmp_path / "again", None)  # and comes back without the header
+    model.save_file(tmp_path / "again.safetensors")
+    for place in ("again", "again.safetensors"):
+        assert torch.equal(TextToImage.load(tmp_path / place).embed(["a pear"]), model.embed(["a pear"]))
+
+
+@pytest.mark.parametrize(
+    ("family", "value"), [("sd1", "0"), ("sd1", "3"), ("sd1", "last"), ("sd2", "3"), ("sdxl", "3")]
+)
+def test_a_layer_that_no_tower_has_is_refused(states: dict[str, State], saved: Saved, family: str, value: str) -> None:
+    with pytest.raises(UserError, match=f"modelspec.encoder_layer = '?{value}"):
+        open_single(saved(states[family], **{"modelspec.encoder_layer": value}))
+    for usual in ("1", "2") if family != "sd1" else ():
+        noted = open_single(saved(states[family], **{"modelspec.encoder_layer": usual}))
+        assert noted.texts[0][0] == open_single(saved(states[family])).texts[0][0]
+
+
+def test_a_lora_of_blocks_that_are_not_read_still_fits(states: dict[str, State], saved: Saved, tmp_path: Path) -> None:
+    lora = {}
+    for block in (0, 1):
+        name = f"lora_te_text_model_encoder_layers_{block}_mlp_fc1"
+        lora |= {f"{name}.lora_down.weight": torch.ones(2, 64), f"{name}.lora_up.weight": torch.ones(256, 2)}
+    save_file(lora, tmp_path / "lora.safetensors")
+    model = TextToImage.load(saved(states["sd1"], **{"modelspec.encoder_layer": "2"}))
+    before = model.text_tower.blocks[0].up.weight.clone()
+    model.with_loras([(tmp_path / "lora.safetensors", 1.0)])
+    torch.testing.assert_close(model.text_tower.blocks[0].up.weight, before + 2)
+
+
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
 def test_names_of_2022_without_text_model(states: dict[str, State], saved: Saved, family: str) -> None:
     state = states[family]

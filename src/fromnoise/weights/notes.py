@@ -8,6 +8,7 @@ is honoured, or refused with its name and value.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +39,13 @@ class Notes:
     Attributes:
         prediction: "epsilon" or "v"; None: it is not said.
         zero_terminal_snr: whether the file asks for a schedule that ends in pure noise.
+        encoder_layer: from which of the text tower's blocks the U-Net is told, counted from the last, 1 ("clip skip").
         scheduler: config of the scheduler, in files that we wrote; else None.
     """
 
     prediction: str | None
     zero_terminal_snr: bool
+    encoder_layer: int | None
     scheduler: dict[str, Any] | None
 
 
@@ -60,7 +63,8 @@ def read_notes(file: Path, names: Collection[str], prediction: str | None = None
     with safe_open(file, "pt") as reader:
         notes = reader.metadata() or {}
     zero = "ztsnr" in names or _is_true(file, notes, "ss_zero_terminal_snr")
-    return Notes(prediction or _prediction(file, names, notes), zero, _scheduler(file, notes.get(SCHEDULER_NOTE)))
+    scheduler = _scheduler(file, notes.get(SCHEDULER_NOTE))
+    return Notes(prediction or _prediction(file, names, notes), zero, _encoder_layer(file, notes), scheduler)
 
 
 def _prediction(file: Path, names: Collection[str], notes: Mapping[str, str]) -> str | None:
@@ -77,6 +81,13 @@ def _prediction(file: Path, names: Collection[str], notes: Mapping[str, str]) ->
     if "v_pred" in names or _is_true(file, notes, "ss_v_parameterization"):
         return "v"
     return ARCHITECTURES.get(notes.get("modelspec.architecture", "").strip().lower())
+
+
+def _encoder_layer(file: Path, notes: Mapping[str, str]) -> int | None:
+    value = notes.get("modelspec.encoder_layer", "").strip()
+    if value and not re.fullmatch(r"0*[1-9]\d?", value):
+        raise UserError(f"{file}: modelspec.encoder_layer = '{one_line(value)[:60]}' in its header is not supported")
+    return int(value) if value else None
 
 
 def _is_true(file: Path, notes: Mapping[str, str], note: str) -> bool:

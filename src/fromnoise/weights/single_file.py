@@ -6,9 +6,8 @@ schedule, the latents' scale) from the family it belongs to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,11 @@ from fromnoise.weights.files import empty
 from fromnoise.weights.kinds import kind_of, other_family
 from fromnoise.weights.names import entries, unet_table, vae_table
 from fromnoise.weights.notes import read_notes
-from fromnoise.weights.original_names import Original, open_clip_original, unet_original, vae_original
+from fromnoise.weights.original_names import Original, unet_original, vae_original
+from fromnoise.weights.original_sizes import BLOCK, HEAD, sized, text_original, text_sizes, unet_sizes, vae_sizes
 from fromnoise.weights.stored import Stored, Weights, foreign_shapes, stored_in
 
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
-HEAD = 64  # width of a head in everything but the U-Net of Stable Diffusion 1.x, which has 8 heads
-WITHOUT_LAST = (1024, 24)  # OpenCLIP ViT-H, whose last block Stable Diffusion 2.x leaves out
 
 
 @dataclass(frozen=True)
@@ -104,6 +102,8 @@ def open_single(file: Path, prediction: str | None = None) -> SingleFile:
     unet = _unet_config(file, stored, family)
     vae = _vae_config(file, stored)
     texts = tuple(_text_config(file, stored, *text, second=i == 1) for i, text in enumerate(family.texts))
+    if notes.encoder_layer is not None:
+        texts = (_up_to(file, texts[0], family, notes.encoder_layer), *texts[1:])
     if unet.vector_width:
         pooled = texts[-1].projection
         unet = build(UNetConfig, {**unet.to_dict(), "size_width": (unet.vector_width - pooled) // 6}, file)
@@ -112,7 +112,7 @@ def open_single(file: Path, prediction: str | None = None) -> SingleFile:
         (unet, _weights(stored, UNET, _names(unet, unet_names(unet)), lambda n: Original(unet_original(n, unet)))),
         (vae, _weights(stored, VAE, _names(vae, vae_names(vae)), lambda n: Original(vae_original(n, vae)))),
         tuple(
-            (config, _weights(stored, prefix, _names(config, text_table(config)), text_original(is_open)))
+            (config, _text_weights(stored, config, prefix, is_open))
             for config, (prefix, is_open) in zip(texts, family.texts, strict=True)
         ),
         family.factor,
@@ -150,11 +150,6 @@ def _ends_in_noise(file: Path, stored: Mapping[str, Stored]) -> bool:
     raise UserError(f"{file}: its alphas_cumprod are not the noise levels of Stable Diffusion, which is not supported")
 
 
-def text_original(is_open: bool) -> Callable[[str], Original]:
-    """Return the translation of a text tower's names: OpenCLIP's, or none."""
-    return open_clip_original if is_open else Original
-
-
 def family_named(name: str) -> Family:
     """Return the family of this name."""
     return next(family for family in FAMILIES if family.name == name)
@@ -181,6 +176,13 @@ def _weights(
     return Weights(places, "does not fit together", called)
 
 
+def _text_weights(stored: Mapping[str, Stored], config: TextConfig, prefix: str, is_open: bool) -> Weights:
+    """A text tower's, without the last blocks where the U-Net is told of an earlier one."""
+    blocks = {name: BLOCK.search(name) for name in stored}
+    read = {name: place for name, place in stored.items() if not (b := blocks[name]) or int(b[1]) < config.layers}
+    return _weights(read, prefix, _names(config, text_table(config)), text_original(is_open))
+
+
 def _part(place: Stored, found: Original) -> Stored:
     shape = place.shape
     if found.third is not None:
@@ -193,8 +195,7 @@ def _part(place: Stored, found: Original) -> Stored:
 def _is_ignored(name: str) -> bool:
     """Tensors that original files carry and drawing does not need."""
     ends = (".position_ids", ".logit_scale", ".attn_mask", ".text_projection")
-    last_block = re.match(r"cond_stage_model\.model\.transformer\.resblocks\.23\.", name)
-    return name.endswith(ends) or name.startswith(f"{VAE}loss.") or last_block is not None
+    return name.endswith(ends) or name.startswith(f"{VAE}loss.")
 
 
 def _family(file: Path, stored: Mapping[str, Stored]) -> Family:
@@ -223,54 +224,13 @@ def _family(file: Path, stored: Mapping[str, Stored]) -> Family:
     raise UserError(f"{file} has no text tower that is known; it is not Stable Diffusion 1.x, 2.x or XL")
 
 
-def _sized(file: Path, what: str, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Sizes that ``read`` takes from shapes.
-
-    Raises:
-        UserError: a tensor that it needs is missing, or is of another shape than any such part has.
-    """
-    try:
-        return read()
-    except KeyError as error:
-        raise UserError(f"{file} is not a whole {what}: {error} is missing") from None
-    except (IndexError, ValueError, StopIteration):
-        raise UserError(f"{file} is not a whole {what}: tensors that tell its sizes are missing or odd") from None
-
-
 def _unet_config(file: Path, stored: Mapping[str, Stored], family: Family) -> UNetConfig:
     shapes = {n.removeprefix(UNET): place.shape for n, place in stored.items() if n.startswith(UNET)}
     if "label_emb.0.0.weight" in shapes and family.name != "sdxl":
         raise UserError(f"{file} is told a picture (label_emb, as unCLIP's are), which is not supported")
-    sizes = _sized(file, "U-Net of Stable Diffusion", lambda: _unet_sizes(shapes))
+    sizes = sized(file, "U-Net of Stable Diffusion", lambda: unet_sizes(shapes))
     heads = {"head_dim": HEAD} if sizes["use_linear_projection"] else {"heads": [8] * len(sizes["attention"])}
     return build(UNetConfig, {**sizes, **heads, "sample_size": family.side}, file)
-
-
-def _unet_sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    count = 1 + max(int(name.split(".")[1]) for name in shapes if name.startswith("input_blocks."))
-    halvings = [i for i in range(count) if f"input_blocks.{i}.0.op.weight" in shapes]
-    layers = (halvings[0] if halvings else count) - 1
-    levels = [1 + level * (layers + 1) for level in range(len(halvings) + 1)]  # first block of each
-    depth = [_depth(shapes, f"input_blocks.{i}.1.") for i in levels]
-    depths = [*depth[:-1], max(depth[-1], _depth(shapes, "middle_block.1."))]
-    key = next(name for name in sorted(shapes) if name.endswith("attn2.to_k.weight"))
-    return {
-        "in_channels": shapes["input_blocks.0.0.weight"][1],
-        "out_channels": shapes["out.2.weight"][0],
-        "block_out_channels": [shapes[f"input_blocks.{i}.0.in_layers.2.weight"][0] for i in levels],
-        "layers_per_block": layers,
-        "attention": [d > 0 for d in depth],
-        "cross_attention_dim": shapes[key][1],
-        "norm_num_groups": 32,
-        "depth": [] if max(depths) == 1 else [max(d, 1) for d in depths],
-        "vector_width": shapes["label_emb.0.0.weight"][1] if "label_emb.0.0.weight" in shapes else 0,
-        "use_linear_projection": len(shapes["middle_block.1.proj_in.weight"]) == 2,
-    }
-
-
-def _depth(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
-    found = {name[len(prefix) :].split(".")[1] for name in shapes if name.startswith(f"{prefix}transformer_blocks.")}
-    return len(found)
 
 
 def _vae_config(file: Path, stored: Mapping[str, Stored]) -> VAEConfig:
@@ -278,48 +238,25 @@ def _vae_config(file: Path, stored: Mapping[str, Stored]) -> VAEConfig:
     for side in ("encoder", "decoder"):
         if not any(name.startswith(f"{side}.") for name in shapes):
             raise UserError(f"{file} has a VAE without {side} ({VAE}{side}…); it is not a whole model")
-    return build(VAEConfig, _sized(file, "VAE of Stable Diffusion", lambda: _vae_sizes(shapes)), file)
-
-
-def _vae_sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    downs = [n.split(".") for n in shapes if n.startswith("encoder.down.") and ".block." in n]
-    levels = 1 + max(int(parts[2]) for parts in downs)
-    return {
-        "in_channels": shapes["encoder.conv_in.weight"][1],
-        "latent_channels": shapes["post_quant_conv.weight"][0],
-        "block_out_channels": [shapes[f"encoder.down.{i}.block.0.conv1.weight"][0] for i in range(levels)],
-        "layers_per_block": 1 + max(int(parts[4]) for parts in downs),
-        "norm_num_groups": 32,
-        "mid_attention": "encoder.mid.attn_1.q.weight" in shapes,
-    }
+    return build(VAEConfig, sized(file, "VAE of Stable Diffusion", lambda: vae_sizes(shapes)), file)
 
 
 def _text_config(
     file: Path, stored: Mapping[str, Stored], prefix: str, is_open: bool, second: bool = False
 ) -> TextConfig:
     shapes = {n.removeprefix(prefix): place.shape for n, place in stored.items() if n.startswith(prefix)}
-    sizes = _sized(file, f"text tower (under {prefix})", lambda: _text_sizes(shapes, is_open, second))
+    sizes = sized(file, f"text tower (under {prefix})", lambda: text_sizes(shapes, is_open, second))
     return build(TextConfig, sizes, file)
 
 
-def _text_sizes(shapes: Mapping[str, tuple[int, ...]], is_open: bool, second: bool) -> dict[str, Any]:
-    token, position, first = (shapes[text_original(is_open)(name).name] for name in (TOKEN, POSITION, FIRST))
-    (vocabulary, width), context = token, position[0]
-    numbers = [int(found[1]) for name in shapes if (found := re.search(r"(?:resblocks|layers)\.(\d+)\.", name))]
-    layers = 1 + max(numbers)
-    return {
-        "vocab_size": vocabulary,
-        "width": width,
-        "layers": layers - 1 if (width, layers) == WITHOUT_LAST and not second else layers,
-        "heads": max(1, width // HEAD),
-        "context": context,
-        "mlp_ratio": first[0] // width,
-        "activation": "gelu" if is_open else "quick_gelu",
-        "eos_token_id": vocabulary - 1,
-        "projection": shapes["text_projection"][1] if second else 0,
-    }
+def _up_to(file: Path, config: TextConfig, family: Family, layer: int) -> TextConfig:
+    """The first text tower, up to the block that ``modelspec.encoder_layer`` names; 2 is the last but one.
 
-
-TOKEN = "text_model.embeddings.token_embedding.weight"
-POSITION = "text_model.embeddings.position_embedding.weight"
-FIRST = "text_model.encoder.layers.0.mlp.fc1.weight"
+    Towers of Stable Diffusion 2.x and XL are always read at the last but one, whichever of the two is said.
+    """
+    most = config.layers if family.name == "sd1" else 2
+    if layer > most:
+        raise UserError(
+            f"{file}: modelspec.encoder_layer = {layer} in its header is not supported; it is at most {most}"
+        )
+    return replace(config, layers=config.layers - layer + 1) if family.name == "sd1" else config

@@ -23,7 +23,8 @@ from fromnoise.weights.files import check_finite
 from fromnoise.weights.names import State, entries, to_foreign, unet_table, vae_table
 from fromnoise.weights.notes import SCHEDULER_NOTE
 from fromnoise.weights.original_names import Original, unet_original, vae_original
-from fromnoise.weights.single_file import HEAD, UNET, Family, family_named, text_original
+from fromnoise.weights.original_sizes import HEAD, text_original
+from fromnoise.weights.single_file import UNET, Family, family_named
 from fromnoise.weights.single_file import VAE as VAE_PREFIX
 
 
