@@ -13,7 +13,6 @@ opening on, and one for every line it is sent.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -55,7 +54,9 @@ def stable_diffusion_cpp(folder: Path, weights: str) -> Draw:
     """stable-diffusion.cpp on the single file that ``fromnoise convert`` writes; weights as "f16" or "q8_0"."""
     from stable_diffusion_cpp import StableDiffusion
 
-    threads = len(os.sched_getaffinity(0))
+    from fromnoise.ground.cores import available_cores
+
+    threads = available_cores()
     file = folder.with_suffix(".safetensors")
     model = StableDiffusion(
         model_path=str(file), n_threads=threads, wtype=weights, diffusion_flash_attn=True, verbose=False

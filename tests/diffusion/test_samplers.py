@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
-from fromnoise.diffusion.paths import PathConfig
 from fromnoise.diffusion.samplers import (
     ALIASES,
     DDIM,
@@ -30,6 +29,7 @@ from fromnoise.diffusion.samplers import (
 from fromnoise.diffusion.samplers.base import Calls, Now, Rng
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.errors import UserError
+from fromnoise.weights.foreign_paths import ForeignPathConfig
 
 SCHEDULE = ScheduleConfig().build()
 TIMES = SCHEDULE.timesteps(6)
@@ -262,5 +262,5 @@ def test_the_page_shows_the_table_of_names() -> None:
     for row in sampler_table():
         assert "| `{}` | {} | {} | {} |".format(*row) in page
     options = [field.name for kind in SAMPLERS.values() for field in dataclasses.fields(kind)]
-    for option in [*PathConfig().to_dict(), *options]:
+    for option in [*ForeignPathConfig().to_dict(), *options]:
         assert option == "schedule" or f"`{option}`" in page, option

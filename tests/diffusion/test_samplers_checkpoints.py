@@ -24,9 +24,10 @@ from torch import Tensor
 
 from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.diffusion.paths import Path as Walk
-from fromnoise.diffusion.paths import PathConfig, path
+from fromnoise.diffusion.paths import path
 from fromnoise.diffusion.samplers import Sampler, sampler
 from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.weights.foreign_paths import ForeignPathConfig
 from fromnoise.weights.schedulers import Scheduler, scheduler_from_foreign
 
 NOISE = torch.randn(2, 4, 4, 4, generator=torch.Generator().manual_seed(1))
@@ -70,7 +71,7 @@ def read(peer: Any, as_sampler: str | None = None) -> Scheduler:
 
 def built(said: Scheduler, n: int) -> tuple[Walk, Sampler]:
     schedule = ScheduleConfig.from_dict(said.schedule).build()
-    walk = path(schedule, said.sampler, n, PathConfig.from_dict(said.path))
+    walk = path(schedule, said.sampler, n, ForeignPathConfig.from_dict(said.path))
     return walk, sampler(said.sampler, walk, said.options)
 
 

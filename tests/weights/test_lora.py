@@ -573,7 +573,7 @@ def test_damaged_files_are_refused(sd1: Case, tmp_path: Path) -> None:
     (tmp_path / "x.pt").write_bytes(b"PK")
     for path, message in (
         (tmp_path, "is a folder"),
-        (tmp_path / "no", "there is no LoRA"),
+        (tmp_path / "no", "there is no file"),
         (tmp_path / "x.pt", "pickle"),
     ):
         with pytest.raises(UserError, match=message):

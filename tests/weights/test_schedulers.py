@@ -9,10 +9,11 @@ from typing import Any
 import diffusers
 import pytest
 
-from fromnoise.diffusion.paths import PathConfig, path
+from fromnoise.diffusion.paths import path
 from fromnoise.diffusion.samplers import SAMPLERS, sampler
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.errors import UserError
+from fromnoise.weights.foreign_paths import ForeignPathConfig
 from fromnoise.weights.schedulers import (
     Scheduler,
     load_schedule,
@@ -68,7 +69,7 @@ def test_stable_diffusion_2() -> None:
 def test_stable_diffusion_xl_ignores_what_its_class_does_not_read() -> None:
     said = read({**SDXL, "clip_sample": True})
     assert (said.sampler, said.prediction, said.options) == ("euler", "epsilon", {})
-    assert PathConfig.from_dict(said.path) == PathConfig("leading", 1)
+    assert ForeignPathConfig.from_dict(said.path) == ForeignPathConfig("leading", offset=1)
 
 
 def test_stable_diffusion_3() -> None:
@@ -172,7 +173,7 @@ def test_round_trip(values: dict[str, Any], tmp_path: Path) -> None:
         said.options,
     )
     n = min(3, schedule.steps)
-    walk = path(schedule.build(), said.sampler, n, PathConfig.from_dict(said.path))
+    walk = path(schedule.build(), said.sampler, n, ForeignPathConfig.from_dict(said.path))
     sampler(said.sampler, walk, said.options)
     peer = getattr(diffusers, values["_class_name"]).from_pretrained(tmp_path)
     peer.set_timesteps(n)
@@ -210,7 +211,9 @@ def test_single_files_are_drawn_with_dpm_karras(tmp_path: Path) -> None:
     save_scheduler(said, tmp_path)
     assert load_scheduler(tmp_path).path["sigmas"] == "karras"
     zero = stable_diffusion_scheduler("v", zero_terminal_snr=True)
-    walk = path(ScheduleConfig.from_dict(zero.schedule).build(), zero.sampler, 10, PathConfig.from_dict(zero.path))
+    walk = path(
+        ScheduleConfig.from_dict(zero.schedule).build(), zero.sampler, 10, ForeignPathConfig.from_dict(zero.path)
+    )
     assert walk.times[:2] == (999, 899)
 
 

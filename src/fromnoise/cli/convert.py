@@ -9,13 +9,14 @@ import typer
 
 from fromnoise.ground.errors import UserError
 
-FORMATS = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
+FORMATS = ("fp16", "bf16", "fp32")
+NOT_WRITTEN = (".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx", ".h5", ".msgpack", ".safetensor")
 
 
 def convert(
     source: Annotated[str, typer.Argument(help="A model: folder, .safetensors file, name, or owner/name on the hub.")],
     target: Annotated[Path, typer.Argument(help="A folder, or a file that ends in .safetensors.")],
-    dtype: Annotated[str | None, typer.Option(help="fp16, bf16 or fp32; default: as it is stored.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="fp16, bf16 or fp32; default: as stored (fp8 as fp16).")] = None,
     lora: Annotated[list[str] | None, typer.Option(help="Fuse a LoRA file, or file:weight; may be repeated.")] = None,
     prediction: Annotated[str | None, typer.Option(help="epsilon or v, for files that do not tell.")] = None,
     allow_pickle: Annotated[
@@ -35,16 +36,17 @@ def convert(
 
     if dtype not in (None, *FORMATS):
         raise UserError(f"--dtype is one of {', '.join(FORMATS)}, not '{dtype}'")
-    single = target.suffix == ".safetensors"
+    single = target.suffix.lower() == ".safetensors"
     if single:
         check_file(target)
-    elif target.suffix.lower() in (".ckpt", ".pt", ".bin"):
+    elif target.suffix.lower() in NOT_WRITTEN:
         raise UserError(f"models are written as safetensors only; name a .safetensors file or a folder, not '{target}'")
     if single and target.exists():
         raise UserError(f"{target} is there already, and convert writes over no file; name another, or delete it first")
     if target.exists() and Path(source).exists() and target.samefile(source):
         raise UserError(f"{target} is what is converted; name another folder, so that nothing of it is lost")
-    wanted = None if dtype is None else getattr(torch, FORMATS[dtype])
+    dtypes = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+    wanted = None if dtype is None else dtypes[dtype]
     with as_safetensors(Path(source), allow_pickle) as place:
         opening = Opening(str(place), tuple(lora or ()), "as stored", prediction)
         model: TextToImage = load(opening)[1]

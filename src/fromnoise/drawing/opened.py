@@ -63,4 +63,6 @@ def _lora(text: str) -> tuple[Path, float]:
     try:
         return Path(file), float(weight)
     except ValueError:
+        if "/" in weight or "\\" in weight:  # C:\style.safetensors, which is not there
+            return Path(text), 1.0
         raise UserError(f"--lora takes a file, or file:weight as style.safetensors:0.8, not '{text}'") from None

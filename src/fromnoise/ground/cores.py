@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -74,6 +75,30 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+# What environment variables can limit the CPU's instructions to, so that it multiplies no bf16 any more.
+AVX = ("sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2")
+BELOW_BF16 = (*AVX, "avx512_mic", "avx512_mic_4ops", "avx512_core", "avx512_core_vnni")
+
+
+def native_bf16() -> bool:
+    """Whether this CPU multiplies bf16 numbers in hardware (AVX512-BF16 or AMX), and is allowed to.
+
+    ``ATEN_CPU_CAPABILITY`` limits torch's own kernels, ``ONEDNN_MAX_CPU_ISA`` (of old, ``DNNL_MAX_CPU_ISA``) those that
+    multiply matrices. Without the instructions bf16 is emulated, which is slower than fp32.
+    """
+    aten = os.environ.get("ATEN_CPU_CAPABILITY", "").lower()
+    if aten and not aten.startswith(("avx512", "amx")):
+        return False
+    onednn = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
+    return onednn.lower() not in BELOW_BF16 and _cpu_has_bf16()
+
+
+def _cpu_has_bf16() -> bool:
+    cpu = torch.cpu  # whose private names come and go
+    avx512 = hasattr(cpu, "_is_avx512_bf16_supported") and cpu._is_avx512_bf16_supported()
+    return bool(avx512 or (hasattr(cpu, "_is_amx_tile_supported") and cpu._is_amx_tile_supported()))
+
+
 def together(function: Callable[..., T], call: tuple[Any, ...]) -> T:
     """Run ``function(*call)`` once, with all cores for its matrix products, whatever torch is set to.
 
@@ -91,6 +116,5 @@ def together(function: Callable[..., T], call: tuple[Any, ...]) -> T:
 def give_back_memory() -> None:
     """Return freed memory to the system, where the C library (glibc) would keep it scattered between what is in use."""
     if sys.platform.startswith("linux"):
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+        with contextlib.suppress(OSError, AttributeError):  # musl has no malloc_trim
+            ctypes.CDLL(None).malloc_trim(0)

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from fromnoise.ground.config import Config
+from fromnoise.ground.cores import native_bf16
 from fromnoise.ground.errors import UserError
-from fromnoise.system.picturewise import native_bf16
 from fromnoise.weights.files import read_json, write_json
 
 PRECISIONS = ("auto", "bf16", "fp32")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,10 +14,10 @@ import torch
 
 from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.clip import CLIP
-from fromnoise.models.clip.text_tower import TextTower
+from fromnoise.models.clip.text_tower import TextConfig, TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
-from fromnoise.models.unet.unet import UNet
-from fromnoise.models.vae.vae import VAE
+from fromnoise.models.unet.unet import UNet, UNetConfig
+from fromnoise.models.vae.vae import VAE, VAEConfig
 from fromnoise.weights.clip_layout import filled, load_clip, load_text, text_table
 from fromnoise.weights.diffusers_layout import filled_unet, filled_vae, load_unet, load_vae
 from fromnoise.weights.files import read_json
@@ -34,6 +37,7 @@ KNOWN_PIPELINES = (
 )
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+ENDINGS = (".safetensors", *PICKLES, ".gguf", ".onnx", ".json")
 SCHEDULER = Path("scheduler") / "scheduler_config.json"
 FEW_STEPS = "few_steps"  # the folder of what draws in a few steps (:mod:`fromnoise.system.few_steps`)
 
@@ -77,12 +81,13 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
     kind = index.get("_class_name", KNOWN_PIPELINES[0])
     if kind not in KNOWN_PIPELINES:
         raise UserError(f"{folder} is a {kind}; known are Stable Diffusion 1.x, 2.x and XL")
+    check_components(index, folder / "model_index.json")
     text_tower = load_text(folder / "text_encoder", dtype)
     second = None
     if (folder / "text_encoder_2").is_dir():
         second = Tokenizer.load(folder / "tokenizer_2"), load_text(folder / "text_encoder_2", dtype)
     own = None if dtype is None else torch.float32  # of what is not rounded for speed
-    said = read_json(folder / SCHEDULER)
+    said = _with_class(read_json(folder / SCHEDULER), index)
     unet_files = find_weights(folder / "unet", "diffusion_pytorch_model")
     parts = Parts(
         tokenizer=Tokenizer.load(folder / "tokenizer"),
@@ -97,8 +102,43 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
         stored=unet_files.dtype,
         said=said,
     )
-    check_together(parts, folder)
+    check_sizes(
+        parts.unet.config, parts.vae.config, [text_tower.config, *([second[1].config] if second else [])], folder
+    )
     return parts
+
+
+# Which classes may open which folder of a model. Others (feature extractors, safety checkers) draw nothing.
+COMPONENTS = {
+    "unet": ("UNet2DConditionModel",),
+    "vae": ("AutoencoderKL",),
+    "text_encoder": ("CLIPTextModel", "CLIPTextModelWithProjection"),
+    "text_encoder_2": ("CLIPTextModel", "CLIPTextModelWithProjection"),
+    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
+    "tokenizer_2": ("CLIPTokenizer", "CLIPTokenizerFast"),
+}
+
+
+def check_components(index: Mapping[str, Any], file: Path) -> None:
+    """Refuse a model whose index names parts that we do not have.
+
+    Raises:
+        UserError: naming the part and its class.
+    """
+    for part, known in COMPONENTS.items():
+        if part not in index:
+            continue
+        found = index[part][-1] if isinstance(index[part], list) and index[part] else index[part]
+        if found not in known:
+            what = "is empty" if found is None else f"is a {found}"
+            raise UserError(f"{file}: {part} {what}, which is not supported; known: {', '.join(known)}")
+
+
+def _with_class(said: dict[str, Any], index: Mapping[str, Any]) -> dict[str, Any]:
+    """A scheduler's config, for the class that the model's index names: that is the one diffusers draws with."""
+    named = index.get("scheduler")
+    kind = named[1] if isinstance(named, list) and len(named) == 2 else None
+    return {**said, "_class_name": kind} if isinstance(kind, str) else said
 
 
 def open_file(file: Path, dtype: torch.dtype | None = torch.float32, prediction: str | None = None) -> Parts:
@@ -112,14 +152,16 @@ def open_file(file: Path, dtype: torch.dtype | None = torch.float32, prediction:
     Raises:
         UserError: the file is damaged, or is of a kind of model that we do not have.
     """
-    single = open_single(file)
+    single = open_single(file, prediction)
+    texts = [config for config, _ in single.texts]
+    check_sizes(single.unet[0], single.vae[0], texts, file)
     towers: list[TextTower] = [filled(config, text_table(config), weights, dtype) for config, weights in single.texts]
     padded = "!" if single.family == "sd2" else None
     second = None
     if len(towers) == 2:
         second = clip_tokenizer("!"), towers[1]
-    if single.scheduler is None or prediction is not None:
-        said, scheduler = None, stable_diffusion_scheduler(prediction or single.prediction, single.zero_terminal_snr)
+    if single.scheduler is None:
+        said, scheduler = None, stable_diffusion_scheduler(single.prediction, single.zero_terminal_snr)
     else:
         said, scheduler = single.scheduler, scheduler_from_foreign(single.scheduler, file)
     return Parts(
@@ -147,25 +189,26 @@ def clip_tokenizer(pad: str | None = None) -> Tokenizer:
     return tokenizer if pad is None else tokenizer.padded_with(pad)
 
 
-def check_together(parts: Parts, folder: Path) -> None:
+def check_sizes(unet: UNetConfig, vae: VAEConfig, texts: Sequence[TextConfig], place: Path) -> None:
     """Refuse networks whose sizes do not fit each other.
 
     Raises:
         UserError: naming both sizes.
     """
-    unet, latent = parts.unet.config, parts.vae.config.latent_channels
-    towers = [parts.text_tower, *([parts.second[1]] if parts.second else [])]
-    width = sum(tower.config.width for tower in towers)
+    latent, width = vae.latent_channels, sum(text.width for text in texts)
     if unet.cross_attention_dim != width:
-        raise UserError(f"{folder}: the U-Net reads {unet.cross_attention_dim} features, the text side has {width}")
+        raise UserError(f"{place}: the U-Net reads {unet.cross_attention_dim} features, the text side has {width}")
     if unet.out_channels != latent or unet.in_channels not in (latent, 2 * latent + 1):
+        others = {latent + 1: "depth maps", latent + 3: "upscaling", 2 * latent: "InstructPix2Pix"}
+        kind = others.get(unet.in_channels)
         raise UserError(
-            f"{folder}: the U-Net has {unet.in_channels} channels in and {unet.out_channels} out, the VAE {latent}; "
+            f"{place}: the U-Net has {unet.in_channels} channels in and {unet.out_channels} out, the VAE {latent}"
+            f"{f', as models for {kind} have' if kind else ''}; "
             f"known are {latent} in, and {2 * latent + 1} in for inpainting"
         )
-    pooled = towers[-1].config.projection or towers[-1].config.width
+    pooled = texts[-1].projection or texts[-1].width
     if unet.vector_width and unet.vector_width != pooled + 6 * unet.size_width:
-        raise UserError(f"{folder}: the U-Net is told {unet.vector_width} numbers, and not {pooled} and six sizes")
+        raise UserError(f"{place}: the U-Net is told {unet.vector_width} numbers, and not {pooled} and six sizes")
 
 
 def find_model(name: Path | str | None = None) -> Path:
@@ -175,7 +218,7 @@ def find_model(name: Path | str | None = None) -> Path:
         UserError: there is no such model; shipped ones are named.
     """
     shipped = Path(str(resources.files("fromnoise"))) / "assets" / "models"
-    wanted = Path(name or DEFAULT_MODEL)
+    wanted = Path(name or DEFAULT_MODEL).expanduser()
     if name is not None and wanted.is_file():
         return _checked_file(wanted)
     for path in (shipped / wanted,) if name is None else (wanted, shipped / wanted):
@@ -183,14 +226,35 @@ def find_model(name: Path | str | None = None) -> Path:
             return path
     if (wanted / "model" / "model_index.json").is_file():
         raise UserError(f"'{wanted}' is a training run; its model is '{wanted / 'model'}'")
-    if is_hub_id(str(name)) and not wanted.exists():
+    if not wanted.exists() and is_local(str(name)):
+        raise UserError(_nothing_at(wanted))
+    if not wanted.exists() and is_hub_id(str(name)):
         return fetch(str(name))
-    if wanted.suffix.lower() in (".safetensors", *PICKLES) and not wanted.exists():
-        raise UserError(f"there is no file {wanted}")
     if any((path / "story.json").is_file() for path in (wanted, shipped / wanted, wanted / "model")):
         raise UserError(f"'{wanted}' is a story model; use it with: fromnoise story --model …")
     known = ", ".join(sorted(x.parent.name for x in shipped.glob("*/model_index.json"))) or "none"
     raise UserError(f"'{wanted}' is not a model: no model_index.json there; shipped models: {known}")
+
+
+def is_local(name: str) -> bool:
+    """Whether a name means a place on this machine, and is not to be asked for on the hub.
+
+    It does if it is written as a path (./, ../, ~, /, C:, with backslashes or many parts), ends like a file of weights,
+    or begins with a folder that is here.
+    """
+    parts = re.split(r"[/\\]", name)
+    written = name.startswith((".", "~", "/")) or "\\" in name or ":" in name or len(parts) > 2
+    ending = difflib.get_close_matches(Path(name).suffix.lower(), ENDINGS, n=1, cutoff=0.8)
+    return written or bool(ending) or (len(parts) > 1 and Path(parts[0]).exists())
+
+
+def _nothing_at(wanted: Path) -> str:
+    """What to say where nothing is: the name, and what is there that is called nearly so."""
+    kind = "file" if wanted.suffix.lower() in ENDINGS else "file or folder"
+    if not wanted.parent.is_dir():
+        return f"there is no {kind} {wanted}, and no folder {wanted.parent}"
+    near = difflib.get_close_matches(wanted.name, [x.name for x in wanted.parent.iterdir()], n=1)
+    return f"there is no {kind} {wanted}{f'; did you mean {wanted.parent / near[0]}?' if near else ''}"
 
 
 def _checked_file(file: Path) -> Path:

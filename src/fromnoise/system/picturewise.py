@@ -19,6 +19,7 @@ from torch import Tensor
 
 from fromnoise.diffusion.denoiser import Call, NetworkDenoiser, Wrapping
 from fromnoise.ground.cores import available_cores, each_alone, together
+from fromnoise.ground.cores import native_bf16 as native_bf16
 
 LARGE = 32 * 32  # positions of the latents from which on a picture keeps a core busy by itself
 
@@ -115,12 +116,6 @@ class PicturewiseDenoiser(Wrapping):
                 found += each_alone(self.denoiser, singles) if aside else [together(self.denoiser, s) for s in singles]
             at = end
         return _regroup(torch.cat(found), calls)
-
-
-def native_bf16() -> bool:
-    """Whether this CPU multiplies bf16 numbers in hardware (AVX512-BF16 or AMX)."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, name, bool)()) for name in checks)
 
 
 def _regroup(x0_hat: Tensor, calls: Sequence[Call]) -> list[Tensor]:

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from fromnoise.diffusion.denoiser import NetworkDenoiser
-from fromnoise.diffusion.paths import PathConfig
 from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
 from fromnoise.diffusion.schedule import NoiseSchedule, Spacing
 from fromnoise.ground.cores import each_alone, together
@@ -29,6 +28,7 @@ from fromnoise.system.model import Model
 from fromnoise.system.picturewise import PicturewiseDenoiser, is_large
 from fromnoise.system.save import save, save_file
 from fromnoise.system.texts import Tokens, each_text, vector_of
+from fromnoise.weights.foreign_paths import ForeignPathConfig
 from fromnoise.weights.schedulers import scheduler_from_foreign
 
 
@@ -100,7 +100,7 @@ class TextToImage(Model):
         network = NetworkDenoiser(self.engine.predict, walk or self.schedule, self.prediction)
         return PicturewiseDenoiser(network, self.engine.batches)
 
-    def layout(self, sampler: str) -> tuple[PathConfig, dict[str, Any]]:
+    def layout(self, sampler: str) -> tuple[ForeignPathConfig, dict[str, Any]]:
         """How a sampler walks on this model's levels, and its settings: as the model's files say, or ours.
 
         Raises:
@@ -109,9 +109,9 @@ class TextToImage(Model):
         name = canonical(sampler)
         if self.scheduler is None or name not in SAMPLERS:
             sampler_class(sampler)
-            return PathConfig(spacing=cast(Spacing, self.defaults.spacing)), {}
+            return ForeignPathConfig(spacing=cast(Spacing, self.defaults.spacing)), {}
         found = scheduler_from_foreign(self.scheduler, Path("scheduler_config.json"), name)
-        return PathConfig.from_dict(found.path), found.options
+        return ForeignPathConfig.from_dict(found.path), found.options
 
     @property
     def precision(self) -> str:

@@ -102,7 +102,10 @@ def _checksum(file: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    """Wait until a file or a folder's list of names is on the disk. Windows has no such thing for folders."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows syncs what may be written only
     try:
         os.fsync(handle)
     finally:

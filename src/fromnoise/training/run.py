@@ -12,7 +12,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 import platform
 import time
 from dataclasses import replace
@@ -29,6 +28,7 @@ from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
 from fromnoise.data.scenes import scenes
 from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.ground.cores import available_cores
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.clip import CLIPConfig
@@ -117,7 +117,7 @@ class Run:
         self._check_same_run()
         out.mkdir(parents=True, exist_ok=True)
         self._lock = locked(out)
-        torch.set_num_threads(recipe.threads or len(os.sched_getaffinity(0)))
+        torch.set_num_threads(recipe.threads or available_cores())
         self.accelerator = accelerator(out)
         self.device: torch.device = self.accelerator.device
         self.choice = self._format()

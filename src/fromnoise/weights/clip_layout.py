@@ -17,7 +17,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.clip import CLIP, CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig, TextTower
-from fromnoise.weights.configs import build, check_fixed
+from fromnoise.weights.configs import build, check_fixed, check_whole
 from fromnoise.weights.files import empty, read_json, write_json, write_weights
 from fromnoise.weights.names import Entry, Table, entries, inside, to_foreign
 from fromnoise.weights.stored import Weights, fill, find_weights
@@ -26,7 +26,15 @@ WEIGHTS = "model"
 IMAGE_SHARD = "image"
 TEXT_WEIGHTS = f"text_encoder/{WEIGHTS}.safetensors"
 INDEX = f"{WEIGHTS}.safetensors.index.json"
-FIXED: dict[str, tuple[Any, ...]] = {"layer_norm_eps": (1e-5,), "num_channels": (3,)}
+FIXED: dict[str, tuple[Any, ...]] = {
+    "hidden_act": ("quick_gelu", "gelu"),
+    "layer_norm_eps": (1e-5,),
+    "model_type": ("clip", "clip_text_model", "clip_vision_model", None),
+    "num_channels": (3,),
+    "use_attention_mask": (False, None),  # of diffusers: hide the padding from the tower
+}
+TOWER = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "projection_dim")
+WHOLE = (*TOWER, "vocab_size", "max_position_embeddings", "image_size", "patch_size")
 LAYER: Table = {
     "norm_1": ("layer_norm1",),
     "attention.qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -167,11 +175,14 @@ def text_from_foreign(values: Mapping[str, Any], file: Path) -> TextConfig:
     Raises:
         UserError: a setting that our tower does not have.
     """
+    check_whole(values, WHOLE, file, empty=("projection_dim",))
     vocab_size = values.get("vocab_size", 49408)
     # Plain text models also say projection_dim, and do not have one.
     own = "CLIPTextModelWithProjection" in (values.get("architectures") or ())
     projected = values.get("projection_dim", 512) if own else 0
     end = values.get("eos_token_id", vocab_size - 1)
+    if isinstance(end, bool) or not isinstance(end, int) or not 0 <= end < vocab_size:
+        raise UserError(f"{file}: eos_token_id = {end!r} should be the number of a token, below {vocab_size}")
     sizes = {
         **_tower_from_foreign(values, file, width=512, heads=8),
         "vocab_size": vocab_size,
@@ -251,6 +262,7 @@ def _tower_to_foreign(config: TextConfig | ImageConfig) -> dict[str, Any]:
 
 def _tower_from_foreign(values: Mapping[str, Any], file: Path, width: int, heads: int) -> dict[str, Any]:
     check_fixed(values, FIXED, file)
+    check_whole(values, WHOLE, file, empty=("projection_dim",))
     width = values.get("hidden_size", width)
     inner = values.get("intermediate_size", 4 * width)
     if inner % width:

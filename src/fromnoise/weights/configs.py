@@ -6,7 +6,7 @@ network that is nearly the right one draws noise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +50,26 @@ VAE_FIXED: dict[str, tuple[Any, ...]] = {
     "use_quant_conv": (True,),
 }
 
+# The same, and besides what we never write: diffusers' other classes, and settings that belong to other settings.
+UNET_REFUSED: dict[str, tuple[Any, ...]] = {
+    **UNET_FIXED,
+    "_class_name": ("UNet2DConditionModel", None),
+    "act_fn": ("silu", "swish"),
+    "class_embeddings_concat": (False,),
+    "encoder_hid_dim_type": (None,),
+    "num_attention_heads": (None,),
+}
+VAE_REFUSED: dict[str, tuple[Any, ...]] = {
+    **VAE_FIXED,
+    "_class_name": ("AutoencoderKL", None),
+    "act_fn": ("silu", "swish"),
+    "latents_mean": (None,),
+    "latents_std": (None,),
+}
+UNET_WHOLE = ("in_channels", "out_channels", "layers_per_block", "cross_attention_dim", "norm_num_groups")
+UNET_LISTS = ("block_out_channels", "attention_head_dim", "transformer_layers_per_block")
+VAE_WHOLE = ("in_channels", "out_channels", "latent_channels", "layers_per_block", "norm_num_groups")
+
 C = TypeVar("C", bound=Config)
 
 
@@ -90,7 +110,8 @@ def unet_from_foreign(values: Mapping[str, Any], file: Path) -> UNetConfig:
     Raises:
         UserError: a setting that our U-Net does not have.
     """
-    check_fixed(values, UNET_FIXED, file)
+    check_fixed(values, UNET_REFUSED, file)
+    check_whole(values, (*UNET_WHOLE, *UNET_LISTS, "sample_size"), file, lists=UNET_LISTS, empty=("sample_size",))
     widths = values.get("block_out_channels", [320, 640, 1280, 1280])
     down = values.get("down_block_types", ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"])
     up = values.get("up_block_types", ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3)
@@ -101,7 +122,7 @@ def unet_from_foreign(values: Mapping[str, Any], file: Path) -> UNetConfig:
     middle = values.get("mid_block_type", "UNetMidBlock2DCrossAttn")
     if middle not in ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D"):
         raise UserError(f"{file}: mid_block_type = {middle!r} is not supported")
-    heads = values.get("num_attention_heads") or values.get("attention_head_dim", 8)
+    heads = values.get("attention_head_dim", 8)
     depth = values.get("transformer_layers_per_block", 1)
     sizes = {
         **_vector(values, file),
@@ -170,7 +191,10 @@ def vae_from_foreign(values: Mapping[str, Any], file: Path) -> VAEConfig:
     Raises:
         UserError: a setting that our VAE does not have.
     """
-    check_fixed(values, VAE_FIXED, file)
+    check_fixed(values, VAE_REFUSED, file)
+    check_whole(values, (*VAE_WHOLE, "block_out_channels"), file, lists=("block_out_channels",))
+    if values.get("out_channels", 3) != values.get("in_channels", 3):
+        raise UserError(f"{file}: out_channels = {values.get('out_channels', 3)} must be in_channels")
     widths = values.get("block_out_channels", [64])
     for name, kind in (("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")):
         if values.get(name, [kind]) != [kind] * len(widths):
@@ -195,6 +219,33 @@ def check_fixed(values: Mapping[str, Any], fixed: Mapping[str, tuple[Any, ...]],
     for name, allowed in fixed.items():
         if name in values and values[name] not in allowed:
             raise UserError(f"{file}: {name} = {values[name]!r} is not supported")
+
+
+def check_whole(
+    values: Mapping[str, Any],
+    names: Iterable[str],
+    file: Path,
+    lists: Collection[str] = (),
+    empty: Collection[str] = (),
+) -> None:
+    """Refuse sizes that are no whole numbers above 0.
+
+    Args:
+        values: of a foreign config.
+        names: of the sizes; absent ones have the default.
+        file: the config.
+        lists: names that may also be a list of such numbers.
+        empty: names that may be null.
+
+    Raises:
+        UserError: naming the file, the setting and its value.
+    """
+    for name in names:
+        value = values.get(name, 1)
+        parts = list(value) if name in lists and isinstance(value, list | tuple) else [value]
+        fine = bool(parts) and all(isinstance(x, int) and not isinstance(x, bool) and x > 0 for x in parts)
+        if not fine and not (value is None and name in empty):
+            raise UserError(f"{file}: {name} = {value!r} is not supported; it should be a whole number above 0")
 
 
 def build(kind: type[C], values: dict[str, Any], file: Path) -> C:

@@ -48,15 +48,21 @@ def write_weights(file: Path, state: Mapping[str, Tensor], dtype: torch.dtype | 
         UserError: a value that is not finite, or not in ``dtype``.
     """
     stored = {name: x.detach().to("cpu", dtype or x.dtype).contiguous() for name, x in state.items()}
-    bad = [name for name, x in stored.items() if not bool(torch.isfinite(x).all())]
-    if bad:
-        raise UserError(f"cannot save {file.name}: '{bad[0]}' has values that {dtype} cannot hold")
+    check_finite(file, stored)
     file.parent.mkdir(parents=True, exist_ok=True)
     # A tensor cut from another shares its memory, which the format refuses: each gets its own.
     file.touch()
     usual = file.stat().st_mode  # what the user's umask gives; safetensors makes files that only their owner can read
     save_file({name: x.clone() for name, x in stored.items()}, file, metadata={"format": "pt"})
     file.chmod(usual)
+
+
+def check_finite(file: Path, state: Mapping[str, Tensor]) -> None:
+    """Raise ``UserError`` for a value that is not finite, or was not in the format of the file."""
+    for name, x in state.items():
+        wide = x.float() if x.dtype.itemsize == 1 else x  # of eight bits torch knows only how to widen them
+        if not bool(torch.isfinite(wide).all()):
+            raise UserError(f"cannot save {file.name}: '{name}' has values that {x.dtype} cannot hold")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 WANTED = ("*.json", "*.txt", "*.safetensors")
@@ -30,17 +30,21 @@ def fetch(name: str) -> Path:
         UserError: no such model, or it is not in the cache and the hub cannot be reached.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-    patterns, reachable = _patterns(name)
     try:
+        patterns, reachable = _patterns(name)
         return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=not reachable))
     except LocalEntryNotFoundError:
         raise UserError(
             f"'{name}' is no folder or file here, is not in the cache, and the hub cannot be reached"
         ) from None
+    except HFValidationError:
+        raise UserError(f"'{name}' is no folder or file here, and no name that a model on the hub can have") from None
+    except UserError:
+        raise
     except Exception as error:  # what goes wrong on the way has no common base
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = one_line((str(error).strip() or type(error).__name__).splitlines()[0])
         raise UserError(f"'{name}' cannot be fetched from the hub: {reason}; run again to go on") from None
 
 
@@ -51,12 +55,14 @@ def _patterns(name: str) -> tuple[list[str], bool]:
         UserError: the hub knows no such model.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     try:
         files = [sibling.rfilename for sibling in HfApi().model_info(name).siblings or []]
     except RepositoryNotFoundError:
         raise UserError(f"the hub has no model '{name}', or it is private: log in with hf auth login") from None
+    except HFValidationError:
+        raise
     except Exception:  # no network, a proxy, a time-out, offline mode: each library raises its own
         return list(WANTED), False
     if "model_index.json" not in files:

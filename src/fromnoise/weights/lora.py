@@ -8,8 +8,9 @@ then.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from fromnoise.weights.original_names import unet_original
 from fromnoise.weights.stored import Weights, foreign_shapes
 
 __all__ = ["Applied", "Lora", "apply", "read_lora", "with_loras"]
+TEXT_BLOCK = re.compile(r"\.text_model_encoder_layers_(\d+)_")
 MOST = 10.0  # files are made for a weight of 1; what is far beyond is a slip of the keyboard
 
 
@@ -100,6 +102,7 @@ def apply(parts: Mapping[str, nn.Module], loras: Sequence[tuple[Lora, float]]) -
         if not math.isfinite(weight) or abs(weight) > MOST:
             raise UserError(f"{lora.file}: a LoRA's weight should be a number from {-MOST:g} to {MOST:g}, not {weight}")
     targets = {module: target for part, network in parts.items() for module, target in _targets(part, network)}
+    loras = [(_read_by(parts, lora), weight) for lora, weight in loras]
     for lora, _ in loras:
         _check(lora, targets, parts)
     applied = Applied(tuple(loras))
@@ -113,6 +116,17 @@ def apply(parts: Mapping[str, nn.Module], loras: Sequence[tuple[Lora, float]]) -
         applied.remove()
         raise
     return applied
+
+
+def _read_by(parts: Mapping[str, nn.Module], lora: Lora) -> Lora:
+    """A LoRA without what it changes in the last blocks of a text tower, where the model does not read those."""
+    kept = {}
+    for module, change in lora.changes.items():
+        tower = parts.get(module.partition(".")[0])
+        block = TEXT_BLOCK.search(module)
+        if not isinstance(tower, TextTower) or block is None or int(block[1]) < tower.config.layers:
+            kept[module] = change
+    return lora if len(kept) == len(lora.changes) else replace(lora, changes=kept)
 
 
 def _targets(part: str, network: nn.Module) -> Iterator[tuple[str, Target]]:

@@ -153,6 +153,7 @@ def read_lora(file: Path) -> Lora:
     Raises:
         UserError: no such file, a pickle, damaged, or of a kind that is not supported.
     """
+    file = file.expanduser()
     _check_file(file)
     places = stored_in(file)
     sides: dict[str, dict[str, str]] = {}
@@ -178,7 +179,8 @@ def _check_file(file: Path) -> None:
     if file.is_dir():
         raise UserError(f"{file} is a folder; name the .safetensors file of the LoRA that is in it")
     if not file.is_file():
-        raise UserError(f"there is no LoRA {file}")
+        lost = "" if file.parent.is_dir() else f", and no folder {file.parent}"
+        raise UserError(f"there is no file {file}{lost}; a LoRA is a .safetensors file on this machine")
     if not os.access(file, os.R_OK):
         raise UserError(f"{file} may not be read by this user")
     if file.suffix.lower() in (".ckpt", ".pt", ".pth", ".bin"):

@@ -89,9 +89,13 @@ _UNIPC_KNOWN = {
 }
 
 
+_UNKNOWN_TO_NEAR = {"thresholding": False, "use_flow_sigmas": False, "use_dynamic_shifting": False}
+
+
 def _near(sampler: str, name: str, **settings: Any) -> SchedulerClass:
     note = f"{name} is not built in; '{sampler}' walks the same levels"
-    return SchedulerClass(sampler, {**_EULER, **_SPREAD, **settings}, {}, note)
+    known = {setting: (value,) for setting, value in _UNKNOWN_TO_NEAR.items() if setting in settings}
+    return SchedulerClass(sampler, {**_EULER, **_SPREAD, **settings}, known, note)
 
 
 CLASSES: dict[str, SchedulerClass] = {
@@ -144,8 +148,10 @@ CLASSES: dict[str, SchedulerClass] = {
         {**dict.fromkeys(_FLOW_ONLY, (False,)), "shift_terminal": (None, 0, False)},
     ),
     "LMSDiscreteScheduler": _near("dpm++", "LMS"),
-    "DEISMultistepScheduler": _near("dpm++", "DEIS"),
-    "DPMSolverSinglestepScheduler": _near("dpm++", "singlestep DPM-Solver", final_sigmas_type="zero"),
+    "DEISMultistepScheduler": _near("dpm++", "DEIS", **_UNKNOWN_TO_NEAR),
+    "DPMSolverSinglestepScheduler": _near(
+        "dpm++", "singlestep DPM-Solver", final_sigmas_type="zero", **_UNKNOWN_TO_NEAR
+    ),
     "DPMSolverSDEScheduler": _near("dpm++sde", "the two-call DPM-Solver SDE"),
     "KDPM2DiscreteScheduler": _near("heun", "DPM2", beta_start=0.00085, beta_end=0.012),
     "KDPM2AncestralDiscreteScheduler": _near("euler_a", "DPM2 a", beta_start=0.00085, beta_end=0.012),

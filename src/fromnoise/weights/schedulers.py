@@ -1,8 +1,8 @@
 """``scheduler_config.json``: how a checkpoint is meant to be drawn, in diffusers' words and back.
 
 The file names a class and its settings; settings of other classes are left in it and mean nothing. What is read comes
-back as plain numbers and names, because weights know no equations: the values of ``ScheduleConfig``, of ``PathConfig``
-and of a sampler. A setting that would draw another picture than we can is refused by name.
+back as plain numbers and names: the values of ``ScheduleConfig``, of ``ForeignPathConfig`` and of a sampler. A setting
+that would draw another picture than we can is refused by name.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.errors import UserError
 from fromnoise.weights.configs import VERSION, check_fixed
 from fromnoise.weights.files import read_json, write_json
+from fromnoise.weights.foreign_paths import ForeignPathConfig
 from fromnoise.weights.scheduler_classes import BETAS, CLASSES, SPREADS, ZERO
 
 PREDICTIONS = {"v": "v_prediction", "epsilon": "epsilon", "x0": "sample", "flow": "flow_prediction"}
@@ -30,7 +32,7 @@ class Scheduler:
         schedule: values of ``ScheduleConfig``.
         prediction: "v", "epsilon", "x0" or "flow".
         sampler: our name of the sampler.
-        path: values of ``PathConfig``, those that this sampler reads.
+        path: values of ``ForeignPathConfig``, those that this sampler reads.
         options: settings of the sampler.
         note: "" when we draw what diffusers draws, else a sentence that says what is different.
     """
@@ -88,14 +90,48 @@ def scheduler_from_foreign(values: Mapping[str, Any], file: Path, sampler: str |
     if sampler in ("dpm++", "dpm++sde"):
         said["algorithm_type"] = "sde-dpmsolver++" if sampler == "dpm++sde" else "dpmsolver++"
     check_fixed(said, kind.known, file)
+    _check_kinds(said, kind.settings, file)
     ours = kind.sampler
     if said.get("algorithm_type") == "sde-dpmsolver++":
         ours = "dpm++sde"
     schedule, prediction = _schedule(said, file)
-    note = kind.note
-    if said.get("skip_prk_steps") is False:
-        note = "PNDM's Runge-Kutta steps are left out, as skip_prk_steps would; its first step is Heun's instead"
+    note = kind.note or (_of_pndm(said) if name == "PNDMScheduler" else "")
     return Scheduler(schedule, prediction, ours, _path(said, ours, schedule, file), _options(said, ours), note)
+
+
+def _of_pndm(said: Mapping[str, Any]) -> str:
+    """What is different from diffusers' PNDM, a sentence, or ""."""
+    if said["skip_prk_steps"] is False:
+        return "PNDM's Runge-Kutta steps are left out, as skip_prk_steps would; its first step is Heun's instead"
+    if said["prediction_type"] != "epsilon":
+        return (
+            f"PNDM's weights are given to noise estimates, not to outputs (prediction_type {said['prediction_type']})"
+        )
+    if said["timestep_spacing"] != "leading":
+        return f"PNDM's steps meet each other here, also where timestep_spacing is {said['timestep_spacing']}"
+    return ""
+
+
+def _check_kinds(said: Mapping[str, Any], defaults: Mapping[str, Any], file: Path) -> None:
+    """Refuse values of another kind than the default's: a word for a number, a number for true or false.
+
+    Raises:
+        UserError: naming the file, the setting and its value.
+    """
+    for name, default in defaults.items():
+        value, kind = said[name], type(default)
+        if default is None:
+            fine = value is None or name not in ("sigma_min", "sigma_max") or _is_number(value)
+        elif kind in (int, float):
+            fine = value == default or (_is_number(value) and (kind is float or float(value).is_integer()))
+        else:
+            fine = isinstance(value, kind)
+        if not fine:
+            raise UserError(f"{file}: {name} = {value!r} is not supported; it should be like {default!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _class_of(sampler: str, values: Mapping[str, Any]) -> str:
@@ -125,8 +161,20 @@ def _schedule(said: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], str]
         "kind": said["beta_schedule"],
         "zero_terminal_snr": bool(said.get("rescale_betas_zero_snr")),
     }
-    if said["trained_betas"] is not None:
-        schedule |= {"trained_betas": said["trained_betas"], "steps": len(said["trained_betas"])}
+    betas = said["trained_betas"]
+    if betas is not None:
+        if (
+            not isinstance(betas, list | tuple)
+            or not betas
+            or not all(_is_number(beta) and 0 < beta < 1 for beta in betas)
+        ):
+            raise UserError(f"{file}: trained_betas should be a list of numbers between 0 and 1")
+        schedule |= {"trained_betas": betas, "steps": len(betas)}
+    try:
+        ScheduleConfig.from_dict(schedule).build()
+    except (UserError, ValueError) as error:
+        sizes = ", ".join(f"{name} = {said[name]!r}" for name in ("num_train_timesteps", "beta_start", "beta_end"))
+        raise UserError(f"{file}: {sizes}: {error}") from None
     return schedule, prediction
 
 
@@ -144,18 +192,29 @@ _PATH_NAMES = {
 
 
 def _path(said: Mapping[str, Any], sampler: str, schedule: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """Values of ``PathConfig``."""
+    """Values of ``ForeignPathConfig``."""
     path = {ours: said[theirs] for theirs, ours in _PATH_NAMES.items() if theirs in said}
     spreads = [name for name in SPREADS if said.get(f"use_{name}_sigmas")]
     if len(spreads) > 1:
         raise UserError(f"{file}: only one of use_{spreads[0]}_sigmas and use_{spreads[1]}_sigmas can be true")
     if "use_karras_sigmas" in said:
         path["sigmas"] = spreads[0] if spreads else ""
+    _check_path(path, said, file)
     if sampler == "ddim":
         path["aim"] = "stride"
     if schedule.get("zero_terminal_snr"):
         path["tiny_alpha"] = sampler in _TINY_ALPHA
     return path
+
+
+def _check_path(path: Mapping[str, Any], said: Mapping[str, Any], file: Path) -> None:
+    """Refuse what no walk has, in the file's words."""
+    for theirs, ours in _PATH_NAMES.items():
+        if theirs in said:
+            try:
+                ForeignPathConfig.from_dict({ours: path[ours]}).check()
+            except UserError as error:
+                raise UserError(f"{file}: {theirs} = {said[theirs]!r} is not supported: {error}") from None
 
 
 def _options(said: Mapping[str, Any], sampler: str) -> dict[str, Any]:

@@ -6,15 +6,14 @@ schedule, the latents' scale) from the family it belongs to.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+import torch
 
+from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet.unet import UNetConfig
@@ -22,14 +21,14 @@ from fromnoise.models.vae.vae import VAEConfig
 from fromnoise.weights.clip_layout import text_table
 from fromnoise.weights.configs import build
 from fromnoise.weights.files import empty
+from fromnoise.weights.kinds import kind_of, other_family
 from fromnoise.weights.names import entries, unet_table, vae_table
-from fromnoise.weights.original_names import Original, open_clip_original, unet_original, vae_original
+from fromnoise.weights.notes import read_notes
+from fromnoise.weights.original_names import Original, unet_original, vae_original
+from fromnoise.weights.original_sizes import BLOCK, HEAD, sized, text_original, text_sizes, unet_sizes, vae_sizes
 from fromnoise.weights.stored import Stored, Weights, foreign_shapes, stored_in
 
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
-HEAD = 64  # width of a head in everything but the U-Net of Stable Diffusion 1.x, which has 8 heads
-WITHOUT_LAST = (1024, 24)  # OpenCLIP ViT-H, whose last block Stable Diffusion 2.x leaves out
-SCHEDULER_NOTE = "fromnoise.scheduler"  # in the header; the original naming has no place for it
 
 
 @dataclass(frozen=True)
@@ -41,17 +40,19 @@ class Family:
         texts: prefix of each text tower, and whether it is OpenCLIP's.
         factor: the VAE's scaling factor.
         side: sample size of the latents.
+        prediction: of files that do not say; of Stable Diffusion 2.x the known ones are v, base ones need to be told.
     """
 
     name: str
     texts: tuple[tuple[str, bool], ...]
     factor: float
     side: int
+    prediction: str = "epsilon"
 
 
 FAMILIES = (
     Family("sd1", (("cond_stage_model.transformer.", False),), 0.18215, 64),
-    Family("sd2", (("cond_stage_model.model.", True),), 0.18215, 96),
+    Family("sd2", (("cond_stage_model.model.", True),), 0.18215, 96, "v"),
     Family(
         "sdxl",
         (("conditioner.embedders.0.transformer.", False), ("conditioner.embedders.1.model.", True)),
@@ -85,17 +86,24 @@ class SingleFile:
     scheduler: dict[str, Any] | None
 
 
-def open_single(file: Path) -> SingleFile:
+def open_single(file: Path, prediction: str | None = None) -> SingleFile:
     """Find out what a file holds, from its header alone.
 
+    Args:
+        file: a safetensors file.
+        prediction: "epsilon" or "v", whatever the file says.
+
     Raises:
-        UserError: damaged, another architecture, or parts missing.
+        UserError: damaged, another architecture, parts missing, or a note in its header that is not known.
     """
-    stored = stored_in(file)
+    stored = _with_text_model(stored_in(file))
     family = _family(file, stored)
+    notes = read_notes(file, stored.keys(), prediction)
     unet = _unet_config(file, stored, family)
     vae = _vae_config(file, stored)
     texts = tuple(_text_config(file, stored, *text, second=i == 1) for i, text in enumerate(family.texts))
+    if notes.encoder_layer is not None:
+        texts = (_up_to(file, texts[0], family, notes.encoder_layer), *texts[1:])
     if unet.vector_width:
         pooled = texts[-1].projection
         unet = build(UNetConfig, {**unet.to_dict(), "size_width": (unet.vector_width - pooled) // 6}, file)
@@ -104,34 +112,42 @@ def open_single(file: Path) -> SingleFile:
         (unet, _weights(stored, UNET, _names(unet, unet_names(unet)), lambda n: Original(unet_original(n, unet)))),
         (vae, _weights(stored, VAE, _names(vae, vae_names(vae)), lambda n: Original(vae_original(n, vae)))),
         tuple(
-            (config, _weights(stored, prefix, _names(config, text_table(config)), text_original(is_open)))
+            (config, _text_weights(stored, config, prefix, is_open))
             for config, (prefix, is_open) in zip(texts, family.texts, strict=True)
         ),
         family.factor,
-        _prediction(stored, family),
-        "ztsnr" in stored,
-        _scheduler(file),
+        notes.prediction or family.prediction,
+        notes.zero_terminal_snr or _ends_in_noise(file, stored),
+        notes.scheduler if prediction is None else None,
     )
 
 
-def _scheduler(file: Path) -> dict[str, Any] | None:
-    """The scheduler's config in the header's notes."""
-    with safe_open(file, "pt") as reader:
-        text = (reader.metadata() or {}).get(SCHEDULER_NOTE)
-    if text is None:
-        return None
-    try:
-        values = json.loads(text)
-    except ValueError:
-        values = None
-    if not isinstance(values, dict):
-        raise UserError(f"{file} is damaged: {SCHEDULER_NOTE} in its header is no scheduler's config")
-    return values
+def _with_text_model(stored: Mapping[str, Stored]) -> dict[str, Stored]:
+    """Put back the "text_model." that merges of 2022 lack before the names of CLIP's tensors."""
+    named = dict(stored)
+    for prefix in ("cond_stage_model.transformer.", "conditioner.embedders.0.transformer."):
+        for part in ("embeddings.", "encoder.", "final_layer_norm."):
+            for name in [name for name in named if name.startswith(prefix + part)]:
+                whole = f"{prefix}text_model.{name.removeprefix(prefix)}"
+                place = named.pop(name)
+                named.setdefault(whole, place)
+    return named
 
 
-def text_original(is_open: bool) -> Callable[[str], Original]:
-    """Return the translation of a text tower's names: OpenCLIP's, or none."""
-    return open_clip_original if is_open else Original
+def _ends_in_noise(file: Path, stored: Mapping[str, Stored]) -> bool:
+    """Whether the noise levels that files of the original code carry along are Stable Diffusion's, rescaled.
+
+    Raises:
+        UserError: they are neither Stable Diffusion's nor that.
+    """
+    if "alphas_cumprod" not in stored:
+        return False
+    levels = Weights(stored).take("alphas_cumprod", torch.float64)
+    for zero in (False, True):
+        expected = ScheduleConfig(zero_terminal_snr=zero).build().alpha_bar
+        if levels.shape == expected.shape and torch.allclose(levels, expected, atol=2e-3):  # some are float16
+            return zero
+    raise UserError(f"{file}: its alphas_cumprod are not the noise levels of Stable Diffusion, which is not supported")
 
 
 def family_named(name: str) -> Family:
@@ -152,16 +168,19 @@ def _weights(
     stored: Mapping[str, Stored], prefix: str, names: Iterable[str], original: Callable[[str], Original]
 ) -> Weights:
     """The part of a file under a prefix, renamed; what has no name of ours keeps its own, to be complained about."""
-    places: dict[str, Stored] = {}
-    used = set()
-    for name in names:
-        found = original(name)
-        place = stored.get(prefix + found.name)
-        if place is not None:
-            used.add(prefix + found.name)
-            places[name] = _part(place, found)
+    found = {name: original(name) for name in names}
+    called = {name: prefix + theirs.name for name, theirs in found.items()}
+    places = {name: _part(stored[called[name]], found[name]) for name in found if called[name] in stored}
+    used = set(called.values())
     places |= {n: p for n, p in stored.items() if n.startswith(prefix) and n not in used and not _is_ignored(n)}
-    return Weights(places)
+    return Weights(places, "does not fit together", called)
+
+
+def _text_weights(stored: Mapping[str, Stored], config: TextConfig, prefix: str, is_open: bool) -> Weights:
+    """A text tower's, without the last blocks where the U-Net is told of an earlier one."""
+    blocks = {name: BLOCK.search(name) for name in stored}
+    read = {name: place for name, place in stored.items() if not (b := blocks[name]) or int(b[1]) < config.layers}
+    return _weights(read, prefix, _names(config, text_table(config)), text_original(is_open))
 
 
 def _part(place: Stored, found: Original) -> Stored:
@@ -176,8 +195,7 @@ def _part(place: Stored, found: Original) -> Stored:
 def _is_ignored(name: str) -> bool:
     """Tensors that original files carry and drawing does not need."""
     ends = (".position_ids", ".logit_scale", ".attn_mask", ".text_projection")
-    last_block = re.match(r"cond_stage_model\.model\.transformer\.resblocks\.23\.", name)
-    return name.endswith(ends) or name.startswith(f"{VAE}loss.") or last_block is not None
+    return name.endswith(ends) or name.startswith(f"{VAE}loss.")
 
 
 def _family(file: Path, stored: Mapping[str, Stored]) -> Family:
@@ -186,9 +204,16 @@ def _family(file: Path, stored: Mapping[str, Stored]) -> Family:
 
     if "edm_mean" in stored:
         raise UserError(f"{file} is an EDM model (as Playground v2.5), which is not supported")
-    if not has(UNET):
-        kind = next((what for key, what in OTHERS.items() if has(key)), "not Stable Diffusion 1.x, 2.x or XL")
-        raise UserError(f"{file} is {kind}; a whole model in the original naming is needed")
+    shapes = {name: place.shape for name, place in stored.items()}
+    other = other_family(shapes)
+    if other:
+        raise UserError(f"{file} is {other}")
+    texts = any(has(prefix) for family in FAMILIES for prefix, _ in family.texts)
+    if not has(UNET) and has(VAE) and texts:
+        raise UserError(f"{file} has no U-Net ({UNET}…); it is not a whole model")
+    if not has(UNET) or (not has(VAE) and not texts):
+        kind = kind_of(shapes) or "not Stable Diffusion 1.x, 2.x or XL; a whole model in the original naming is needed"
+        raise UserError(f"{file} is {kind}")
     for family in reversed(FAMILIES):
         if all(has(prefix) for prefix, _ in family.texts):
             if not has(VAE):
@@ -199,103 +224,39 @@ def _family(file: Path, stored: Mapping[str, Stored]) -> Family:
     raise UserError(f"{file} has no text tower that is known; it is not Stable Diffusion 1.x, 2.x or XL")
 
 
-OTHERS = {
-    "down_blocks.": "a U-Net alone, in diffusers' naming",
-    "text_model.": "a text tower alone",
-    "lora_": "a LoRA; give it with --lora",
-    "unet.": "a LoRA; give it with --lora",
-    "double_blocks.": "a Flux model, which is not supported",
-    "joint_blocks.": "a Stable Diffusion 3 model, which is not supported",
-    "control_model.": "a ControlNet, which is not supported",
-}
-
-
-def _prediction(stored: Mapping[str, Stored], family: Family) -> str:
-    """v where a file says so, and for Stable Diffusion 2.x, whose known files are v; the base ones need to be told."""
-    return "v" if "v_pred" in stored or family.name == "sd2" else "epsilon"
-
-
 def _unet_config(file: Path, stored: Mapping[str, Stored], family: Family) -> UNetConfig:
     shapes = {n.removeprefix(UNET): place.shape for n, place in stored.items() if n.startswith(UNET)}
-    try:
-        count = 1 + max(int(name.split(".")[1]) for name in shapes if name.startswith("input_blocks."))
-        halvings = [i for i in range(count) if f"input_blocks.{i}.0.op.weight" in shapes]
-        layers = (halvings[0] if halvings else count) - 1
-        levels = [1 + level * (layers + 1) for level in range(len(halvings) + 1)]  # first block of each
-        depth = [_depth(shapes, f"input_blocks.{i}.1.") for i in levels]
-        middle = _depth(shapes, "middle_block.1.")
-        depths = [*depth[:-1], max(depth[-1], middle)]
-        key = next(name for name in sorted(shapes) if name.endswith("attn2.to_k.weight"))
-        linear = len(shapes["middle_block.1.proj_in.weight"]) == 2
-        widths = [shapes[f"input_blocks.{i}.0.in_layers.2.weight"][0] for i in levels]
-        sizes = {
-            "sample_size": family.side,
-            "in_channels": shapes["input_blocks.0.0.weight"][1],
-            "out_channels": shapes["out.2.weight"][0],
-            "block_out_channels": widths,
-            "layers_per_block": layers,
-            "attention": [d > 0 for d in depth],
-            "cross_attention_dim": shapes[key][1],
-            "norm_num_groups": 32,
-            "depth": [] if max(depths) == 1 else [max(d, 1) for d in depths],
-            "vector_width": shapes["label_emb.0.0.weight"][1] if "label_emb.0.0.weight" in shapes else 0,
-            "use_linear_projection": linear,
-            **({"head_dim": HEAD} if linear else {"heads": [8] * len(widths)}),
-        }
-    except (KeyError, IndexError, StopIteration, ValueError) as error:
-        raise UserError(f"{file} is not a whole U-Net of Stable Diffusion: {error} is missing") from None
-    return build(UNetConfig, sizes, file)
-
-
-def _depth(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
-    found = {name[len(prefix) :].split(".")[1] for name in shapes if name.startswith(f"{prefix}transformer_blocks.")}
-    return len(found)
+    if "label_emb.0.0.weight" in shapes and family.name != "sdxl":
+        raise UserError(f"{file} is told a picture (label_emb, as unCLIP's are), which is not supported")
+    sizes = sized(file, "U-Net of Stable Diffusion", lambda: unet_sizes(shapes))
+    heads = {"head_dim": HEAD} if sizes["use_linear_projection"] else {"heads": [8] * len(sizes["attention"])}
+    return build(UNetConfig, {**sizes, **heads, "sample_size": family.side}, file)
 
 
 def _vae_config(file: Path, stored: Mapping[str, Stored]) -> VAEConfig:
     shapes = {n.removeprefix(VAE): place.shape for n, place in stored.items() if n.startswith(VAE)}
-    try:
-        downs = [n.split(".") for n in shapes if n.startswith("encoder.down.") and ".block." in n]
-        levels = 1 + max(int(parts[2]) for parts in downs)
-        sizes = {
-            "in_channels": shapes["encoder.conv_in.weight"][1],
-            "latent_channels": shapes["post_quant_conv.weight"][0],
-            "block_out_channels": [shapes[f"encoder.down.{i}.block.0.conv1.weight"][0] for i in range(levels)],
-            "layers_per_block": 1 + max(int(parts[4]) for parts in downs),
-            "norm_num_groups": 32,
-            "mid_attention": "encoder.mid.attn_1.q.weight" in shapes,
-        }
-    except (KeyError, IndexError, ValueError) as error:
-        raise UserError(f"{file} is not a whole VAE of Stable Diffusion: {error} is missing") from None
-    return build(VAEConfig, sizes, file)
+    for side in ("encoder", "decoder"):
+        if not any(name.startswith(f"{side}.") for name in shapes):
+            raise UserError(f"{file} has a VAE without {side} ({VAE}{side}…); it is not a whole model")
+    return build(VAEConfig, sized(file, "VAE of Stable Diffusion", lambda: vae_sizes(shapes)), file)
 
 
 def _text_config(
     file: Path, stored: Mapping[str, Stored], prefix: str, is_open: bool, second: bool = False
 ) -> TextConfig:
     shapes = {n.removeprefix(prefix): place.shape for n, place in stored.items() if n.startswith(prefix)}
-    place = {name: text_original(is_open)(name).name for name in (TOKEN, POSITION, FIRST)}
-    try:
-        (vocabulary, width), context = shapes[place[TOKEN]], shapes[place[POSITION]][0]
-        inner = shapes[place[FIRST]][0]
-        numbers = [int(found[1]) for name in shapes if (found := re.search(r"(?:resblocks|layers)\.(\d+)\.", name))]
-        layers = 1 + max(numbers)
-        sizes = {
-            "vocab_size": vocabulary,
-            "width": width,
-            "layers": layers - 1 if (width, layers) == WITHOUT_LAST and not second else layers,
-            "heads": max(1, width // HEAD),
-            "context": context,
-            "mlp_ratio": inner // width,
-            "activation": "gelu" if is_open else "quick_gelu",
-            "eos_token_id": vocabulary - 1,
-            "projection": shapes["text_projection"][1] if second else 0,
-        }
-    except (KeyError, IndexError, ValueError) as error:
-        raise UserError(f"{file} has no whole text tower under {prefix}: {error} is missing") from None
+    sizes = sized(file, f"text tower (under {prefix})", lambda: text_sizes(shapes, is_open, second))
     return build(TextConfig, sizes, file)
 
 
-TOKEN = "text_model.embeddings.token_embedding.weight"
-POSITION = "text_model.embeddings.position_embedding.weight"
-FIRST = "text_model.encoder.layers.0.mlp.fc1.weight"
+def _up_to(file: Path, config: TextConfig, family: Family, layer: int) -> TextConfig:
+    """The first text tower, up to the block that ``modelspec.encoder_layer`` names; 2 is the last but one.
+
+    Towers of Stable Diffusion 2.x and XL are always read at the last but one, whichever of the two is said.
+    """
+    most = config.layers if family.name == "sd1" else 2
+    if layer > most:
+        raise UserError(
+            f"{file}: modelspec.encoder_layer = {layer} in its header is not supported; it is at most {most}"
+        )
+    return replace(config, layers=config.layers - layer + 1) if family.name == "sd1" else config

@@ -19,9 +19,12 @@ from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.vae import VAE
 from fromnoise.weights.clip_layout import text_table
 from fromnoise.weights.diffusers_layout import unfolded
+from fromnoise.weights.files import check_finite
 from fromnoise.weights.names import State, entries, to_foreign, unet_table, vae_table
+from fromnoise.weights.notes import SCHEDULER_NOTE
 from fromnoise.weights.original_names import Original, unet_original, vae_original
-from fromnoise.weights.single_file import HEAD, SCHEDULER_NOTE, UNET, Family, family_named, text_original
+from fromnoise.weights.original_sizes import HEAD, text_original
+from fromnoise.weights.single_file import UNET, Family, family_named
 from fromnoise.weights.single_file import VAE as VAE_PREFIX
 
 
@@ -57,7 +60,7 @@ def save_single(
         foreign = to_foreign(tower.state_dict(), entries(tower.state_dict(), text_table(tower.config)))
         _put(state, foreign, prefix, text_original(is_open))
     notes = {"format": "pt"} | ({} if scheduler is None else {SCHEDULER_NOTE: json.dumps(dict(scheduler))})
-    _write(file, {name: x.detach().to("cpu", dtype or x.dtype).contiguous() for name, x in state.items()}, dtype, notes)
+    _write(file, {name: x.detach().to("cpu", dtype or x.dtype).contiguous() for name, x in state.items()}, notes)
 
 
 def _put(state: State, foreign: State, prefix: str, original: Callable[[str], Original]) -> None:
@@ -72,10 +75,8 @@ def _put(state: State, foreign: State, prefix: str, original: Callable[[str], Or
     state |= {name: torch.cat(parts) for name, parts in thirds.items()}
 
 
-def _write(file: Path, state: State, dtype: torch.dtype | None, notes: dict[str, str]) -> None:
-    bad = next((name for name, x in state.items() if not bool(torch.isfinite(x).all())), None)
-    if bad:
-        raise UserError(f"cannot save {file.name}: '{bad}' has values that {dtype} cannot hold")
+def _write(file: Path, state: State, notes: dict[str, str]) -> None:
+    check_finite(file, state)
     try:
         with whole_file(file) as draft:
             draft.touch()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,12 +13,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
 from fromnoise.weights.files import read_json
 from fromnoise.weights.names import Entry, State, to_foreign
 
 MOST_MAPPED = 256 * 2**20  # bytes of files that may lie in memory beside the model
 FORMATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
+# Formats of 8 bits, which torch hardly computes in; float16 holds each of their numbers exactly.
+FORMATS |= {"F8_E4M3": torch.float16, "F8_E5M2": torch.float16}
+CONFIG = "does not fit its config.json"
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,14 @@ class Weights:
 
     Args:
         places: where each tensor is.
+        misfit: what to say of a file whose tensors are not those that are expected.
+        called: what the file calls a tensor, where that is another name; for messages.
     """
 
-    def __init__(self, places: Mapping[str, Stored]) -> None:
-        self.places = dict(places)
+    def __init__(
+        self, places: Mapping[str, Stored], misfit: str = CONFIG, called: Mapping[str, str] | None = None
+    ) -> None:
+        self.places, self.misfit, self.called = dict(places), misfit, called or {}
         self._open: dict[Path, Any] = {}
         self._mapped = 0
 
@@ -81,10 +87,10 @@ class Weights:
 
     def renamed(self, names: Mapping[str, Stored]) -> Weights:
         """The same files under other names."""
-        return Weights(names)
+        return Weights(names, self.misfit, self.called)
 
     def take(self, name: str, dtype: torch.dtype | None) -> Tensor:
-        """A tensor in memory of its own; floating-point ones in ``dtype``, or as they are stored.
+        """A tensor in memory of its own; floating-point ones in ``dtype``, or as they are stored (8 bits as float16).
 
         Copied even when it has that format already: what is read lies wherever the file put it, and how a matrix
         product rounds may depend on where in memory its inputs begin.
@@ -97,7 +103,7 @@ class Weights:
         self._mapped += x.numel() * x.element_size()
         x = x if place.third is None else x.chunk(3)[place.third]
         x = x.T.contiguous() if place.transposed else x
-        x = x.to(dtype, copy=True) if x.is_floating_point() and dtype is not None else x.clone()
+        x = x.to(dtype or FORMATS.get(place.dtype, x.dtype), copy=True) if x.is_floating_point() else x.clone()
         if self._mapped > MOST_MAPPED:
             self._open.clear()
             self._mapped = 0
@@ -156,6 +162,10 @@ def _check_kind(file: Path) -> None:
     size = int.from_bytes(begin[:8], "little")
     if begin.startswith(b"version https"):
         raise UserError(f"{file} is a pointer of git lfs and not the weights; fetch them with: git lfs pull")
+    if begin.startswith((b"GGUF", b"ggml", b"tjgg")):
+        raise UserError(f"{file} is a GGUF file (weights of few bits), which is not supported; use a .safetensors file")
+    if begin.startswith(b"\x89HDF"):
+        raise UserError(f"{file} is an HDF5 file (Keras), which is not supported; use a .safetensors file")
     if begin.startswith((b"PK", b"\x80")) and begin[8:9] != b"{":
         raise UserError(f"{file} is a pickle with another name, which can run code; it is not opened")
     if len(begin) < 9 or begin[8:9] != b"{" or size + 8 > file.stat().st_size:
@@ -199,7 +209,8 @@ def fill(
     """
     names = list(names)
     expected = foreign_shapes(network, names)
-    check_shapes(weights.file, weights.shapes, expected)
+    check_shapes(weights, expected)
+    _check_formats(weights, expected)
     state: State = {}
     for entry in names:
         parts = [weights.take(name, dtype).reshape(expected[name]) for name in entry.theirs]
@@ -213,24 +224,47 @@ def foreign_shapes(network: nn.Module, names: Iterable[Entry]) -> dict[str, tupl
     return {name: tuple(x.shape) for name, x in to_foreign(network.state_dict(), names).items()}
 
 
-def check_shapes(file: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
+def check_shapes(weights: Weights, expected: Mapping[str, tuple[int, ...]]) -> None:
     """Compare names and shapes.
 
     Raises:
         UserError: a tensor is missing, unknown or has another shape; the message names the file and the first one.
     """
+    found, wrong = weights.shapes, f"{weights.file} {weights.misfit}"
     missing = [name for name in expected if name not in found]
     if missing:
-        raise UserError(f"{file} does not fit its config.json: {len(missing)} tensors missing, first '{missing[0]}'")
+        raise UserError(
+            f"{wrong}: {len(missing)} tensors missing, first '{weights.called.get(missing[0], missing[0])}'"
+        )
     extra = sorted(name for name in found if name not in expected)
     if extra:
-        raise UserError(f"{file} does not fit its config.json: {len(extra)} unknown tensors, first '{extra[0]}'")
+        raise UserError(f"{wrong}: {len(extra)} unknown tensors, first '{one_line(extra[0])}'{_scaled(extra)}")
     for name, shape in expected.items():
-        if not _alike(tuple(found[name]), shape):
-            raise UserError(f"{file} does not fit its config.json: '{name}' is {tuple(found[name])}, expected {shape}")
+        if _plain(found[name]) != _plain(shape):
+            raise UserError(f"{wrong}: '{weights.called.get(name, name)}' is {found[name]}, expected {shape}")
 
 
-def _alike(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    """Equal, or a 1x1 convolution for a matrix or the other way round: old files mix them."""
-    mixed = {len(a), len(b)} == {2, 4} and math.prod(a) == math.prod(b)
-    return a == b or (mixed and a[:2] == b[:2])
+def _check_formats(weights: Weights, names: Iterable[str]) -> None:
+    """Refuse whole numbers and other formats that are no weights without a table of their own."""
+    for name in names:
+        place = weights.places[name]
+        if place.dtype not in FORMATS:
+            raise UserError(
+                f"{place.file}: '{place.name}' is stored as {place.dtype}; quantised files are not supported, use one "
+                "with float16, bfloat16, float32 or fp8"
+            )
+
+
+def _scaled(names: list[str]) -> str:
+    """What to say of tensors that belong to weights of few bits."""
+    marks = ("scale_weight", "weight_scale", "scaled_fp8", "absmax", "quant_map", "quant_state", "qweight", "qzeros")
+    if any(mark in name for name in names for mark in marks):
+        return "; quantised files with scales of their own are not supported"
+    return ""
+
+
+def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without the ones at its end: old files mix matrices and 1x1 convolutions, and biases with both."""
+    while shape and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape

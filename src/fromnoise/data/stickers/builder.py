@@ -7,7 +7,6 @@ build goes on with the next set. ``metadata.jsonl`` is written last, in one piec
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -29,6 +28,7 @@ from fromnoise.data.stickers.render import RefusedError, colour_words, render_fi
 from fromnoise.data.stickers.sets import StickerSet, chosen_sets, npm_packages
 from fromnoise.data.stickers.summary import SetSummary, Summary, print_table, write_contact_sheet
 from fromnoise.ground.config import Config
+from fromnoise.ground.cores import available_cores
 from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.ground.whole import write_atomically
 
@@ -105,7 +105,7 @@ def _make_set(
 
 
 def _render_all(jobs: list[Any], options: StickersConfig, style: str) -> Iterable[tuple[list[str] | None, str]]:
-    workers = options.workers or os.cpu_count() or 1
+    workers = options.workers or available_cores()
     console = Console(stderr=True)
     if workers == 1:
         yield from track(map(_render, jobs), style, len(jobs), console=console, transient=True)

@@ -96,12 +96,10 @@ class Sampler(ABC):
 
     Attributes:
         schedule: gives alpha and sigma, and the times when it is a path.
-        family: whose choice of levels it shares: "ddim", "ddpm", "dpm", "unipc", "euler" or "lcm" (see ``paths``).
     """
 
     schedule: NoiseSchedule
     default_steps: ClassVar[int] = 50
-    family: ClassVar[str] = "ddim"
 
     @abstractmethod
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:

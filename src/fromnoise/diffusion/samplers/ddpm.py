@@ -24,7 +24,6 @@ class DDPM(Sampler):
     """
 
     default_steps: ClassVar[int] = 1000
-    family: ClassVar[str] = "ddpm"
 
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_next [B,C,H,W]."""

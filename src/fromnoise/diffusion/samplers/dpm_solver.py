@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -47,7 +46,6 @@ class DPMSolver(Sampler):
     solver_type: str = "midpoint"
     lower_order_final: bool = True
     euler_at_final: bool = False
-    family: ClassVar[str] = "dpm"
 
     def __post_init__(self) -> None:
         """Raise ``UserError`` for an unknown solver_type."""

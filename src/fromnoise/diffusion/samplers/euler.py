@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -21,8 +20,6 @@ class Euler(Sampler):
     in x, both coordinates give the same point, which is also DDIM's with eta = 0: three names, one move.
     """
 
-    family: ClassVar[str] = "euler"
-
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_next [B,C,H,W]."""
         return to_level(now, now.x0_hat)
@@ -38,8 +35,6 @@ class EulerAncestral(Sampler):
 
     which is ``to_level_with_noise``. On whole times it is DDPM's step too; what differs is where the steps are taken.
     """
-
-    family: ClassVar[str] = "euler"
 
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_next [B,C,H,W]."""

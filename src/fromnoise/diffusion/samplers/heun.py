@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -27,8 +26,6 @@ class Heun(Sampler):
 
     The last step, to sigma' = 0, is Euler's, so n steps make 2n - 1 calls.
     """
-
-    family: ClassVar[str] = "euler"
 
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_next [B,C,H,W]."""

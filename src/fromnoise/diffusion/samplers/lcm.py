@@ -29,7 +29,6 @@ class LCM(Sampler):
     """
 
     timestep_scaling: float = 10.0
-    family: ClassVar[str] = "lcm"
     default_steps: ClassVar[int] = 4
 
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -35,7 +34,6 @@ class UniPC(Sampler):
     """
 
     lower_order_final: bool = True
-    family: ClassVar[str] = "unipc"
 
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_next [B,C,H,W]."""

@@ -129,7 +129,7 @@ class Tokenizer:
         merges = [" ".join(m) if isinstance(m, list) else m for m in state["merges"]]
         special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": self._pad}
         options = {**special, "tokenizer_class": "CLIPTokenizer", "model_max_length": self.context}
-        self._backend.save(str(folder / "tokenizer.json"))
+        (folder / "tokenizer.json").write_text(self._backend.to_str(pretty=True), encoding="utf-8")
         (folder / "vocab.json").write_text(json.dumps(state["vocab"], ensure_ascii=False), encoding="utf-8")
         (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
         options |= {"do_lower_case": True, "add_prefix_space": False, "clean_up_tokenization_spaces": True}
@@ -148,6 +148,7 @@ class Tokenizer:
         _check_bpe(vocabulary, merges, file)
         _check_added(vocabulary, folder, file)
         pad = _read_pad(vocabulary, folder)
+        _check_options(folder / "tokenizer_config.json")
         try:
             model = models.BPE(vocabulary, merges, unk_token=END, end_of_word_suffix=WORD_END)
         except Exception as error:  # the backend raises its own untyped errors
@@ -247,6 +248,25 @@ def _read_pad(vocabulary: dict[str, int], folder: Path) -> str:
     if not isinstance(token, str) or token not in vocabulary:
         raise UserError(f"{file}: pad_token should be a token of the vocabulary, not {token!r}")
     return token
+
+
+def _check_options(file: Path) -> None:
+    """Refuse settings of tokenizers that would give a prompt other tokens than CLIP's.
+
+    ``do_lower_case`` and ``add_prefix_space`` are in many files and change nothing in transformers' CLIPTokenizer.
+    """
+    options = _read_json(file)
+    known = {
+        "bos_token": (START,),
+        "eos_token": (END,),
+        "padding_side": ("right",),
+        "tokenizer_class": ("CLIPTokenizer", "CLIPTokenizerFast"),
+    }
+    for name, allowed in known.items():
+        value = options.get(name)
+        value = value.get("content") if isinstance(value, dict) else value
+        if value is not None and value not in allowed:
+            raise UserError(f"{file}: {name} = {value!r} is not supported; it should be {allowed[0]!r}")
 
 
 def _check_added(vocabulary: dict[str, int], folder: Path, file: Path) -> None:
