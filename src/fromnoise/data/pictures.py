@@ -64,6 +64,7 @@ def load_folder(
     split: str | None = None,
     styles: Iterable[str] | None = None,
     groups: Iterable[str] | None = None,
+    said_styles: bool = True,
 ) -> PictureSet:
     """Read a folder, a packed file or the built-in "starter" set.
 
@@ -74,11 +75,12 @@ def load_folder(
         split: keep only this split ("train", "test_pair", "test_concept"); None keeps all.
         styles: keep only these styles.
         groups: keep only these groups.
+        said_styles: take the end of "a cat, linocut style" for the picture's style.
 
     Raises:
         UserError: nothing there, or nothing with a caption.
     """
-    entries, quarantine = entries_of(path)
+    entries, quarantine = entries_of(path, said_styles)
     chosen = [e for e in entries if wanted(e.record, split, styles, groups)]
     images, records = [], []
     seen: dict[str, str] = {}
@@ -151,12 +153,21 @@ def _to_rgba(picture: Image.Image) -> Image.Image:
     return picture.convert("RGBA")
 
 
-def entries_of(place: Path | str) -> tuple[list[Entry], list[tuple[str, str]]]:
+def entries_of(place: Path | str, said_styles: bool = True) -> tuple[list[Entry], list[tuple[str, str]]]:
     """All captioned pictures of a folder, a packed file or "starter", not decoded, and (file, reason) of the others.
+
+    The end of a caption "a cat, linocut style" is taken for the picture's style unless ``said_styles`` is off.
 
     Raises:
         UserError: nothing there, or nothing with a caption.
     """
+    entries, quarantine = _entries_of(place)
+    if said_styles:
+        entries = [dataclasses.replace(e, record=e.record.with_said_style()) for e in entries]
+    return entries, quarantine
+
+
+def _entries_of(place: Path | str) -> tuple[list[Entry], list[tuple[str, str]]]:
     path = starter_path() if str(place) == "starter" else Path(place)
     if path.is_file() and path.suffix == ".parquet":
         from fromnoise.data.pack import unpack

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fromnoise.ground.config import Config
+from fromnoise.ground.wording import said_style
 
 
 @dataclass(frozen=True)
@@ -38,3 +39,14 @@ class Record(Config):
     licence: str = ""
     author: str = ""
     split: str = "train"
+
+    def with_said_style(self) -> Record:
+        """The record with the style that its caption ends with ("a cat, linocut style") as its style.
+
+        A caption that names the record's own style is told once; another style than the record's stays in the caption.
+        """
+        text, style = said_style(self.text)
+        if not style or (self.style and self.style.lower() != style):
+            return self
+        key = f"name:{text.lower()}" if self.key == f"name:{self.text.lower()}" else self.key
+        return replace(self, text=text, style=self.style or style, key=key)

@@ -13,6 +13,7 @@ from fromnoise.diffusion.samplers.ddpm import DDPM
 from fromnoise.diffusion.schedule import Spacing
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import styled
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.system.texts import parts_needed
 
@@ -128,8 +129,7 @@ def complete(model: TextToImage, request: Request) -> Request:
 
 def prompt_text(request: Request) -> str:
     """The words that the text tower reads: "red apple, noto style"."""
-    parts = (request.prompt.strip(), f"{request.style} style" if request.style else "")
-    return ", ".join(part for part in parts if part)
+    return styled(request.prompt.strip(), request.style)
 
 
 def walk_of(model: TextToImage, request: Request) -> Path:

@@ -21,7 +21,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fromnoise.data.captions import with_style
 from fromnoise.data.meanings import Meanings
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.clock import Clock
@@ -83,7 +82,7 @@ class Lessons:
         elif article < 0.25 and phrase[-1:] not in "s.!?":
             phrase = f"{phrase}s"
         style = self.styles[int(which * len(self.styles))] if self.styles and styled < STYLED else ""
-        return with_style(phrase, style)
+        return styled(phrase, style)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
 from fromnoise.ground.whole import whole_file
+from fromnoise.ground.wording import styled
 from fromnoise.training.clock import seeded
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all
@@ -21,7 +22,7 @@ from fromnoise.training.tasks.vae import encode_all
 
 def caption(record: Record) -> str:
     """The full caption of a picture: what it shows and its style."""
-    return f"{record.text}, {record.style} style" if record.style else record.text
+    return styled(record.text, record.style)
 
 
 def all_words(pictures: PictureSet) -> list[str]:

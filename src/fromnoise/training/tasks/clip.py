@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
+from fromnoise.ground.wording import styled
 from fromnoise.models.clip.clip import CLIP, clip_loss
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.beginning import Keeper
@@ -102,7 +103,7 @@ class CLIPTask(Task):
         if not len(self.held_out.records):
             return {}
         order, texts = self._ranking(network)
-        own = [texts.index(_caption(r)) for r in self.held_out.records]
+        own = [texts.index(styled(r.text, r.style)) for r in self.held_out.records]
         return {"held_out_top1": float((order[:, 0].cpu() == torch.tensor(own)).float().mean())}
 
     def samples_for_log(self, network: nn.Module) -> Image.Image | None:
@@ -132,7 +133,7 @@ class CLIPTask(Task):
 
     @torch.no_grad()
     def _embeddings(self, network: Any) -> tuple[Tensor, Tensor, list[str]]:
-        names = list(dict.fromkeys(_caption(r) for r in self.held_out.records))
+        names = list(dict.fromkeys(styled(r.text, r.style) for r in self.held_out.records))
         pictures = from_bytes(self.held_out.images.to(self.compute.device))
         images = torch.cat([network.embed_image(part) for part in pictures.split(64)])
         ids = self.tokenizer.encode(names).to(self.compute.device)
@@ -143,7 +144,3 @@ class CLIPTask(Task):
         group = torch.tensor([number[text] for text in texts], device=self.compute.device)
         same = (group[:, None] == group[None, :]).float()
         return same / same.sum(1, keepdim=True)
-
-
-def _caption(record: Any) -> str:
-    return f"{record.text}, {record.style} style" if record.style else str(record.text)
