@@ -22,7 +22,7 @@ from fromnoise.diffusion.loss import diffusion_loss, v_target
 from fromnoise.system.text_to_image import TextToImage, find_model
 from fromnoise.training import checkpoint
 from fromnoise.training.memory import keep_freed_memory
-from fromnoise.training.run import caption
+from fromnoise.training.run_data import caption
 
 TIMES = (999, 800, 650, 500, 300, 100)
 
