@@ -19,6 +19,7 @@ from fromnoise.training.continuing import (
     differences,
     finished,
     fits_minutes,
+    leaves,
     minutes_of,
     of_pictures,
     of_story,
@@ -75,7 +76,7 @@ def test_as_before_goes_on_with_the_stored_recipe(tmp_path: Path) -> None:
     longer, lines = asked(tmp_path, now, as_before=True, diffusion__loop__pictures="90000")
     assert longer == RECIPE.with_overrides({"diffusion.loop.pictures": "90000"})
     assert lines == ["diffusion.loop.pictures: 36000 → 90000"]
-    with pytest.raises(UserError, match="none in .* yet; leave it out"):
+    with pytest.raises(UserError, match=r"none in .* yet; leave it out"):
         settled(tmp_path, None, now, Call(as_before=True), of_pictures(tmp_path))
 
 
@@ -138,12 +139,8 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
     today = differences(was, config.from_dict(OLD[kind]).to_dict())
     new = {"fits_minutes", "data.said_styles", "minutes", "warmup_most"}  # a new one belongs here and in AS_IT_WAS
     assert {name if name in new else name.rpartition(".")[2] for name in today} <= new
-    added = _names(was) - _names(OLD[kind])
+    added = {name for name, _ in leaves(was)} - {name for name, _ in leaves(OLD[kind])}
     assert {name if name in new else name.rpartition(".")[2] for name in added} <= new
-
-
-def _names(tree: dict[str, Any]) -> set[str]:
-    return {name for name in differences({}, tree)} | {n for n, v in differences({}, tree).items() if v[1] is None}
 
 
 def test_a_run_of_a_later_version_is_told_so(tmp_path: Path) -> None:

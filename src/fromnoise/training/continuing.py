@@ -151,7 +151,7 @@ def restored(out: Path, stored: dict[str, Any], kind: type[C]) -> C:
     """
     try:
         known = kind.from_dict(stored)
-        new = [name for name, _ in _leaves(known.to_dict()) if not _has(stored, name)]
+        new = [name for name, _ in leaves(known.to_dict()) if not _has(stored, name)]
         return known.with_overrides({name: _as_it_was(name) for name in new if _as_it_was(name) is not None})
     except UserError as error:
         raise UserError(f"{out} was begun with another version of fromnoise ({error}); use a new --out") from None
@@ -159,7 +159,7 @@ def restored(out: Path, stored: dict[str, Any], kind: type[C]) -> C:
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Settings in which two recipes differ, by dotted names: (before, now)."""
-    first, second = dict(_leaves(before)), dict(_leaves(now))
+    first, second = dict(leaves(before)), dict(leaves(now))
     return {name: (first.get(name), second[name]) for name in second if first.get(name) != second[name]}
 
 
@@ -233,14 +233,15 @@ def check_order(out: Path, recipe: Recipe, tasks: tuple[str, ...]) -> None:
 
 def _with_new_fields(before: C, now: C, stored: dict[str, Any], call: Call) -> C:
     """Settings that the stored recipe does not know yet stay as they were then, unless this call sets them."""
-    old = dict(_leaves(before.to_dict()))
+    old = dict(leaves(before.to_dict()))
     return now.with_overrides({n: v for n, v in old.items() if not _has(stored, n) and n not in call.settings})
 
 
-def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting of a stored recipe by its dotted name, with its value."""
     for key, value in tree.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
