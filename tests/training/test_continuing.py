@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from fromnoise.cli.entry import app
 from fromnoise.cli.train import load_recipe
 from fromnoise.ground.errors import UserError
 from fromnoise.training import checkpoint
@@ -196,3 +198,21 @@ def test_the_length_that_suits_the_data_grows_with_its_square_root() -> None:
     assert lengths[3] == pytest.approx(lengths[1] * 20)
     assert lengths[2] == pytest.approx(lengths[3] / 10**0.5, rel=1e-3)
     assert LoopConfig(pictures=128).suited(40).pictures == 128
+
+
+def test_the_commands_hand_over_what_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``train`` for pictures and for the story game, and ``distill``."""
+    said: list[Call] = []
+    for where in ("run.train", "run.distill", "story.train_story"):
+        monkeypatch.setattr(f"fromnoise.training.{where}", lambda *args: said.append(args[-1]) or tmp_path)
+    common = ["--data", "starter", "--out", str(tmp_path / "run"), "--as-before", "--verbose", "--set"]
+    commands = (
+        ["train", "first_model", *common, "seed=3", "--minutes", "2"],
+        ["train", "story", *common, "seed=3", "--minutes", "2"],
+        ["distill", "stickers-64", *common, "distill.rank=4"],
+    )
+    for command in commands:
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+    wanted = Call(2.0, {"seed": "3"}, as_before=True, verbose=True)
+    assert said == [wanted, wanted, Call(as_before=True, verbose=True)]

@@ -34,7 +34,7 @@ def _check(config: Config, prefix: str, wishes: Wishes) -> None:
     """Raise ``UserError`` for the first (setting, whether it is fine, what it must be) that is not fine."""
     for name, fine, wish in wishes:
         if not fine:  # wishes are written so that a value that is not a number is not fine either
-            raise UserError(f"{prefix}{name} must be {wish}, not {getattr(config, name)}")
+            raise UserError(f"{prefix}{name} must be {wish}, not {vars(config)[name]}")
 
 
 @dataclass(frozen=True)

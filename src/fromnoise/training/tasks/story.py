@@ -56,9 +56,9 @@ class WordsStage(Config):
             raise UserError(f"words.clean_share must be above 0 and at most 1, not {self.clean_share}")
         if not (self.most_weight > 0 and self.clean_weight > 0):
             raise UserError("words.most_weight and words.clean_weight must be above 0")
-        for name in ("masks", "silent", "real"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"words.{name} must be 0 to 1, not {getattr(self, name)}")
+        for name, share in (("masks", self.masks), ("silent", self.silent), ("real", self.real)):
+            if not 0 <= share <= 1:
+                raise UserError(f"words.{name} must be 0 to 1, not {share}")
 
 
 @dataclass(frozen=True, eq=False)
