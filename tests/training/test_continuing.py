@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from fromnoise.cli.entry import app
 from fromnoise.cli.train import load_recipe
 from fromnoise.ground.errors import UserError
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
 from fromnoise.training.continuing import (
     Call,
@@ -26,9 +28,11 @@ from fromnoise.training.continuing import (
     of_pictures,
     of_story,
     restored,
+    same_base,
     settled,
     stored_run,
 )
+from fromnoise.training.identity import Going, Identity
 from fromnoise.training.recipe import LoopConfig, Recipe
 from fromnoise.training.story import StoryRecipe
 
@@ -216,3 +220,35 @@ def test_the_commands_hand_over_what_was_asked(tmp_path: Path, monkeypatch: pyte
         assert done.exit_code == 0, done.output
     wanted = Call(2.0, {"seed": "3"}, as_before=True, verbose=True)
     assert said == [wanted, wanted, Call(as_before=True, verbose=True)]
+
+
+def test_what_a_run_was_made_from_is_not_exchanged(tmp_path: Path) -> None:
+    meanings = tmp_path / "meanings.safetensors"
+    meanings.write_bytes(b"cats and dogs")
+    recipe = RECIPE.with_overrides({"start_from": "mine", "clip.meanings": str(meanings)})
+
+    def check(stored: dict[str, Any], base: str, made: bool = False) -> Identity:
+        going = Going({"pictures": "p", "data": "there", "made_from": stored}, tasks=("clip",))
+        identity = Identity(recipe, "here", tmp_path, going, "p")
+        identity.check(base, made)
+        return identity
+
+    first = check({}, "a").made_from
+    assert check(first, "a").made_from == first
+    with pytest.raises(UserError, match="mine is not what it was"):
+        check(first, "b")
+    meanings.write_bytes(b"dogs and cats")
+    check(first, "a", made=True)  # a CLIP that has learnt all asks no more what words mean
+    with pytest.raises(UserError, match=r"meanings\.safetensors is not what it was"):
+        check(first, "a")
+    with pytest.raises(UserError, match=r"other pictures \(there\)"):
+        Identity(recipe, "here", tmp_path, Going({"pictures": "q", "data": "there"}), "p").check("", False)
+
+
+def test_the_same_model_at_another_place_is_the_same(tiny_model_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model_folder, tmp_path / "moved")
+    stored = {"recipe": {"start_from": "there"}, "made_from": {"start_from": TextToImage.load(tiny_model_folder).hash}}
+    moved = replace(RECIPE, start_from=str(tmp_path / "moved"))
+    assert same_base(moved, stored).start_from == "there"
+    assert same_base(moved, {**stored, "made_from": {"start_from": "another"}}) == moved
+    assert same_base(moved, {"recipe": {"start_from": "there"}}) == moved  # of a run that did not note it

@@ -82,8 +82,11 @@ class Identity:
                 f"give the --data that it began with, or a new --out"
             )
         before = stored.get("made_from", {})
-        names = {"start_from": self.recipe.start_from, "meanings": self.recipe.clip.meanings, "model": "the model"}
-        for what, now in self.made_from.items():
+        names = {"start_from": self.recipe.start_from, "meanings": self.recipe.clip.meanings}
+        if before.get("model", self.going.model) != self.going.model:
+            raise UserError(f"{self.out} was started with another model; use a new --out")
+        for what in names:
+            now = self.made_from[what]
             forgotten = what == "meanings" and clip_is_made
             if before.get(what) and now and before[what] != now and not forgotten:
                 raise UserError(
