@@ -31,6 +31,7 @@ from fromnoise.training.continuing import (
     same_base,
     settled,
     stored_run,
+    tasks_of,
 )
 from fromnoise.training.identity import Going, Identity
 from fromnoise.training.recipe import LoopConfig, Recipe
@@ -252,3 +253,9 @@ def test_the_same_model_at_another_place_is_the_same(tiny_model_folder: Path, tm
     assert same_base(moved, stored).start_from == "there"
     assert same_base(moved, {**stored, "made_from": {"start_from": "another"}}) == moved
     assert same_base(moved, {"recipe": {"start_from": "there"}}) == moved  # of a run that did not note it
+
+
+def test_as_before_takes_the_tasks_as_they_were() -> None:
+    stored = {"recipe": {**RECIPE.to_dict(), "tasks": ["clip"]}}
+    assert tasks_of(RECIPE, stored, Call(as_before=True)) == ("clip",)
+    assert tasks_of(RECIPE, stored, Call()) == tasks_of(RECIPE, None, Call(as_before=True)) == RECIPE.tasks

@@ -48,13 +48,14 @@ def train(
             raise UserError("--tasks is for models that draw; a story model has one network")
         _reporting(lambda: print(train_story(wanted, data, out, call)), minutes)
         return
-    chosen = wanted.tasks if tasks is None else tuple(part.strip() for part in tasks.split(",") if part.strip())
-    if not chosen or set(chosen) - set(TASKS):
+    chosen = None if tasks is None else tuple(part.strip() for part in tasks.split(",") if part.strip())
+    if chosen is not None and (not chosen or set(chosen) - set(TASKS)):
         raise UserError(f"--tasks takes some of {', '.join(TASKS)}, separated by commas; not '{tasks}'")
 
     def trained() -> None:
         model = run(wanted, data, out, chosen, call)
-        print(model if model.exists() else f"{out}: trained {', '.join(chosen)}; the model appears with 'diffusion'")
+        said = f"{out}: trained {', '.join(chosen or wanted.tasks)}; the model appears with 'diffusion'"
+        print(model if model.exists() else said)
 
     _reporting(trained, minutes)
 

@@ -63,6 +63,12 @@ def fits_minutes(recipe: Recipe, stored: dict[str, Any] | None) -> bool:
     return recipe.fits_minutes if stored is None else bool(stored["recipe"].get("fits_minutes", False))
 
 
+def tasks_of(recipe: Recipe, stored: dict[str, Any] | None, call: Call) -> tuple[str, ...]:
+    """The tasks of the recipe that counts: the stored one where the run is to go on as before."""
+    was = stored["recipe"].get("tasks") if stored is not None and call.as_before else None
+    return recipe.tasks if was is None else tuple(was)
+
+
 def minutes_of(tasks: tuple[str, ...], call: Call) -> dict[str, str]:
     """The minutes of a call shared among its tasks, as settings; those that it sets by themselves stay."""
     names = [f"{task}.loop.minutes" for task in tasks]

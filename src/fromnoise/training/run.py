@@ -31,20 +31,10 @@ from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
-from fromnoise.training import checkpoint
+from fromnoise.training import checkpoint, continuing
 from fromnoise.training.beginning import Keeper, asked_vocabulary, begin_with
 from fromnoise.training.clock import Clock, seeded
-from fromnoise.training.continuing import (
-    Call,
-    check_order,
-    finished,
-    fits_minutes,
-    minutes_of,
-    of_pictures,
-    same_base,
-    settled,
-    stored_run,
-)
+from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep, recipe_for
 from fromnoise.training.identity import Going, Identity, fingerprint
@@ -52,9 +42,10 @@ from fromnoise.training.lessons import sow
 from fromnoise.training.log import Telling
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
-from fromnoise.training.recipe import TASKS, LoopConfig, Recipe, shareable
+from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 from fromnoise.training.run_data import (
     all_words,
+    card,
     held_out_latents,
     joined,
     kept_latents,
@@ -89,16 +80,19 @@ def train(
     """
     call = call or Call()
     deadline = time.monotonic() + 60 * call.minutes
-    tasks = tuple(name for name in TASKS if name in (recipe.tasks if tasks is None else tasks))
-    stored = stored_run(out)
-    if call.minutes < math.inf and fits_minutes(recipe, stored):
-        asked = minutes_of(tasks, call)
+    stored = continuing.stored_run(out)
+    tasks = continuing.tasks_of(recipe, stored, call) if tasks is None else tasks
+    tasks = tuple(name for name in TASKS if name in tasks)
+    if call.minutes < math.inf and continuing.fits_minutes(recipe, stored):
+        asked = continuing.minutes_of(tasks, call)
         recipe, deadline = recipe.with_overrides(asked), math.inf
         call = replace(call, settings={**call.settings, **asked})
     before = None if stored is None else stored["recipe"]
-    recipe, changed = settled(out, before, same_base(recipe, stored), call, of_pictures(out))
+    recipe, changed = continuing.settled(
+        out, before, continuing.same_base(recipe, stored), call, continuing.of_pictures(out)
+    )
     check_earlier(out, tasks, begun=bool(recipe.start_from))
-    check_order(out, recipe, tasks)
+    continuing.check_order(out, recipe, tasks)
     run = Run(recipe, data, out, Going(stored, changed, tasks, deadline, call.verbose))
     for name in tasks:
         run.train(name)
@@ -125,12 +119,14 @@ def distill(
     """
     call = replace(call or Call(), settings=settings)
     model = TextToImage.load(place, None)
-    stored = stored_run(out)
+    stored = continuing.stored_run(out)
     there = (out / "model").exists()
     if there and TextToImage.load(out / "model").hash != model.hash:
         raise UserError(f"{out} was started with another model; use a new --out")
     recipe = recipe_for(model).with_overrides(settings)
-    recipe, changed = settled(out, None if stored is None else stored["recipe"], recipe, call, of_pictures(out))
+    recipe, changed = continuing.settled(
+        out, None if stored is None else stored["recipe"], recipe, call, continuing.of_pictures(out)
+    )
     run = Run(recipe, data, out, Going(stored, changed, ("distill",), verbose=call.verbose, model=model.hash))
     if not there:
         model.save(out / "model", None)
@@ -231,7 +227,7 @@ class Run:
 
     def _clip_is_made(self) -> bool:
         found, _ = checkpoint.newest(self.out / "clip")
-        return found is not None and finished(found.facts, self._loop("clip"))
+        return found is not None and continuing.finished(found.facts, self._loop("clip"))
 
     def _loop(self, name: str) -> LoopConfig:
         return self.recipe.loops()[name].suited(len(self.train_set.records))
@@ -254,7 +250,7 @@ class Run:
         if found is None:
             raise UserError(f"{self.out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
         loop = self._loop(name)
-        if not finished(found.facts, loop):
+        if not continuing.finished(found.facts, loop):
             seen, wanted = found.facts["step"] * found.facts["batch"], loop.pictures
             raise UserError(
                 f"{name} in {self.out} has seen {seen:,} of {wanted:,} pictures; "
@@ -298,16 +294,9 @@ class Run:
     def _save_model(self, clip: Any, vae: Any, unet: Any, progress: dict[str, Any]) -> None:
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.machine()
         hardware = f"{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {self.choice.name}"
-        sources = sorted({(r.style, r.licence, r.author) for r in self.train_set.records})
-        facts = {
-            "name": self.recipe.name,
-            **progress,
-            "pictures": len(self.train_set.records),
-            "hardware": hardware,
-            **({"started_from": self.base.hash} if self.base is not None else {}),
-            "sources": [list(source) for source in sources],
-            "recipe": shareable(self.recipe).to_dict(),
-        }
+        facts = card(self.recipe, self.train_set.records, {**progress, "hardware": hardware})
+        if self.base is not None:
+            facts["started_from"] = self.base.hash
         known = self.base.styles if self.base is not None else ()
         styles = (*known, *sorted({r.style for r in self.train_set.records if r.style} - set(known)))
         schedule = ScheduleConfig().build()

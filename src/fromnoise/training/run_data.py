@@ -17,6 +17,7 @@ from fromnoise.data.record import Record
 from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
 from fromnoise.training.clock import seeded
+from fromnoise.training.recipe import Recipe, shareable
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import HeldOut, Latents
 from fromnoise.training.tasks.vae import encode_all
@@ -25,6 +26,18 @@ from fromnoise.training.tasks.vae import encode_all
 def caption(record: Record) -> str:
     """The full caption of a picture: what it shows and its style."""
     return styled(record.text, record.style)
+
+
+def card(recipe: Recipe, records: list[Record], progress: dict[str, Any]) -> dict[str, Any]:
+    """What a model tells of its training: from which pictures, by whom, by which recipe."""
+    sources = sorted({(r.style, r.licence, r.author) for r in records})
+    return {
+        "name": recipe.name,
+        **progress,
+        "pictures": len(records),
+        "sources": [list(source) for source in sources],
+        "recipe": shareable(recipe).to_dict(),
+    }
 
 
 def all_words(pictures: PictureSet) -> list[str]:
