@@ -25,7 +25,7 @@ COLOURS = ("red", "blue", "green", "black", "orange", "purple", "brown", "grey",
 
 
 @pytest.fixture
-def second_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def second_a_step(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Every step takes a second of a made-up clock, and nothing else takes any."""
     now = [0.0]
     step = Trainer.step
@@ -36,6 +36,7 @@ def second_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Trainer, "step", slow)
     monkeypatch.setattr(loop, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    return now
 
 
 def test_warm_up_takes_at_most_its_share_of_the_run() -> None:
@@ -75,6 +76,21 @@ def test_the_time_is_the_trainings_and_goes_on_from_the_checkpoint(tmp_path: Pat
     assert Trainer(Line(settings), tmp_path / "broken", seed=5).clock.done
     longer = Trainer(Line(config(pictures=10**6, minutes=2.0)), tmp_path / "broken", seed=5)
     assert (longer.clock.done, longer.clock.progress) == (False, 0.5)
+
+
+@pytest.mark.parametrize(("minutes", "sheets"), [(2.0, 2), (0.0, 11)])
+def test_slow_sheets_do_not_take_the_time_of_a_limited_training(
+    minutes: float, sheets: int, second_a_step: list[float], tmp_path: Path
+) -> None:
+    """A sheet takes as long as five steps and is due every six seconds: with two minutes they may take a tenth."""
+
+    class Slow(Line):
+        def samples_for_log(self, network: Any) -> Image.Image:
+            second_a_step[0] += 5
+            return Image.new("RGB", (2, 2))
+
+    Trainer(Slow(config(pictures=16 * 60, minutes=minutes, sheet_minutes=0.1)), tmp_path, seed=5).run()
+    assert len(list((tmp_path / "sheets").glob("*.png"))) == sheets
 
 
 @pytest.mark.usefixtures("second_a_step")

@@ -168,8 +168,7 @@ class Trainer:
                     f"{self.task.name} has seen {self.clock.pictures:,} of {self.clock.total:,} {self.task.unit}"
                 )
             if time.monotonic() >= sheet_due:
-                self._sheet(log)
-                sheet_due = time.monotonic() + 60 * self.config.sheet_minutes
+                sheet_due = self._sheet(log) + 60 * self.config.sheet_minutes
             if time.monotonic() >= save_due:
                 self.save()
                 save_due = time.monotonic() + 60 * self.config.save_minutes
@@ -182,7 +181,12 @@ class Trainer:
         """Share of the time that is over, where it is limited."""
         return self.elapsed / self._limit if self._limit else 0.0
 
-    def _sheet(self, log: Log) -> None:
+    def _sheet(self, log: Log) -> float:
+        """Draw and score, and return the time from which the minutes to the next sheet count.
+
+        Where the time is limited, sheets may take a tenth of it: on a slow machine they would else take most.
+        """
+        begin = time.monotonic()
         network = self.averaged()
         picture = self.task.samples_for_log(network)
         if picture is not None:
@@ -194,6 +198,8 @@ class Trainer:
         values = {**self.task.score(network), **self.task.details()}
         if values:
             log.record(self.clock, values)
+        end = time.monotonic()
+        return end + 10 * (end - begin) if self._limit else end
 
     def _collect_gradients(self) -> None:
         for weight, gradient in zip(self.weights, self.gradients, strict=True):
