@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from fromnoise.data.captions import with_style
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.meanings.sentences import embeddings
 from fromnoise.data.pictures import load_folder
 from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.synonyms import synonyms
+from fromnoise.ground.wording import styled
 from fromnoise.system.text_to_image import TextToImage
 
 Embed = Callable[[list[str]], Tensor]
@@ -35,7 +35,7 @@ def by_tower(model: TextToImage) -> Embed:
     style = model.styles[0] if model.styles else ""
 
     def embed(texts: list[str]) -> Tensor:
-        ids = model.tokenizer.encode([with_style(text, style) for text in texts])
+        ids = model.tokenizer.encode([styled(text, style) for text in texts])
         with torch.inference_mode():
             return torch.cat([model.text_tower(part).pooled.float() for part in ids.split(128)])
 

@@ -24,7 +24,7 @@ from fromnoise.system.opening import find_model
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
 from fromnoise.training.memory import keep_freed_memory
-from fromnoise.training.run import caption
+from fromnoise.training.run_data import caption
 
 TIMES = (999, 800, 650, 500, 300, 100)
 

@@ -7,9 +7,10 @@ from collections import Counter
 import pytest
 import torch
 
-from fromnoise.data.captions import CaptionMix, CaptionSampler, may_mirror, sampling_weights, with_style
+from fromnoise.data.captions import CaptionMix, CaptionSampler, may_mirror, sampling_weights
 from fromnoise.data.record import Record
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import styled
 
 APPLE = Record("a.png", "red apple", ("fruit", "apple", "red"), ("big fruit",), "noto", "1f34e", colours=("green",))
 
@@ -76,9 +77,9 @@ def test_what_has_a_direction_is_not_mirrored(text: str, allowed: bool) -> None:
 
 
 def test_prompt_form() -> None:
-    assert with_style("red apple", "noto") == "red apple, noto style"
-    assert with_style("", "noto") == "noto style"
-    assert with_style("red apple", "") == "red apple"
+    assert styled("red apple", "noto") == "red apple, noto style"
+    assert styled("", "noto") == "noto style"
+    assert styled("red apple", "") == "red apple"
 
 
 def test_shares_that_are_no_probability_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.system.few_steps import save_few_steps, with_few_steps
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import Clock
+from fromnoise.training.continuing import Call
 from fromnoise.training.loop import Trainer
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import DistillStage, LoopConfig, Recipe
@@ -156,6 +158,12 @@ def test_a_model_without_its_run_becomes_one_that_draws_fast(tiny_model_folder: 
     assert distill(tiny_model_folder, starter_path(), tmp_path / "run", SETTINGS) == out  # nothing is left to do
     assert with_few_steps(TextToImage.load(out)).hash == fast.hash
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "run" / "distill").iterdir()} == stamps
+    stored = (tmp_path / "run" / "run.json").read_bytes()
+    fewer = {name: value for name, value in SETTINGS.items() if name != "distill.rank"}
+    with pytest.raises(UserError, match=r"\(distill\.rank: 4 → 32\)\. Give the same --set again"):
+        distill(tiny_model_folder, starter_path(), tmp_path / "run", fewer)
+    assert distill(tiny_model_folder, starter_path(), tmp_path / "run", {}, Call(as_before=True)) == out
+    assert (tmp_path / "run" / "run.json").read_bytes() == stored
 
 
 def test_another_models_distillation_is_not_gone_on_with(tiny_model_folder: Path, tmp_path: Path) -> None:
@@ -167,7 +175,11 @@ def test_another_models_distillation_is_not_gone_on_with(tiny_model_folder: Path
     model.save(out)
     with pytest.raises(UserError, match="started with another model"):
         distill(tiny_model_folder, starter_path(), tmp_path / "run", short)
-    with pytest.raises(UserError, match="distilled another model"):
+    with pytest.raises(UserError, match="started with another model"):
+        distill(out, starter_path(), tmp_path / "run", short)
+    file = tmp_path / "run" / "run.json"
+    file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "made_from"}))
+    with pytest.raises(UserError, match="distilled another model"):  # runs of earlier versions tell by their latents
         distill(out, starter_path(), tmp_path / "run", short)
 
 

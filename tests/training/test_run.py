@@ -22,7 +22,7 @@ from fromnoise.drawing.generate import draw
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
-from fromnoise.training import precision
+from fromnoise.training.continuing import Call
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.run import Run, train
 
@@ -92,10 +92,25 @@ def test_the_same_command_again_changes_nothing(run: Path) -> None:
 
 
 def test_another_network_or_other_data_in_the_same_folder_is_refused(run: Path) -> None:
-    with pytest.raises(UserError, match="'data'"):
+    before = (run / "run.json").read_bytes()
+    with pytest.raises(UserError, match=r"\(data\.styles: \(\) → \(noto\)\)\. Give the same --set again"):
         train(small(**{"data.styles": "noto"}), "starter", run)
-    with pytest.raises(UserError, match=r"'diffusion\.model'"):
-        train(small(**{"diffusion.model.layers_per_block": "2"}), "starter", run)
+    changed = {"diffusion.model.layers_per_block": "2"}
+    with pytest.raises(UserError, match=r"cannot be changed in .*: what was learnt so far follows from it"):
+        train(small(**changed), "starter", run, call=Call(settings=changed))
+    assert (run / "run.json").read_bytes() == before
+
+
+def test_a_forgotten_setting_reopens_no_finished_network(run: Path) -> None:
+    """The command without its ``--set`` again: a finished CLIP must not be trained further by the recipe's numbers."""
+    before = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file() and file.name != ".lock"}
+    with pytest.raises(UserError, match=r"clip\.loop\.pictures: 1536 → 40000.*diffusion\.loop\.ema: 0\.98 → 0\.995"):
+        train(load_recipe("first_model"), "starter", run)
+    train(load_recipe("first_model"), "starter", run, call=Call(as_before=True))  # finished: nothing is left to do
+    after = {file: file.stat().st_mtime_ns for file in run.rglob("*") if file.is_file() and "events" not in file.name}
+    assert {file: time for file, time in after.items() if file.name != ".lock"} == {
+        file: time for file, time in before.items() if "events" not in file.name
+    }
 
 
 def test_other_pictures_are_never_mixed_into_a_run(run: Path, tmp_path: Path) -> None:
@@ -122,8 +137,14 @@ def test_the_u_net_does_not_begin_on_half_trained_networks(tmp_path: Path) -> No
     short = small(**{"clip.loop.pictures": "128", "vae.loop.pictures": "32"})
     train(short, "starter", tmp_path / "x", ("clip", "vae"))
     more = small(**{"clip.loop.pictures": "128", "vae.loop.pictures": "64"})
-    with pytest.raises(UserError, match=r"vae in .* has seen 32 of 64 pictures"):
+    call = Call(settings={"vae.loop.pictures": "64"})
+    with pytest.raises(UserError, match=r"vae\.loop\.pictures: 32 → 64"):
         train(more, "starter", tmp_path / "x", ("diffusion",))
+    with pytest.raises(UserError, match=r"vae in .* has seen 32 of 64 pictures"):
+        train(more, "starter", tmp_path / "x", ("diffusion",), call)
+    stored = json.loads((tmp_path / "x" / "run.json").read_text())
+    assert stored["recipe"]["vae"]["loop"]["pictures"] == 64
+    assert stored["changed"] == [["vae.loop.pictures: 32 → 64"]]
     with pytest.raises(UserError, match="no trained clip yet"):
         train(short, "starter", tmp_path / "y", ("diffusion",))
     assert not (tmp_path / "y").exists()
@@ -199,14 +220,6 @@ def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path
         assert files[0].read_bytes() == files[1].read_bytes(), part
 
 
-def test_the_self_check_measures_and_says_why() -> None:
-    choice = precision.choose(torch.device("cpu"))
-    assert "fastest" in choice.reason
-    assert choice.name in ("bf16", "fp32")
-    with pytest.raises(UserError, match="auto, bf16 or fp32"):
-        precision.choose(torch.device("cpu"), "fp8")
-
-
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -243,7 +256,7 @@ def test_a_run_can_begin_with_a_model_and_train_its_unet_alone(run: Path, tmp_pa
     train(small(**begun), "starter", tmp_path / "more", ("diffusion",))
     before, after = TextToImage.load(run / "model"), TextToImage.load(tmp_path / "more" / "model")
     assert after.card["started_from"] == before.hash
-    assert after.styles == ("noto",)
+    assert after.styles == before.styles  # those of the model it began with stay available
     for name in ("text_tower", "vae"):
         for key, tensor in getattr(before, name).state_dict().items():
             assert torch.equal(getattr(after, name).state_dict()[key], tensor), key
@@ -264,8 +277,11 @@ def test_a_model_does_not_tell_where_its_files_lay(run: Path, tmp_path: Path) ->
 
 def test_a_run_does_not_go_on_from_another_model(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
-    with pytest.raises(UserError, match="another 'start_from'"):
-        train(small(start_from=str(run / "model")), "starter", tmp_path / "run")
+    begun = {"start_from": str(run / "model")}
+    with pytest.raises(UserError, match=r"start_from: '' → .*Give the same --set again"):
+        train(small(**begun), "starter", tmp_path / "run")
+    with pytest.raises(UserError, match=r"start_from.* cannot be changed"):
+        train(small(**begun), "starter", tmp_path / "run", call=Call(settings=begun))
 
 
 def test_a_model_of_other_sizes_is_nothing_to_begin_with(run: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from fromnoise.story.model import StoryModel
 from fromnoise.story.noise import spoil
 from fromnoise.story.repair import repair
 from fromnoise.story.vocabulary import END, Vocabulary, words_of
+from fromnoise.training.continuing import Call
 from fromnoise.training.loop import Paused
 from fromnoise.training.story import StoryRecipe, as_numbers, train_story
 
@@ -118,7 +119,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(run: Path, data: Path, t
     short = recipe(**{"loop.pictures": "1440"})
     train_story(short, data, tmp_path / "once")
     with pytest.raises(Paused):
-        train_story(short, data, tmp_path / "twice", minutes=0.005)
+        train_story(short, data, tmp_path / "twice", Call(minutes=0.005))
     train_story(short, data, tmp_path / "twice")
     hashes = {StoryModel.load(tmp_path / name / "model").hash for name in ("once", "twice")}
     assert len(hashes) == 1
@@ -145,8 +146,13 @@ def test_the_card_says_how_it_was_made(learnt: StoryModel) -> None:
 
 
 def test_a_run_refuses_other_sizes_and_other_runs(run: Path, data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="another 'network'"):
-        train_story(recipe(**{"network.layers": "3"}), data, run)
+    stored = (run / "run.json").read_bytes()
+    changed = {"network.layers": "3"}
+    with pytest.raises(UserError, match=r"\(network\.layers: 2 → 3\)\. Give the same --set again"):
+        train_story(recipe(**changed), data, run)
+    with pytest.raises(UserError, match=r"network\.layers: 2 → 3 cannot be changed"):
+        train_story(recipe(**changed), data, run, Call(settings=changed))
+    assert (run / "run.json").read_bytes() == stored
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UserError, match="another kind of run"):
         train_story(recipe(), data, tmp_path)

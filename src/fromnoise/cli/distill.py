@@ -13,6 +13,10 @@ def distill(
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, best those it was trained on.")],
     out: Annotated[Path, typer.Option(help="A run's folder; the same command goes on where it was stopped.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: distill.rank=16")] = None,
+    as_before: Annotated[
+        bool, typer.Option("--as-before", help="Go on with the recipe that the run began with, whatever it is now.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every figure, as in log.jsonl.")] = False,
 ) -> None:
     """Teach a finished model to draw in a few steps; OUT/model then draws with --fast.
 
@@ -22,6 +26,7 @@ def distill(
 
     let_idle_threads_sleep()
     from fromnoise.cli.train import overrides
+    from fromnoise.training.continuing import Call
     from fromnoise.training.run import distill as run
 
-    print(run(model, data, out, overrides(set_ or [])))
+    print(run(model, data, out, overrides(set_ or []), Call(as_before=as_before, verbose=verbose)))

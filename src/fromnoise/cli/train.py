@@ -19,7 +19,14 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
     tasks: Annotated[str | None, typer.Option(help="Some of clip, vae, diffusion, distill; else the recipe's.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Save and pause after so long.", min=0.01)] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Save and pause after so long; with my_pictures, the length of the training.", min=0.01),
+    ] = None,
+    as_before: Annotated[
+        bool, typer.Option("--as-before", help="Go on with the recipe that the run began with, whatever it is now.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every figure, as in log.jsonl.")] = False,
 ) -> None:
     """Train CLIP, VAE and U-Net, one after the other.
 
@@ -28,24 +35,27 @@ def train(
     from fromnoise.training.memory import let_idle_threads_sleep
 
     let_idle_threads_sleep()
+    from fromnoise.training.continuing import Call
     from fromnoise.training.recipe import TASKS
     from fromnoise.training.run import train as run
     from fromnoise.training.story import StoryRecipe, train_story
 
-    wanted = load_recipe(recipe).with_overrides(overrides(set_ or []))
-    limit = math.inf if minutes is None else minutes
+    settings = overrides(set_ or [])
+    wanted = load_recipe(recipe).with_overrides(settings)
+    call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose)
     if isinstance(wanted, StoryRecipe):
         if tasks is not None:
             raise UserError("--tasks is for models that draw; a story model has one network")
-        _reporting(lambda: print(train_story(wanted, data, out, limit)), minutes)
+        _reporting(lambda: print(train_story(wanted, data, out, call)), minutes)
         return
-    chosen = wanted.tasks if tasks is None else tuple(part.strip() for part in tasks.split(",") if part.strip())
-    if not chosen or set(chosen) - set(TASKS):
+    chosen = None if tasks is None else tuple(part.strip() for part in tasks.split(",") if part.strip())
+    if chosen is not None and (not chosen or set(chosen) - set(TASKS)):
         raise UserError(f"--tasks takes some of {', '.join(TASKS)}, separated by commas; not '{tasks}'")
 
     def trained() -> None:
-        model = run(wanted, data, out, chosen, limit)
-        print(model if model.exists() else f"{out}: trained {', '.join(chosen)}; the model appears with 'diffusion'")
+        model = run(wanted, data, out, chosen, call)
+        said = f"{out}: trained {', '.join(chosen or wanted.tasks)}; the model appears with 'diffusion'"
+        print(model if model.exists() else said)
 
     _reporting(trained, minutes)
 

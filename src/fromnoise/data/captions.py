@@ -18,6 +18,7 @@ from fromnoise.data.record import Record
 from fromnoise.data.scenes import is_scene
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import styled
 
 # A mirrored picture would contradict these words, or mirror letters and numbers.
 _ONE_WAY = re.compile(
@@ -55,11 +56,6 @@ class CaptionMix(Config):
         return (self.full, self.keywords, self.synonym, self.object_only, self.style_only, self.empty)
 
 
-def with_style(text: str, style: str) -> str:
-    """The prompt's form: "red apple, noto style"; either part may be empty."""
-    return ", ".join(part for part in (text, f"{style} style" if style else "") if part)
-
-
 class CaptionSampler:
     """Draws a caption for a picture.
 
@@ -82,14 +78,14 @@ class CaptionSampler:
         if kind == 5:
             return ""
         if kind == 4 and record.style:
-            return with_style("", record.style)
+            return styled("", record.style)
         text = self._object(record, kind, u)
         if u[4] < self._mix.colour and record.colours and not _names_colour(text, record):
             text = f"{_pick(record.colours, u[5])} {text}"
         if u[6] < self._mix.article and kind != 1 and _ONE_THING.match(text):
             text = f"{'an' if text[0] in 'aeiou' else 'a'} {text}"
-        styled = kind in (0, 2) or (kind == 1 and u[3] < 0.5)
-        return with_style(text, record.style if styled else "")
+        with_style = kind in (0, 2) or (kind == 1 and u[3] < 0.5)
+        return styled(text, record.style if with_style else "")
 
     def _object(self, record: Record, kind: int, u: list[float]) -> str:
         if kind == 1 and record.keywords:

@@ -6,6 +6,7 @@ pictures that come with fromnoise. A picture that cannot be used is put in quara
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -50,6 +51,7 @@ def load_folder(
     split: str | None = None,
     styles: Iterable[str] | None = None,
     groups: Iterable[str] | None = None,
+    said_styles: bool = True,
 ) -> PictureSet:
     """Read a folder, a packed file or the built-in "starter" set.
 
@@ -60,11 +62,12 @@ def load_folder(
         split: keep only this split ("train", "test_pair", "test_concept"); None keeps all.
         styles: keep only these styles.
         groups: keep only these groups.
+        said_styles: take the end of "a cat, linocut style" for the picture's style.
 
     Raises:
         UserError: nothing there, or nothing with a caption.
     """
-    found = entries_of(path)
+    found = entries_of(path, said_styles)
     images: list[np.ndarray] = []
     records: list[Record] = []
     quarantine, notes = list(found.left_out), list(found.notes)
@@ -159,12 +162,22 @@ def fit(picture: Image.Image, pixels: int) -> np.ndarray:
     return square
 
 
-def entries_of(place: Path | str) -> Found:
+def entries_of(place: Path | str, said_styles: bool = True) -> Found:
     """All captioned pictures of a folder, a packed file or "starter", not decoded, and what is left out.
+
+    The end of a caption "a cat, linocut style" is taken for the picture's style unless ``said_styles`` is off.
 
     Raises:
         UserError: nothing there, or nothing with a caption.
     """
+    found = _entries_of(place)
+    if not said_styles:
+        return found
+    said = [dataclasses.replace(e, record=e.record.with_said_style()) for e in found.entries]
+    return dataclasses.replace(found, entries=said)
+
+
+def _entries_of(place: Path | str) -> Found:
     path = starter_path() if str(place) == "starter" else Path(place)
     if path.is_file() and path.suffix.lower() == ".parquet":
         return read_packed(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.ground.config import Config
+from fromnoise.ground.wording import said_style
 
 TRAIN, HELD_OUT = "train", "test_pair"
 # What others call their splits → what it is called here.
@@ -53,6 +54,17 @@ class Record(Config):
     licence: str = ""
     author: str = ""
     split: str = "train"
+
+    def with_said_style(self) -> Record:
+        """The record with the style that its caption ends with ("a cat, linocut style") as its style.
+
+        A caption that names the record's own style is told once; another style than the record's stays in the caption.
+        """
+        text, style = said_style(self.text)
+        if not style or (self.style and self.style.lower() != style):
+            return self
+        key = f"name:{text.lower()}" if self.key == f"name:{self.text.lower()}" else self.key
+        return dataclasses.replace(self, text=text, style=self.style or style, key=key)
 
 
 @dataclass(frozen=True)

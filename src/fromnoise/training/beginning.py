@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import styled
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.clip.transformer import Block
@@ -90,7 +91,8 @@ class Keeper:
 
         Those are most of what the U-Net attends to, and each of them has read the whole prompt.
         """
-        known = [t for t in texts if not t.endswith(" style") or t.endswith(tuple(f"{s} style" for s in self.styles))]
+        endings = tuple(styled("", style) for style in self.styles)
+        known = [text for text in texts if not text.endswith(" style") or text.endswith(endings)]
         if not known:
             return network.text.norm_out.weight.sum() * 0  # type: ignore[no-any-return]
         device = next(self.tower.parameters()).device

@@ -8,7 +8,7 @@ weights and the optimizer's moments to go on as if nothing had happened (the ide
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,12 +23,14 @@ class Clock:
         batch: pictures per step.
         total: pictures the whole run will see.
         seed: the run's seed.
+        spent: share of the run's time that is over, where its time is limited; 0 where pictures alone decide.
     """
 
     step: int
     batch: int
     total: int
     seed: int
+    spent: float = 0.0
 
     @property
     def pictures(self) -> int:
@@ -37,17 +39,17 @@ class Clock:
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, 0…1."""
-        return min(1.0, self.pictures / max(1, self.total))
+        """Share of the run that is done, 0…1: of its pictures or of its time, whichever is further."""
+        return min(1.0, max(self.pictures / max(1, self.total), self.spent))
 
     @property
     def done(self) -> bool:
-        """Whether all pictures have been seen."""
-        return self.pictures >= self.total
+        """Whether all pictures have been seen, or the time is over."""
+        return self.pictures >= self.total or self.spent >= 1
 
     def tick(self) -> Clock:
         """The clock one step later."""
-        return Clock(self.step + 1, self.batch, self.total, self.seed)
+        return replace(self, step=self.step + 1)
 
     def generator(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
         """A fresh random generator for this step and purpose; equal arguments give equal numbers."""

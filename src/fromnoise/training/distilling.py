@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from fromnoise.data.captions import CaptionSampler, may_mirror, sampling_weights
+from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.pictures import PictureSet
 from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
@@ -23,7 +22,7 @@ from fromnoise.system.few_steps import save_few_steps
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import ClipStage, DataConfig, DiffusionStage, DistillStage, Recipe, VAEStage
-from fromnoise.training.run_data import some_prompts, stamp_of, write_latents
+from fromnoise.training.run_data import held_out_latents, latents_of, some_prompts, stamp_of, write_latents
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import Conditioning, Latents
 from fromnoise.training.tasks.distill import DistillTask, Teaching
@@ -35,14 +34,14 @@ class Materials:
 
     Attributes:
         recipe: every number of the run.
-        pictures: those to train on.
+        pictures: those to train on, and those held out.
         fingerprint: names the pictures and their captions.
         compute: device and format.
         folder: of the task in the run.
     """
 
     recipe: Recipe
-    pictures: PictureSet
+    pictures: tuple[PictureSet, PictureSet]
     fingerprint: str
     compute: Compute
     folder: Path
@@ -55,7 +54,7 @@ def distill_task(model: TextToImage, materials: Materials) -> DistillTask:
         UserError: a kind of model that cannot be distilled, or the folder holds the distillation of another one.
     """
     _check_kind(model)
-    recipe, compute, records = materials.recipe, materials.compute, materials.pictures.records
+    recipe, compute, records = materials.recipe, materials.compute, materials.pictures[0].records
     latents = _latents(model, materials)
     tower = compute.place(copy.deepcopy(model.text_tower))
     words = Conditioning(model.tokenizer, tower, CaptionSampler(records, recipe.data.captions))
@@ -64,7 +63,9 @@ def distill_task(model: TextToImage, materials: Materials) -> DistillTask:
     teaching = Teaching(network, model.schedule, model.prediction, vae, _guidance(recipe.distill, model))
     prompts = recipe.distill.prompts or recipe.diffusion.prompts or some_prompts(records)
     stage = replace(recipe.distill, prompts=prompts)
-    return DistillTask(stage, latents, words, teaching, compute, recipe.seed)
+    task = DistillTask(stage, latents, words, teaching, compute, recipe.seed)
+    task.held_out = held_out_latents(materials.pictures[1], vae, compute)
+    return task
 
 
 def keep(model: TextToImage, folder: Path, network: nn.Module) -> None:
@@ -113,15 +114,11 @@ def _latents(model: TextToImage, materials: Materials) -> Latents:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         vae = copy.deepcopy(model.vae).to(materials.compute.device)
-        write_latents(file, stamp, vae, materials.pictures.images, materials.compute, whiten=False)
+        write_latents(file, stamp, vae, materials.pictures[0].images, materials.compute, whiten=False)
     elif stamp_of(file) != stamp:
         raise UserError(f"{materials.folder} distilled another model; move it away to begin anew")
     stored: dict[str, Any] = load_file(file, device=str(materials.compute.device))
-    records = materials.pictures.records
-    mirror = torch.tensor([may_mirror(r) for r in records])
-    return Latents(
-        stored["plain"], stored["mirrored"], mirror, sampling_weights(records, materials.recipe.data.scene_share)
-    )
+    return latents_of(stored, materials.pictures[0], materials.recipe.data.scene_share)
 
 
 def _check_kind(model: TextToImage) -> None:

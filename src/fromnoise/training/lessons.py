@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fromnoise.data.captions import with_style
 from fromnoise.data.meanings import Meanings
+from fromnoise.ground.wording import styled
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.clock import Clock
 
@@ -76,14 +76,14 @@ class Lessons:
         said = network.meaning(states[torch.arange(len(states), device=states.device), position]).float()
         return 1 - F.cosine_similarity(said, wanted, dim=1).mean()
 
-    def _text(self, phrase: str, article: float, styled: float, which: float) -> str:
+    def _text(self, phrase: str, article: float, with_style: float, which: float) -> str:
         """The phrase as people type it: often bare, sometimes "a cat" or "cats"."""
         if article < 0.15:
             phrase = f"{'an' if phrase[:1] in 'aeiou' else 'a'} {phrase}"
         elif article < 0.25 and phrase[-1:] not in "s.!?":
             phrase = f"{phrase}s"
-        style = self.styles[int(which * len(self.styles))] if self.styles and styled < STYLED else ""
-        return with_style(phrase, style)
+        style = self.styles[int(which * len(self.styles))] if self.styles and with_style < STYLED else ""
+        return styled(phrase, style)
 
 
 @torch.no_grad()

@@ -1,89 +1,194 @@
-"""Telling people how training goes: the terminal, a JSON-lines file and TensorBoard curves."""
+"""Telling people how training goes: one bar and one time left; every figure in a file and in TensorBoard's curves."""
 
 from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from PIL import Image
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 from fromnoise.training.clock import Clock
+
+TITLES = {
+    "clip": "CLIP: which words belong to which picture",
+    "vae": "VAE: pictures made small, and whole again",
+    "diffusion": "U-Net: from noise to pictures",
+    "distill": "U-Net: the same in a few steps",
+    "story": "Story game: from random words to sentences",
+}
+LINE_SECONDS = 60  # between two plain lines, where there is no terminal
+
+
+class Curves(Protocol):
+    """Where figures and sheets are drawn over the pictures seen."""
+
+    def figures(self, values: dict[str, float], pictures: int) -> None:
+        """Add a point to each named curve."""
+
+    def sheet(self, name: str, picture: Image.Image, pictures: int) -> None:
+        """Add a picture."""
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What a task's log knows of the run around it.
+
+    Attributes:
+        curves: where figures go beside ``log.jsonl``, or None.
+        number, of: which task of how many this is.
+        ahead: what follows it in the run, as if it were so many of its pictures.
+        verbose: show every figure on the terminal too.
+    """
+
+    curves: Curves | None = None
+    number: int = 1
+    of: int = 1
+    ahead: float = 0.0
+    verbose: bool = False
 
 
 class Log:
     """One task's log.
 
-    On a terminal a progress bar shows time left and pictures per second; elsewhere (a file, a pipe) a line is
-    printed every half minute. Each record also goes to ``log.jsonl`` and to the trackers.
+    On a terminal there is one bar, with the time left for the task and for the whole run, and the newest sheet's path.
+    Elsewhere (a file, a pipe) a plain line comes every minute.
 
     Args:
         folder: the task's folder in the run.
         clock: the clock at the start of this session.
-        tracker: an ``accelerate.Accelerator`` whose trackers are initialised, or None.
+        telling: the run around it.
         unit: what the run counts, for the reader.
+        limit: seconds that the task may train in all; 0 for no limit.
     """
 
-    def __init__(self, folder: Path, clock: Clock, tracker: Any = None, unit: str = "pictures") -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, telling: Telling | None = None, unit: str = "pictures", limit: float = 0.0
+    ) -> None:
+        self._telling, self._unit, self._limit = telling or Telling(), unit, limit
         self._console = Console(stderr=True)
         self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
-        self._tracker, self._unit = tracker, unit
         self._name = folder.name
+        self._title = title(self._name, self._telling)
         self._begin = (time.monotonic(), clock.pictures)
-        self._last_line = 0.0
-        self._warm = False
-        self._progress = _bar(self._console)
-        self._bar = self._progress.add_task(self._name, total=clock.total, completed=clock.pictures, detail="")
+        self._last_line, self._warm = time.monotonic(), False
+        self._sheet: Path | None = None
+        self._bar = _Bar(self._console, self._title)
         if self._console.is_terminal:
-            self._progress.start()
+            self._bar.start()
+        else:
+            self.note(f"begins at {clock.pictures:,} of {self._length(clock)}")
 
     def note(self, text: str) -> None:
         """Print one line for the reader."""
-        self._console.print(f"[dim]{self._name}[/dim] {text}", highlight=False, soft_wrap=True)
+        self._console.print(f"{self._title}: {text}", highlight=False, soft_wrap=True, markup=False)
+
+    def detail(self, text: str) -> None:
+        """Print one line for whoever asked for every figure."""
+        if self._telling.verbose:
+            self._console.print(f"  {text}", style="dim", highlight=False, soft_wrap=True, markup=False)
 
     def record(self, clock: Clock, values: dict[str, float]) -> None:
-        """Write a point of each curve, and refresh what the terminal shows."""
-        seconds = time.monotonic() - self._begin[0]
-        rate = (clock.pictures - self._begin[1]) / max(seconds, 1e-9)
-        if not self._warm:  # the first steps build kernels; they do not tell how long the rest will take
-            self._warm, self._begin = True, (time.monotonic(), clock.pictures)
-        values = {**values, "pictures_per_second": rate}
+        """Write a point of each curve."""
+        values = {**values, "pictures_per_second": self._rate(clock)}
         self._file.write(json.dumps({"step": clock.step, "pictures": clock.pictures, **_rounded(values)}) + "\n")
         self._file.flush()
-        if self._tracker is not None:
-            self._tracker.log({f"{self._name}/{key}": value for key, value in values.items()}, step=clock.step)
-        self._show(clock, values, rate)
+        if self._telling.curves is not None:
+            named = {f"{self._name}/{key}": value for key, value in values.items()}
+            self._telling.curves.figures(named, clock.pictures)
+        self.detail(f"{clock.pictures:,}  " + "  ".join(f"{key} {value:.4g}" for key, value in values.items()))
+
+    def sheet(self, clock: Clock, picture: Image.Image, file: Path) -> None:
+        """Name the newest sheet, which lies in ``file``."""
+        self._sheet = file
+        if self._telling.curves is not None:
+            self._telling.curves.sheet(f"{self._name}/sheet", picture, clock.pictures)
+
+    def show(self, clock: Clock) -> None:
+        """Refresh what the reader sees; call after every step."""
+        rate = self._rate(clock)
+        if not self._warm:  # the first step builds kernels; it does not tell how long the rest will take
+            self._warm, self._begin = True, (time.monotonic(), clock.pictures)
+        said = f"{clock.pictures:,} of {self._length(clock)}, {_pace(rate)}/s{self._left(clock, rate)}"
+        self._bar.show(clock.progress, said, f"newest sheet: {self._sheet}" if self._sheet else "")
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._last_line > LINE_SECONDS:
+            self._last_line = now
+            self.note(said + (f", newest sheet {self._sheet}" if self._sheet else ""))
+
+    def done(self, clock: Clock) -> None:
+        """Say that the task has ended, and where its last sheet is."""
+        self.show(clock)
+        self.note(
+            f"done, {clock.pictures:,} {self._unit} seen" + (f", last sheet {self._sheet}" if self._sheet else "")
+        )
 
     def close(self) -> None:
         """Stop the bar and close the file."""
         if self._console.is_terminal:
-            self._progress.stop()
+            self._bar.stop()
         self._file.close()
 
-    def _show(self, clock: Clock, values: dict[str, float], rate: float) -> None:
-        pace = f"{rate:.0f} {self._unit}/s"
-        detail = f"loss {values['loss']:.4f} · {pace}" if "loss" in values else pace
-        self._progress.update(self._bar, completed=clock.pictures, detail=detail)
-        now = time.monotonic()
-        if not self._console.is_terminal and now - self._last_line > 30:
-            self._last_line = now
-            left = max(0, clock.total - clock.pictures) / max(rate, 1e-3) / 60
-            self.note(
-                f"{clock.pictures:,} of {clock.total:,} {self._unit} · {detail} · {left:.0f} min left for {self._name}"
-            )
+    def _rate(self, clock: Clock) -> float:
+        """Pictures per second of this session, after its first step."""
+        return (clock.pictures - self._begin[1]) / max(time.monotonic() - self._begin[0], 1e-9)
+
+    def _length(self, clock: Clock) -> str:
+        limited = f" or {self._limit / 60:g} minutes" if self._limit else ""
+        return f"{clock.total:,} {self._unit}{limited}"
+
+    def _left(self, clock: Clock, rate: float) -> str:
+        """Time left for the task, and for the run where more follows; nothing before there is a rate."""
+        if rate <= 0:
+            return ""
+        own = max(0, clock.total - clock.pictures) / rate
+        if self._limit:
+            own = min(own, self._limit * max(0.0, 1 - clock.spent))
+        if not self._telling.ahead:
+            return f", {in_words(own)} left"
+        return f", {in_words(own)} left (whole run about {in_words(own + self._telling.ahead / rate)})"
 
 
-def _bar(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description:>9}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, transient=False)
+class _Bar(Progress):
+    """A title, one bar, and below it the newest sheet."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._title, self._sheet = title, ""
+        super().__init__(BarColumn(24), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.fields[said]}"),
+                         console=console)  # fmt: skip
+        self._task = self.add_task(title, total=1.0, said="")
+
+    def show(self, share: float, said: str, sheet: str) -> None:
+        """Refresh bar and words."""
+        self._sheet = sheet
+        self.update(self._task, completed=share, said=said)
+
+    def get_renderables(self) -> list[RenderableType]:
+        """Called by rich at every refresh."""
+        lines: list[RenderableType] = [Text(self._title, style="bold"), self.make_tasks_table(self.tasks)]
+        return [*lines, Text(self._sheet, style="dim", overflow="fold")] if self._sheet else lines
+
+
+def title(name: str, telling: Telling) -> str:
+    """A task in plain words, and which of the run's tasks it is."""
+    return TITLES.get(name, name) + (f" ({telling.number} of {telling.of})" if telling.of > 1 else "")
+
+
+def in_words(seconds: float) -> str:
+    """A time as one says it: "40 s", "12 min", "3 h 20 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _pace(rate: float) -> str:
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.training import checkpoint, ema
 from fromnoise.training.checkpoint import Checkpoint
 from fromnoise.training.clock import Clock
-from fromnoise.training.log import Log
+from fromnoise.training.log import Log, Telling
 from fromnoise.training.optimizers import Optimizers
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.tasks.base import Task
@@ -38,10 +39,16 @@ Hook = Callable[[nn.Module, Clock, float], None]
 
 
 def learning_rate(config: LoopConfig, clock: Clock) -> float:
-    """Warm-up, constant, then linear to 0 over the last ``config.decay`` of the run."""
-    warm = min(1.0, (clock.pictures + clock.batch) / max(1, config.warmup))
+    """Warm-up, constant, then linear to 0 over the last ``config.decay`` of the run.
+
+    Warm-up takes ``config.warmup`` pictures, or ``config.warmup_most`` of the run if that is less.
+    """
+    warm = (clock.pictures + clock.batch) / max(1, config.warmup)
+    if config.warmup_most:
+        after = max((clock.pictures + clock.batch) / max(1, clock.total), clock.spent)
+        warm = max(warm, after / config.warmup_most)
     cool = min(1.0, (1.0 - clock.progress) / config.decay) if config.decay > 0 else 1.0
-    return config.learning_rate * warm * cool
+    return config.learning_rate * min(1.0, warm) * cool
 
 
 class Trainer:
@@ -51,7 +58,7 @@ class Trainer:
         task: what to train; its network already sits on its device in its format.
         folder: ``runs/NAME/TASK``; checkpoints, sheets and curves go there.
         seed: the run's seed.
-        tracker: an initialised ``accelerate.Accelerator``, or None.
+        telling: what the log knows of the run around the task.
         on_save: called with the averaged network, the clock and the hours trained so far, after every checkpoint.
         deadline: ``time.monotonic()`` after which the training saves and pauses.
 
@@ -64,7 +71,7 @@ class Trainer:
         task: Task,
         folder: Path,
         seed: int,
-        tracker: Any = None,
+        telling: Telling | None = None,
         on_save: Hook | None = None,
         deadline: float = math.inf,
     ) -> None:
@@ -81,13 +88,15 @@ class Trainer:
         self.averages = [m.clone() for m in self.masters]
         self.optimizer = Optimizers(task.network, dict(zip(self.names, self.masters, strict=True)), self.config)
         self._on_save, self._deadline = on_save, deadline
-        self.seconds = 0.0  # spent in all sessions; for the model card, nothing depends on it
+        self.seconds = 0.0  # of steps in all sessions; for the model card, nothing depends on it
+        self.elapsed = 0.0  # of training in all sessions, sheets and all; decides where the time is limited
+        self._limit = 60 * self.config.minutes
         self._notes = self._resume()
-        self._tracker = tracker
+        self._telling = telling
 
     def run(self, steps: int | None = None) -> nn.Module:
         """Train until all pictures are seen (or for ``steps`` steps) and return the averaged network in fp32."""
-        log = Log(self.folder, self.clock, self._tracker, self.task.unit)
+        log = Log(self.folder, self.clock, self._telling, self.task.unit, self._limit)
         for line in self._notes:
             log.note(line)
         end = None if steps is None else self.clock.step + steps
@@ -136,12 +145,17 @@ class Trainer:
             self._on_save(self.averaged(), self.clock, self.seconds / 3600)
 
     def _loop(self, log: Log, end: int | None, stop: Callable[[], bool]) -> None:
-        sheet_due = save_due = time.monotonic()
+        sheet_due = save_due = last = time.monotonic()
         save_due += 60 * self.config.save_minutes
+        if self._limit:  # a first sheet at once would take its time from a short training
+            sheet_due += min(60 * self.config.sheet_minutes, self._limit / 4)
         while not self.clock.done and (end is None or self.clock.step < end):
             begin = time.monotonic()
             losses = self.step()
             self.seconds += time.monotonic() - begin
+            self.elapsed, last = self.elapsed + time.monotonic() - last, time.monotonic()
+            self.clock = replace(self.clock, spent=self._spent())
+            log.show(self.clock)
             if self.clock.step % self.config.log_steps == 0:
                 values = {key: float(value) for key, value in losses.items()}
                 log.record(self.clock, {**values, "learning_rate": learning_rate(self.config, self.clock)})
@@ -154,25 +168,38 @@ class Trainer:
                     f"{self.task.name} has seen {self.clock.pictures:,} of {self.clock.total:,} {self.task.unit}"
                 )
             if time.monotonic() >= sheet_due:
-                self._sheet(log)
-                sheet_due = time.monotonic() + 60 * self.config.sheet_minutes
+                sheet_due = self._sheet(log) + 60 * self.config.sheet_minutes
             if time.monotonic() >= save_due:
                 self.save()
                 save_due = time.monotonic() + 60 * self.config.save_minutes
         self._sheet(log)
         self.save()
+        if self.clock.done:
+            log.done(self.clock)
 
-    def _sheet(self, log: Log) -> None:
+    def _spent(self) -> float:
+        """Share of the time that is over, where it is limited."""
+        return self.elapsed / self._limit if self._limit else 0.0
+
+    def _sheet(self, log: Log) -> float:
+        """Draw and score, and return the time from which the minutes to the next sheet count.
+
+        Where the time is limited, sheets may take a tenth of it: on a slow machine they would else take most.
+        """
+        begin = time.monotonic()
         network = self.averaged()
         picture = self.task.samples_for_log(network)
         if picture is not None:
             sheets = self.folder / "sheets"
             sheets.mkdir(exist_ok=True)
-            picture.save(sheets / f"{self.clock.pictures:010d}.png")
+            file = sheets / f"{self.clock.pictures:010d}.png"
+            picture.save(file)
+            log.sheet(self.clock, picture, file)
         values = {**self.task.score(network), **self.task.details()}
         if values:
             log.record(self.clock, values)
-            log.note("  ".join(f"{key} {value:.4g}" for key, value in values.items()))
+        end = time.monotonic()
+        return end + 10 * (end - begin) if self._limit else end
 
     def _collect_gradients(self) -> None:
         for weight, gradient in zip(self.weights, self.gradients, strict=True):
@@ -186,9 +213,11 @@ class Trainer:
         named = {key: dict(zip(self.names, tensors, strict=True)) for key, tensors in groups.items()}
         if self.frozen:
             named["frozen"] = {name: weight.detach() for name, weight in self.frozen.items()}
-        facts = {"step": self.clock.step, "batch": self.clock.batch, "seed": self.clock.seed, "seconds": self.seconds}
+        facts = {"step": self.clock.step, "batch": self.clock.batch, "seed": self.clock.seed}
+        times = {"seconds": self.seconds, "elapsed": self.elapsed}
         return Checkpoint(
-            {**named, **self.optimizer.state()}, {**facts, "task": self.task.name, "loop": self.config.to_dict()}
+            {**named, **self.optimizer.state()},
+            {**facts, **times, "task": self.task.name, "loop": self.config.to_dict()},
         )
 
     def _resume(self) -> list[str]:
@@ -201,6 +230,7 @@ class Trainer:
             raise UserError(f"{self.folder} was started with another batch size or seed; use a new --out")
         step = int(found.facts["step"])
         self.seconds = float(found.facts.get("seconds", 0.0))
+        self.elapsed = float(found.facts.get("elapsed", self.seconds))
         try:
             self.optimizer.load(found.groups, step)
         except KeyError as error:
@@ -209,7 +239,7 @@ class Trainer:
             torch._foreach_copy_(self.weights, self.masters)
             for name, stored in found.groups.get("frozen", {}).items():
                 self.frozen[name].copy_(stored)
-        self.clock = Clock(step, self.clock.batch, self.clock.total, self.clock.seed)
+        self.clock = replace(self.clock, step=step, spent=self._spent())
         return [*notes, f"going on after {self.clock.pictures:,} {self.task.unit}"]
 
     def _fill(self, own: list[Tensor], stored: dict[str, Tensor]) -> None:
@@ -223,7 +253,8 @@ class Trainer:
         kept = "no checkpoint was written yet" if found is None else f"step {found.facts['step']} is kept"
         return (
             f"training {self.task.name} stopped at step {self.clock.step}: the loss is {loss}, the gradient is not "
-            f"finite; {kept}. Lower {self.task.name}.loop.learning_rate or set precision=fp32, and run again"
+            f"finite; {kept}. Run again with --set {self.task.setting}.learning_rate=… lower than "
+            f"{self.config.learning_rate:g}, or begin anew with precision=fp32 and a new --out"
         )
 
 

@@ -1,36 +1,43 @@
-"""Which number format trains fastest here? Measured, never guessed from CPU flags.
+"""The number format of a training: decided once by what the machine can do, and kept by the run.
 
-bf16 is twice as fast as fp32 on a CPU with AVX512-BF16 and several times *slower* on one without it, and which
-memory layout wins differs between oneDNN builds. Two seconds of measuring at start-up settle it.
+bf16 is twice as fast as fp32 on a CPU that multiplies it in hardware and several times *slower* on one that does not.
+That is asked of the CPU and not of a stopwatch: another program beside the first seconds must not decide in which
+numbers a run computes.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
 
 from fromnoise.ground.errors import UserError
+from fromnoise.system.picturewise import native_bf16
+
+FORMATS = {"bf16": torch.bfloat16, "fp32": torch.float32}
+STORED = {"bfloat16": "bf16", "float32": "fp32"}  # as ``run.json`` calls them
+SETTINGS = ("auto", *FORMATS)
 
 
 @dataclass(frozen=True)
 class Choice:
     """The number format and memory layout to train with, and why."""
 
-    dtype: torch.dtype
-    channels_last: bool
+    name: str
     reason: str
+    channels_last: bool = True
 
     @property
-    def name(self) -> str:
-        """Short name of the format, as accepted by the ``precision`` setting."""
-        return "bf16" if self.dtype == torch.bfloat16 else "fp32"
+    def dtype(self) -> torch.dtype:
+        """The format of the network's weights and of what it computes."""
+        return FORMATS[self.name]
 
-
-SETTINGS = ("auto", "bf16", "fp32")
+    def to_facts(self) -> dict[str, Any]:
+        """What a run stores of it."""
+        return {
+            "dtype": str(self.dtype).removeprefix("torch."), "channels_last": self.channels_last, "why": self.reason
+        }  # fmt: skip
 
 
 def check(setting: str) -> None:
@@ -44,55 +51,41 @@ def choose(device: torch.device, setting: str = "auto") -> Choice:
 
     Args:
         device: where the run trains.
-        setting: "auto" measures; "bf16" and "fp32" are taken as given.
+        setting: "auto" takes bf16 where the hardware multiplies it; "bf16" and "fp32" are taken as given.
 
     Raises:
         UserError: an unknown setting.
     """
     check(setting)
     if setting != "auto":
-        return Choice(torch.bfloat16 if setting == "bf16" else torch.float32, True, "set by the recipe")
+        return Choice(setting, "set by the recipe")
+    where = "CPU" if device.type == "cpu" else "GPU"
+    if fast(device):
+        return Choice("bf16", f"this {where} multiplies bf16 in hardware")
+    return Choice("fp32", f"this {where} does not multiply bf16 in hardware")
+
+
+def as_begun(facts: dict[str, Any]) -> Choice:
+    """The format that a run began with, from what it stored, whatever this machine would choose.
+
+    Raises:
+        KeyError: the run has stored no format that this version knows.
+    """
+    return Choice(STORED[facts["dtype"]], "as this run began", bool(facts["channels_last"]))
+
+
+def fast(device: torch.device) -> bool:
+    """Whether a device multiplies bf16 in hardware."""
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported()
-        return Choice(torch.bfloat16 if fast else torch.float32, True, "the GPU supports bf16" if fast else "no bf16")
-    return _measured(device)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and native_bf16()
 
 
-def _measured(device: torch.device) -> Choice:
-    formats = [(dtype, last) for dtype in (torch.float32, torch.bfloat16) for last in (False, True)]
-    seconds = {f: _seconds(lambda f=f: _step(device, *f)) for f in formats}  # type: ignore[misc]
-    (dtype, last), best = min(seconds.items(), key=lambda item: item[1])
-    table = ", ".join(f"{_label(*f)} {s * 1e3:.1f} ms" for f, s in seconds.items())
-    return Choice(dtype, last, f"{_label(dtype, last)} was fastest ({table})" if best else table)
-
-
-def _label(dtype: torch.dtype, channels_last: bool) -> str:
-    return ("bf16" if dtype == torch.bfloat16 else "fp32") + (" channels-last" if channels_last else "")
-
-
-def _step(device: torch.device, dtype: torch.dtype, channels_last: bool) -> Callable[[], None]:
-    """One forward and backward of a convolution and a matrix product, at the size of a small U-Net's blocks."""
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    conv = nn.Conv2d(192, 192, 3, padding=1).to(device, dtype).to(memory_format=layout)  # type: ignore[call-overload]
-    linear = nn.Linear(192, 768).to(device, dtype)
-    x = torch.randn(32, 192, 8, 8, device=device).to(dtype).to(memory_format=layout).requires_grad_()
-
-    def run() -> None:
-        hidden = conv(x).permute(0, 2, 3, 1).reshape(-1, 192)
-        linear(hidden).sum().backward()
-
-    return run
-
-
-def _seconds(make: Callable[[], Callable[[], None]], budget: float = 0.4) -> float:
-    """Median seconds of a call, after a warm-up in which kernels are built."""
-    run = make()
-    for _ in range(3):
-        run()
-    times: list[float] = []
-    end = time.perf_counter() + budget
-    while time.perf_counter() < end or len(times) < 3:
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[len(times) // 2]
+def warning(choice: Choice, device: torch.device) -> str:
+    """One line for a run whose format is slow here, else ""."""
+    if choice.name != "bf16" or fast(device):
+        return ""
+    return (
+        "bf16 is computed in software on this machine, several times slower than fp32. A run keeps its format; "
+        "a new --out with --set precision=fp32 would be faster"
+    )

@@ -6,6 +6,7 @@ numbers by dotted names (``--set diffusion.loop.pictures=200000``); the whole re
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ Wishes = tuple[tuple[str, bool, str], ...]
 OPTIMIZERS = ("adamw", "muon")
 TASKS = ("clip", "vae", "diffusion", "distill")
 LARGEST_BATCH = 65_536
+PER_ROOT = 6_900  # 300 pictures are seen 400 times each, 40 a thousand times
 LARGEST_PICTURE = 4_096
 
 
@@ -32,7 +34,7 @@ def _check(config: Config, prefix: str, wishes: Wishes) -> None:
     """Raise ``UserError`` for the first (setting, whether it is fine, what it must be) that is not fine."""
     for name, fine, wish in wishes:
         if not fine:  # wishes are written so that a value that is not a number is not fine either
-            raise UserError(f"{prefix}{name} must be {wish}, not {getattr(config, name)}")
+            raise UserError(f"{prefix}{name} must be {wish}, not {vars(config)[name]}")
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,14 @@ class LoopConfig(Config):
     """How one task is trained.
 
     Attributes:
-        pictures: pictures seen in the whole run (a clock in pictures does not change with the batch size).
+        pictures: pictures seen in the whole run (a clock in pictures does not change with the batch size); 0: as many
+            as suit the data, see :func:`suited`.
+        minutes: of training, at most; warm-up and decay follow. 0: no limit.
         batch: pictures per step.
         optimizer: "adamw", or "muon" for the hidden matrices (AdamW moves the rest).
         learning_rate: after warm-up.
         warmup: pictures over which the learning rate rises from 0.
+        warmup_most: largest share of the run that may take; 0: all of it.
         decay: last share of the run over which the learning rate falls linearly to 0.
         weight_decay: on matrices and kernels only.
         betas: of AdamW.
@@ -56,10 +61,12 @@ class LoopConfig(Config):
     """
 
     pictures: int = 200_000
+    minutes: float = 0.0
     batch: int = 64
     optimizer: str = "adamw"
     learning_rate: float = 8e-4
     warmup: int = 20_000
+    warmup_most: float = 0.2
     decay: float = 0.4
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
@@ -73,10 +80,12 @@ class LoopConfig(Config):
         if self.optimizer not in OPTIMIZERS:
             raise UserError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not '{self.optimizer}'")
         wishes: Wishes = (
-            ("pictures", 1 <= self.pictures <= 10**12, "1 or more"),
+            ("pictures", 0 <= self.pictures <= 10**12, "1 or more, or 0 for as many as suit the data"),
+            ("minutes", 0 <= self.minutes <= 10**6, "0 (no limit) or more"),
             ("batch", 1 <= self.batch <= LARGEST_BATCH, f"1…{LARGEST_BATCH}"),
             ("learning_rate", 0 < self.learning_rate < 10, "above 0 and below 10"),
             ("warmup", self.warmup >= 0, "0 or more"),
+            ("warmup_most", 0 <= self.warmup_most <= 1, "0…1"),
             ("decay", 0 <= self.decay <= 1, "0…1"),
             ("weight_decay", 0 <= self.weight_decay < 10, "0 or more and below 10"),
             ("betas", all(0 <= beta < 1 for beta in self.betas), "two numbers of 0 or more and below 1"),
@@ -87,6 +96,12 @@ class LoopConfig(Config):
             ("save_minutes", self.save_minutes > 0, "above 0"),
         )
         _check(self, "loop.", wishes)
+
+    def suited(self, count: int) -> LoopConfig:
+        """The loop for a set of ``count`` pictures: where its length is left to the data, it grows with the set's
+        square root. Few pictures are seen more often each, and many need longer in all.
+        """
+        return self if self.pictures else replace(self, pictures=round(PER_ROOT * math.sqrt(max(1, count))))
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,7 @@ class DataConfig(Config):
         scenes: how many pictures of two or three things are composed from them.
         scene_share: how often the U-Net sees one of those.
         captions: how captions are drawn.
+        said_styles: take the end of "a cat, linocut style" for the picture's style.
     """
 
     pixels: int = 64
@@ -110,6 +126,7 @@ class DataConfig(Config):
     scenes: int = 0
     scene_share: float = 0.12
     captions: CaptionMix = field(default_factory=CaptionMix)
+    said_styles: bool = True
 
     def __post_init__(self) -> None:
         wishes: Wishes = (
@@ -170,6 +187,13 @@ class VAEStage(Config):
     decoder_only: bool = False
     whiten: bool = True
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(learning_rate=1e-3))
+
+    def weights(self) -> dict[str, float]:
+        """The weight of each part of the loss; L1 is the others' yardstick."""
+        return {
+            "l1": 1.0, "multiscale": self.multiscale, "gradient": self.gradient, "ssim": self.ssim, "kl": self.kl,
+            "perceptual": self.perceptual, "equivariance": self.equivariance,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -253,16 +277,19 @@ class Recipe(Config):
     Attributes:
         name: name of the model it makes.
         seed: everything random follows from it.
-        precision: "auto" measures bf16 against fp32 at start-up; "bf16" or "fp32" decide.
+        precision: "auto" takes bf16 where the hardware multiplies it, else fp32; "bf16" or "fp32" decide.
         threads: CPU threads to train with (0: all).
         start_from: a model (folder or name) whose weights and tokenizer the run begins with; "" begins at random.
         tasks: what is trained, where the command does not say.
+        fits_minutes: ``--minutes`` is the length of the training, into which warm-up and decay are fitted. Otherwise it
+            is when to pause.
     """
 
     name: str
     seed: int = 0
     start_from: str = ""
     tasks: tuple[str, ...] = ("clip", "vae", "diffusion")
+    fits_minutes: bool = False
     precision: str = "auto"
     threads: int = 0
     data: DataConfig = field(default_factory=DataConfig)
@@ -280,6 +307,12 @@ class Recipe(Config):
         )
         _check(self, "", wishes)
         self._check_fit()
+
+    def loops(self) -> dict[str, LoopConfig]:
+        """How each task is trained, by its name."""
+        return {
+            "clip": self.clip.loop, "vae": self.vae.loop, "diffusion": self.diffusion.loop, "distill": self.distill.loop
+        }  # fmt: skip
 
     def _check_fit(self) -> None:
         """Three networks are trained apart; sizes that do not fit together are told before the first one begins."""

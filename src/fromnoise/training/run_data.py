@@ -7,21 +7,37 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from fromnoise.data.captions import may_mirror, sampling_weights
 from fromnoise.data.meanings import Meanings
-from fromnoise.data.pictures import PictureSet
+from fromnoise.data.pictures import PictureSet, thinned
 from fromnoise.data.record import Record
 from fromnoise.ground.whole import whole_file
+from fromnoise.ground.wording import styled
 from fromnoise.training.clock import seeded
+from fromnoise.training.recipe import Recipe, shareable
 from fromnoise.training.tasks.base import Compute
+from fromnoise.training.tasks.diffusion import HeldOut, Latents
 from fromnoise.training.tasks.vae import encode_all
 
 
 def caption(record: Record) -> str:
     """The full caption of a picture: what it shows and its style."""
-    return f"{record.text}, {record.style} style" if record.style else record.text
+    return styled(record.text, record.style)
+
+
+def card(recipe: Recipe, records: list[Record], progress: dict[str, Any]) -> dict[str, Any]:
+    """What a model tells of its training: from which pictures, by whom, by which recipe."""
+    sources = sorted({(r.style, r.licence, r.author) for r in records})
+    return {
+        "name": recipe.name,
+        **progress,
+        "pictures": len(records),
+        "sources": [list(source) for source in sources],
+        "recipe": shareable(recipe).to_dict(),
+    }
 
 
 def all_words(pictures: PictureSet) -> list[str]:
@@ -50,6 +66,14 @@ def joined(first: PictureSet, second: PictureSet) -> PictureSet:
     return PictureSet(images, [*first.records, *second.records], [*first.quarantine, *second.quarantine])
 
 
+def held_out_latents(pictures: PictureSet, vae: Any, compute: Compute, most: int = 128) -> HeldOut | None:
+    """Latents of held-out pictures, spread over all of them, for the U-Net's score; None where there are none."""
+    chosen = thinned(pictures, most)
+    if not chosen.records:
+        return None
+    return HeldOut(encode_all(vae, chosen.images, compute), [caption(r) for r in chosen.records])
+
+
 def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute, whiten: bool = True) -> None:
     """Encode every picture and its mirror image, whitened, with the mean and deviation that whiten them.
 
@@ -72,6 +96,33 @@ def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Com
     tensors = {**white, "mean": mean, "std": std}
     with whole_file(file) as draft:
         save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
+
+
+def kept_latents(
+    file: Path, stamp: str, vae: Any, pictures: PictureSet, compute: Compute, whiten: bool, scene_share: float
+) -> Latents:
+    """Latents of a file, which is written first where it is missing or made from something else.
+
+    Args:
+        file: holds them.
+        stamp: what they are made from.
+        vae: encodes; it is whitened in place as the latents are.
+        pictures: to encode.
+        compute: device.
+        whiten: see :func:`write_latents`.
+        scene_share: how often composed scenes are seen.
+    """
+    if not (file.exists() and stamp_of(file) == stamp):
+        write_latents(file, stamp, vae, pictures.images, compute, whiten)
+    stored = load_file(file, device=str(compute.device))
+    vae.whiten_(stored["mean"], stored["std"])
+    return latents_of(stored, pictures, scene_share)
+
+
+def latents_of(stored: dict[str, Tensor], pictures: PictureSet, scene_share: float) -> Latents:
+    """Stored latents of pictures, which of them may be mirrored, and how often each is seen."""
+    mirror = torch.tensor([may_mirror(r) for r in pictures.records])
+    return Latents(stored["plain"], stored["mirrored"], mirror, sampling_weights(pictures.records, scene_share))
 
 
 def stamp_of(file: Path) -> str:

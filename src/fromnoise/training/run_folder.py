@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
+from PIL import Image
 
 from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.ground.whole import write_atomically
-from fromnoise.training.recipe import Recipe
+from fromnoise.training.continuing import RUN
 
 
 def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False) -> None:
@@ -25,20 +27,6 @@ def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False) -> Non
             raise UserError(f"{out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
 
 
-def check_same(before: Recipe, now: Recipe, out: Path) -> None:
-    """A run may go on with more pictures or other intervals, never with another network or other data."""
-    for name, a, b in (
-        ("seed", before.seed, now.seed),
-        ("start_from", before.start_from, now.start_from),
-        ("data", before.data, now.data),
-        ("clip", replace(before.clip, loop=now.clip.loop), now.clip),
-        ("vae.model", before.vae.model, now.vae.model),
-        ("diffusion.model", before.diffusion.model, now.diffusion.model),
-    ):
-        if a != b:
-            raise UserError(f"{out} was started with another '{name}'; give the same settings or a new --out")
-
-
 def locked(out: Path) -> FileLock:
     """Keep a second training out of the folder for as long as this process lives."""
     lock = FileLock(out / ".lock")
@@ -50,16 +38,44 @@ def locked(out: Path) -> FileLock:
 
 
 def accelerator(out: Path) -> Any:
-    """Device choice and TensorBoard curves, through Hugging Face accelerate."""
+    """Device choice and, once :func:`curves` asks for them, TensorBoard's curves: Hugging Face accelerate.
+
+    Raises:
+        UserError: the packages for training are missing.
+    """
     try:
         from accelerate import Accelerator
     except ImportError as error:
         raise missing_packages("training needs more packages", "train") from error
-    accelerator = Accelerator(log_with="tensorboard", project_dir=out / "curves")
+    return Accelerator(log_with="tensorboard", project_dir=out / "curves")
+
+
+def curves(accelerator: Any) -> TensorBoard:
+    """Curves in the run's folder; call once the folder is a run's."""
     accelerator.init_trackers("fromnoise")
-    return accelerator
+    return TensorBoard(accelerator)
 
 
-def write(file: Path, text: str) -> None:
-    """Write a line of text, whole or not at all."""
-    write_atomically(file, text + "\n")
+class TensorBoard:
+    """Curves and sheets over pictures seen, so that runs with other batch sizes lie over each other."""
+
+    def __init__(self, accelerator: Any) -> None:
+        self._accelerator = accelerator
+
+    def figures(self, values: dict[str, float], pictures: int) -> None:
+        """Add a point to each named curve."""
+        self._accelerator.log(values, step=pictures)
+
+    def sheet(self, name: str, picture: Image.Image, pictures: int) -> None:
+        """Add a picture."""
+        shown = np.asarray(picture.convert("RGB"))[None]  # [1,H,W,3]
+        self._accelerator.get_tracker("tensorboard").log_images({name: shown}, step=pictures, dataformats="NHWC")
+
+
+def write_run(out: Path, facts: dict[str, Any], changed: list[str]) -> None:
+    """Write ``run.json``: what a run is. It is written when the run begins, and when a call changes a setting by
+    request, which it keeps a list of.
+    """
+    if changed:
+        facts = {**facts, "changed": [*facts.get("changed", []), changed]}
+    write_atomically(out / RUN, json.dumps(facts, indent=1) + "\n")

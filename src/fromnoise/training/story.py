@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import platform
 import time
 from collections.abc import Sequence
@@ -24,10 +22,13 @@ from fromnoise.story.model import StoryModel
 from fromnoise.story.vocabulary import END, UNKNOWN, Vocabulary, words_of
 from fromnoise.training import precision
 from fromnoise.training.clock import Clock
+from fromnoise.training.continuing import Call, of_story, settled, stored_run, story_checkpoints
+from fromnoise.training.identity import as_begun, tell_changes
+from fromnoise.training.log import Telling
 from fromnoise.training.loop import Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import LoopConfig
-from fromnoise.training.run_folder import accelerator, locked, write
+from fromnoise.training.run_folder import accelerator, curves, locked, write_run
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.story import Lines, StoryStage, StoryTask
 
@@ -41,7 +42,7 @@ class StoryRecipe(Config):
     Attributes:
         name: name of the model it makes.
         seed: everything random follows from it.
-        precision: "auto" measures bf16 against fp32 at start-up; "bf16" or "fp32" decide.
+        precision: "auto" takes bf16 where the hardware multiplies it, else fp32; "bf16" or "fp32" decide.
         threads: CPU threads to train with (0: all).
         vocabulary: entries of the vocabulary, at most; fewer where the lines have fewer words.
         network: its sizes; vocabulary and labels follow from the lines.
@@ -64,14 +65,14 @@ class StoryRecipe(Config):
             raise UserError(f"vocabulary must be 16 to 30,000, not {self.vocabulary}")
 
 
-def train_story(recipe: StoryRecipe, data: Path | str, out: Path, minutes: float = math.inf) -> Path:
+def train_story(recipe: StoryRecipe, data: Path | str, out: Path, call: Call | None = None) -> Path:
     """Train the story game's network, or go on where an earlier call was stopped.
 
     Args:
         recipe: every number of the run.
         data: a folder of lines, as ``fromnoise data plots`` makes it.
         out: the run's folder.
-        minutes: how long to train at most; the same call goes on from there.
+        call: how long to train at most, and what this call changes in a run that has begun.
 
     Returns:
         The folder of the model (``out/model``), which can be drawn with from the first checkpoint on.
@@ -80,30 +81,31 @@ def train_story(recipe: StoryRecipe, data: Path | str, out: Path, minutes: float
         UserError: unusable data, a run of another recipe in ``out``, a loss that is not a number, a full disk.
         Paused: the minutes are over.
     """
-    deadline = time.monotonic() + 60 * minutes
+    call = call or Call()
+    deadline = time.monotonic() + 60 * call.minutes
     keep_freed_memory()
+    stored = stored_run(out, "story")
+    before = None if stored is None else stored["story"]
+    recipe, changed = settled(out, before, recipe, call, of_story(out))
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     train_lines, held_out = read(Path(data), TRAIN), read(Path(data), HELD_OUT)
+    stamp = stamp_of(train_lines)
+    if stored is not None and stored.get("lines", stamp) != stamp:
+        raise UserError(f"{out} was started with other lines; give the same --data or a new --out")
     out.mkdir(parents=True, exist_ok=True)
     lock = locked(out)
     try:
-        _check_same(recipe, stamp_of(train_lines), out)
+        accelerated = accelerator(out)
+        choice = _begin(recipe, out, (stored, stamp, changed), accelerated.device)
         vocabulary = _vocabulary(recipe, train_lines, out)
         lines = tuple(as_numbers(some, vocabulary, recipe.network.context) for some in (train_lines, held_out))
-        task, tracker = _task(recipe, vocabulary, lines, out)
-        keeper = _Keeper(recipe, task, out)
-        trainer = Trainer(task, _checkpoints(out), recipe.seed, tracker, keeper.save, deadline)
-        trainer.run()
+        task = _task(recipe, vocabulary, lines, choice, accelerated.device)
+        telling = Telling(curves(accelerated), verbose=call.verbose)
+        Trainer(task, story_checkpoints(out), recipe.seed, telling, _Keeper(recipe, task, out).save, deadline).run()
     finally:
         lock.release()
     return out / "model"
-
-
-def _checkpoints(out: Path) -> Path:
-    """Where the run's checkpoints are; runs of earlier versions have them in "words", and go on there."""
-    earlier = out / "words"
-    return earlier if earlier.exists() else out / "story"
 
 
 def as_numbers(lines: Sequence[Line], vocabulary: Vocabulary, longest: int) -> Lines:
@@ -150,18 +152,46 @@ def _vocabulary(recipe: StoryRecipe, lines: Sequence[Line], out: Path) -> Vocabu
     return found
 
 
-def _task(recipe: StoryRecipe, vocabulary: Vocabulary, lines: tuple[Lines, ...], out: Path) -> tuple[StoryTask, Any]:
-    tracker = accelerator(out)
-    choice = precision.choose(tracker.device, recipe.precision)
-    Console(stderr=True).print(
-        f"{len(lines[0].ids):,} lines, {len(vocabulary):,} words; {choice.name}: {choice.reason}"
-    )
+def _begin(
+    recipe: StoryRecipe, out: Path, begun: tuple[dict[str, Any] | None, str, list[str]], device: torch.device
+) -> precision.Choice:
+    """Settle the number format and write down what the run is, once, and what this call changes in it.
+
+    Args:
+        recipe: every number of the run.
+        out: its folder.
+        begun: what ``run.json`` says (None for a new run), the name of the lines, and what this call changes.
+        device: where it trains.
+    """
+    (stored, stamp, changed), console = begun, Console(stderr=True)
+    known = stored is not None and "dtype" in stored  # runs of earlier versions measured it anew at every start
+    choice = as_begun(out, stored) if stored and known else precision.choose(device, recipe.precision)
+    console.print(f"training in {choice.name}: {choice.reason}", highlight=False)
+    if slow := precision.warning(choice, device):
+        console.print(slow, style="yellow", highlight=False, soft_wrap=True)
+    if changed:
+        tell_changes(out, changed, console)
+    if changed or not known:
+        facts = stored or {"lines": stamp}
+        formats = {} if known else choice.to_facts()
+        write_run(out, {**facts, **formats, "story": recipe.to_dict()}, changed)
+    return choice
+
+
+def _task(
+    recipe: StoryRecipe,
+    vocabulary: Vocabulary,
+    lines: tuple[Lines, ...],
+    choice: precision.Choice,
+    device: torch.device,
+) -> StoryTask:
+    Console(stderr=True).print(f"{len(lines[0].ids):,} lines, {len(vocabulary):,} words")
     torch.manual_seed(recipe.seed)
     network = replace(recipe.network, vocab_size=len(vocabulary), labels=vocabulary.labels).build()
-    network = network.to(tracker.device, choice.dtype)
-    compute = Compute(tracker.device, choice.dtype, torch.contiguous_format)
-    stages = recipe.words, recipe.loop
-    return StoryTask(stages, (lines[0], lines[1]), vocabulary, network, compute, recipe.seed), tracker
+    network = network.to(device, choice.dtype)
+    compute = Compute(device, choice.dtype, torch.contiguous_format)
+    stages = recipe.words, recipe.loop.suited(len(lines[0].ids))
+    return StoryTask(stages, (lines[0], lines[1]), vocabulary, network, compute, recipe.seed)
 
 
 def stamp_of(lines: Sequence[Line]) -> str:
@@ -170,26 +200,6 @@ def stamp_of(lines: Sequence[Line]) -> str:
     for line in lines:
         digest.update(repr((line.text, line.genre, line.place)).encode())
     return digest.hexdigest()[:12]
-
-
-def _check_same(recipe: StoryRecipe, stamp: str, out: Path) -> None:
-    """A run may go on longer, never with another network or other lines."""
-    file = out / "run.json"
-    if not file.is_file():
-        if _checkpoints(out).exists() or (out / "model_index.json").exists():
-            raise UserError(f"{out} holds something else; use a new --out")
-        write(file, json.dumps({"story": recipe.to_dict(), "lines": stamp}, indent=1))
-        return
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        before, lines = StoryRecipe.from_dict(stored["story"]), stored["lines"]
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{out} holds another kind of run; use a new --out") from None
-    for name in ("seed", "vocabulary", "network"):
-        if getattr(before, name) != getattr(recipe, name):
-            raise UserError(f"{out} was started with another '{name}'; give the same settings or a new --out")
-    if lines != stamp:
-        raise UserError(f"{out} was started with other lines; give the same --data or a new --out")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from fromnoise.evaluation.copies.describe import Pixels, Views, feature_distances, masked, pixel_distances
 from fromnoise.ground.config import Config
+from fromnoise.ground.wording import styled
 
 OTHERS = 50  # neighbours whose mean distance is the yardstick
 AT_ONCE = 256  # drawings per product: 20,000 pictures need 20 MB for each matrix of distances
@@ -47,8 +48,7 @@ class Known(Config):
     author: str = ""
 
     def __str__(self) -> str:
-        style = f", {self.style} style" if self.style else ""
-        return f"{self.text}{style}"
+        return styled(self.text, self.style)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fromnoise.data.captions import with_style
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.copies.section import copies_section
 from fromnoise.evaluation.section import Section
+from fromnoise.ground.wording import styled
 
 
 def drawn_copies_section(bench: Bench) -> Section:
@@ -14,5 +14,5 @@ def drawn_copies_section(bench: Bench) -> Section:
     Raises:
         UserError: the data is not what the model was trained on.
     """
-    prompts = [with_style(q.text, q.style) for q in bench.main.questions]
+    prompts = [styled(q.text, q.style) for q in bench.main.questions]
     return copies_section(bench.model, bench.main.shown["drawn"], prompts, bench.pictures, bench.seed)

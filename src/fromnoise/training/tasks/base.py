@@ -50,6 +50,11 @@ class Task(ABC):
     order: Order
     unit: str = "pictures"
 
+    @property
+    def setting(self) -> str:
+        """Where its loop's settings stand in the recipe."""
+        return f"{self.name}.loop"
+
     @abstractmethod
     def batch(self, clock: Clock) -> Any:
         """Everything the step needs, as a pure function of the clock."""

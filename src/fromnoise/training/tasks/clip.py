@@ -19,13 +19,14 @@ from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
 from fromnoise.ground.pictures import from_bytes
+from fromnoise.ground.wording import styled
 from fromnoise.models.clip.clip import CLIP, clip_loss
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.beginning import Keeper
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.lessons import Lessons, Smear, teachable, whole_words
 from fromnoise.training.recipe import ClipStage
-from fromnoise.training.sheet import grid
+from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
 
@@ -99,20 +100,26 @@ class CLIPTask(Task):
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
-        """Share of held-out pictures whose own caption is CLIP's first choice among all held-out captions."""
+        """On held-out pictures: the contrastive loss, and the share of those whose own caption is CLIP's first choice
+        among all held-out captions."""
         if not len(self.held_out.records):
             return {}
-        order, texts = self._ranking(network)
-        own = [texts.index(_caption(r)) for r in self.held_out.records]
-        return {"held_out_top1": float((order[:, 0].cpu() == torch.tensor(own)).float().mean())}
+        images, texts, names = self._embeddings(network)
+        captions = [styled(r.text, r.style) for r in self.held_out.records]
+        own = torch.tensor([names.index(caption) for caption in captions], device=images.device)
+        scale: Any = network.logit_scale
+        return {
+            "held_out_top1": float(((images @ texts.T).argmax(1) == own).float().mean()),
+            "held_out_loss": float(clip_loss(images, texts[own], scale.float(), self._targets(captions))),
+        }
 
     def samples_for_log(self, network: nn.Module) -> Image.Image | None:
-        """Held-out captions, one a row: the eight held-out pictures that CLIP finds nearest."""
+        """Held-out captions, each over the eight held-out pictures that CLIP finds nearest."""
         if len(self.held_out.records) < 8:
             return None
-        images, texts, _ = self._embeddings(network)
+        images, texts, names = self._embeddings(network)
         nearest = (texts[:8] @ images.T).topk(8).indices.cpu()
-        return grid(self.held_out.images[nearest.flatten()], columns=8)
+        return labelled(self.held_out.images[nearest.flatten()], names[:8], columns=8)
 
     def _lessons(self, stage: ClipStage) -> Lessons | None:
         if not stage.meanings:
@@ -127,13 +134,9 @@ class CLIPTask(Task):
         words, _ = whole_words(self.tokenizer, self.lessons.meanings)
         return Smear(words, self.tokenizer.vocab_size, stage.smear, self.compute.device)
 
-    def _ranking(self, network: nn.Module) -> tuple[Tensor, list[str]]:
-        images, texts, names = self._embeddings(network)
-        return (images @ texts.T).argsort(1, descending=True), names
-
     @torch.no_grad()
     def _embeddings(self, network: Any) -> tuple[Tensor, Tensor, list[str]]:
-        names = list(dict.fromkeys(_caption(r) for r in self.held_out.records))
+        names = list(dict.fromkeys(styled(r.text, r.style) for r in self.held_out.records))
         pictures = from_bytes(self.held_out.images.to(self.compute.device))
         images = torch.cat([network.embed_image(part) for part in pictures.split(64)])
         ids = self.tokenizer.encode(names).to(self.compute.device)
@@ -144,7 +147,3 @@ class CLIPTask(Task):
         group = torch.tensor([number[text] for text in texts], device=self.compute.device)
         same = (group[:, None] == group[None, :]).float()
         return same / same.sum(1, keepdim=True)
-
-
-def _caption(record: Any) -> str:
-    return f"{record.text}, {record.style} style" if record.style else str(record.text)

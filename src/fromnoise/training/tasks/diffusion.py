@@ -15,9 +15,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from fromnoise.data.captions import CaptionSampler
-from fromnoise.diffusion.denoiser import NetworkDenoiser
+from fromnoise.diffusion.denoiser import Denoiser, NetworkDenoiser
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
 from fromnoise.diffusion.loss import diffusion_loss, v_target
+from fromnoise.diffusion.prediction import from_x0
 from fromnoise.diffusion.samplers import sampler
 from fromnoise.diffusion.schedule import NoiseSchedule
 from fromnoise.ground.pictures import to_bytes
@@ -26,7 +27,7 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.clock import Clock, Order, seeded
 from fromnoise.training.noise_levels import NoiseLevels
 from fromnoise.training.recipe import DiffusionStage
-from fromnoise.training.sheet import grid
+from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
 
@@ -75,6 +76,28 @@ class Conditioning:
         return tokens[torch.tensor([place[text] for text in texts], device=device)]
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """Latents of pictures that are never trained on, float32 [M,C,h,w], and their captions."""
+
+    latents: Tensor
+    texts: list[str]
+
+    @torch.no_grad()
+    def loss(self, denoiser: Denoiser, schedule: NoiseSchedule, words: Conditioning) -> dict[str, float]:
+        """Mean squared error in v, with the same noise every time and its levels evenly spread."""
+        device, found = self.latents.device, []
+        noise = torch.randn(self.latents.shape, generator=seeded("cpu", "held-out noise")).to(device)
+        t = torch.linspace(0, schedule.steps - 1, len(self.texts)).round().long().to(device)
+        for part in torch.arange(len(self.texts)).split(32):
+            clean, eps, times = self.latents[part], noise[part], t[part]
+            noisy, level = schedule.add_noise(clean, eps, times), (schedule.alpha(times), schedule.sigma(times))
+            read = words.embed([self.texts[i] for i in part.tolist()], device).float()
+            estimate = from_x0("v", denoiser(noisy, times, read), noisy, *level)
+            found.append(diffusion_loss(estimate, v_target(clean, eps, *level)))
+        return {"held_out_loss": float(torch.cat(found).mean())}
+
+
 class DiffusionTask(Task):
     """Train the U-Net on cached latents.
 
@@ -103,6 +126,7 @@ class DiffusionTask(Task):
         self.latents = latents
         self.order = Order(latents.weights, seed)
         self.levels = NoiseLevels(stage.noise_levels, self.schedule, stage.time_mix)
+        self.held_out: HeldOut | None = None
         self._by_level: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
 
     def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -132,9 +156,15 @@ class DiffusionTask(Task):
         self._by_level.clear()
         return found
 
+    def score(self, network: nn.Module) -> dict[str, float]:
+        """The loss on held-out pictures, where there are any."""
+        if self.held_out is None:
+            return {}
+        return self.held_out.loss(NetworkDenoiser(network, self.schedule, "v"), self.schedule, self.words)
+
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
-        """The recipe's prompts, two seeds each, drawn with DPM-Solver++ and guidance."""
+        """The recipe's prompts, each over two drawings of it: DPM-Solver++ with guidance."""
         device, prompts = self.compute.device, [p for p in self.stage.prompts for _ in range(2)]
         generators = [seeded("cpu", "sheet", i) for i in range(len(prompts))]
         shape = self.latents.plain.shape[1:]
@@ -145,7 +175,7 @@ class DiffusionTask(Task):
         guided = ClassifierFreeGuidance(plain, uncond, self.stage.guidance)
         times = self.schedule.timesteps(self.stage.sheet_steps, "log_snr")
         steps = list(sampler("dpm++", self.schedule).steps(guided, noise, cond, generators, times))
-        return grid(to_bytes(self.vae.decode(steps[-1].x_next)), columns=8)
+        return labelled(to_bytes(self.vae.decode(steps[-1].x_next)), self.stage.prompts, columns=8)
 
     def _note(self, t: Tensor, each: Tensor) -> None:
         for name, value in zip(self.levels.names(t), each.tolist(), strict=True):

@@ -26,9 +26,9 @@ from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock, Order, seeded
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import DistillStage
-from fromnoise.training.sheet import grid
+from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
-from fromnoise.training.tasks.diffusion import Conditioning, Latents
+from fromnoise.training.tasks.diffusion import Conditioning, HeldOut, Latents
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -80,6 +80,7 @@ class DistillTask(Task):
         self.network, self.schedule, self.vae = teaching.network, teaching.schedule, teaching.vae
         self.teaching, self.latents = teaching, latents
         self.order = Order(latents.weights, seed)
+        self.held_out: HeldOut | None = None
         self.silence = words.embed([""], compute.device)  # [1,L,D]
 
     def batch(self, clock: Clock) -> Batch:
@@ -111,9 +112,16 @@ class DistillTask(Task):
         plain = diffusion_loss(from_x0("v", x0_hat, noisy, *level), v_target(clean, noise, *level)).mean()
         return {"loss": consistency + self.stage.plain * plain, "consistency": consistency, "plain": plain}
 
+    def score(self, network: nn.Module) -> dict[str, float]:
+        """The ordinary loss on held-out pictures, where there are any."""
+        if self.held_out is None:
+            return {}
+        denoiser = NetworkDenoiser(network, self.schedule, self.teaching.prediction)
+        return self.held_out.loss(denoiser, self.schedule, self.words)
+
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
-        """The stage's prompts, two seeds each, in a few steps."""
+        """The stage's prompts, each over two drawings of it in a few steps."""
         device, prompts = self.compute.device, [p for p in self.stage.prompts for _ in range(2)]
         generators = [seeded("cpu", "sheet", i) for i in range(len(prompts))]
         shape = self.latents.plain.shape[1:]
@@ -122,7 +130,7 @@ class DistillTask(Task):
         times = self.schedule.timesteps(self.stage.steps, "distilled")
         cond = self.words.embed(prompts, device).float()
         steps = list(sampler("lcm", self.schedule).steps(denoiser, noise, cond, generators, times))
-        return grid(to_bytes(self.vae.decode(steps[-1].x_next)), columns=8)
+        return labelled(to_bytes(self.vae.decode(steps[-1].x_next)), self.stage.prompts, columns=8)
 
     @property
     def _stride(self) -> int:

@@ -9,6 +9,7 @@ say which of the words it sees are wrong.
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,9 +56,9 @@ class StoryStage(Config):
             raise UserError(f"words.clean_share must be above 0 and at most 1, not {self.clean_share}")
         if not (self.most_weight > 0 and self.clean_weight > 0):
             raise UserError("words.most_weight and words.clean_weight must be above 0")
-        for name in ("masks", "silent", "real"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"words.{name} must be 0 to 1, not {getattr(self, name)}")
+        for name, share in (("masks", self.masks), ("silent", self.silent), ("real", self.real)):
+            if not 0 <= share <= 1:
+                raise UserError(f"words.{name} must be 0 to 1, not {share}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +136,11 @@ class StoryTask(Task):
         self.noise = noise_words(self.counts)
 
     @property
+    def setting(self) -> str:
+        """A story's recipe has one loop."""
+        return "loop"
+
+    @property
     def taught(self) -> tuple[float, float]:
         """As of :class:`StoryModel`."""
         return self.stage.most_weight, self.stage.clean_weight
@@ -190,10 +196,12 @@ class StoryTask(Task):
         guesses = logits[torch.arange(len(ids)), places]
         right = ids[torch.arange(len(ids)), places]
         best = guesses.topk(5).indices.cpu() == right[:, None]
+        perplexity = self._perplexity(network, which, rng)
         return {
             "top1": float(best[:, 0].float().mean()),
             "top5": float(best.any(1).float().mean()),
-            "perplexity": self._perplexity(network, which, rng),
+            "perplexity": perplexity,
+            "held_out_loss": math.log(perplexity),
         }
 
     def _perplexity(self, network: nn.Module, which: Tensor, rng: torch.Generator) -> float:

@@ -19,10 +19,8 @@ from fromnoise.models import perception
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.recipe import VAEStage
-from fromnoise.training.sheet import grid
+from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
-
-WEIGHTS = {"l1": 1.0}  # the yardstick of the other weights
 
 
 class VAETask(Task):
@@ -44,7 +42,7 @@ class VAETask(Task):
     ) -> None:
         self.stage, self.config, self.network, self.compute = stage, stage.loop, network, compute
         images, held_out = pictures
-        self._score_name = "held_out_psnr" if len(held_out) else "train_psnr"
+        self._watched = "held_out" if len(held_out) else "train"
         watched = held_out[:256] if len(held_out) else images[:64]
         self.images, self.watched = images.to(compute.device), watched.to(compute.device)
         self.order = Order(torch.ones(len(images)), seed)
@@ -76,8 +74,11 @@ class VAETask(Task):
             parts["perceptual"] = perception.perceptual_loss(self._eye, drawn, wanted).float()
         if self.stage.equivariance:
             parts["equivariance"] = self._equivariance(latents, batch, clock)
-        weights = {**WEIGHTS, **{name: getattr(self.stage, name) for name in parts if name not in WEIGHTS}}
-        return {"loss": torch.stack([weights[name] * part for name, part in parts.items()]).sum(), **parts}
+        return {"loss": self._weighted(parts), **parts}
+
+    def _weighted(self, parts: dict[str, Tensor]) -> Tensor:
+        weights = self.stage.weights()
+        return torch.stack([weights[name] * part for name, part in parts.items()]).sum()
 
     def _decode(self, latents: Tensor) -> Tensor:
         decoded: Tensor = self.network.decode(latents.contiguous(memory_format=self.compute.memory_format))
@@ -100,18 +101,23 @@ class VAETask(Task):
 
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
-        """Held-out pictures above their reconstructions."""
+        """Held-out pictures, and their reconstructions below."""
         shown = self.watched[:12]
         again = to_bytes(_reconstruct(network, from_bytes(shown))).to(shown.device)
-        return grid(torch.cat([shown, again]).cpu(), columns=len(shown))
+        rows = (f"{self._watched.replace('_', '-')} pictures", "what the VAE makes of them")
+        return labelled(torch.cat([shown, again]).cpu(), rows, columns=len(shown))
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
-        """Mean PSNR in dB on held-out pictures."""
+        """Mean PSNR in dB on held-out pictures, and their loss: of pixels alone, as the network draws them."""
         pictures = from_bytes(self.watched)
         again = torch.cat([_reconstruct(network, part) for part in pictures.split(64)]).clamp(-1, 1)
         error = (again - pictures).square().flatten(1).mean(1) / 4
-        return {self._score_name: float((-10 * error.clamp_min(1e-10).log10()).mean())}
+        psnr = float((-10 * error.clamp_min(1e-10).log10()).mean())
+        return {
+            f"{self._watched}_psnr": psnr,
+            f"{self._watched}_loss": float(self._weighted(reconstruction_losses(again, pictures))),
+        }
 
 
 def reconstruction_losses(decoded: Tensor, pictures: Tensor) -> dict[str, Tensor]:
