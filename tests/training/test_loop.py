@@ -198,7 +198,8 @@ def test_kill_minus_nine_at_any_moment_ends_with_the_same_bits(tmp_path: Path) -
             time.sleep(0.005)
         time.sleep(0.01 * attempt)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL, "the run had ended, or failed, before it could be killed"
+        assert not (tmp_path / "broken" / "result.bin").exists()
     subprocess.run([*command, str(tmp_path / "broken")], check=True, env=environment)
     results = [(tmp_path / name / "result.bin").read_bytes() for name in ("whole", "broken")]
     assert results[0] == results[1]
