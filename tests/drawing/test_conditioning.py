@@ -80,7 +80,7 @@ def test_a_way_that_leads_nowhere_is_refused(tiny_model: TextToImage, to: Toward
 
 
 def test_what_nobody_wants_is_not_computed_and_changes_nobody_else(tiny_model: TextToImage) -> None:
-    requests = [Request(prompt="red apple", seed=i, steps=4, guidance=3.0) for i in range(3)]
+    requests = [Request(prompt="red apple", seed=i, steps=4, guidance=3.0, interval=(0, 999)) for i in range(3)]
     wanted, rows = [True, True, True], []
     network = tiny_model.unet.with_words
 

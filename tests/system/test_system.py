@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 import threading
 from dataclasses import replace
@@ -228,14 +229,14 @@ class TestFolder:
     def test_a_failed_swap_puts_the_old_model_back(
         self, model: TextToImage, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = fromnoise.weights.files.os.replace
+        real = os.replace
 
         def replace(source: Path, target: Path) -> None:
             if str(source).endswith(".tmp"):
                 raise OSError("device is gone")
             real(source, target)
 
-        monkeypatch.setattr(fromnoise.weights.files.os, "replace", replace)
+        monkeypatch.setattr(os, "replace", replace)
         with pytest.raises(UserError, match="device is gone"):
             model.save(folder)
         assert TextToImage.load(folder).hash == model.hash

@@ -32,9 +32,9 @@ def whole_file(file: Path) -> Iterator[Path]:
         UserError: a folder or a device (``/dev/null``) has that name; a rename would put a file in its place.
         OSError: of whatever was written; callers say what it was with :class:`UserError`.
     """
-    file = Path(os.path.realpath(file))
     if file.exists() and not file.is_file():
         raise UserError(f"cannot write {file}: that is {'a folder' if file.is_dir() else 'no ordinary file'}")
+    file = Path(os.path.realpath(file))
     draft = draft_of(file)
     try:
         yield draft
@@ -80,8 +80,8 @@ def whole_folder(target: Path, mark: str = "", what: str = "a model") -> Iterato
         UserError: the target holds something else.
         OSError: of whatever was written.
     """
-    target = Path(os.path.realpath(target))  # a link stays a link, and "." has a name
     _check_replaceable(target, mark, what)
+    target = Path(os.path.realpath(target))  # a link stays a link, and "." has a name
     draft = target.with_name(f".{target.name}.{_own()}.tmp")
     try:
         shutil.rmtree(draft, ignore_errors=True)
