@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from torch import Tensor, nn
 
 from fromnoise.cli import entry
@@ -29,6 +30,9 @@ from fromnoise.story.model import StoryModel
 from fromnoise.story.vocabulary import Vocabulary, words_of
 from fromnoise.system.few_steps import save_few_steps
 from fromnoise.system.text_to_image import TextToImage
+
+settings.register_profile("any machine", deadline=None)  # a busy machine is no fault
+settings.load_profile("any machine")
 
 HARDWARE = "this CPU"  # how the reason of a skip begins that no installation can mend
 

@@ -267,6 +267,21 @@ def test_no_pickle_is_ever_loaded() -> None:
                 assert any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords), file
 
 
+def test_tests_of_number_formats_are_marked_as_such() -> None:
+    """CI runs ``pytest -m formats`` once more as on a CPU without bf16."""
+    unmarked = []
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        if file == Path(__file__) or any(ast.unparse(n) == "pytestmark = pytest.mark.formats" for n in tree.body):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                text = ast.unparse(node)
+                if "bfloat16" in text and "pytest.mark.formats" not in text:
+                    unmarked.append(f"{file.name}: {node.name}")
+    assert unmarked == []
+
+
 # --- conventions (docs/3_notation.md) ---------------------------------------------------------------------------
 
 

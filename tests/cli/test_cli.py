@@ -51,6 +51,7 @@ def test_each_picture_of_a_batch_can_be_redrawn_alone(run: Any, tiny_model_folde
     assert redrawn == ["s-1-again.png\n", "s-1-again-v1.png\n"]  # a name we chose ourselves never overwrites
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_a_picture_is_redrawn_in_the_format_it_was_drawn_in(
     run: Any, tiny_model_folder: Path, tmp_path: Path, precision: str

@@ -44,6 +44,7 @@ def test_a_variation_keeps_the_words_and_moves_the_noise(tiny_model: TextToImage
     assert 0 < (near.float() - itself).abs().mean() < (far.float() - itself).abs().mean()
 
 
+@pytest.mark.formats
 def test_a_picture_on_the_way_is_the_same_bits_in_company(tiny_model: TextToImage) -> None:
     between = Request(prompt="red apple", seed=3, steps=3, towards=Towards(0.3, 8, "a blue house"))
     together = draw_all(tiny_model, [BLUE, between, RED])

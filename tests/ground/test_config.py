@@ -51,7 +51,7 @@ plain = st.recursive(
     lambda x: st.lists(x, max_size=3) | st.dictionaries(texts, x, max_size=3),
     max_leaves=4,
 )
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 inners = st.builds(
     Inner, st.integers(max_value=10), numbers, st.lists(texts, max_size=3).map(tuple), st.tuples(st.integers(), numbers)
 )

@@ -67,6 +67,7 @@ def test_the_eye_trains_whoever_opened_it_first(caller: str, fresh: None) -> Non
     assert torch.equal(looked_at(), expected)
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_can_be_packed_does_not_depend_on_who_asked_first(caller: str, dtype: torch.dtype, fresh: None) -> None:

@@ -98,7 +98,9 @@ def test_every_product_is_packed_or_none_and_the_original_is_left_alone(dtype: t
 def test_no_weight_is_kept_twice() -> None:
     drawing = packed_copy(network(), torch.float32)
     drawing(*inputs(size=8))
-    for layer in (m for m in drawing.modules() if isinstance(m, PackedConvolution)):
+    layers = [m for m in drawing.modules() if isinstance(m, PackedConvolution)]
+    assert layers
+    for layer in layers:
         assert len(layer._form) == 1
         assert isinstance(layer._form[0], PackedLinear)
         assert not list(layer.parameters())

@@ -148,6 +148,7 @@ def test_without_a_negative_prompt_xl_is_told_zeros(models: dict[str, tuple[Any,
     assert (steps[-1].x_next - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pictures_of_a_checkpoint_are_the_same_bits_in_any_batch(
     models: dict[str, tuple[Any, TextToImage]], family: str

@@ -52,6 +52,7 @@ def bits(network: nn.Module) -> list[bytes]:
     return [p.detach().float().numpy().tobytes() for p in network.parameters()]
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize(
     ("dtype", "optimizer"), [(torch.float32, "adamw"), (torch.bfloat16, "adamw"), (torch.float32, "muon")]
 )
@@ -94,6 +95,7 @@ def test_another_seed_gives_other_bits(tmp_path: Path) -> None:
     assert runs[0] != runs[1]
 
 
+@pytest.mark.formats
 def test_training_in_bf16_keeps_fp32_masters(tmp_path: Path) -> None:
     trainer = Trainer(Line(config(learning_rate=1e-6), torch.bfloat16), tmp_path, 0)
     before = trainer.masters[0].clone()

@@ -177,6 +177,7 @@ def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path
         assert files[0].read_bytes() == files[1].read_bytes(), part
 
 
+@pytest.mark.formats
 def test_the_self_check_measures_and_says_why() -> None:
     choice = precision.choose(torch.device("cpu"))
     assert "fastest" in choice.reason

@@ -389,6 +389,7 @@ def test_the_order_of_several_does_not_matter(sd1: Case) -> None:
     assert same(found[0], found[2])
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_in_other_formats_the_sum_is_rounded_once(sd1: Case, dtype: torch.dtype) -> None:
     unet, towers = sd1.ours()
@@ -413,6 +414,7 @@ def test_memory_layout_and_parameters_stay(sd1: Case) -> None:
     assert unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.formats
 def test_a_model_that_was_moved_gets_its_weights_back_in_its_new_format(sd1: Case) -> None:
     unet, towers = sd1.ours()
     expected = {name: x.to(torch.bfloat16) for name, x in bits(unet, towers).items()}
