@@ -1,22 +1,24 @@
-"""Shared fixtures (a tiny random model, a tiny story model, commands), and what holds for every test."""
+"""Shared fixtures: a tiny random model, a tiny story model, commands."""
 
 from __future__ import annotations
 
-import os
-import random
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import settings
 from torch import Tensor, nn
 
+from every_test import (  # noqa: F401  (pytest finds them here)
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 from fromnoise.cli import entry
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.models.clip.clip import CLIPConfig
@@ -30,63 +32,6 @@ from fromnoise.story.model import StoryModel
 from fromnoise.story.vocabulary import Vocabulary, words_of
 from fromnoise.system.few_steps import save_few_steps
 from fromnoise.system.text_to_image import TextToImage
-
-settings.register_profile("any machine", deadline=None)  # a busy machine is no fault
-settings.load_profile("any machine")
-
-HARDWARE = "this CPU"  # how the reason of a skip begins that no installation can mend
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests in each, in another order")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With ``--shuffle SEED``: no test may need another one before it, nor one that has not run."""
-    seed = config.getoption("shuffle")
-    if seed is not None:
-        rng = random.Random(seed)
-        files = sorted({item.path for item in items})
-        place = {file: rng.random() for file in files}
-        items.sort(key=lambda item: (place[item.path], rng.random()))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Every test begins with the same random numbers, threads and number format, whatever ran before."""
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    torch.manual_seed(item.config.getoption("shuffle") or 0)
-    try:
-        return (yield)
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_default_dtype(dtype)
-
-
-def not_tested(config: pytest.Config) -> dict[str, Counter[str]]:
-    """Reason → file → how many tests (or whole files) were skipped for it, hardware apart."""
-    found: dict[str, Counter[str]] = {}
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    for report in reporter.stats.get("skipped", ()) if reporter else ():
-        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
-        if not reason.startswith(HARDWARE):
-            found.setdefault(reason, Counter())[report.nodeid.split("::")[0]] += 1
-    return found
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where everything should be installed (CI is set), a test that could not run is a failure."""
-    if os.environ.get("CI") and not_tested(session.config) and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """One line for everything that was not tested: what, how much of it, and why."""
-    for reason, files in sorted(not_tested(config).items()):
-        verdict = "FAILED (CI is set): not tested" if os.environ.get("CI") else "not tested"
-        where = ", ".join(f"{file} ({count})" for file, count in sorted(files.items()))
-        terminalreporter.write_line(f"{verdict}: {where}: {reason}", red=bool(os.environ.get("CI")), yellow=True)
-
 
 CAPTIONS = ["red apple, noto style", "a blue house", "cat face, twemoji style", "green tree", "yellow sun"]
 
