@@ -242,4 +242,4 @@ def test_ema_is_the_weighted_mean_of_the_weights() -> None:
     for _ in range(3):
         ema.update(average, weights, step=10**6, target=0.9)
     assert average[0].item() == pytest.approx(1 - 0.9**3)
-    assert ema.decay_at(0, 0.999) == pytest.approx(0.1)
+    assert [ema.decay_at(step, 0.999) for step in (0, 8, 90, 10**6)] == pytest.approx([0.1, 0.5, 0.91, 0.999])
