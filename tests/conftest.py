@@ -1,4 +1,4 @@
-"""Shared fixtures: a tiny random model, and a small folder of real pictures."""
+"""Shared fixtures: a tiny random model, a tiny story model, commands."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from every_test import (  # noqa: F401  (pytest finds them here)
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 from fromnoise.cli import entry
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.models.clip.clip import CLIPConfig

@@ -1,4 +1,7 @@
-"""The shape of the code base: which way imports point, how large things are, and the project's conventions."""
+"""The shape of the code base: which way imports point, how large things are, and the project's conventions.
+
+``python tests/test_structure.py`` prints the figures, to be quoted before and after a change.
+"""
 
 from __future__ import annotations
 
@@ -137,9 +140,65 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 def test_no_imports_go_round_in_circles_not_even_inside_a_folder() -> None:
     # Imports inside functions and for type checking count: a circle is a circle whoever closes it.
-    graph = {module_name(f): modules_imported_by(f) - {module_name(f)} for f in FILES}
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
-    assert circles(graph) == []
+    assert circles(file_graph()) == []
+
+
+def file_graph() -> dict[str, set[str]]:
+    """Which files each file imports."""
+    return {module_name(f): modules_imported_by(f) - {module_name(f)} for f in FILES}
+
+
+def room_graph() -> dict[str, set[str]]:
+    """Which rooms each room imports; a room is an entry of MAY_IMPORT that has files."""
+    found: dict[str, set[str]] = {}
+    for module, targets in file_graph().items():
+        room = rule_for(module)
+        found.setdefault(room, set()).update(rule_for(target) for target in targets)
+    return {room: targets - {room} for room, targets in found.items()}
+
+
+def floors(graph: dict[str, set[str]]) -> int:
+    """How many rooms stand above each other where most do, counted along the arrows."""
+    known: dict[str, int] = {}
+
+    def height(room: str, above: tuple[str, ...] = ()) -> int:
+        if room not in known:
+            below = [height(r, (*above, room)) for r in graph[room] if r not in above]
+            known[room] = 1 + max(below, default=0)
+        return known[room]
+
+    return max(height(room) for room in graph)
+
+
+def figures() -> dict[str, object]:
+    """The sizes of the code base."""
+    sizes = sorted((lines, name) for name, lines, _ in functions())
+    lengths = sorted((len(f.read_text(encoding="utf-8").splitlines()), module_name(f)) for f in FILES)
+    most = max((count, name) for name, _, count in functions() if name not in MANY_PARAMETERS)
+    rooms = room_graph()
+    return {
+        "files": f"{len(FILES)}, {sum(n for n, _ in lengths):,} lines; longest {lengths[-1][0]} ({lengths[-1][1]})",
+        "functions": f"{len(sizes)}; lines: median {statistics.median(n for n, _ in sizes):g}, "
+        f"90 % within {sizes[int(0.9 * len(sizes))][0]}, longest {sizes[-1][0]} ({sizes[-1][1]}); "
+        f"most parameters {most[0]} ({most[1]})",
+        "rooms": f"{len(rooms)} on {floors(rooms)} floors",
+        "arrows": f"{_arrows(rooms)} between rooms, {_arrows(file_graph())} between files",
+        "circles": circles(file_graph()) or "none",
+    }
+
+
+def _arrows(graph: dict[str, set[str]]) -> int:
+    return sum(map(len, graph.values()))
+
+
+def test_the_figures_are_counted_right() -> None:
+    graph = {"a": {"b", "c"}, "b": {"c"}, "c": set(), "d": {"e"}, "e": {"d"}}
+    assert (floors(graph), _arrows(graph)) == (3, 5)
+    assert set(room_graph()) <= set(MAY_IMPORT)
+    assert not room_graph()["ground"]
+    assert {"ground", "models.layers"} <= room_graph()["models.unet"]
+    assert set(figures()) == {"files", "functions", "rooms", "arrows", "circles"}
 
 
 def test_siblings_among_the_models_never_meet() -> None:
@@ -215,6 +274,21 @@ def test_no_pickle_is_ever_loaded() -> None:
                 assert any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords), file
 
 
+def test_tests_of_number_formats_are_marked_as_such() -> None:
+    """CI runs ``pytest -m formats`` once more as on a CPU without bf16."""
+    unmarked = []
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        if file == Path(__file__) or any(ast.unparse(n) == "pytestmark = pytest.mark.formats" for n in tree.body):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                text = ast.unparse(node)
+                if "bfloat16" in text and "pytest.mark.formats" not in text:
+                    unmarked.append(f"{file.name}: {node.name}")
+    assert unmarked == []
+
+
 # --- conventions (docs/3_notation.md) ---------------------------------------------------------------------------
 
 
@@ -249,3 +323,8 @@ def test_the_starter_set_is_small_and_permissive() -> None:
     assert len(rows) >= 300
     assert {r["licence"] for r in rows} <= {"Apache-2.0", "MIT"}
     assert len({r["style"] for r in rows}) >= 3
+
+
+if __name__ == "__main__":
+    for what, figure in figures().items():
+        print(f"{what}: {figure}")

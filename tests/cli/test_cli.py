@@ -51,6 +51,7 @@ def test_each_picture_of_a_batch_can_be_redrawn_alone(run: Any, tiny_model_folde
     assert redrawn == ["s-1-again.png\n", "s-1-again-v1.png\n"]  # a name we chose ourselves never overwrites
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_a_picture_is_redrawn_in_the_format_it_was_drawn_in(
     run: Any, tiny_model_folder: Path, tmp_path: Path, precision: str
@@ -213,7 +214,7 @@ def test_a_disk_that_is_full_leaves_nothing(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fromnoise.drawing.picture_file.os.replace", full)
+    monkeypatch.setattr("os.replace", full)
     done = run("generate", "sun", "--steps", 1, "--model", tiny_model_folder, "--out", "a.png")
     assert (done.code, done.err) == (2, "fromnoise: cannot write a.png: No space left on device\n")
     assert list(tmp_path.iterdir()) == []

@@ -27,6 +27,7 @@ def test_a_network_that_knows_the_answer_gives_the_answer(kind: str) -> None:
     torch.testing.assert_close(NetworkDenoiser(network, SCHEDULE, kind)(x_t, t, x0), x0, atol=1e-5, rtol=0)
 
 
+@pytest.mark.formats
 def test_half_precision_networks_give_float32_estimates() -> None:
     denoiser = NetworkDenoiser(lambda x, t, cond: x.bfloat16(), SCHEDULE, "x0")
     assert denoiser(torch.ones(1, 1, 2, 2), torch.tensor([500]), None).dtype == torch.float32

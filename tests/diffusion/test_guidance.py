@@ -38,11 +38,22 @@ def at(t: int) -> Tensor:
     return torch.full((3,), t)
 
 
-def test_formula_inside_the_interval() -> None:
+@pytest.mark.parametrize(("scale", "expected"), [(3.0, 14.0), (1.5, 8.0), (0.5, 4.0), (0.0, 2.0), (-1.0, -2.0)])
+def test_inside_the_interval_it_goes_on_from_without_words_through_with_words(scale: float, expected: float) -> None:
     inner = Counting()
-    guided = ClassifierFreeGuidance(inner, NOTHING, 3.0)(X, at(500), WORDS)
-    torch.testing.assert_close(guided, 0.5 * X + NOTHING + 3 * (WORDS - NOTHING), atol=1e-5, rtol=0)
-    assert len(inner.asked) == 2
+    nothing, words, x = (torch.full((3, 4, 8, 8), value) for value in (2.0, 6.0, 0.0))
+    assert torch.equal(ClassifierFreeGuidance(inner, nothing, scale)(x, at(500), words), torch.full_like(x, expected))
+    assert [float(cond.flatten()[0]) for cond in inner.asked] == [6.0, 2.0]
+
+
+@pytest.mark.parametrize("kind", ["v", "epsilon", "x0"])
+def test_guiding_x0_is_guiding_whatever_the_network_predicts(kind: str) -> None:
+    """diffusers guides the network's answer itself: 4 times with words - 3 times without."""
+    levels = ScheduleConfig(zero_terminal_snr=False).build()
+    ours = NetworkDenoiser(lambda x, t, cond: 0.3 * x + cond, levels, kind)
+    theirs = NetworkDenoiser(lambda x, t, cond: 0.3 * x + 4 * WORDS - 3 * NOTHING, levels, kind)
+    guided = ClassifierFreeGuidance(ours, NOTHING, 4.0)(X, at(500), WORDS)
+    torch.testing.assert_close(guided, theirs(X, at(500), WORDS), atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("t", [59, 851, 999])

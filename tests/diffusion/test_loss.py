@@ -41,6 +41,7 @@ def test_v_target_leads_the_hub_back_to_the_picture() -> None:
     torch.testing.assert_close(to_x0("v", v_target(x0, noise, alpha, sigma), x_t, alpha, sigma), x0, atol=2e-6, rtol=0)
 
 
+@pytest.mark.formats
 def test_loss_is_the_mean_square_of_each_example() -> None:
     target = torch.zeros(3, 1, 2, 2)
     prediction = torch.tensor([0.0, 2.0, 3.0]).reshape(3, 1, 1, 1).expand(3, 1, 2, 2).clone()

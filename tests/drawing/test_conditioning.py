@@ -47,6 +47,7 @@ def test_a_variation_keeps_the_words_and_moves_the_noise(tiny_model: TextToImage
     assert 0 < (near.float() - itself).abs().mean() < (far.float() - itself).abs().mean()
 
 
+@pytest.mark.formats
 def test_a_picture_on_the_way_is_the_same_bits_in_company(tiny_model: TextToImage) -> None:
     between = Request(prompt="red apple", seed=3, steps=3, towards=Towards(0.3, 8, "a blue house"))
     together = draw_all(tiny_model, [BLUE, between, RED])
@@ -83,7 +84,7 @@ def test_a_way_that_leads_nowhere_is_refused(tiny_model: TextToImage, to: Toward
 
 
 def test_what_nobody_wants_is_not_computed_and_changes_nobody_else(tiny_model: TextToImage) -> None:
-    requests = [Request(prompt="red apple", seed=i, steps=4, guidance=3.0) for i in range(3)]
+    requests = [Request(prompt="red apple", seed=i, steps=4, guidance=3.0, interval=(0, 999)) for i in range(3)]
     wanted, rows = [True, True, True], []
     network = tiny_model.unet.with_words
 
@@ -93,6 +94,7 @@ def test_what_nobody_wants_is_not_computed_and_changes_nobody_else(tiny_model: T
 
     model = replace(tiny_model)
     model.unet.with_words = counted  # type: ignore[method-assign]
+    model.engine.batches.SIZES = ()  # type: ignore[attr-defined]  # finding exact sizes would be counted too
     try:
         for event in generate_together(model, plans(model, requests), None, lambda: wanted):
             if isinstance(event, Finished):
@@ -102,7 +104,7 @@ def test_what_nobody_wants_is_not_computed_and_changes_nobody_else(tiny_model: T
                 wanted[1] = False
     finally:
         del model.unet.with_words
-    assert sum(rows) <= 2 * 2 * 2 + 16  # two pictures, two steps, with and without words; and what finds exact sizes
+    assert rows == [1] * (2 * 2 * 2)  # two pictures, two steps, with and without words
     alone = [draw(tiny_model, request)[0] for request in requests]
     assert torch.equal(pictures[0], alone[0])
     assert torch.equal(pictures[2], alone[2])

@@ -25,6 +25,7 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.formats
 @pytest.mark.usefixtures("_threads")
 @pytest.mark.parametrize("sampler", ["dpm++", "ddim", "euler", "heun", "ddpm"])
 def test_a_picture_is_the_same_bits_in_any_batch_and_on_any_number_of_threads(
@@ -126,6 +127,7 @@ def test_guidance_of_one_costs_one_call_and_more_costs_two(
     assert len(calls) == 4 + 8
 
 
+@pytest.mark.formats
 def test_different_prompts_share_a_batch_and_stay_the_same_bits(tiny_model: TextToImage) -> None:
     wishes = [
         replace(APPLE, prompt="cat", seed=5),

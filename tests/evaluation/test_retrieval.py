@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
+from scipy.stats import binom
 
 from fromnoise.data.record import Record
 from fromnoise.evaluation.retrieval import (
@@ -68,12 +70,12 @@ def test_ties_count_against_the_picture() -> None:
 
 
 def test_the_bootstrap_interval_is_that_of_a_proportion() -> None:
-    ranks = torch.tensor([0] * 120 + [3] * 180 + [50] * 100)
+    ranks = torch.tensor([0] * 120 + [1] * 90 + [4] * 90 + [5] * 100)
     found = score(ranks)
     assert (found.top1, found.top5, found.n) == (0.3, 0.75, 400)
-    half_width = 1.96 * (0.3 * 0.7 / 400) ** 0.5
-    assert found.low == pytest.approx(0.3 - half_width, abs=0.01)
-    assert found.high == pytest.approx(0.3 + half_width, abs=0.01)
+    drawn_again = binom(400, 0.3)  # hits among 400 draws with replacement; 5 hits are a fifth of the half width
+    assert 400 * found.low == pytest.approx(drawn_again.ppf(0.025), abs=2.5)
+    assert 400 * found.high == pytest.approx(drawn_again.ppf(0.975), abs=2.5)
 
 
 def test_questions_are_asked_in_every_style_and_follow_the_seed() -> None:
@@ -113,7 +115,9 @@ def test_held_out_pairs_are_all_asked_for_among_their_concepts_only() -> None:
 
 
 def test_share_of_the_way() -> None:
-    assert share_of_the_way(0.3, 0.1, 0.5) == pytest.approx(0.5)
+    assert share_of_the_way(0.2, 0.1, 0.5) == pytest.approx(0.25)
+    assert share_of_the_way(0.7, 0.1, 0.5) == pytest.approx(1.5)
+    assert math.isnan(share_of_the_way(0.2, 0.5, 0.5))
 
 
 def test_the_judge_does_not_depend_on_the_batch() -> None:

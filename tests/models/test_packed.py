@@ -26,7 +26,11 @@ CONFIG = UNetConfig(
     heads=(4, 4, 4),
     norm_num_groups=8,
 )
-needs_packing = pytest.mark.skipif(not can_pack(torch.float32), reason="this build of torch cannot pack weights")
+FORMATS = [torch.float32, torch.bfloat16]
+pytestmark = pytest.mark.formats
+needs_packing = pytest.mark.skipif(
+    not can_pack(torch.float32), reason="this CPU, or this build of torch, cannot pack weights"
+)
 
 
 def network() -> UNet:
@@ -67,12 +71,22 @@ def test_bf16_is_as_near_packed_as_not() -> None:
     assert error < 1.5 * usual < 0.05
 
 
-@needs_packing
-def test_every_product_is_packed_and_the_original_is_left_alone() -> None:
+def test_a_format_is_packed_where_the_cpus_kernels_know_it() -> None:
+    """fp32 everywhere; bf16 from AVX512 on (oneDNN computes it, if not in hardware, then in fp32 registers)."""
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("this CPU has no oneDNN")
+    assert can_pack(torch.float32)
+    assert can_pack(torch.bfloat16) == torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_every_product_is_packed_or_none_and_the_original_is_left_alone(dtype: torch.dtype) -> None:
     original = network()
     before = copy.deepcopy(original.state_dict())
-    drawing = packed_copy(original, torch.bfloat16)
-    assert not [m for m in drawing.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    drawing = packed_copy(original, dtype)
+    ordinary, packs = ([m for m in n.modules() if isinstance(m, nn.Linear | nn.Conv2d)] for n in (drawing, original))
+    assert len(ordinary) == (0 if can_pack(dtype) else len(packs))
+    assert not {id(m) for m in ordinary} & {id(m) for m in packs}
     assert {k: v.dtype for k, v in original.state_dict().items()} == {k: v.dtype for k, v in before.items()}
     assert all(torch.equal(v, before[k]) for k, v in original.state_dict().items())
     original(*inputs()).sum().backward()  # and it still trains
@@ -84,7 +98,9 @@ def test_every_product_is_packed_and_the_original_is_left_alone() -> None:
 def test_no_weight_is_kept_twice() -> None:
     drawing = packed_copy(network(), torch.float32)
     drawing(*inputs(size=8))
-    for layer in (m for m in drawing.modules() if isinstance(m, PackedConvolution)):
+    layers = [m for m in drawing.modules() if isinstance(m, PackedConvolution)]
+    assert layers
+    for layer in layers:
         assert len(layer._form) == 1
         assert isinstance(layer._form[0], PackedLinear)
         assert not list(layer.parameters())
@@ -104,8 +120,7 @@ def test_without_the_operators_the_ordinary_layers_stay(monkeypatch: pytest.Monk
         can_pack.cache_clear()
 
 
-@needs_packing
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", FORMATS)
 def test_what_was_drawn_before_changes_no_bit(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     def few(x: torch.Tensor, padding: int, stride: int) -> torch.Tensor:
         assert x.shape[2] * x.shape[3] <= packed.FEW  # or the windows of a large picture would fill the memory
@@ -123,7 +138,7 @@ def test_what_was_drawn_before_changes_no_bit(dtype: torch.dtype, monkeypatch: p
         assert torch.equal(more, expected[1])
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", FORMATS)
 def test_two_threads_that_draw_first_at_once_give_the_same_bits(dtype: torch.dtype) -> None:
     drawing = packed_copy(network(), dtype)
     x, t, context = inputs(size=8)
@@ -163,12 +178,12 @@ def test_attention_in_chunks_treats_each_row_of_a_batch_alone() -> None:
         assert torch.equal(attention.attend(*(x[i : i + 1] for x in parts), heads=2), batch[i : i + 1])
 
 
-@needs_packing
+@pytest.mark.parametrize("dtype", FORMATS)
 @torch.no_grad()
-def test_packing_in_place_gives_the_same_bits_as_a_copy() -> None:
+def test_packing_in_place_gives_the_same_bits_as_a_copy(dtype: torch.dtype) -> None:
     x, t, context = inputs()
-    copied = packed_copy(network(), torch.bfloat16)
-    changed = packed_in_place(original := network(), torch.bfloat16)
+    copied = packed_copy(network(), dtype)
+    changed = packed_in_place(original := network(), dtype)
     assert changed is original
     assert torch.equal(changed(x, t, context), copied(x, t, context))
-    assert not any(isinstance(module, nn.Linear) for module in changed.modules())
+    assert any(isinstance(module, nn.Linear) for module in changed.modules()) != can_pack(dtype)

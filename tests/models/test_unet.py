@@ -65,6 +65,7 @@ def test_words_read_once_are_words_read_every_time(name: str) -> None:
     assert torch.equal(network.with_words(x, t, network.read(context)), network(x, t, context))
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("name", CONFIGS)
 @torch.no_grad()
 def test_equals_diffusers(name: str) -> None:
@@ -89,6 +90,7 @@ def test_channels_last_changes_nothing_but_rounding() -> None:
     torch.testing.assert_close(last, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.formats
 @torch.no_grad()
 def test_bfloat16_is_the_same_function() -> None:
     config = CONFIGS["ours"]
@@ -100,6 +102,7 @@ def test_bfloat16_is_the_same_function() -> None:
     assert error < 0.03  # 8 bits of mantissa through some 40 layers
 
 
+@pytest.mark.formats
 def test_written_out_attention_trains_like_the_fused_one() -> None:
     """On the CPU, bfloat16 training takes another path through attention; outputs and gradients must agree."""
     config = CONFIGS["ours"]

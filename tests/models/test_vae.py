@@ -29,6 +29,7 @@ def pictures() -> torch.Tensor:
     return torch.rand(3, 3, 16, 24, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("name", CONFIGS)
 @torch.no_grad()
 def test_equals_diffusers(name: str) -> None:
@@ -99,6 +100,7 @@ def test_posterior_statistics() -> None:
     torch.testing.assert_close(posterior.kl()[0], peer, rtol=1e-5, atol=0)
 
 
+@pytest.mark.formats
 @torch.no_grad()
 def test_bfloat16_is_the_same_function() -> None:
     vae, x = seeded(CONFIGS["ours"]), pictures()

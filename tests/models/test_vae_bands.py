@@ -54,6 +54,7 @@ def test_blocks_that_widen_too(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(decode_in_bands(vae, latents), vae.decode(latents), rtol=0, atol=1e-10)
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_packed_networks_differ_in_rounding_only(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bands, "POSITIONS", 2000)
@@ -63,6 +64,7 @@ def test_packed_networks_differ_in_rounding_only(dtype: torch.dtype, monkeypatch
     assert (decode_in_bands(drawing, latents).float() - exact).abs().mean() < 1.5 * off + 1e-6
 
 
+@pytest.mark.formats
 def test_a_picture_is_the_same_bits_in_any_company_and_the_input_stays() -> None:
     vae, latents = network(), uneven(3, 4, 20, 20).float()
     before = latents.clone()

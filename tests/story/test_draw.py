@@ -19,6 +19,7 @@ from fromnoise.story.vocabulary import END, SPECIAL, words_of
 ASKED = StoryRequest(genre="mystery", place="France", steps=6, seed=5, count=3)
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("sampler", ["confident", "ancestral"])
 def test_a_sentence_is_the_same_in_company_and_alone(tiny_story: StoryModel, sampler: str) -> None:
     asked = replace(ASKED, sampler=sampler)

@@ -96,6 +96,7 @@ def test_a_request_takes_the_few_steps_and_no_guidance(fast: TextToImage) -> Non
     assert len(eight.levels.walk.times) == 8
 
 
+@pytest.mark.formats
 def test_a_picture_of_a_batch_is_the_picture_alone(fast: TextToImage) -> None:
     request = Request(prompt="red apple", seed=3, count=3)
     together = draw(fast, request)

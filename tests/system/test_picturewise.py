@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -10,13 +11,15 @@ from torch import Tensor, nn
 
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.request import Request
-from fromnoise.ground.cores import together
+from fromnoise.ground import cores
+from fromnoise.ground.cores import each_alone, together
 from fromnoise.ground.errors import UserError
 from fromnoise.models.layers.convolution import Convolution3x3
 from fromnoise.system import picturewise
 from fromnoise.system.picturewise import ExactBatches
 from fromnoise.system.text_to_image import TextToImage
 
+pytestmark = pytest.mark.formats
 ROW = (torch.zeros(1, 4, 8, 8), torch.zeros(1, dtype=torch.int64), torch.zeros(1, 3, 5))
 
 
@@ -54,14 +57,36 @@ def test_large_pictures_are_never_compared() -> None:
     assert calls == []
 
 
-def test_together_uses_the_callers_thread_and_puts_its_setting_back() -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        together(lambda x: x, (torch.zeros(1),))
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
+def test_together_uses_the_callers_thread_and_all_cores_and_puts_its_setting_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cores, "available_cores", lambda: 3)
+    seen: list[tuple[int, int]] = []
+
+    def ask(x: Tensor) -> None:
+        seen.append((threading.get_ident(), torch.get_num_threads()))
+        if x:
+            raise ValueError
+
+    torch.set_num_threads(2)
+    together(ask, (torch.zeros(1),))
+    assert torch.get_num_threads() == 2
+    with pytest.raises(ValueError):
+        together(ask, (torch.ones(1),))
+    assert torch.get_num_threads() == 2
+    assert seen == [(threading.get_ident(), 3)] * 2
+
+
+def test_each_alone_uses_other_threads_one_core_each_and_keeps_the_order() -> None:
+    def ask(x: Tensor) -> tuple[float, int, int, bool]:
+        return float(x), threading.get_ident(), torch.get_num_threads(), torch.is_inference_mode_enabled()
+
+    torch.set_num_threads(2)
+    answers = each_alone(ask, [(torch.tensor(float(i)),) for i in range(7)])
+    assert [answer[0] for answer in answers] == list(range(7))
+    assert {answer[2:] for answer in answers} == {(1, True)}
+    assert threading.get_ident() not in {answer[1] for answer in answers}
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -110,11 +135,11 @@ def test_the_matrix_product_is_the_convolution(stride: int, padding: int, layout
     torch.testing.assert_close(found.double(), exact, rtol=2**-7, atol=2**-7)
 
 
-@pytest.mark.parametrize(("cores", "calls", "aside"), [(2, 2, True), (2, 1, False), (8, 2, False), (1, 1, True)])
+@pytest.mark.parametrize(("count", "calls", "aside"), [(2, 2, True), (2, 1, False), (8, 2, False), (1, 1, True)])
 def test_large_calls_leave_no_core_idle_whatever_the_company(
-    cores: int, calls: int, aside: bool, monkeypatch: pytest.MonkeyPatch
+    count: int, calls: int, aside: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picturewise, "available_cores", lambda: cores)
+    monkeypatch.setattr(picturewise, "available_cores", lambda: count)
     batches = ExactBatches(lambda x, t, cond: 2 * x)
     for pictures in (1, 2, 5):
         assert batches.side_by_side(torch.zeros(pictures * calls, 4, 32, 32), calls) is aside
@@ -122,11 +147,11 @@ def test_large_calls_leave_no_core_idle_whatever_the_company(
 
 
 @pytest.mark.parametrize("scale", [1.0, 3.0])
-@pytest.mark.parametrize("cores", [1, 2, 4])
+@pytest.mark.parametrize("count", [1, 2, 4])
 def test_large_pictures_are_the_same_bits_in_any_company(
-    tiny_model: TextToImage, scale: float, cores: int, monkeypatch: pytest.MonkeyPatch
+    tiny_model: TextToImage, scale: float, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picturewise, "available_cores", lambda: cores)
+    monkeypatch.setattr(picturewise, "available_cores", lambda: count)
     model = tiny_model.for_drawing("bf16")
     side = 32 * model.vae.factor
     request = Request(prompt="red apple", seed=3, steps=2, count=3, guidance=scale, width=side, height=side)

@@ -284,6 +284,7 @@ def features(*shape: int, mean: float = 0.5) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0)) + mean
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("mean", [0.0, 0.5])
 def test_weights_of_one_change_no_bit(dtype: torch.dtype, mean: float) -> None:

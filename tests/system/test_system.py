@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 import threading
 from dataclasses import replace
@@ -100,6 +101,7 @@ class TestSameBits:
             assert torch.equal(some_latents, latents[seeds])
             assert torch.equal(some_pictures, pictures[seeds])
 
+    @pytest.mark.formats
     @pytest.mark.parametrize("threads", [1, 2, 3])
     def test_whatever_the_number_of_threads(self, model: TextToImage, threads: int) -> None:
         expected, before = draw(model, [2, 3])[0], torch.get_num_threads()
@@ -229,14 +231,14 @@ class TestFolder:
     def test_a_failed_swap_puts_the_old_model_back(
         self, model: TextToImage, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = fromnoise.weights.files.os.replace
+        real = os.replace
 
         def replace(source: Path, target: Path) -> None:
             if str(source).endswith(".tmp"):
                 raise OSError("device is gone")
             real(source, target)
 
-        monkeypatch.setattr(fromnoise.weights.files.os, "replace", replace)
+        monkeypatch.setattr(os, "replace", replace)
         with pytest.raises(UserError, match="device is gone"):
             model.save(folder)
         assert TextToImage.load(folder).hash == model.hash
@@ -287,6 +289,7 @@ class TestFolder:
 class TestDiffusers:
     """StableDiffusionPipeline opens our folder and draws our picture."""
 
+    @pytest.mark.formats
     @pytest.mark.parametrize("guidance", [1.0, 4.0])
     def test_draws_the_same_picture(self, folder: Path, guidance: float) -> None:
         model = TextToImage.load(folder)
@@ -354,6 +357,7 @@ class TestDiffusers:
         assert (model.decode(last.x_next).float() - expected).abs().max() <= 1
 
 
+@pytest.mark.formats
 def test_bfloat16_draws_nearly_the_same_and_keeps_the_name(folder: Path) -> None:
     exact, rounded = TextToImage.load(folder), TextToImage.load(folder).to("cpu", torch.bfloat16)
     a, b = (draw(m, [1, 2])[0] for m in (exact, rounded))

@@ -92,6 +92,33 @@ def test_words_of_one_meaning_come_to_lie_together(lessons: Lessons) -> None:
     assert similar[0] > 0.9 > 0.4 > similar[1]
 
 
+@pytest.mark.parametrize(
+    ("phrase", "draws", "said"),
+    [
+        ("cat", (0.14, 0.9, 0.0), "a cat"),
+        ("apple", (0.14, 0.9, 0.0), "an apple"),
+        ("cat", (0.16, 0.9, 0.0), "cats"),
+        ("glass", (0.16, 0.9, 0.0), "glass"),
+        ("what is it?", (0.16, 0.9, 0.0), "what is it?"),
+        ("cat", (0.26, 0.9, 0.0), "cat"),
+        ("cat", (0.26, 0.49, 0.0), "cat, noto style"),
+        ("cat", (0.26, 0.51, 0.0), "cat"),
+        ("cat", (0.0, 0.0, 0.99), "a cat, noto style"),
+    ],
+)
+def test_phrases_are_said_as_people_type_them(
+    lessons: Lessons, phrase: str, draws: tuple[float, float, float], said: str
+) -> None:
+    assert lessons._text(phrase, *draws) == said
+
+
+def test_the_longest_phrase_that_fits_leaves_room_for_article_plural_and_style(lessons: Lessons) -> None:
+    phrases = tuple(" ".join(["cat"] * count) for count in (10, 11))
+    assert [lessons.tokenizer.count(phrase) for phrase in phrases] == [10, 11]
+    kept = teachable(Meanings(phrases, torch.eye(2).half(), torch.ones(2)), lessons.tokenizer)
+    assert kept.phrases == phrases[:1]
+
+
 def test_phrases_that_do_not_fit_are_left_out(lessons: Lessons) -> None:
     long = Meanings(("cat", "x" * 40, "house"), torch.eye(3).half(), torch.tensor([1.0, 2.0, 3.0]))
     kept = teachable(long, lessons.tokenizer)

@@ -52,6 +52,7 @@ def bits(network: nn.Module) -> list[bytes]:
     return [p.detach().float().numpy().tobytes() for p in network.parameters()]
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize(
     ("dtype", "optimizer"), [(torch.float32, "adamw"), (torch.bfloat16, "adamw"), (torch.float32, "muon")]
 )
@@ -94,6 +95,7 @@ def test_another_seed_gives_other_bits(tmp_path: Path) -> None:
     assert runs[0] != runs[1]
 
 
+@pytest.mark.formats
 def test_training_in_bf16_keeps_fp32_masters(tmp_path: Path) -> None:
     trainer = Trainer(Line(config(learning_rate=1e-6), torch.bfloat16), tmp_path, 0)
     before = trainer.masters[0].clone()
@@ -198,7 +200,8 @@ def test_kill_minus_nine_at_any_moment_ends_with_the_same_bits(tmp_path: Path) -
             time.sleep(0.005)
         time.sleep(0.01 * attempt)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL, "the run had ended, or failed, before it could be killed"
+        assert not (tmp_path / "broken" / "result.bin").exists()
     subprocess.run([*command, str(tmp_path / "broken")], check=True, env=environment)
     results = [(tmp_path / name / "result.bin").read_bytes() for name in ("whole", "broken")]
     assert results[0] == results[1]
@@ -239,4 +242,4 @@ def test_ema_is_the_weighted_mean_of_the_weights() -> None:
     for _ in range(3):
         ema.update(average, weights, step=10**6, target=0.9)
     assert average[0].item() == pytest.approx(1 - 0.9**3)
-    assert ema.decay_at(0, 0.999) == pytest.approx(0.1)
+    assert [ema.decay_at(step, 0.999) for step in (0, 8, 90, 10**6)] == pytest.approx([0.1, 0.5, 0.91, 0.999])

@@ -17,9 +17,9 @@ MUON = LoopConfig(optimizer="muon", weight_decay=0.0)
 
 
 def network() -> nn.Module:
+    torch.manual_seed(0)
     layers = {"conv_in": nn.Conv2d(3, 8, 3), "words": nn.Embedding(5, 8), "middle": nn.Conv2d(8, 8, 3)}
     layers |= {"norm": nn.GroupNorm(2, 8), "mix": nn.Linear(8, 24), "conv_out": nn.Conv2d(8, 3, 3)}
-    torch.manual_seed(0)
     return nn.Sequential(OrderedDict(layers))
 
 
@@ -71,6 +71,7 @@ def test_everything_else_moves_as_with_adamw() -> None:
         assert torch.equal(muon[name], adamw[name]) == (name not in hidden_matrices(network())), name
 
 
+@pytest.mark.formats
 def test_the_number_of_cores_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for cores in (1, 2, 3):

@@ -212,7 +212,8 @@ def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path
         while not list((broken / victim).glob("step-*")) and process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL, f"{victim} had ended, or failed, before it could be killed"
+        assert list((broken / victim).glob("step-*")), f"{victim} was killed before it had written anything"
         assert not (broken / "model").exists() or victim == "diffusion"
     subprocess.run([*command, str(broken)], check=True, env=environment, capture_output=True)
     for part in ("unet", "vae", "text_encoder", "clip"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.pictures import PictureSet, load_folder
@@ -18,7 +18,7 @@ from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet import UNetConfig
-from fromnoise.models.vae import VAEConfig
+from fromnoise.models.vae import Posterior, VAEConfig
 from fromnoise.training.clock import Clock
 from fromnoise.training.loop import Trainer
 from fromnoise.training.recipe import ClipStage, DiffusionStage, LoopConfig, VAEStage
@@ -148,6 +148,15 @@ def test_mirrored_latents_are_used_only_where_allowed(pictures: PictureSet, toke
     assert 20 < mirrored < 60  # half of the half that may be
 
 
+@pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
+def test_the_recipe_says_how_many_are_mirrored(share: float) -> None:
+    plain, clock = torch.zeros(4, 1, 1, 1), Clock(0, 1000, 10**6, 0)
+    latents = Latents(plain, plain + 1, torch.tensor([True, True, True, False]), torch.ones(4))
+    shown = latents.shown(torch.arange(1000) % 4, share, clock, COMPUTE.device).reshape(250, 4)
+    assert not shown[:, 3].any()
+    assert float(shown[:, :3].mean()) == pytest.approx(share, abs=0.05 * (0 < share < 1))
+
+
 def test_the_curriculum_begins_with_little_noise(pictures: PictureSet, tokenizer: Tokenizer) -> None:
     task = diffusion_task(pictures, tokenizer, "curriculum")
     assert task.batch(Clock(0, 8, 10**6, 0))[2].max() < 100
@@ -155,13 +164,23 @@ def test_the_curriculum_begins_with_little_noise(pictures: PictureSet, tokenizer
     assert late.max() > 900
 
 
-def test_the_loss_is_logged_per_noise_level(pictures: PictureSet, tokenizer: Tokenizer) -> None:
+def test_the_loss_is_logged_per_noise_level(
+    pictures: PictureSet, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One picture of the log's eight bins each at the cleanest and the noisiest level, and six in the middle."""
     task = diffusion_task(pictures, tokenizer)
-    losses = [task.losses(task.batch(c), c)["loss"] for c in (Clock(s, 8, 10**6, 0) for s in range(12))]
-    details: dict[str, Any] = task.details()
-    assert len(details) >= 5
-    assert min(details.values()) - 1e-6 <= float(torch.stack(losses).detach().mean()) <= max(details.values())
+    given = iter([torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 80.0]), torch.full((8,), 10.0)])
+    monkeypatch.setattr("fromnoise.training.tasks.diffusion.diffusion_loss", lambda *_: next(given))
+    clock = Clock(0, 8, 10**6, 0)
+    clean, noise, _, words = task.batch(clock)
+    middle = int((task.schedule.alpha(torch.arange(1000)) > 0.5**0.5).sum())  # the first t with log-SNR below 0
+    t = torch.tensor([0, 0, middle - 1, middle - 1, middle, middle, middle, 999])
+    assert float(task.losses((clean, noise, t, words), clock)["loss"]) == 13.5
+    means = {"loss_log_snr_..-4": 80.0, "loss_log_snr_-2..0": 6.0, "loss_log_snr_0..2": 3.5, "loss_log_snr_4..": 1.5}
+    assert task.details() == means
     assert task.details() == {}
+    assert float(task.losses((clean, noise, t, words), clock)["loss"]) == 10.0
+    assert task.details() == dict.fromkeys(means, 10.0)
 
 
 def test_reconstruction_losses_vanish_for_equal_pictures_and_see_blur() -> None:
@@ -171,6 +190,85 @@ def test_reconstruction_losses_vanish_for_equal_pictures_and_see_blur() -> None:
     blurred = torch.nn.functional.avg_pool2d(pictures, 3, 1, 1)
     assert float(reconstruction_losses(blurred, pictures)["gradient"]) > 0.2
     assert float(ssim(blurred, pictures)) < 0.8
+
+
+def test_similarity_of_contrasts_is_what_it_is_worth() -> None:
+    """Rows of -3…3 repeat every 7 pixels: in each window the mean is 0 and the variance 4 s², here just c_2."""
+    a = (0.03 * (torch.arange(28.0) % 7 - 3)).expand(1, 3, 28, 28)
+    for factor, expected in ((1, 1), (-1, -1 / 3), (0, 1 / 2), (2, 5 / 6)):
+        assert float(ssim(factor * a, a)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_each_part_of_the_reconstruction_sees_its_own_kind_of_fault() -> None:
+    """Blocks of 4x4 pixels, 1 too light and 1 too dark in turn: seen at scales 2 and 4, not at 8."""
+    pictures = torch.zeros(1, 3, 32, 32)
+    block = torch.arange(32) // 4
+    fault = 1 - 2 * ((block[:, None] + block) % 2).float()
+    losses = reconstruction_losses(pictures + fault, pictures)
+    assert float(losses["l1"]) == 1
+    assert float(losses["multiscale"]) == pytest.approx(2 / 3)
+    assert float(losses["gradient"]) == pytest.approx(14 / 31)  # 7 edges of height 2 among 31 steps
+    lighter = reconstruction_losses(pictures + 0.25, pictures)
+    assert [float(lighter[name]) for name in ("l1", "multiscale", "gradient")] == pytest.approx([0.25, 0.25, 0])
+
+
+def test_half_of_the_vaes_pictures_are_mirrored_and_a_fifth_have_other_colours(pictures: PictureSet) -> None:
+    task, mirrored, swapped, count = vae_task(pictures), 0, 0, 0
+    for step in range(60):
+        clock = Clock(step, 8, 10**6, 0)
+        originals = from_bytes(task.images[task.order.indices(clock)])
+        for picture, original in zip(task.batch(clock), originals, strict=True):
+            grey, wanted = picture.sum(0), original.sum(0)  # whatever the order of the colours
+            as_it_is, flipped = (torch.allclose(grey, x, atol=1e-5) for x in (wanted, wanted.flip(1)))
+            assert as_it_is or flipped
+            if as_it_is == flipped:
+                continue  # it is its own mirror image
+            count, mirrored = count + 1, mirrored + flipped
+            swapped += not torch.equal(picture, original.flip(2) if flipped else original)
+    assert count > 300
+    assert mirrored / count == pytest.approx(0.5, abs=0.08)
+    assert swapped / count == pytest.approx(0.2 * 5 / 6, abs=0.06)  # one of six orders is the old one
+
+
+def test_the_vaes_score_is_the_mean_psnr_of_held_out_pictures(pictures: PictureSet) -> None:
+    class Lighter:
+        """Half of the pictures come back 0.2 lighter, the others 0.02."""
+
+        def encode(self, x: Tensor) -> Posterior:
+            return Posterior(0.5 * x, x)
+
+        def decode(self, x: Tensor) -> Tensor:
+            return 2 * x + torch.where(torch.arange(len(x)) % 2 == 0, 0.2, 0.02)[:, None, None, None]
+
+    task = vae_task(pictures)
+    task.watched = (task.watched[:6] * 0.5).to(torch.uint8)  # nothing is clamped
+    assert task.score(Lighter()) == {"held_out_psnr": pytest.approx((20 + 40) / 2, abs=1e-3)}
+
+
+def test_clips_targets_share_equally_among_pictures_of_one_caption(pictures: PictureSet, tokenizer: Tokenizer) -> None:
+    targets = clip_task(pictures, tokenizer)._targets(["cat", "house", "cat", "cat"])
+    third = 1 / 3
+    expected = [[third, 0, third, third], [0, 1, 0, 0], [third, 0, third, third], [third, 0, third, third]]
+    torch.testing.assert_close(targets, torch.tensor(expected))
+
+
+@pytest.mark.parametrize(("right", "expected"), [(4, 1.0), (3, 0.75), (0, 0.0)])
+def test_clips_score_is_the_share_whose_own_caption_is_nearest(
+    pictures: PictureSet, tokenizer: Tokenizer, right: int, expected: float
+) -> None:
+    class Knows:
+        """Embeds picture i as the i-th direction, and its caption as the same, or as the opposite."""
+
+        def embed_image(self, x: Tensor) -> Tensor:
+            return torch.eye(len(x))
+
+        def embed_text(self, ids: Tensor) -> Tensor:
+            return torch.eye(len(ids)) * torch.where(torch.arange(len(ids)) < right, 1.0, -1.0)[:, None]
+
+    task = clip_task(pictures, tokenizer)
+    records = [replace(record, text=f"thing {i}") for i, record in enumerate(pictures.records[:4])]
+    task.held_out = PictureSet(pictures.images[:4], records, [])
+    assert task.score(Knows()) == {"held_out_top1": expected}
 
 
 def test_a_decoder_alone_leaves_the_latents_as_they_were(pictures: PictureSet) -> None:
@@ -186,15 +284,32 @@ def test_a_decoder_alone_leaves_the_latents_as_they_were(pictures: PictureSet) -
     assert not torch.allclose(network.decode(before), drawn, atol=0.05)
 
 
-def test_the_vaes_loss_is_the_weighted_sum_of_its_parts(pictures: PictureSet) -> None:
-    torch.manual_seed(0)
+def test_the_vaes_loss_weighs_every_part_with_its_own_weight(
+    pictures: PictureSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts that are powers of ten, and weights of one digit: the sum tells which weight went with which part."""
     network = VAEConfig(latent_channels=8, block_out_channels=(16, 32, 32), norm_num_groups=8).build()
-    stage = VAEStage(network.config, 0.3, 0.4, 0.5, 0.01, perceptual=0.2, equivariance=0.7, loop=LOOP)
-    task = VAETask(stage, (pictures.images[:64], pictures.images[:0]), network, COMPUTE, 0)
+    weights = {"multiscale": 2, "gradient": 3, "ssim": 4, "perceptual": 5, "equivariance": 6, "kl": 7}
+    task = VAETask(
+        VAEStage(network.config, **weights, loop=LOOP), (pictures.images[:8], pictures.images[:0]), network, COMPUTE, 0
+    )
+    names = ("l1", "multiscale", "gradient", "ssim")
+    parts = {name: torch.tensor(10.0**i) for i, name in enumerate(names)}
+    monkeypatch.setattr("fromnoise.training.tasks.vae.reconstruction_losses", lambda *_: dict(parts))
+    monkeypatch.setattr("fromnoise.models.perception.perceptual_loss", lambda *_: torch.tensor(10.0**4))
+    monkeypatch.setattr(task, "_equivariance", lambda *_: torch.tensor(10.0**5))
+    monkeypatch.setattr("fromnoise.models.vae.vae.Posterior.kl", lambda _: torch.full((8,), 10.0**6))
     clock = Clock(0, 8, 10**6, 0)
-    parts = {key: value.item() for key, value in task.losses(task.batch(clock), clock).items()}
-    weights = {"multiscale": 0.3, "gradient": 0.4, "ssim": 0.5, "kl": 0.01, "perceptual": 0.2, "equivariance": 0.7}
-    assert parts["loss"] == pytest.approx(parts["l1"] + sum(weights[key] * parts[key] for key in weights), rel=1e-5)
+    losses = task.losses(task.batch(clock), clock)
+    assert float(losses.pop("loss")) == 7_654_321
+    assert {name: float(value) for name, value in losses.items()} == {
+        "l1": 1, "multiscale": 10, "gradient": 100, "ssim": 1000, "perceptual": 1e4, "equivariance": 1e5, "kl": 1e6
+    }  # fmt: skip
+
+
+def test_parts_without_a_weight_are_not_computed(pictures: PictureSet) -> None:
+    clock, task = Clock(0, 8, 10**6, 0), vae_task(pictures)
+    assert set(task.losses(task.batch(clock), clock)) == {"loss", "l1", "multiscale", "gradient", "ssim", "kl"}
 
 
 def test_a_decoder_that_scales_and_turns_with_its_latent_has_no_equivariance_loss(pictures: PictureSet) -> None:

@@ -292,10 +292,11 @@ def evened(matrices: Matrices) -> Matrices:
     }
 
 
-@pytest.mark.parametrize("rename", [str, sgm_name])
+NAMINGS = [*((kind, str) for kind in KINDS), ("sdxl", sgm_name)]  # of the others nobody writes sgm's names
+
+
+@pytest.mark.parametrize(("case", "rename"), NAMINGS, indirect=["case"])
 def test_kohyas_naming_says_the_same(case: Case, rename: Callable[[str], str], tmp_path: Path) -> None:
-    if rename is sgm_name and case.kind != "sdxl":
-        pytest.skip("nobody writes it")
     file = kohya(evened(case.matrices[0]), tmp_path / "even.safetensors", rename)
     names = "\n".join(load_file(file))
     assert ("lora_unet_input_blocks_3_1_transformer_blocks_1_attn2_to_q." in names) == (rename is sgm_name)
@@ -388,6 +389,7 @@ def test_the_order_of_several_does_not_matter(sd1: Case) -> None:
     assert same(found[0], found[2])
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_in_other_formats_the_sum_is_rounded_once(sd1: Case, dtype: torch.dtype) -> None:
     unet, towers = sd1.ours()
@@ -412,6 +414,7 @@ def test_memory_layout_and_parameters_stay(sd1: Case) -> None:
     assert unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.formats
 def test_a_model_that_was_moved_gets_its_weights_back_in_its_new_format(sd1: Case) -> None:
     unet, towers = sd1.ours()
     expected = {name: x.to(torch.bfloat16) for name, x in bits(unet, towers).items()}

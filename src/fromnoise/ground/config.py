@@ -13,7 +13,7 @@ import types
 import typing
 from typing import Any, Self
 
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -56,6 +56,10 @@ class Config:
             branch = tree
             for part in path:
                 branch = branch.setdefault(part, {})
+                if isinstance(branch, _Value):
+                    raise UserError(f"'{name}' cannot be set together with '{part}', which it is a part of")
+            if last in branch:
+                raise UserError(f"'{name}' cannot be set together with a part of it")
             branch[last] = _Value(value)
         return _replaced(self, tree, "")
 
@@ -86,6 +90,7 @@ def _replaced(config: Any, tree: dict[str, Any], prefix: str) -> Any:
 
 
 def _unknown(cls: type, key: str, known: list[str]) -> str:
+    key = one_line(key)[:80]  # it may come from a file of others
     near = difflib.get_close_matches(key.rsplit(".", 1)[-1], known, n=3)
     offer = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
     return f"{cls.__name__} has no setting '{key}'; {offer}"
@@ -101,14 +106,15 @@ def _coerce(hint: Any, value: Any, name: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _coerce_optional(hint, value, name)
     if origin is typing.Literal:
-        if value not in typing.get_args(hint):
-            raise UserError(f"'{name}' must be one of {', '.join(map(str, typing.get_args(hint)))}, not {value!r}")
+        if not isinstance(value, str | int) or value not in typing.get_args(hint):
+            known = ", ".join(map(str, filter(None, typing.get_args(hint))))
+            raise UserError(f"'{name}' must be one of {known}, not {value!r:.60}")
         return value
     if origin in (tuple, list):
         return _coerce_sequence(hint, value, name)
-    if origin is dict or hint is dict or hint is Any:
-        return json.loads(value) if isinstance(value, str) and hint is not Any else value
-    return _coerce_scalar(hint, value, name)
+    if origin is dict or hint is dict:
+        return _coerce_table(value, name)
+    return value if hint is Any else _coerce_scalar(hint, value, name)
 
 
 def _fields(hint: Any) -> list[str]:
@@ -122,10 +128,22 @@ def _coerce_optional(hint: Any, value: Any, name: str) -> Any:
     return _coerce(inner[0], value, name)
 
 
+def _coerce_table(value: Any, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"'{name}' must be a table as JSON writes it, {{\"name\": value}}, not {value!r:.60}")
+    return found
+
+
 def _coerce_sequence(hint: Any, value: Any, name: str) -> Any:
-    if not isinstance(value, str | list | tuple):
-        raise UserError(f"'{name}' must be a list, not {value!r}")
-    items = [v for v in value.strip("()[] ").split(",") if v.strip()] if isinstance(value, str) else list(value)
+    if isinstance(value, str):  # as on the command line
+        value = [v.strip() for v in value.strip("()[] ").split(",") if v.strip()]
+    if not isinstance(value, list | tuple):
+        raise UserError(f"'{name}' must be a list of values, not {value!r:.60}")
+    items = list(value)
     args = typing.get_args(hint)
     fixed = len(args) > 1 and args[-1] is not Ellipsis
     if fixed and len(items) != len(args):
@@ -148,6 +166,6 @@ def _coerce_scalar(hint: Any, value: Any, name: str) -> Any:
         if hint is int and isinstance(value, str):
             return int(value)
         return hint(value) if hint in (int, float, str, bool) else value
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         kind = KINDS.get(hint, str(hint))
-        raise UserError(f"'{name}' must be {kind}, not {value!r}") from None
+        raise UserError(f"'{name}' must be {kind}, not {value!r:.60}") from None

@@ -6,6 +6,7 @@ Whoever looks at the target meanwhile, or after a full disk, a Ctrl-C or a ``kil
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fromnoise.ground.errors import UserError
+
+_COUNT = itertools.count()
 
 
 @contextmanager
@@ -23,11 +26,15 @@ def whole_file(file: Path) -> Iterator[Path]:
     some libraries choose the format by it.
 
     Args:
-        file: may exist; then it is replaced.
+        file: may exist; then it is replaced. A link stays a link: what it leads to is replaced.
 
     Raises:
+        UserError: a folder or a device (``/dev/null``) has that name; a rename would put a file in its place.
         OSError: of whatever was written; callers say what it was with :class:`UserError`.
     """
+    if file.exists() and not file.is_file():
+        raise UserError(f"cannot write {file}: that is {'a folder' if file.is_dir() else 'no ordinary file'}")
+    file = Path(os.path.realpath(file))
     draft = draft_of(file)
     try:
         yield draft
@@ -38,8 +45,13 @@ def whole_file(file: Path) -> Iterator[Path]:
 
 
 def draft_of(file: Path) -> Path:
-    """The name under which a file is written before it is whole: hidden, and this process's own."""
-    return file.with_name(f".{os.getpid()}.tmp.{file.name}")
+    """A name under which a file is written before it is whole: hidden, and of this process and this call alone."""
+    return file.with_name(f".{_own()}.tmp.{file.name}")
+
+
+def _own() -> str:
+    """Two threads that write the same file must not write into each other's draft."""
+    return f"{os.getpid()}-{next(_COUNT)}"
 
 
 def write_atomically(file: Path, data: bytes | str) -> None:
@@ -69,7 +81,8 @@ def whole_folder(target: Path, mark: str = "", what: str = "a model") -> Iterato
         OSError: of whatever was written.
     """
     _check_replaceable(target, mark, what)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    target = Path(os.path.realpath(target))  # a link stays a link, and "." has a name
+    draft = target.with_name(f".{target.name}.{_own()}.tmp")
     try:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
@@ -88,14 +101,14 @@ def _check_replaceable(target: Path, mark: str, what: str) -> None:
 
 def _swap(draft: Path, target: Path) -> None:
     """Put the finished folder in place. The old one is moved aside first and comes back if that fails."""
-    old = draft.with_suffix(".old")
     if not target.exists():
         os.replace(draft, target)
         return
-    os.replace(target, old)
+    old = draft.with_suffix(".old")
     try:
+        os.replace(target, old)
         os.replace(draft, target)
-    except OSError:
-        os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    finally:  # also after Ctrl-C
+        if not target.exists():
+            os.replace(old, target)
+        shutil.rmtree(old, ignore_errors=True)

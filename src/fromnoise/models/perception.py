@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fromnoise.ground.errors import missing_packages
+from fromnoise.ground.kept import whatever_the_caller_set
 
 # ImageNet's mean and standard deviation, for pictures in 0…1.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -34,11 +35,11 @@ def network() -> Any:
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise missing_packages("looking at pictures needs more packages", "evaluate") from error
-    with contextlib.redirect_stdout(io.StringIO()):  # the package prints while it builds
-        net = EfficientNet.from_name("efficientnet-lite0")
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    net.load_state_dict(state)
-    return net.eval().requires_grad_(False)
+    with whatever_the_caller_set(), contextlib.redirect_stdout(io.StringIO()):  # the package prints while it builds
+        net = EfficientNet.from_name("efficientnet-lite0").float()
+        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+        net.load_state_dict(state)
+        return net.eval().requires_grad_(False)
 
 
 def normalised(pictures: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fromnoise.ground.cores import give_back_memory
+from fromnoise.ground.kept import whatever_the_caller_set
 from fromnoise.models.layers.attention import FeedForward, to_picture, to_tokens
 from fromnoise.models.layers.convolution import windows
 
@@ -72,9 +73,9 @@ def can_pack(dtype: torch.dtype) -> bool:
     """Whether this build of torch has the operators, and they give on this CPU what the ordinary ones give."""
     if not torch.backends.mkldnn.is_available() or not all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS):
         return False
-    layer, x = FeedForward(16).to(dtype), torch.ones(2, 5, 16, dtype=dtype)
     try:
-        with torch.inference_mode():
+        with whatever_the_caller_set(), torch.inference_mode():
+            layer, x = FeedForward(16).to(dtype), torch.ones(2, 5, 16, dtype=dtype)
             return torch.allclose(PackedFeedForward(layer, dtype)(x).float(), layer(x).float(), atol=0.05)
     except (RuntimeError, TypeError, AttributeError):
         return False

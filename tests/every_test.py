@@ -1,0 +1,70 @@
+"""What holds for every test: any order will do, each begins alike, and what could not be tested is told."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # a busy machine is no fault
+settings.load_profile("any machine")
+
+HARDWARE = "this CPU"  # how the reason of a skip begins that no installation can mend
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--shuffle SEED`` runs files, and the tests in each, in another order, with other random numbers."""
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests in each, in another order")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """No test may need another one before it, nor one that has not run."""
+    seed = config.getoption("shuffle")
+    if seed is not None:
+        rng = random.Random(seed)
+        place = {file: rng.random() for file in sorted({item.path for item in items})}
+        items.sort(key=lambda item: (place[item.path], rng.random()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Every test begins with the same random numbers, threads and number format, whatever ran before."""
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    torch.manual_seed(item.config.getoption("shuffle") or 0)
+    try:
+        return (yield)
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
+
+
+def not_tested(config: pytest.Config) -> dict[str, Counter[str]]:
+    """Reason → file → how many tests (or 1 for a whole file) were skipped for it, hardware apart."""
+    found: dict[str, Counter[str]] = {}
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    for report in reporter.stats.get("skipped", ()) if reporter else ():
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+        if not reason.startswith(HARDWARE):
+            found.setdefault(reason, Counter())[report.nodeid.split("::")[0]] += 1
+    return found
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything should be installed (CI is set), a test that could not run is a failure."""
+    if os.environ.get("CI") and not_tested(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """One line for everything that was not tested: what, how much of it, and why."""
+    in_ci = bool(os.environ.get("CI"))
+    for reason, files in sorted(not_tested(config).items()):
+        where = ", ".join(f"{file} ({count})" for file, count in sorted(files.items()))
+        verdict = "FAILED, since CI is set: not tested" if in_ci else "not tested"
+        terminalreporter.write_line(f"{verdict}: {where}: {reason}", red=in_ci, yellow=not in_ci)
