@@ -23,13 +23,18 @@ def test_labels_stand_beside_their_row_and_above_their_column() -> None:
     beside, above = y >= LABEL, y < LABEL
     left = np.nonzero((np.asarray(sheet) == (255, 0, 0)).all(2))[1].min()
     second = LABEL + 64 + MARGIN  # where the second row begins
-    assert beside.any() and y[beside].min() > second and y[beside].max() < second + 64 and x[beside].max() < left
-    assert above.any() and x[above].min() >= left + 64
+    assert beside.any()
+    assert y[beside].min() > second
+    assert y[beside].max() < second + 64
+    assert x[beside].max() < left
+    assert above.any()
+    assert x[above].min() >= left + 64
 
 
 def test_a_long_prompt_is_written_to_its_end_in_lines() -> None:
     one, other = (contact_sheet([[RED]], [f"{PROMPT} {last}"], ["noto"]) for last in ("pears", "plums"))
-    assert one.size == other.size and (ink(one) != ink(other)).any()
+    assert one.size == other.size
+    assert (ink(one) != ink(other)).any()
     short = contact_sheet([[RED]], [PROMPT[:40]], ["noto"])
     assert one.width <= short.width + LINE
     rows = ink(one)[LABEL:, :].any(1).astype(int)
