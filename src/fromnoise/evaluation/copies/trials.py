@@ -67,8 +67,7 @@ def two_sample(model: TextToImage, index: Index, pictures: PictureSet, seed: int
     asked = [pictures.records[held_out[n]] for n in unseen.tolist()] + [records[n] for n in seen.tolist()]
     requests = [Request(prompt=r.text, style=r.style or None, seed=seed + i) for i, r in enumerate(asked)]
     drawn = look(squared(drawings_of(model, requests), index.side))
-    place = {known.name: i for i, known in enumerate(index.known)}
-    rows = torch.tensor([place[records[n].file_name] for n in seen.tolist()])
+    rows = torch.tensor([index.places[records[n].file_name] for n in seen.tolist()])
     trained = index.having(features=index.features[rows], dark=index.dark[rows])
     dark = views.dark[unseen, 0]
     others = index.having(features=index.project(views.features[unseen, 0]).half(), dark=dark)
