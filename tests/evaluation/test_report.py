@@ -17,7 +17,7 @@ from fromnoise.data.record import Record
 from fromnoise.drawing.generate import Request, draw_all
 from fromnoise.evaluation import bench as bench_module
 from fromnoise.evaluation import report
-from fromnoise.evaluation.bench import Bench, Sizes, fingerprint
+from fromnoise.evaluation.bench import Bench, fingerprint
 from fromnoise.evaluation.measurements import MEASUREMENTS, Measurement, chosen
 from fromnoise.evaluation.nouns import article
 from fromnoise.evaluation.retrieval import Gallery, Question, relevant, score
@@ -27,6 +27,7 @@ from fromnoise.evaluation.sections.film import sheets_of, spread_out
 from fromnoise.evaluation.sections.pairs import found_of
 from fromnoise.evaluation.sections.retrieval import retrieval_section
 from fromnoise.evaluation.sections.specificity import CHAINS, spread
+from fromnoise.evaluation.sizes import Sizes
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 
@@ -57,7 +58,7 @@ def colour_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_module, "features", coarse)
     monkeypatch.setattr(bench_module, "style_features", coarse)
     monkeypatch.setattr("fromnoise.evaluation.sections.style.style_features", coarse)
-    monkeypatch.setattr(report, "QUICK", TINY)
+    monkeypatch.setattr(report, "quick", lambda _: TINY)
 
 
 @pytest.mark.usefixtures("colour_judge")
