@@ -27,7 +27,7 @@ from fromnoise.evaluation.copies.check import build_index, check, side_by_side, 
 from fromnoise.evaluation.copies.describe import Views, darkness, look, masked, pixel_distances, squared
 from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.section import copies_section
-from fromnoise.evaluation.copies.statistics import excess, half_or_more, most_allowed, share
+from fromnoise.evaluation.copies.statistics import excess, most_allowed, share
 from fromnoise.evaluation.copies.stored import FORMAT, load_index, pictures_of, read_index, save_index
 from fromnoise.evaluation.copies.trials import collapsed, matched, two_sample
 from fromnoise.evaluation.store import Store
@@ -260,7 +260,6 @@ def test_shares_and_their_difference_are_those_of_the_textbooks() -> None:
     assert (share(0, 150).low, share(0, 150).high) == (0.0, pytest.approx(1 - 0.025 ** (1 / 150)))
     # Newcombe 1998, table II, example (a), method 10: 56/70 against 48/80.
     assert excess(share(56, 70), share(48, 80)) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
-    assert half_or_more(9, 10) == pytest.approx(11 / 1024)
 
 
 # --- the stored index -------------------------------------------------------------------------------------------------

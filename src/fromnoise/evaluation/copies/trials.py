@@ -15,7 +15,8 @@ from fromnoise.drawing.generate import Request, draw_all
 from fromnoise.evaluation.copies.clusters import in_training
 from fromnoise.evaluation.copies.describe import Views, look, squared
 from fromnoise.evaluation.copies.index import Index
-from fromnoise.evaluation.copies.statistics import Share, half_or_more, share
+from fromnoise.evaluation.copies.statistics import Share, share
+from fromnoise.evaluation.intervals import sign_test
 from fromnoise.system.text_to_image import TextToImage
 
 MOST_PAIRS = 100
@@ -76,7 +77,7 @@ def two_sample(model: TextToImage, index: Index, pictures: PictureSet, seed: int
         for a, b in zip(trained.distances(drawn), others.distances(drawn), strict=True)
     ]
     found = [share(h, len(requests)) for h in hits]
-    return TwoSample(found[0], found[1], *(half_or_more(h, len(requests)) for h in hits))
+    return TwoSample(found[0], found[1], *(sign_test(h, len(requests) - h) for h in hits))
 
 
 def matched(held_out: Sequence[tuple[int, Record]], records: Sequence[Record], seed: int) -> list[tuple[int, int]]:
