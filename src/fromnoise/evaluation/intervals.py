@@ -8,6 +8,7 @@ report is the same every time.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.errors import missing_packages
 
 try:
-    from scipy.stats import binomtest, bootstrap
+    from scipy.stats import DegenerateDataWarning, binomtest, bootstrap
 except ImportError as error:
     raise missing_packages("measuring needs more packages", "evaluate") from error
 
@@ -75,7 +76,8 @@ def bootstrapped(rows: Tensor, figure: Callable[[Tensor], Tensor]) -> Mean:
     value = float(figure(rows.mean(0)))
     if len(rows) < 2:  # nothing to draw from
         return Mean(value, math.nan, math.nan, len(rows))
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # of draws that divide by zero
         drawn = bootstrap(
             tuple(rows.double().numpy().T), of_draws, paired=True, vectorized=True, n_resamples=DRAWS, batch=AT_ONCE,
             method="percentile", random_state=np.random.default_rng(0),
