@@ -381,6 +381,7 @@ def test_a_run_becomes_a_film_of_its_sheets(run: Any, tmp_path: Path) -> None:
     sheets.mkdir(parents=True)
     for seen, size in ((64, 8), (5_000, 16), (12_000, 16)):
         Image.new("RGB", (size, size), (0, seen % 255, 0)).save(sheets / f"{seen:010d}.png")
+    (sheets / "best.png").write_bytes(b"")  # somebody's own file
     done = run("film", "run", "--out", "a.gif")
     assert (done.code, done.out) == (0, "2 sheets, after 5,000 to 12,000 pictures: a.gif\n")
     with Image.open(tmp_path / "a.gif") as film:

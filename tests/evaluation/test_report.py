@@ -129,6 +129,7 @@ def test_what_cannot_be_measured_is_said_before_anything_is_written(model: TextT
     for wanted, word in (
         (report.Wanted(only="retrieval,colors"), "'colors'"),
         (report.Wanted(run=tmp_path / "none"), "--run"),
+        (report.Wanted(seed=-1), "--seed"),
         (report.Wanted(seed=0), "it has"),  # the starter has fewer than 100 concepts in all styles
     ):
         with pytest.raises(UserError, match=word):

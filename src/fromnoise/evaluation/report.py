@@ -29,6 +29,8 @@ from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.text_to_image import TextToImage
 
+MOST_SEED = 2**62  # drawings have seeds of their own above it
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -148,6 +150,8 @@ def _check(model: TextToImage, out: Path, wanted: Wanted) -> None:
     """
     if not model.styles:
         raise UserError("this evaluation asks for styles, and the model has none")
+    if not 0 <= wanted.seed < MOST_SEED:
+        raise UserError(f"--seed must be 0…{MOST_SEED - 1}, not {wanted.seed}")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; --out is a folder")
     if wanted.run is not None and not wanted.run.is_dir():

@@ -236,5 +236,8 @@ class Index:
 
 
 def _joined(parts: list[Neighbours]) -> Neighbours:
-    fields = ("nearest", "distance", "yardstick")
-    return Neighbours(*(torch.cat([getattr(part, field) for part in parts]) for field in fields))
+    return Neighbours(
+        torch.cat([part.nearest for part in parts]),
+        torch.cat([part.distance for part in parts]),
+        torch.cat([part.yardstick for part in parts]),
+    )
