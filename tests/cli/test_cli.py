@@ -214,7 +214,7 @@ def test_a_disk_that_is_full_leaves_nothing(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fromnoise.drawing.picture_file.os.replace", full)
+    monkeypatch.setattr("fromnoise.ground.whole.os.replace", full)
     done = run("generate", "sun", "--steps", 1, "--model", tiny_model_folder, "--out", "a.png")
     assert (done.code, done.err) == (2, "fromnoise: cannot write a.png: No space left on device\n")
     assert list(tmp_path.iterdir()) == []

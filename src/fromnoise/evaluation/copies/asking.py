@@ -17,8 +17,8 @@ from fromnoise.evaluation.copies.index import Index
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 
-# Models whose training pictures are all in the index of the one that was trained further from them: the first version of
-# stickers-64 learnt from 3,190 pictures, which are those of its four styles among the 5,696 of today's.
+# Models whose training pictures are all in the index of the one that was trained further from them: the first version
+# of stickers-64 learnt from 3,190 pictures, which are those of its four styles among the 5,696 of today's.
 INCLUDED = frozenset({"73adef740c86"})
 
 # Opens a model by its place (None: the shipped one), with the LoRAs of the command if the flag says so, and with few
