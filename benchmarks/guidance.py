@@ -18,7 +18,8 @@ from rich.table import Table
 
 from fromnoise.cli.opened import Opening, load
 from fromnoise.data.pictures import load_folder
-from fromnoise.drawing.generate import complete, draw_all
+from fromnoise.drawing.generate import draw_all
+from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import asked_of
 from fromnoise.evaluation.judge import features
@@ -61,7 +62,7 @@ def main() -> None:
             for i, q in enumerate(questions)
         ]
         found = score(gallery.ranks(features(draw_all(model, wishes)), questions))
-        r = complete(model, wishes[0])
+        r = plan(model, wishes[0]).request
         setting = (str(r.guidance), str(r.rescale), str(r.interval), str(r.steps))
         table.add_row(*setting, f"{found.top1:.1%}", f"{found.low:.1%}–{found.high:.1%}", f"{found.top5:.1%}")
         console.print(*setting, f"{found.top1:.1%} {found.top5:.1%}", highlight=False)

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from fromnoise.cli import entry
 from fromnoise.drawing.picture_file import as_tensor, read_origin, save_png
 from fromnoise.models.unet import UNet
+from fromnoise.system.text_to_image import TextToImage
 
 
 def test_generate_writes_a_picture_and_again_redraws_it(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ def test_a_disk_that_is_full_leaves_nothing(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.replace", full)
+    monkeypatch.setattr("fromnoise.ground.whole.os.replace", full)
     done = run("generate", "sun", "--steps", 1, "--model", tiny_model_folder, "--out", "a.png")
     assert (done.code, done.err) == (2, "fromnoise: cannot write a.png: No space left on device\n")
     assert list(tmp_path.iterdir()) == []
@@ -381,6 +382,7 @@ def test_a_run_becomes_a_film_of_its_sheets(run: Any, tmp_path: Path) -> None:
     sheets.mkdir(parents=True)
     for seen, size in ((64, 8), (5_000, 16), (12_000, 16)):
         Image.new("RGB", (size, size), (0, seen % 255, 0)).save(sheets / f"{seen:010d}.png")
+    (sheets / "best.png").write_bytes(b"")  # somebody's own file
     done = run("film", "run", "--out", "a.gif")
     assert (done.code, done.out) == (0, "2 sheets, after 5,000 to 12,000 pictures: a.gif\n")
     with Image.open(tmp_path / "a.gif") as film:
@@ -636,8 +638,10 @@ def test_inspect_copies_names_the_picture_that_was_copied(
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.height > 3 * 96
     plain = run("inspect", "copies", data / "3.png", "--model", model)
-    assert "may be a copy of thing 3 (3.png; MIT by [b]A. N. Author)" in plain.out
-    assert "How far to trust this: of 160 real pictures" in plain.out
+    assert (
+        "may be a copy of thing 3 (3.png; MIT by [b]A. N. Author); compared with any of the 150 pictures" in plain.out
+    )
+    assert "How far to trust this (model): of 160 real pictures" in plain.out
     from_data = run("inspect", "copies", data / "3.png", "--model", model, "--data", data, "--json")
     assert json.loads(from_data.out)["pictures"][0] == said[0]
 
@@ -655,6 +659,8 @@ def test_inspect_copies_refuses_in_one_line_and_writes_nothing(
         ((data / "1.png", "--out", "a.jpg"), "ends in .png"),
         ((data / "1.png", "--out", data / "1.png"), "is to be looked at"),
         ((data / "1.png", "--data", tmp_path / "none"), "there is no data folder"),
+        ((data / "1.png", "--against", "nothing"), "nothing"),
+        ((data / "1.png", "--against", data), "data"),
     ):
         done = run("inspect", "copies", *arguments, "--model", model)
         assert done.code == 2
@@ -664,3 +670,49 @@ def test_inspect_copies_refuses_in_one_line_and_writes_nothing(
     fewer = run("inspect", "index", model, "--data", data)
     assert fewer.code == 2
     assert "trained on 150 pictures, and this data has 149" in fewer.err
+
+
+def test_inspect_copies_clears_no_picture_of_another_model(
+    run: Any, with_index: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, data = with_index
+    assert run("inspect", "index", model, "--data", data).code == 0
+    other = tmp_path / "other"
+    torch.manual_seed(9)
+    changed = TextToImage.load(model)
+    with torch.no_grad():
+        next(changed.unet.parameters()).add_(0.1)
+    changed.save(other)
+    for name, place in (("own.png", model), ("strange.png", other)):
+        assert run("generate", "sun", "--steps", 1, "--seed", 1, "--model", place, "--out", name).code == 0
+    own = run("inspect", "copies", "own.png", "--model", model)
+    assert own.code == 0, own.err
+    assert "150 pictures that model" in " ".join(own.out.split())
+    assert "not looked at" not in own.out
+    for asked in (("strange.png", "--model", model), ("own.png", "strange.png", "--model", model), ("strange.png",)):
+        refused = run("inspect", "copies", *asked)
+        assert (refused.code, refused.out) == (2, "")
+        assert "strange.png was drawn by" in refused.err
+        assert refused.err.count("\n") == 1
+    told = run("inspect", "copies", "strange.png", "--against", model, "--json")
+    assert told.code == 0
+    said = json.loads(told.out)["pictures"][0]
+    assert [c["pictures"] for c in said["compared_with"]] == [150]
+    assert "whose training pictures were not asked" in said["not_asked"][0]
+    silent = run("inspect", "copies", data / "155.png")  # nobody says what drew it
+    assert (silent.code, silent.out) == (2, "")
+    assert "--against MODEL" in silent.err
+    damaged = save_damaged(tmp_path / "own.png", tmp_path / "damaged.png")
+    assert "is damaged" in run("inspect", "copies", damaged, "--model", model).err
+    assert run("inspect", "copies", damaged, "--against", model).code == 0
+
+
+def save_damaged(source: Path, target: Path) -> Path:
+    """The same picture with metadata that cannot be read."""
+    from PIL import PngImagePlugin
+
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("fromnoise", "{")
+    with Image.open(source) as picture:
+        picture.save(target, pnginfo=info)
+    return target

@@ -10,9 +10,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from fromnoise.drawing.generate import Request
 from fromnoise.drawing.picture_file import Origin, as_tensor, read_origin, save_png
-from fromnoise.drawing.request import MOST_SIDE
+from fromnoise.drawing.request import MOST_SIDE, Request
 from fromnoise.drawing.start import Start, fitting_size, open_photo, start_from
 from fromnoise.ground.errors import UserError
 

@@ -18,7 +18,7 @@ from fromnoise.drawing.generate import draw_all
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation import bench as bench_module
 from fromnoise.evaluation import report
-from fromnoise.evaluation.bench import Bench, Sizes, fingerprint
+from fromnoise.evaluation.bench import Bench, fingerprint
 from fromnoise.evaluation.measurements import MEASUREMENTS, Measurement, chosen
 from fromnoise.evaluation.nouns import article
 from fromnoise.evaluation.retrieval import Gallery, Question, relevant, score
@@ -28,6 +28,7 @@ from fromnoise.evaluation.sections.film import sheets_of, spread_out
 from fromnoise.evaluation.sections.pairs import found_of
 from fromnoise.evaluation.sections.retrieval import retrieval_section
 from fromnoise.evaluation.sections.specificity import CHAINS, spread
+from fromnoise.evaluation.sizes import Sizes
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 
@@ -58,7 +59,7 @@ def colour_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_module, "features", coarse)
     monkeypatch.setattr(bench_module, "style_features", coarse)
     monkeypatch.setattr("fromnoise.evaluation.sections.style.style_features", coarse)
-    monkeypatch.setattr(report, "QUICK", TINY)
+    monkeypatch.setattr(report, "quick", lambda _: TINY)
 
 
 @pytest.mark.usefixtures("colour_judge")
@@ -129,6 +130,7 @@ def test_what_cannot_be_measured_is_said_before_anything_is_written(model: TextT
     for wanted, word in (
         (report.Wanted(only="retrieval,colors"), "'colors'"),
         (report.Wanted(run=tmp_path / "none"), "--run"),
+        (report.Wanted(seed=-1), "--seed"),
         (report.Wanted(seed=0), "it has"),  # the starter has fewer than 100 concepts in all styles
     ):
         with pytest.raises(UserError, match=word):

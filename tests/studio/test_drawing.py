@@ -16,8 +16,9 @@ import pytest
 import torch
 from PIL import Image
 
-from fromnoise.drawing.generate import complete, draw
+from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import as_tensor, read_origin
+from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request, Towards
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Progress, Wish
@@ -29,14 +30,14 @@ from studio.conftest import LIMITS, Live, finished, running
 
 def wish(model: TextToImage, heard: list[Event], done: threading.Event, **changes: object) -> Wish:
     options = {name: changes.pop(name) for name in ("show", "every", "rank") if name in changes}
-    request = complete(model, Request(**{"prompt": "red apple", "steps": 3, **changes}))  # type: ignore[arg-type]
+    made = plan(model, Request(**{"prompt": "red apple", "steps": 3, **changes}))  # type: ignore[arg-type]
 
     def tell(event: Event) -> None:
         heard.append(event)
         if isinstance(event, Drawn | Failed):
             done.set()
 
-    return Wish(request, tell, **options)  # type: ignore[arg-type]
+    return Wish(made, tell, **options)  # type: ignore[arg-type]
 
 
 def test_pictures_in_one_batch_are_the_bits_of_pictures_alone(live: Live, tiny_model: TextToImage) -> None:

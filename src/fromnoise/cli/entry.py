@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from fromnoise.cli import (
     restyle,
     sheet,
     story,
+    streams,
     studio,
     train,
 )
@@ -57,15 +57,18 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
+WRITING = (errno.ENOSPC, errno.EIO, errno.EBADF)  # what is wrong with a standard output that cannot be written to
+
 # typer carries its own copy of click since 0.16; this is the base of all its errors in either case.
 _USAGE_ERROR: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
 def main() -> None:
     """Run the command line."""
+    streams.hold()
     try:
         code = app(standalone_mode=False) or 0
-        sys.stdout.flush()  # a closed pipe shows here, where it is caught, and not while Python shuts down
+        sys.stdout.flush()  # a full disk shows here, where it is caught, and not while Python shuts down
         if code == 130:  # newer versions of typer turn Ctrl-C into this
             print("stopped", file=sys.stderr)
         sys.exit(code)
@@ -79,12 +82,9 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         print("stopped", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:  # a name that is too long, a full disk, a file that may not be read
-        if error.filename is None and error.errno in (errno.ENOSPC, errno.EIO):  # what print() writes to
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.filename is None and error.errno in WRITING:  # what print() writes to
+            streams.to_nowhere(sys.stdout.fileno())
             sys.exit(_complain(f"cannot write to standard output: {error.strerror}"))
         if error.filename is None:
             raise

@@ -28,6 +28,13 @@ def evaluate(
     from fromnoise.evaluation import report
 
     name, system = load(Opening(model))
-    more = tuple(load(Opening(place)) for place in beside or ())
-    asked = ("copies",) if copies else ()
-    report.run(system, name, data, out, report.Wanted(only, asked, quick, seed, again, run, more))
+    wanted = report.Wanted(
+        only=only,
+        more=("copies",) if copies else (),
+        quick=quick,
+        seed=seed,
+        again=again,
+        run=run,
+        beside=tuple(load(Opening(place)) for place in beside or ()),
+    )
+    report.run(system, name, data, out, wanted)

@@ -28,14 +28,14 @@ def film(
         raise UserError(f"--seconds must be above 0 and at most 600, not {seconds}")
     if not run.is_dir():
         raise UserError(f"there is no run '{run}'")
-    sheets = sorted((run / task / "sheets").glob("*.png"))
+    sheets = sorted(file for file in (run / task / "sheets").glob("*.png") if file.stem.isdigit())
     if not sheets:
         known = ", ".join(sorted(path.parent.name for path in run.glob("*/sheets"))) or "none"
         raise UserError(f"'{run}' has no sheets of '{task}'; tasks with sheets: {known}; name one with --task")
     check_file(out)
     try:
         frames = [(int(sheet.stem), Image.open(sheet).convert("RGB")) for sheet in sheets]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"a sheet cannot be read: {error}") from None
     size = frames[-1][1].size
     same = [(seen, frame) for seen, frame in frames if frame.size == size]  # a recipe's prompts may have changed

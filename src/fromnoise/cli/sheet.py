@@ -27,7 +27,7 @@ def sheet(
     import io
     import time
 
-    from fromnoise.cli import drawing
+    from fromnoise.cli.drawing import check_file, make_folder
     from fromnoise.cli.opened import Opening, load
     from fromnoise.drawing.generate import draw_plans
     from fromnoise.drawing.plan import plans
@@ -40,8 +40,8 @@ def sheet(
     rows, styles = tuple(prompt or PROMPTS), system.styles or ("",)
     made = plans(system, _cells(rows, styles, seed, steps))
     if out == DEFAULT_OUT:  # the folder of a name that was typed is checked for a slip, not made
-        drawing.make_folder(out.parent)
-    drawing.check_file(out)
+        make_folder(out.parent)
+    check_file(out)
     begin = time.perf_counter()
     pictures = draw_plans(system, made)
     seconds = time.perf_counter() - begin

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
@@ -22,58 +20,16 @@ from fromnoise.drawing.generate import draw_all
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.damage import damaged
 from fromnoise.evaluation.judge import features
+from fromnoise.evaluation.progress import JUDGED, STYLED, Unwatched, Watch
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant
+from fromnoise.evaluation.sizes import Sizes
 from fromnoise.evaluation.style import style_features
-from fromnoise.ground.config import Config
 from fromnoise.ground.pictures import from_bytes
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.text_to_image import TextToImage
 
 AT_ONCE = 16  # pictures per batch
 NAMES = {"real": "real (ceiling)", "again": "real through the VAE", "drawn": "drawn", "noise": "noise (floor)"}
-
-
-@dataclass(frozen=True)
-class Sizes(Config):
-    """How many of each are drawn.
-
-    Attributes:
-        concepts: to choose among.
-        asked: of these, drawn in every style.
-        held_out: concepts of the held-out pairs, at most.
-        words: words never seen, at most.
-        per_style: real pictures of each style that the judge of styles learns from, at most.
-        rebuilt: held-out pictures through the VAE.
-        colours, counts: nouns asked in every colour, and in every number.
-        pairs: "X and Y" prompts.
-        seeds: pictures per prompt of colours and counts.
-        chains: of narrowing descriptions.
-        spread: pictures per prompt of a chain.
-        curve: pictures per number of steps and per guidance.
-        steps, guidances: the points of the curves.
-    """
-
-    concepts: int = 100
-    asked: int = 100
-    held_out: int = 100
-    words: int = 1000
-    per_style: int = 1300
-    rebuilt: int = 200
-    colours: int = 12
-    counts: int = 10
-    pairs: int = 60
-    seeds: int = 2
-    chains: int = 12
-    spread: int = 12
-    curve: int = 96
-    steps: tuple[int, ...] = (2, 4, 8, 16, 20, 30, 50)
-    guidances: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
-
-
-QUICK = Sizes(
-    asked=25, held_out=20, words=24, per_style=300, rebuilt=40, colours=4, counts=6, pairs=12, seeds=1, chains=4,
-    spread=6, curve=16, steps=(4, 8, 20), guidances=(1.0, 3.0, 7.0),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +58,7 @@ class Bench:
         drawings: folder in which drawings are kept, for evaluations that are stopped and taken up again.
         beside: (label, model) of further models to show on the curves, such as one distilled to few steps.
         run: folder of the training, if known.
+        watch: is told of what is done.
     """
 
     def __init__(
@@ -113,13 +70,14 @@ class Bench:
         drawings: Path | None = None,
         beside: Sequence[tuple[str, TextToImage]] = (),
         run: Path | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.model, self.pictures, self.seed = model, pictures, seed
         self.sizes = sizes or Sizes()
         self.beside, self.run = tuple(beside), run
         self.records = asked_of(model, pictures)
         self.styles = model.styles
-        self._drawings = drawings
+        self._drawings, self._watch = drawings, watch or Unwatched()
         self._judged: dict[bytes, Tensor] = {}
         self._styles: dict[tuple[int, bool], Tensor] = {}
 
@@ -127,15 +85,21 @@ class Bench:
 
     def draw(self, requests: Sequence[Request], what: str, model: TextToImage | None = None) -> Tensor:
         """Draw requests, or read what was drawn for the same ones before; ``what`` is named beside the progress."""
-        model = model or self.model
+        parts = [requests[i : i + AT_ONCE] for i in range(0, len(requests), AT_ONCE)]
+        drawn = []
+        for part in parts:
+            drawn.append(self._drawn(part, model or self.model))
+            self._watch.did(f"drawing {what}", len(part))
+        return torch.cat(drawn)
+
+    def _drawn(self, requests: Sequence[Request], model: TextToImage) -> Tensor:
+        """One batch, kept in a file of its own, so that an interruption loses no other."""
         facts = json.dumps([model.hash, model.precision, *(r.to_dict() for r in requests)])
         name = hashlib.sha256(facts.encode()).hexdigest()[:24]
         file = self._drawings / f"{name}.npy" if self._drawings else None
         if file is not None and file.exists():
             return torch.from_numpy(np.load(file, allow_pickle=False))
-        parts = [requests[i : i + AT_ONCE] for i in range(0, len(requests), AT_ONCE)]
-        shown = track(parts, f"drawing: {what}", console=Console(stderr=True), transient=True)
-        drawn = torch.cat([draw_all(model, part) for part in shown])
+        drawn = draw_all(model, requests)
         if file is not None:
             buffer = io.BytesIO()
             np.save(buffer, drawn.numpy(), allow_pickle=False)
@@ -151,20 +115,18 @@ class Bench:
         """The judge's features of pictures, float32 [N,1280]; every picture is looked at once."""
         names = [hashlib.sha256(picture.numpy().tobytes()).digest() for picture in pictures]
         fresh = list({name: i for i, name in enumerate(names) if name not in self._judged}.values())
-        parts = [fresh[i : i + 256] for i in range(0, len(fresh), 256)]
-        shown = track(parts, "judging", console=Console(stderr=True), transient=True, disable=len(parts) < 2)
-        for part in shown:
+        for part in (fresh[i : i + 64] for i in range(0, len(fresh), 64)):
             self._judged.update(zip((names[i] for i in part), features(pictures[part]), strict=True))
+            self._watch.did("judging", JUDGED * len(part))
         return torch.stack([self._judged[name] for name in names])
 
     def styled(self, indices: Sequence[int], damage: bool = False) -> Tensor:
         """The style features of real pictures, or of what is left of them after damage, [N,D]; each is made once."""
         fresh = [i for i in dict.fromkeys(indices) if (i, damage) not in self._styles]
-        parts = [fresh[i : i + 256] for i in range(0, len(fresh), 256)]
-        shown = track(parts, "learning styles", console=Console(stderr=True), transient=True, disable=len(parts) < 2)
-        for part in shown:
+        for part in (fresh[i : i + 256] for i in range(0, len(fresh), 256)):
             pictures = damaged(self.pictures.images[part], part) if damage else self.pictures.images[part]
             self._styles.update(zip(((i, damage) for i in part), style_features(pictures), strict=True))
+            self._watch.did("learning styles", STYLED * len(part))
         return torch.stack([self._styles[i, damage] for i in indices])
 
     def rebuilt(self, pictures: Tensor) -> Tensor:

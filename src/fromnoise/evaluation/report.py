@@ -16,16 +16,20 @@ from rich.table import Table as Printed
 
 from fromnoise import __version__
 from fromnoise.data.pictures import load_folder
-from fromnoise.evaluation.bench import QUICK, Bench, Sizes, fingerprint
+from fromnoise.evaluation.bench import Bench, fingerprint
 from fromnoise.evaluation.measurements import MEASUREMENTS, ON_ALL_CONCEPTS, ON_REQUEST, chosen, function_of
 from fromnoise.evaluation.page import page
+from fromnoise.evaluation.progress import Bar, expected
 from fromnoise.evaluation.section import Section
+from fromnoise.evaluation.sizes import Sizes, quick
 from fromnoise.evaluation.store import Store, json_ready
 from fromnoise.evaluation.words import figure, interval, way
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.text_to_image import TextToImage
+
+MOST_SEED = 2**62  # drawings have seeds of their own above it
 
 
 @dataclass(frozen=True)
@@ -90,28 +94,40 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, wanted: Want
     console = Console(stderr=True)
     with console.status("reading pictures"):
         pictures = load_folder(data, model.latent_shape()[1] * model.vae.factor)
-    sizes = QUICK if wanted.quick else Sizes()
-    bench = Bench(model, pictures, wanted.seed, sizes, out / "drawings", wanted.beside, wanted.run)
-    facts = _facts(model, name, wanted, fingerprint(pictures))
+        facts = _facts(model, name, wanted, fingerprint(pictures))
+    sizes = quick(len(model.styles)) if wanted.quick else Sizes()
     store = Store(out, _identity(facts, sizes, wanted))
-    if ON_ALL_CONCEPTS & set(names):
-        _ = bench.main_questions  # data that does not fit is found before anything is drawn
-    out.mkdir(parents=True, exist_ok=True)
-    for stranger in store.strangers():
-        console.print(
-            f"note: {stranger} in {out} was measured with another model or setting; it is left out", style="dim"
-        )
-    for number, section in enumerate(names, 1):
-        if not wanted.again and store.load(section) is not None and section != "film":
-            console.print(f"{number}/{len(names)} {section}: stored")
-            continue
-        console.print(f"{number}/{len(names)} {section}")
-        store.save(function_of(section)(bench))
-        write(out, facts, _stored(store))
+    todo = [n for n in names if wanted.again or n == "film" or store.load(n) is None]
+    work = expected(sizes, len(model.styles))
+    with Bar(console, {name: work.get(name, 1.0) for name in todo}) as bar:
+        bench = Bench(model, pictures, wanted.seed, sizes, out / "drawings", wanted.beside, wanted.run, bar)
+        if ON_ALL_CONCEPTS & set(names):
+            _ = bench.main_questions  # data that does not fit is found before anything is drawn
+        out.mkdir(parents=True, exist_ok=True)
+        _tell_of_others(console, store, out, [n for n in names if n not in todo])
+        try:
+            for section in todo:
+                bar.begin(section)
+                store.save(function_of(section)(bench))
+                write(out, facts, _stored(store))
+        except KeyboardInterrupt:
+            console.print(f"{len(_stored(store))} sections are in {out / 'index.html'}; the same command goes on")
+            raise
+        bar.end()
     sections = _stored(store)
     write(out, facts, sections)
     _print(facts, sections)
     return sections
+
+
+def _tell_of_others(console: Console, store: Store, out: Path, there: Sequence[str]) -> None:
+    """Say which sections will not be measured again, and which belong to something else."""
+    if there:
+        console.print(f"stored already: {', '.join(there)}", style="dim")
+    for stranger in store.strangers():
+        console.print(
+            f"note: {stranger} in {out} was measured with another model or setting; it is left out", style="dim"
+        )
 
 
 def write(out: Path, facts: Facts, sections: Sequence[Section]) -> None:
@@ -134,6 +150,8 @@ def _check(model: TextToImage, out: Path, wanted: Wanted) -> None:
     """
     if not model.styles:
         raise UserError("this evaluation asks for styles, and the model has none")
+    if not 0 <= wanted.seed < MOST_SEED:
+        raise UserError(f"--seed must be 0…{MOST_SEED - 1}, not {wanted.seed}")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; --out is a folder")
     if wanted.run is not None and not wanted.run.is_dir():

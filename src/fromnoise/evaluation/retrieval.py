@@ -18,6 +18,7 @@ from torch import Tensor
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
 from fromnoise.data.splits import family
+from fromnoise.evaluation.intervals import mean_of
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 
@@ -28,7 +29,7 @@ class Score(Config):
 
     Attributes:
         top1, top5: share of pictures whose own caption is the judge's first choice, or among its first five.
-        low, high: 95 % bootstrap interval of ``top1``.
+        low, high: 95 % interval of ``top1`` (Wilson).
         n: pictures.
     """
 
@@ -160,13 +161,10 @@ def rank(similarity: Tensor, own: int) -> int:
     return better
 
 
-def score(ranks: Tensor, draws: int = 2000) -> Score:
-    """Top-1 and top-5 with a bootstrap interval over pictures."""
-    hits = (ranks == 0).double()
-    picks = torch.randint(len(hits), (draws, len(hits)), generator=torch.Generator().manual_seed(0))
-    means = hits[picks].mean(1)
-    low, high = torch.quantile(means, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return Score(float(hits.mean()), float((ranks < 5).double().mean()), low, high, len(ranks))
+def score(ranks: Tensor) -> Score:
+    """Top-1 with its interval, and top-5, over pictures."""
+    top1 = mean_of(ranks == 0)
+    return Score(top1.value, float((ranks < 5).double().mean()), top1.low, top1.high, top1.n)
 
 
 def share_of_the_way(value: float, floor: float, ceiling: float) -> float:

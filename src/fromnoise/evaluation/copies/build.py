@@ -6,6 +6,10 @@ flags the k real pictures with the smallest ratios, where k is so small that, wi
 all real pictures would be flagged. Both spaces get the same share of that: the c smallest ratios of each are flagged,
 with the largest c that flags at most k pictures together. A second, looser pair of thresholds is passed by one real
 picture in twenty: what is not a copy but nearer than usual.
+
+A set of a dozen pictures cannot say what is near: there are no fifty others to compare with, and no thousand real
+pictures to set a threshold. It is seen among the starter pictures that come with fromnoise. They are the others, and
+they are left out one by one together with the set's own; only pictures of the set are ever named.
 """
 
 from __future__ import annotations
@@ -15,10 +19,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fromnoise.data.pictures import PictureSet
+from fromnoise.data.pictures import PictureSet, load_folder, some
 from fromnoise.data.record import Record
 from fromnoise.evaluation.copies.clusters import clustered, in_training
-from fromnoise.evaluation.copies.describe import Views, darkness, look
+from fromnoise.evaluation.copies.describe import Views, darkness, joined, look
 from fromnoise.evaluation.copies.index import OTHERS, Calibration, Found, Index, Known
 from fromnoise.evaluation.copies.statistics import most_allowed
 from fromnoise.evaluation.copies.thumbnails import thumbnail
@@ -27,32 +31,44 @@ from fromnoise.ground.errors import UserError
 COMPONENTS = 96  # of the features that an index keeps
 FALSE_ALARMS = 0.005  # of real pictures, at most
 CLOSE = 0.05  # of real pictures are called close to another
-LEAST = 2 * OTHERS  # clusters: with fewer the yardstick is the whole set
+LEAST = 2 * OTHERS  # clusters: with fewer the yardstick is the whole set, and a backdrop is needed
 
 
-def built(pictures: PictureSet, trained_on: str = "") -> Index:
+def built(pictures: PictureSet, trained_on: str = "", backdrop: PictureSet | None = None) -> Index:
     """Make an index of the "train" split, calibrated with it and with all other splits.
 
     Args:
         pictures: of one side; what the model was trained on, and what was held out.
         trained_on: see :class:`Index`.
+        backdrop: what a small set is seen among; None for the starter pictures.
 
     Raises:
-        UserError: too few pictures, or missing packages.
+        UserError: no training pictures, or missing packages.
     """
-    training = torch.tensor([r.split == "train" for r in pictures.records], dtype=torch.bool)
-    if int(training.sum()) < LEAST:
-        raise UserError(f"an index needs {LEAST} training pictures at least; there are {int(training.sum())}")
+    sides = [i for i, r in enumerate(pictures.records) if r.split == "train"], _held_out(pictures)
+    if not sides[0]:
+        raise UserError("an index needs training pictures, and the data has none")
     views = look(pictures.images)
-    known, held_out = (
-        [r for r, t in zip(pictures.records, training, strict=True) if t == kind] for kind in (True, False)
-    )
-    index = _bare(pictures.images[training], views[training], known, trained_on)
-    return calibrated(index, (views[training], views[~training]), (known, held_out))
+    train, held_out = some(pictures, sides[0]), some(pictures, sides[1])
+    seen, unseen = (views[torch.tensor(side, dtype=torch.long)] for side in sides)
+    index = _bare(train, seen, trained_on)
+    if int(index.cluster.max()) + 1 >= LEAST:
+        return calibrated(index, (seen, unseen), (train.records, held_out.records))
+    behind = load_folder("starter", pictures.images.shape[3]) if backdrop is None else backdrop
+    whole = PictureSet(torch.cat([train.images, behind.images]), [*train.records, *behind.records], [])
+    seen, count = joined(seen, look(behind.images)), len(behind.records)
+    index = calibrated(_bare(whole, seen, trained_on), (seen, unseen), (whole.records, held_out.records))
+    thumbnails = (*index.thumbnails[: len(train.records)], *[b""] * count)
+    return index.having(backdrop=count, thumbnails=thumbnails, limits=replace(index.limits, backdrop=count))
 
 
-def _bare(images: Tensor, views: Views, records: list[Record], trained_on: str) -> Index:
-    """An index without clusters and thresholds."""
+def _held_out(pictures: PictureSet) -> list[int]:
+    return [i for i, r in enumerate(pictures.records) if r.split != "train"]
+
+
+def _bare(pictures: PictureSet, views: Views, trained_on: str) -> Index:
+    """An index without thresholds."""
+    images, records = pictures.images, pictures.records
     centre, components = _directions(views.features[:, 0])
     empty = torch.zeros(0)
     index = Index(
@@ -66,7 +82,8 @@ def _bare(images: Tensor, views: Views, records: list[Record], trained_on: str) 
         tuple(thumbnail(picture) for picture in images),
         trained_on=trained_on,
     )
-    return index.having(features=index.project(views.features[:, 0]).half())
+    index = index.having(features=index.project(views.features[:, 0]).half())
+    return index.having(cluster=clustered(index, views, records))
 
 
 def _directions(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,19 +97,13 @@ def _directions(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def calibrated(index: Index, views: tuple[Views, Views], records: tuple[list[Record], list[Record]]) -> Index:
-    """Find the clusters and set the thresholds.
+    """Set the thresholds.
 
     Args:
-        index: of the training pictures.
+        index: of the training pictures, with their clusters.
         views: of the training pictures, and of those held out.
         records: of both.
-
-    Raises:
-        UserError: too few clusters.
     """
-    index = index.having(cluster=clustered(index, views[0], records[0]))
-    if int(index.cluster.max()) + 1 < LEAST:
-        raise UserError(f"an index needs {LEAST} pictures that differ; there are {int(index.cluster.max()) + 1}")
     real = index.search(views[0], without=index.cluster)
     limits = thresholds(real)
     near = in_training(index, views[1], records[1], records[0])

@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, some, thinned
+from fromnoise.drawing.picture_file import to_image
 from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.describe import look
 from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.statistics import share
 from fromnoise.evaluation.copies.stored import pictures_of, read_index, save_index
 from fromnoise.evaluation.copies.thumbnails import enlarged
+from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.ground.errors import UserError
-from fromnoise.inspection.sheet import contact_sheet
 from fromnoise.system.defaults import COPIES, FACTS, read_facts
 from fromnoise.system.text_to_image import TextToImage
+
+COLUMNS = ("drawn", "by features", "by pixels")  # of a sheet of drawings beside what is nearest to them
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,27 @@ class Verdict:
     features: float
     pixels: float
 
-    def sentence(self) -> str:
-        """The verdict in plain words."""
+    def sentence(self, pictures: str) -> str:
+        """The verdict in plain words.
+
+        Args:
+            pictures: what was compared with, as "any of the 5,696 pictures that stickers-64 was trained on".
+        """
         if not self.close:
-            return f"no copy: nearest is {self.suspect} ({self.suspect.name}), and others are about as near"
+            nearest = f"{self.suspect} ({self.suspect.name})"
+            return f"not a copy of {pictures}: the nearest is {nearest}, and others are about as near"
         whose = " by ".join(part for part in (self.suspect.licence, self.suspect.author) if part)
         named = f"{self.suspect} ({self.suspect.name}{f'; {whose}' if whose else ''})"
         if not self.copy:
-            return f"no copy, but nearer to {named} than 19 of 20 real pictures are to any other: look at both"
-        return f"may be a copy of {named}"
+            return (
+                f"not called a copy of {pictures}, but nearer to {named} than 19 of 20 real pictures are to any other: "
+                "look at both"
+            )
+        return f"may be a copy of {named}; compared with {pictures}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, pictures: str) -> dict[str, Any]:
         """The same for programs."""
-        return {**asdict(self), "sentence": self.sentence()}
+        return {**asdict(self), "sentence": self.sentence(pictures)}
 
 
 def build_index(model_folder: Path, pictures: PictureSet) -> Path:
@@ -90,7 +102,10 @@ def index_of(model: TextToImage, pictures: PictureSet | None) -> Index:
     if model.copies is not None:
         return read_index(model.copies, trained_on)
     if pictures is None:
-        raise UserError(f"the model has no {COPIES}: give the pictures it was trained on with --data FOLDER")
+        raise UserError(
+            f"{model.card.get('name') or 'the model'} ({model.hash}) has no {COPIES}; make it with: fromnoise inspect "
+            "index MODEL --data FOLDER, or give the pictures it was trained on with --data FOLDER"
+        )
     return built(training_pictures(model.card, pictures), trained_on)
 
 
@@ -144,8 +159,9 @@ def check(index: Index, pictures: Tensor) -> list[Verdict]:
 def trust(index: Index) -> str:
     """How often the verdict "copy" is wrong, in a sentence."""
     found = share(*index.limits.counts)
+    few = f", {index.limits.backdrop} of them starter pictures, since so few were trained on," if index.backdrop else ""
     return (
-        f"of {found.n:,} real pictures that are no copies, {found.value:.1%} are called copies "
+        f"of {found.n:,} real pictures that are no copies{few} {found.value:.1%} are called copies "
         f"(95 %: {found.low:.1%}–{found.high:.1%})"
     )
 
@@ -162,16 +178,23 @@ def side_by_side(
         labels: of the rows.
         known: training pictures by name, uint8 [3,P,P], to be shown instead of thumbnails.
     """
-    place = {k.name: i for i, k in enumerate(index.known)}
+    rows = beside(index, drawings, verdicts, known)
+    return contact_sheet(rows, labels, COLUMNS)
+
+
+def beside(
+    index: Index, drawings: Tensor, verdicts: list[Verdict], known: dict[str, Tensor] | None = None
+) -> list[list[Image.Image]]:
+    """The rows of a sheet as :func:`side_by_side` makes it, magnified to 96 pixels or more."""
 
     def shown(what: Known) -> Tensor:
         if known is not None and what.name in known:
             return known[what.name]
-        return enlarged(index.thumbnails[place[what.name]], index.side)
+        return enlarged(index.thumbnails[index.places[what.name]], index.side)
 
+    side = index.side * max(1, 96 // index.side)
     rows = [(drawing, shown(v.by_features), shown(v.by_pixels)) for drawing, v in zip(drawings, verdicts, strict=True)]
-    cells = torch.stack([cell for row in rows for cell in row])
-    return contact_sheet(cells, labels, ("drawn", "by features", "by pixels"), zoom=max(1, 96 // index.side))
+    return [[to_image(cell).resize((side, side), Image.Resampling.NEAREST) for cell in row] for row in rows]
 
 
 def png(sheet: Any) -> bytes:

@@ -55,6 +55,11 @@ class Views:
         return Views(self.features[chosen], self.dark[chosen])
 
 
+def joined(first: Views, second: Views) -> Views:
+    """The views of both."""
+    return Views(torch.cat([first.features, second.features]), torch.cat([first.dark, second.dark]))
+
+
 def look(pictures: Tensor) -> Views:
     """Describe uint8 pictures [N,3,P,P].
 

@@ -63,6 +63,7 @@ class Calibration(Config):
         near: how many of those were left out of account, because the training has near-duplicates of them.
         close_features, close_pixels: a ratio below either is nearer than 19 of 20 real pictures are to any other.
         real_close, held_out_close: as ``real_flagged`` and ``held_out_flagged``, for these.
+        backdrop: how many of ``real`` are no pictures of the training, but what a small set is seen against.
     """
 
     features: float = 0.0
@@ -76,6 +77,7 @@ class Calibration(Config):
     close_pixels: float = 0.0
     real_close: int = 0
     held_out_close: int = 0
+    backdrop: int = 0
 
     @property
     def close_counts(self) -> tuple[int, int]:
@@ -159,6 +161,8 @@ class Index:
         thumbnails: each as a small WebP file, [N].
         limits: what is near enough.
         trained_on: which model's pictures these are (:func:`fromnoise.evaluation.copies.stored.pictures_of`).
+        backdrop: how many of the pictures, the last ones, were not trained on: they are the many others among which
+            the pictures of a small set are near or far, and are never named.
     """
 
     side: int
@@ -171,6 +175,12 @@ class Index:
     thumbnails: tuple[bytes, ...] = ()
     limits: Calibration = Calibration()
     trained_on: str = ""
+    backdrop: int = 0
+
+    @property
+    def trained(self) -> int:
+        """How many pictures it has of the training."""
+        return len(self.cluster) - self.backdrop
 
     def having(self, **changes: Any) -> Index:
         """The same index with other fields."""
@@ -203,22 +213,31 @@ class Index:
         return reduce(torch.minimum, by_features), reduce(torch.minimum, by_pixels)
 
     @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of each training picture, by its name."""
+        return {known.name: i for i, known in enumerate(self.known[: self.trained])}
+
+    @cached_property
     def _ready(self) -> tuple[Tensor, Pixels]:
         """What is stored, to compute with."""
         return self.features.float(), masked(self.dark)
 
     def _neighbours(self, distances: Tensor, without: Tensor | None) -> Neighbours:
-        """The nearest picture, and the mean distance of the next clusters, for distances [N,M]."""
+        """The nearest training picture, and the mean distance of the next clusters, for distances [N,M]."""
         clusters = int(self.cluster.max()) + 1
         if without is not None:
             distances = distances.masked_fill(self.cluster[None] == without[:, None], torch.inf)
         each = torch.full((len(distances), clusters), torch.inf)
         each.scatter_reduce_(1, self.cluster.expand_as(distances), distances, "amin")
+        nearest = distances[:, : self.trained].min(1)
+        each.scatter_(1, self.cluster[nearest.indices][:, None], torch.inf)  # its own cluster is none of the others
         others = min(OTHERS, clusters - 1 - (without is not None))
-        near = each.topk(others + 1, dim=1, largest=False).values
-        return Neighbours(distances.argmin(1), near[:, 0], near[:, 1:].mean(1))
+        return Neighbours(nearest.indices, nearest.values, each.topk(others, dim=1, largest=False).values.mean(1))
 
 
 def _joined(parts: list[Neighbours]) -> Neighbours:
-    fields = ("nearest", "distance", "yardstick")
-    return Neighbours(*(torch.cat([getattr(part, field) for part in parts]) for field in fields))
+    return Neighbours(
+        torch.cat([part.nearest for part in parts]),
+        torch.cat([part.distance for part in parts]),
+        torch.cat([part.yardstick for part in parts]),
+    )

@@ -78,7 +78,11 @@ def copies_section(
             "limits": index.limits.to_dict(),
             "two_sample": asdict(pairs),
             "collapses": {"prompts": asked, "found": [asdict(c) for c in collapsed]},
-            "cases": [{"prompt": prompts[i], **verdicts[i].to_dict()} for i in order if verdicts[i].close],
+            "cases": [
+                {"prompt": prompts[i], **verdicts[i].to_dict("any training picture")}
+                for i in order
+                if verdicts[i].close
+            ],
         },
         (
             Headline(

@@ -35,11 +35,6 @@ def share(hits: int, n: int) -> Share:
     return Share(hits, n, float(interval.low), float(interval.high))
 
 
-def half_or_more(hits: int, n: int) -> float:
-    """p-value of "at most half", exact: how often so many hits or more come by tossing a coin."""
-    return float(binomtest(hits, n, 0.5, "greater").pvalue) if n else 1.0
-
-
 def excess(found: Share, base: Share) -> tuple[float, float, float]:
     """How much larger one share is than another, with a 95 % interval (Newcombe 1998, method 10).
 

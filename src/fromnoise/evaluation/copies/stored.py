@@ -27,6 +27,7 @@ from fromnoise.ground.whole import write_atomically
 from fromnoise.system.defaults import COPIES, read_facts
 
 FORMAT = "2"
+BACKDROP = "3"  # the same with the number of pictures that are only a backdrop
 MOST_ABOUT = 64 * 2**20  # bytes of text, unpacked
 AGAIN = "make it again with: fromnoise inspect index MODEL --data FOLDER"
 DTYPES = {
@@ -64,6 +65,7 @@ def save_index(index: Index, file: Path) -> None:
         "sources": sources,
         "names": [k.name for k in index.known],
         "texts": [k.text for k in index.known],
+        **({"backdrop": index.backdrop} if index.backdrop else {}),
     }
     tensors = {
         "centre": index.centre,
@@ -77,7 +79,7 @@ def save_index(index: Index, file: Path) -> None:
         "about": _as_tensor(zlib.compress(json.dumps(about, ensure_ascii=False).encode(), 9)),
     }
     stored = {name: tensors[name].to(dtype).contiguous() for name, dtype in DTYPES.items()}
-    write_atomically(file, save(stored, {"copies": FORMAT}))
+    write_atomically(file, save(stored, {"copies": BACKDROP if index.backdrop else FORMAT}))
 
 
 def load_index(folder: Path) -> Index:
@@ -111,9 +113,11 @@ def read_index(data: bytes, trained_on: str, file: str = COPIES) -> Index:
         tensors = load(data)
         length = int.from_bytes(data[:8], "little")
         version = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get("copies")
-        if version != FORMAT:
+        if version not in (FORMAT, BACKDROP):
             said = "no index of copies" if version is None else f"an index in format {version}"
-            raise UserError(f"{file} is {said}; this version reads format {FORMAT}: update fromnoise, or {AGAIN}")
+            raise UserError(
+                f"{file} is {said}; this version reads formats {FORMAT} and {BACKDROP}: update fromnoise, or {AGAIN}"
+            )
         index = _checked(tensors, json.loads(_unpacked(tensors["about"], MOST_ABOUT).decode("utf-8")))
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
         raise UserError(f"{file} is damaged ({error}); {AGAIN}") from None
@@ -153,6 +157,8 @@ def _checked(tensors: dict[str, Tensor], about: dict[str, Any]) -> Index:
     _require(int(tensors["cluster"].unique().numel()) > OTHERS + 1, "it has too few pictures")
     _require(isinstance(about["side"], int) and 8 <= about["side"] <= 4096, f"its pictures' side is {about['side']!r}")
     _require(len(texts) == n and all(isinstance(text, str) for text in (*names, *texts)), "names are missing")
+    backdrop = about.get("backdrop", 0)
+    _require(isinstance(backdrop, int) and 0 <= backdrop < n, f"{backdrop!r} of its {n} pictures are a backdrop")
     whose = [sources[i] for i in tensors["source"].tolist()]
     known = [Known(name, text, *w) for name, text, w in zip(names, texts, whose, strict=True)]
     return Index(
@@ -166,6 +172,7 @@ def _checked(tensors: dict[str, Tensor], about: dict[str, Any]) -> Index:
         _cut(tensors["thumbnails"], tensors["ends"].tolist()),
         _limits(about["limits"]),
         str(about["trained_on"]),
+        backdrop,
     )
 
 

@@ -16,7 +16,8 @@ from fromnoise.drawing.request import Request
 from fromnoise.evaluation.copies.clusters import in_training
 from fromnoise.evaluation.copies.describe import Views, look, squared
 from fromnoise.evaluation.copies.index import Index
-from fromnoise.evaluation.copies.statistics import Share, half_or_more, share
+from fromnoise.evaluation.copies.statistics import Share, share
+from fromnoise.evaluation.intervals import sign_test
 from fromnoise.system.text_to_image import TextToImage
 
 MOST_PAIRS = 100
@@ -68,8 +69,7 @@ def two_sample(model: TextToImage, index: Index, pictures: PictureSet, seed: int
     asked = [pictures.records[held_out[n]] for n in unseen.tolist()] + [records[n] for n in seen.tolist()]
     requests = [Request(prompt=r.text, style=r.style or None, seed=seed + i) for i, r in enumerate(asked)]
     drawn = look(squared(drawings_of(model, requests), index.side))
-    place = {known.name: i for i, known in enumerate(index.known)}
-    rows = torch.tensor([place[records[n].file_name] for n in seen.tolist()])
+    rows = torch.tensor([index.places[records[n].file_name] for n in seen.tolist()])
     trained = index.having(features=index.features[rows], dark=index.dark[rows])
     dark = views.dark[unseen, 0]
     others = index.having(features=index.project(views.features[unseen, 0]).half(), dark=dark)
@@ -78,7 +78,7 @@ def two_sample(model: TextToImage, index: Index, pictures: PictureSet, seed: int
         for a, b in zip(trained.distances(drawn), others.distances(drawn), strict=True)
     ]
     found = [share(h, len(requests)) for h in hits]
-    return TwoSample(found[0], found[1], *(half_or_more(h, len(requests)) for h in hits))
+    return TwoSample(found[0], found[1], *(sign_test(h, len(requests) - h) for h in hits))
 
 
 def matched(held_out: Sequence[tuple[int, Record]], records: Sequence[Record], seed: int) -> list[tuple[int, int]]:

@@ -33,8 +33,8 @@ def retrieval_section(bench: Bench) -> Section:
         (_sheet(bench, asked),),
         {**{NAMES[k]: s.to_dict() for k, s in scores.items()}, "share": _way(scores), "concepts": len(asked.keys)},
         (
-            Headline("caption found among 100" if len(asked.keys) == 100 else "caption found", own.top1, floor.top1,
-                     ceiling.top1, own.low, own.high, own.n, target=TARGET),
+            Headline(f"caption found among {len(asked.keys)}", own.top1, floor.top1, ceiling.top1,
+                     own.low, own.high, own.n, target=TARGET),
         ),
     )  # fmt: skip
 

@@ -1,0 +1,355 @@
+"""Every section beside an exact oracle: a world whose pictures, judge and model are made so that the figures are known.
+
+In this world a picture is a coloured square whose pixels spell its number, the judge knows every picture of the data
+by heart and takes all others for the first thing of its list, and "the model" is a function from requests to pictures.
+So each figure, its floor and its ceiling follow from what the function does, and a swap of two of them cannot pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fromnoise.data.pictures import PictureSet
+from fromnoise.data.record import Record
+from fromnoise.data.stickers.render import PALETTE
+from fromnoise.drawing.request import Request
+from fromnoise.evaluation.bench import Bench
+from fromnoise.evaluation.nouns import COLOURED, COUNTED, PAIRED, Noun
+from fromnoise.evaluation.section import Headline, Section
+from fromnoise.evaluation.sections import style as style_module
+from fromnoise.evaluation.sections.colours import COLOURS, colours_section
+from fromnoise.evaluation.sections.composition import composition_section
+from fromnoise.evaluation.sections.counts import counts_section
+from fromnoise.evaluation.sections.curves import curves_section
+from fromnoise.evaluation.sections.distance import distances_section
+from fromnoise.evaluation.sections.film import film_section
+from fromnoise.evaluation.sections.pairs import FIRST, chosen_pairs, pairs_section
+from fromnoise.evaluation.sections.reconstruction import reconstruction_section
+from fromnoise.evaluation.sections.retrieval import retrieval_section
+from fromnoise.evaluation.sections.specificity import CHAINS, specificity_section
+from fromnoise.evaluation.sections.style import style_section
+from fromnoise.evaluation.sections.words import words_section
+from fromnoise.evaluation.sizes import Sizes
+from fromnoise.evaluation.synonyms import synonyms
+from fromnoise.evaluation.things import side_by_side
+from fromnoise.system.text_to_image import TextToImage
+
+SIDE = 32
+STYLES = ("noto", "twemoji", "fluent-emoji-flat")
+WHITE = torch.full((3, SIDE, SIDE), 255, dtype=torch.uint8)
+SIZES = Sizes(
+    concepts=8, asked=8, held_out=8, words=8, per_style=40, rebuilt=6, colours=2, counts=2, pairs=4, seeds=1, chains=2,
+    spread=4, curve=6, steps=(2, 4, 8), guidances=(1.0, 3.0),
+)  # fmt: skip
+Draw = Callable[[Request], Tensor]
+
+
+def square(number: int, colour: tuple[int, int, int] = (200, 0, 0), size: int = 12) -> Tensor:
+    """A coloured square on white whose first row spells a number in bits."""
+    picture = WHITE.clone()
+    picture[:, 8 : 8 + size, 8 : 8 + size] = torch.tensor(colour, dtype=torch.uint8)[:, None, None]
+    for bit in range(size):
+        picture[0, 8, 8 + bit] = colour[0] ^ (number >> bit & 1)
+    return picture
+
+
+class World(Bench):
+    """A bench whose drawings and judge are made up; see the module."""
+
+    def __init__(self, model: TextToImage, pictures: PictureSet, draw: Draw, sizes: Sizes = SIZES) -> None:
+        super().__init__(model, pictures, 0, sizes)
+        self.drawn_by = draw
+        self.concepts = list(dict.fromkeys(r.key for r in pictures.records))
+        self.seen: dict[bytes, Tensor] = {}
+        for record, picture in zip(pictures.records, pictures.images, strict=True):
+            self.seen[picture.numpy().tobytes()] = self.thought(record.key)
+
+    def thought(self, *keys: str) -> Tensor:
+        """What the judge sees where these concepts are: one direction for each."""
+        found = torch.zeros(len(self.concepts) + 1)
+        found[[self.concepts.index(key) for key in keys]] = 1.0
+        return found
+
+    def judge(self, pictures: Tensor) -> Tensor:
+        count = len(self.concepts)  # what it never saw it takes for the first thing of the list, whatever that is
+        blind = torch.cat([0.1 * torch.arange(count, 0, -1) / count, torch.ones(1)])
+        return torch.stack([self.seen.get(p.contiguous().numpy().tobytes(), blind) for p in pictures])
+
+    def draw(self, requests: Any, what: str, model: TextToImage | None = None) -> Tensor:
+        return torch.stack([self.drawn_by(r) for r in requests])
+
+    def rebuilt(self, pictures: Tensor) -> Tensor:
+        return pictures
+
+
+def world_of(names: list[str], held_out: dict[str, str] | None = None) -> PictureSet:
+    """A picture of each thing in each style; of ``held_out`` things the one in that style was kept from training."""
+    found = []
+    for i, name in enumerate(names):
+        for j, style in enumerate(STYLES):
+            split = "test_pair" if (held_out or {}).get(name) == style else "train"
+            found.append(Record(f"{i}-{j}.png", name, style=style, key=f"k{i}", split=split))
+    images = torch.stack([square(i) for i in range(len(found))])
+    return PictureSet(images, found, [])
+
+
+@pytest.fixture
+def model(tiny_model: TextToImage) -> TextToImage:
+    return replace(tiny_model, styles=STYLES, card={})
+
+
+def real(pictures: PictureSet, name: str, style: str) -> Tensor:
+    """The real picture of a thing in a style."""
+    return next(p for p, r in zip(pictures.images, pictures.records, strict=True) if (r.text, r.style) == (name, style))
+
+
+def headline(section: Section, number: int = 0) -> tuple[float, float | None, float | None]:
+    found: Headline = section.headlines[number]
+    assert found.n > 0
+    return round(found.value, 6), found.floor, found.ceiling
+
+
+NAMES = [f"thing {i}" for i in range(8)]
+
+
+def knows(pictures: PictureSet, good: Callable[[Request], bool]) -> Draw:
+    """A model that draws the real picture where ``good``, and else nothing that anybody has seen."""
+    return lambda r: real(pictures, r.prompt, str(r.style)) if good(r) else WHITE
+
+
+def test_retrieval(model: TextToImage) -> None:
+    pictures = world_of(NAMES)
+    half = knows(pictures, lambda r: int(r.prompt[-1]) < 4)
+    found = retrieval_section(World(model, pictures, half))
+    assert headline(found) == (0.5, 1 / 8, 1.0)
+    assert found.headlines[0].n == 24
+    rows = {row[0]: row[1] for row in found.tables[0].rows}
+    assert rows == {
+        "real (ceiling)": "100.0%",
+        "real through the VAE": "100.0%",
+        "drawn": "50.0%",
+        "noise (floor)": "12.5%",
+    }
+    assert found.data["share"] == pytest.approx(3 / 7)
+
+
+@pytest.mark.parametrize(("unseen", "value", "way"), [(8, 1.0, 1.0), (4, 0.5, 3 / 7), (0, 1 / 8, 0.0)])
+def test_composition(model: TextToImage, unseen: int, value: float, way: float) -> None:
+    held_out = {name: STYLES[i % 3] for i, name in enumerate(NAMES)}
+    pictures = world_of(NAMES, held_out)
+    known = knows(pictures, lambda r: held_out[r.prompt] != r.style or int(r.prompt[-1]) < unseen)
+    found = composition_section(World(model, pictures, known))
+    assert headline(found) == (value, 1 / 8, 1.0)
+    assert headline(found, 1) == (pytest.approx(way, abs=1e-5), 0.0, 1.0)  # all seen pairs are found
+    assert found.data["ways"] == {"never seen": pytest.approx(way), "seen": 1.0}
+
+
+def test_words(model: TextToImage) -> None:
+    meaning: dict[str, str] = {}
+    for word, concept in synonyms():  # one word for each of eight things
+        if concept not in meaning.values() and sum(c == concept for _, c in synonyms()) == 1 and len(meaning) < 8:
+            meaning[word] = concept
+    pictures = world_of(list(meaning.values()))
+    known, understood = list(meaning.values())[:6], list(meaning)[:3]
+
+    def draw(r: Request) -> Tensor:
+        name = meaning[r.prompt] if r.prompt in understood else r.prompt
+        return real(pictures, name, str(r.style)) if name in known else WHITE
+
+    found = words_section(World(model, pictures, draw))
+    assert headline(found) == (3 / 8, 1 / 8, 6 / 8)  # floor: noise; ceiling: the known names
+    assert found.data["ratio"]["value"] == pytest.approx(0.5)
+    assert found.data["real (ceiling)"]["top1"] == 1.0
+
+
+def test_colours(model: TextToImage) -> None:
+    pictures = world_of([noun.caption for noun in COLOURED[:2]])
+    # Real pictures whose colour is written down: three of four are of it.
+    written = [("red", "red"), ("green", "green"), ("blue", "blue"), ("purple", "red")]
+    records = [replace(r, colours=(said,)) for r, (said, _) in zip(pictures.records, written, strict=False)]
+    images = torch.stack([square(i, PALETTE[colour], 14) for i, (_, colour) in enumerate(written)])
+    pictures = PictureSet(
+        torch.cat([images, pictures.images[4:]]), [*records, *pictures.records[4:]], pictures.quarantine
+    )
+
+    def draw(r: Request) -> Tensor:  # half of the colours right, red for all others
+        colour = next((c for c in COLOURS if c in r.prompt.split()), "")
+        return square(99, PALETTE[colour if colour in ("red", "green", "blue") else "red"], 14)
+
+    found = colours_section(World(model, pictures, draw))
+    # Floor: three of six drawings are red and should not be; each of five other prompts would have asked for that.
+    assert headline(found) == (0.5, pytest.approx(0.5 / 5), 0.75)
+    assert found.data["green"]["value"] == 1.0
+    assert found.data["purple"]["value"] == 0.0
+
+
+def several(noun: Noun, number: int) -> Tensor:
+    return side_by_side([square(1)] * number) if number > 1 else square(1)
+
+
+def test_counts(model: TextToImage) -> None:
+    pictures = world_of([noun.caption for noun in COUNTED[:2]])
+    comes = {"a": 2, "an": 2, "two": 2, "three": 1}  # asked for one it draws two, asked for three it draws one
+    found = counts_section(World(model, pictures, lambda r: several(COUNTED[0], comes[r.prompt.split()[0]])))
+    # Two is right, three is not; two things come for "one", and never three for "one" or "two".
+    assert headline(found) == (0.5, 0.25, 1.0)
+    by_number = {name: {k: m["value"] for k, m in f.items()} for name, f in found.data["by number"].items()}
+    assert by_number["one"] == {"ceiling": 1.0, "drawn": 0.0, "floor": 0.5}
+    assert by_number["two"] == {"ceiling": 1.0, "drawn": 1.0, "floor": 0.5}
+    assert by_number["three"] == {"ceiling": 1.0, "drawn": 0.0, "floor": 0.0}
+
+
+def test_pairs(model: TextToImage) -> None:
+    pictures = world_of(list(PAIRED))
+    world = World(model, pictures, lambda _: WHITE)
+    pairs = chosen_pairs(world, len(PAIRED))
+    partners = [{b for a, b in pairs if a == i} for i in range(len(PAIRED))]
+    alone = [square(3000 + i, (0, 0, 200)) for i in range(len(PAIRED))]
+    for i in range(len(PAIRED)):  # in one thing alone the judge sees also four things that nobody asked for with it
+        decoys = [c for c in range(len(PAIRED)) if c != i and c not in partners[i]][: FIRST - 1]
+        world.seen[alone[i].numpy().tobytes()] = world.thought(f"k{i}") + 0.1 * world.thought(
+            *(f"k{c}" for c in decoys)
+        )
+        for j in partners[i]:
+            for style in STYLES:
+                both = side_by_side([real(pictures, PAIRED[n], style) for n in (i, j)])
+                world.seen[both.numpy().tobytes()] = world.thought(f"k{i}", f"k{j}")
+    together = {pairs[0], pairs[1], pairs[2]}  # of four
+
+    def draw(r: Request) -> Tensor:
+        named = [PAIRED.index(re.sub("^an? ", "", part)) for part in r.prompt.split(" and ")]
+        if tuple(named) not in together:
+            return alone[named[0]]
+        return side_by_side([real(pictures, PAIRED[n], str(r.style)) for n in named])
+
+    world.drawn_by = draw
+    found = pairs_section(world)
+    assert headline(found) == (0.75, 0.0, 1.0)
+    assert found.data["first thing alone (floor)"]["first"]["value"] == 1.0
+    assert found.data["first thing alone (floor)"]["any"]["value"] == 1.0
+
+
+@pytest.mark.parametrize(("narrows", "expected"), [(True, 1.0), (False, 0.0)])
+def test_specificity(model: TextToImage, narrows: bool, expected: float) -> None:
+    pictures = world_of(NAMES)
+    texts = [text for chain in CHAINS[:2] for text in chain]
+    # A picture says by its number which seed drew which text, as the requests come in their order.
+    world = World(model, pictures, lambda r: WHITE)
+    asked: dict[bytes, Tensor] = {}
+
+    def draw(r: Request) -> Tensor:
+        if r.prompt in NAMES:
+            return real(pictures, r.prompt, str(r.style))
+        place = texts.index(r.prompt)
+        level = next(chain.index(r.prompt) for chain in CHAINS[:2] if r.prompt in chain)
+        width = (4 - level if narrows else 1 + level) * 0.2
+        picture = square(2000 + place * 8 + r.seed, (0, 0, 200))
+        angle = torch.tensor(width * r.seed)
+        centre = torch.stack([world.thought(f"k{i}") for i in range(8)]).mean(0)
+        turned = torch.cos(angle) * world.thought("k0") + torch.sin(angle) * world.thought("k1")
+        asked[picture.numpy().tobytes()] = centre + turned
+        world.seen |= asked
+        return picture
+
+    world.drawn_by = draw
+    found = specificity_section(world)
+    assert headline(found) == (expected, 0.5, 1.0)
+    assert found.data["ends"]["value"] == expected
+    # Eight unit vectors at right angles, seen from their mean: each pair has a cosine of -1/7.
+    assert found.data["ceiling"] == pytest.approx(1 + 1 / 7, abs=1e-6)
+    assert found.data["chains"][0]["spread"] == sorted(found.data["chains"][0]["spread"], reverse=narrows)
+
+
+def test_curves(model: TextToImage) -> None:
+    pictures = world_of([*NAMES, *(f"other {i}" for i in range(8))])
+    good = knows(pictures, lambda r: (r.steps is None or r.steps >= 4) and (r.guidance is None or r.guidance > 1))
+    world = World(model, pictures, good)
+    found = curves_section(world)
+    nothing = found.data["noise"]["top1"]
+    assert nothing <= 0.5
+    assert [(p["at"], p["top1"]) for p in found.data["steps"]] == [(2.0, nothing), (4.0, 1.0), (8.0, 1.0)]
+    assert [(p["at"], p["top1"]) for p in found.data["guidance"]] == [(1.0, nothing), (3.0, 1.0)]
+    rows = {row[0]: row[1] for row in found.tables[0].rows}
+    assert (rows["noise (floor)"], rows["real (ceiling)"]) == (f"{nothing:.1%}", "100.0%")
+    assert found.data["noise"]["kid"] > found.data["real"]["kid"]
+    assert [p["kid"] > found.data["real"]["kid"] for p in found.data["steps"]] == [True, False, False]
+
+
+def test_distances(model: TextToImage) -> None:
+    pictures = world_of([*NAMES, *(f"other {i}" for i in range(8))])
+    rng = torch.Generator().manual_seed(0)
+    perfect = World(model, pictures, knows(pictures, lambda _: True))
+    for key in perfect.seen:  # no two pictures alike, all of one kind
+        perfect.seen[key] = 1 + 0.5 * torch.randn(len(perfect.concepts) + 1, generator=rng)
+    found = distances_section(perfect)
+    assert headline(found)[0] == found.headlines[0].ceiling == 1.0  # the drawings are the real pictures
+    assert (found.headlines[0].floor or 0) > 1.5
+    coverage = headline(found, 1)
+    assert coverage[0] == round(coverage[2] or 0, 6) > (coverage[1] or 0)
+    nothing = World(model, pictures, knows(pictures, lambda _: False))
+    nothing.seen = perfect.seen
+    worst = distances_section(nothing)
+    assert worst.headlines[0].value == pytest.approx(worst.headlines[0].floor)
+    assert worst.headlines[1].value == worst.headlines[1].floor
+
+
+def test_reconstruction(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = world_of(NAMES, dict.fromkeys(NAMES, "noto"))
+    world = World(model, pictures, lambda _: WHITE)
+    monkeypatch.setattr(world, "rebuilt", lambda p: (p.int() - 5).clamp(0, 255).to(torch.uint8))
+    images = pictures.images
+    ten = world_of(NAMES)
+    assert torch.equal(ten.images, images)
+    world.pictures = PictureSet(images.clamp(5, 255), pictures.records, [])  # so that each pixel becomes 5 darker
+    found = reconstruction_section(world)
+    value, floor, ceiling = headline(found)
+    assert value == pytest.approx(34.1514, abs=1e-4)  # 20 log10(255 / 5)
+    assert (floor or 0) < 99.0 == found.data["the picture itself (ceiling)"]["psnr"]["value"]
+    assert found.data["another picture (floor)"]["psnr"]["value"] == floor
+    assert ceiling is None
+    ssim = headline(found, 1)
+    assert (ssim[2], found.data["the picture itself (ceiling)"]["ssim"]["value"]) == (1.0, pytest.approx(1.0))
+    assert ssim[1] == found.data["another picture (floor)"]["ssim"]["value"]
+
+
+def test_style(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = world_of([*NAMES, *(f"other {i}" for i in range(8))])
+    style = {p.numpy().tobytes(): r.style for p, r in zip(pictures.images, pictures.records, strict=True)}
+
+    def looks(shown: Tensor) -> Tensor:
+        """One direction for each style; noise has none."""
+        return torch.tensor([[float(style.get(p.contiguous().numpy().tobytes()) == s) for s in STYLES] for p in shown])
+
+    monkeypatch.setattr(style_module, "style_features", looks)
+    half = World(
+        model, pictures, lambda r: real(pictures, r.prompt, str(r.style) if int(r.prompt[-1]) < 4 else "twemoji")
+    )
+    monkeypatch.setattr(
+        half, "styled", lambda indices, damage=False: looks(pictures.images[list(indices)]) + 0.01 * damage
+    )
+    found = style_section(half)
+    named = [int(q.text[-1]) < 4 or q.style == "twemoji" for q in half.main_questions[1]]
+    assert 0.4 < sum(named) / 24 < 0.9
+    assert headline(found) == (round(sum(named) / 24, 6), pytest.approx(1 / 3), 1.0)  # noise is all of one style
+
+
+def test_a_film_needs_sheets_and_has_their_number(model: TextToImage, tmp_path: Path) -> None:
+    world = World(model, world_of(NAMES), lambda _: WHITE)
+    assert not film_section(world).pictures
+    sheets = tmp_path / "diffusion" / "sheets"
+    sheets.mkdir(parents=True)
+    for seen in (100, 2_000, 30_000):
+        Image.new("RGB", (16, 16)).save(sheets / f"{seen:010d}.png")
+    world.run = tmp_path
+    found = film_section(world)
+    assert found.data == {"sheets": 3, "pictures shown": 30_000}
+    assert [p.name for p in found.pictures] == ["training_strip", "training_film"]
