@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from fromnoise.data.captions import with_style
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import draw, draw_plans
 from fromnoise.drawing.plan import Plan, plan, plans
 from fromnoise.drawing.request import Request, Towards
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import styled
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.known_words import KnownWords
 from fromnoise.system.text_to_image import TextToImage
@@ -76,8 +76,8 @@ def test_the_pictures_of_a_plan_have_the_seeds_and_goals_of_their_number(tiny_mo
 
 
 def test_a_prompt_is_worded_as_captions_are(tiny_model: TextToImage) -> None:
-    assert plan(tiny_model, APPLE).words.wanted.text == with_style("red apple", "noto") == "red apple, noto style"
-    assert plan(tiny_model, Request(free=True, style="noto")).words.wanted.text == with_style("", "noto")
+    assert plan(tiny_model, APPLE).words.wanted.text == styled("red apple", "noto") == "red apple, noto style"
+    assert plan(tiny_model, Request(free=True, style="noto")).words.wanted.text == styled("", "noto")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from PIL import Image
 from fromnoise.data.captions import CaptionMix, CaptionSampler
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.record import Record
-from fromnoise.drawing.request import Request, prompt_text
+from fromnoise.drawing.request import Request
 from fromnoise.ground.wording import said_style, styled
 from fromnoise.training.run_data import caption
 
@@ -22,13 +22,13 @@ FULL = CaptionMix(full=1, keywords=0, synonym=0, object_only=0, style_only=0, em
 @pytest.mark.parametrize("style", ["", "noto", "fluent-emoji-3d", "lino cut"])
 def test_what_is_trained_is_what_is_asked(style: str) -> None:
     record = Record("a.png", "red apple", style=style)
-    asked = prompt_text(Request(prompt="red apple", style=style or None))
+    asked = Request(prompt="red apple", style=style or None).text
     assert asked == caption(record) == ("red apple, " + style + " style" if style else "red apple")
     assert CaptionSampler([record], FULL)(0, torch.Generator().manual_seed(0)) == asked
     alone = CaptionMix(full=0, keywords=0, synonym=0, object_only=0, style_only=1, empty=0, colour=0)
     if style:
         only = CaptionSampler([record], alone)(0, torch.Generator().manual_seed(0))
-        assert only == prompt_text(Request(prompt=" ", style=style)) == f"{style} style"
+        assert only == Request(prompt=" ", style=style).text == f"{style} style"
 
 
 @pytest.mark.parametrize(

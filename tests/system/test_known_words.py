@@ -39,6 +39,11 @@ def test_unknown_words_are_found_as_they_are_written(text: str, unknown: tuple[s
     assert KNOWN.unknown(text) == unknown
 
 
+def test_a_model_that_went_on_knows_the_words_of_both() -> None:
+    both = KNOWN.and_also(KnownWords.of(["a linocut fox"]))
+    assert (both.counts["linocut"], both.counts["fox"], both.counts["apple"]) == (1, 2, 1)
+
+
 def test_a_model_that_knows_no_words_says_nothing() -> None:
     assert KnownWords().unknown("Kermit") == ()
 

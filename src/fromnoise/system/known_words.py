@@ -50,6 +50,10 @@ class KnownWords:
         """The words of captions."""
         return cls(dict(sorted(Counter(word for text in captions for word in set(words_of(text))).items())))
 
+    def and_also(self, others: KnownWords) -> KnownWords:
+        """These words and others, of a model that learnt from both."""
+        return KnownWords(dict(sorted((Counter(self.counts) + Counter(others.counts)).items())))
+
     def unknown(self, text: str) -> tuple[str, ...]:
         """The words of a text that no caption had, as they are written, each once; plurals of known words are known."""
         if not self.counts:

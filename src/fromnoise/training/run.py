@@ -30,6 +30,7 @@ from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.system.known_words import KnownWords
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
 from fromnoise.training.beginning import Keeper, asked_vocabulary, begin_with
@@ -46,6 +47,7 @@ from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 from fromnoise.training.run_data import (
     all_words,
     card,
+    heard_words,
     held_out_latents,
     joined,
     kept_latents,
@@ -301,7 +303,10 @@ class Run:
         styles = (*known, *sorted({r.style for r in self.train_set.records if r.style} - set(known)))
         schedule = ScheduleConfig().build()
         model = TextToImage(self.tokenizer, clip.text, unet, vae, schedule, "v", styles, facts, clip)
-        model.save(self.out / "model")
+        known_words = heard_words(self.train_set)
+        if self.base is not None:  # of a base that does not say, nothing is known: then nothing is warned of
+            known_words = self.base.known.and_also(known_words) if self.base.known else KnownWords()
+        replace(model, known=known_words).save(self.out / "model")
 
     def _pictures(self) -> tuple[PictureSet, PictureSet]:
         """Training and held-out pictures; problems with files are told now, not in hour five."""

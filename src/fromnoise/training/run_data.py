@@ -16,6 +16,7 @@ from fromnoise.data.pictures import PictureSet, thinned
 from fromnoise.data.record import Record
 from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
+from fromnoise.system.known_words import KnownWords
 from fromnoise.training.clock import seeded
 from fromnoise.training.recipe import Recipe, shareable
 from fromnoise.training.tasks.base import Compute
@@ -43,6 +44,11 @@ def card(recipe: Recipe, records: list[Record], progress: dict[str, Any]) -> dic
 def all_words(pictures: PictureSet) -> list[str]:
     """Every text the model may hear, to train the tokenizer on."""
     return [t for r in pictures.records for t in (caption(r), *r.keywords, *r.alt, *r.colours)]
+
+
+def heard_words(pictures: PictureSet) -> KnownWords:
+    """The words that captions of training pictures may have, each counted once a picture."""
+    return KnownWords.of(" ".join((caption(r), *r.keywords, *r.alt, *r.colours)) for r in pictures.records)
 
 
 def taught_words(meanings: str) -> list[str]:
