@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import CLIPTextModel
 
 from checkpoints import FAMILIES, pipeline
 from fromnoise.ground.errors import UserError
@@ -256,13 +257,15 @@ def test_noise_levels_in_the_file_are_honoured(states: dict[str, State], saved: 
 def test_the_layer_that_a_header_names_is_read(
     states: dict[str, State], saved: Saved, tmp_path: Path, layer: int
 ) -> None:
-    """modelspec.encoder_layer, which others call clip skip, as diffusers' clip_skip = layer - 1."""
-    from diffusers import StableDiffusionPipeline
-
+    """modelspec.encoder_layer, which others call clip skip: the norm of an earlier block's features."""
     model = TextToImage.load(saved(states["sd1"], **{"modelspec.encoder_layer": str(layer)}))
     TextToImage.load(saved(states["sd1"])).save(tmp_path / "whole", None)
-    peer = StableDiffusionPipeline.from_pretrained(tmp_path / "whole")
-    expected = peer.encode_prompt("a red apple", "cpu", 1, False, clip_skip=layer - 1 or None)[0]
+    peer = CLIPTextModel.from_pretrained(tmp_path / "whole" / "text_encoder")
+    ids = model.tokenizer.encode(["a red apple"])
+    with torch.no_grad():
+        features = peer(ids, output_hidden_states=True).hidden_states[-layer]
+    norm = {n.rpartition(".")[2]: x for n, x in peer.state_dict().items() if "final_layer_norm" in n}
+    expected = torch.nn.functional.layer_norm(features, (64,), norm["weight"], norm["bias"])
     torch.testing.assert_close(model.embed(["a red apple"]), expected, atol=1e-5, rtol=1e-5)
     model.save(tmp_path / "again", None)  # and comes back without the header
     model.save_file(tmp_path / "again.safetensors")

@@ -42,6 +42,7 @@ def sized(file: Path, what: str, read: Callable[[], dict[str, Any]]) -> dict[str
 
 
 def unet_sizes(shapes: Shapes) -> dict[str, Any]:
+    """Sizes of a U-Net, as ``UNetConfig`` calls them, from its tensors' shapes without their prefix."""
     count = 1 + max(int(name.split(".")[1]) for name in shapes if name.startswith("input_blocks."))
     halvings = [i for i in range(count) if f"input_blocks.{i}.0.op.weight" in shapes]
     layers = (halvings[0] if halvings else count) - 1
@@ -69,6 +70,7 @@ def _depth(shapes: Shapes, prefix: str) -> int:
 
 
 def vae_sizes(shapes: Shapes) -> dict[str, Any]:
+    """Sizes of a VAE, as ``VAEConfig`` calls them."""
     downs = [n.split(".") for n in shapes if n.startswith("encoder.down.") and ".block." in n]
     levels = 1 + max(int(parts[2]) for parts in downs)
     return {
@@ -82,6 +84,13 @@ def vae_sizes(shapes: Shapes) -> dict[str, Any]:
 
 
 def text_sizes(shapes: Shapes, is_open: bool, second: bool) -> dict[str, Any]:
+    """Sizes of a text tower, as ``TextConfig`` calls them.
+
+    Args:
+        shapes: of its tensors, without their prefix.
+        is_open: they are called as OpenCLIP calls them.
+        second: it is the second of Stable Diffusion XL, which has a projection.
+    """
     token, position, first = (shapes[text_original(is_open)(name).name] for name in (TOKEN, POSITION, FIRST))
     (vocabulary, width), context = token, position[0]
     numbers = [int(found[1]) for name in shapes if (found := BLOCK.search(name))]
