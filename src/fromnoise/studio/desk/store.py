@@ -64,7 +64,7 @@ class Kept:
 
     def to_dict(self) -> dict[str, Any]:
         """For the page."""
-        return {**self.__dict__}
+        return asdict(self)
 
 
 COLUMNS = tuple(each.name for each in fields(Kept))
