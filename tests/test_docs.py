@@ -270,7 +270,7 @@ def copy_of_the_project(place: Path) -> Path:
 def test_a_newcomer_gets_what_the_page_says(page: Path, tmp_path: Path) -> None:
     tree = copy_of_the_project(tmp_path)
     follow(page, tree)
-    commands = [line for body in fences(page) for line in TESTS.findall(body)]
+    commands = [line for body in fences(page) for line in TESTS.findall(body.replace("\\\n", " "))]
     assert {command.split()[2] for command in commands} == {"pytest", "ruff"}
     promised = [int(count) for count in re.findall(r"`(\d+) passed`", text_of(page))]
     for command in commands:
