@@ -1,7 +1,7 @@
 """Captions for training: one picture, many ways to ask for it.
 
 A model that only ever heard full captions understands nothing else. So every time a picture is seen, its caption
-is drawn anew from its name, keywords, other names, style and measured colours (mix: ``recipes.md``).
+is drawn anew from its name, keywords, other names, style and measured colours (mix: docs/training.md).
 """
 
 from __future__ import annotations

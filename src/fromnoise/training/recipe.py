@@ -169,7 +169,7 @@ class ClipStage(Config):
 
 @dataclass(frozen=True)
 class VAEStage(Config):
-    """VAE: its size, its loss weights (``recipes.md``) and its training.
+    """VAE: its size, its loss weights (docs/training.md) and its training.
 
     ``perceptual`` weighs early features of a network that looks at pictures, ``equivariance`` asks that a smaller
     latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it began (see ``Recipe.start_from``), so

@@ -1,6 +1,6 @@
 """Task: a VAE that reconstructs pictures (Kingma & Welling 2013, arXiv 1312.6114).
 
-The loss is recipes.md's for flat art: L1, multi-scale L1, L1 of the gradients (sharp edges), 1 − SSIM, and a
+The loss is made for flat art: L1, multi-scale L1, L1 of the gradients (sharp edges), 1 − SSIM, and a
 touch of KL. No discriminator: flat art stays crisp without one.
 """
 
