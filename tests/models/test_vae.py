@@ -115,9 +115,10 @@ def test_bfloat16_is_the_same_function() -> None:
 
 def test_logvar_is_clamped() -> None:
     vae = seeded(CONFIGS["ours"])
-    with torch.no_grad():
-        vae.quant_conv.bias += 1000.0
-    assert vae.encode(pictures()).logvar.unique().tolist() == [20.0]
+    for shift, end in ((1000.0, 20.0), (-2000.0, -30.0)):
+        with torch.no_grad():
+            vae.quant_conv.bias += shift
+        assert vae.encode(pictures()).logvar.unique().tolist() == [end]
 
 
 def test_impossible_sizes_are_refused() -> None:
