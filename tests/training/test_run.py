@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -149,7 +150,7 @@ def test_data_without_pictures_leaves_no_folder(tmp_path: Path, kind: str) -> No
         Image.new("RGB", (8, 8)).save(data / "a.png")
     if kind == "empty metadata":
         (data / "metadata.jsonl").touch()
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=re.escape(str(data))):
         train(small(), data, tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
