@@ -165,7 +165,7 @@ def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path
     subprocess.run([*command, str(whole)], check=True, env=environment, capture_output=True)
     for victim in ("vae", "diffusion"):
         process = subprocess.Popen([*command, str(broken)], env=environment, stdout=-3, stderr=-3)
-        end = time.monotonic() + 120
+        end = time.monotonic() + 240
         while not list((broken / victim).glob("step-*")) and process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
