@@ -22,18 +22,21 @@ from PIL import Image
 HERE = Path(__file__).parents[1]
 PROMPTS = ("a red apple", "cat face", "(house:1.3) with a [tree]", "a very long line of words " * 6)
 SHIPPED: tuple[tuple[str, ...], ...] = (
-    ("-n", "3", "--seed", "7", "--style", "noto"),
-    ("--seed", "8", "--negative", "green", "--guidance", "5"),
-    *(("--seed", "9", "--steps", "6", "--sampler", name) for name in ("ddim", "euler", "heun", "unipc", "euler_a")),
+    ("-n", "2", "--seed", "7", "--style", "noto", "--steps", "4"),
+    ("--seed", "8", "--negative", "green", "--guidance", "5", "--steps", "4"),
+    *(("--seed", "9", "--steps", "4", "--sampler", name) for name in ("ddim", "euler", "heun", "unipc", "euler_a")),
     ("--seed", "9", "--steps", "6", "--sampler", "dpm++sde", "--sigmas", "karras"),
-    ("--seed", "10", "--guidance", "1"),
-    ("--seed", "11", "--rescale", "0", "--interval", "0", "999"),
-    ("--seed", "12", "--size", "96x64"),
-    ("--seed", "13", "--spacing", "trailing", "--steps", "10"),
+    ("--seed", "10", "--guidance", "1", "--steps", "4"),
+    ("--seed", "11", "--rescale", "0", "--interval", "0", "999", "--steps", "4"),
+    ("--seed", "12", "--size", "96x64", "--steps", "3"),
+    ("--seed", "13", "--spacing", "trailing", "--steps", "4"),
     ("--seed", "14", "--fast"),
     ("--seed", "15", "--precision", "bf16", "--steps", "4"),
 )
-FREE = (("--free", "--seed", "1", "-n", "2"), ("--free", "--seed", "2", "--style", "twemoji"))
+FREE = (
+    ("--free", "--seed", "1", "-n", "2", "--steps", "3"),
+    ("--free", "--seed", "2", "--style", "twemoji", "--steps", "3"),
+)
 CHECKPOINTS: tuple[tuple[str, ...], ...] = (
     ("--seed", "3", "--steps", "4"),
     ("--seed", "4", "--steps", "4", "--negative", "blue", "--sampler", "euler", "-n", "2"),
@@ -44,8 +47,23 @@ CHECKPOINTS: tuple[tuple[str, ...], ...] = (
 def cases(models: Path) -> list[tuple[str, ...]]:
     """Arguments of ``fromnoise generate``, without --out."""
     found = [(prompt, *options) for prompt, options in zip(PROMPTS * 4, SHIPPED, strict=False)]
-    found += [*FREE, ("a red apple", "--seed", "16", "--image", str(models / "photo.png"), "--strength", "0.5")]
-    found.append(("a house", "--seed", "17", "--image", str(models / "photo.png"), "--mask", str(models / "mask.png")))
+    found += [
+        *FREE,
+        ("a red apple", "--seed", "16", "--image", str(models / "photo.png"), "--strength", "0.5", "--steps", "6"),
+    ]
+    found.append(
+        (
+            "a house",
+            "--seed",
+            "17",
+            "--image",
+            str(models / "photo.png"),
+            "--mask",
+            str(models / "mask.png"),
+            "--steps",
+            "4",
+        )
+    )
     for family in ("sd1", "sd2", "sdxl"):
         found += [("a red apple", "--model", str(models / family), *options) for options in CHECKPOINTS]
     return found

@@ -27,6 +27,9 @@ def test_slerp_has_exact_ends_and_keeps_the_length() -> None:
     x, y = torch.eye(2, dtype=torch.float64)
     expected = torch.tensor([math.cos(math.pi / 6), math.sin(math.pi / 6)], dtype=torch.float64)
     assert torch.allclose(slerp(x, y, 1 / 3), expected, atol=1e-12)  # the oracle: a third of a quarter circle
+    long = torch.tensor([1.0, 3**0.5], dtype=torch.float64)  # twice as long as x, 60° away
+    middle = torch.tensor([2.0, 3**0.5], dtype=torch.float64) / 3**0.5  # sin 30° / sin 60° of their sum
+    assert torch.allclose(slerp(x, long, 0.5), middle, atol=1e-12)
     assert abs(float(slerp(a, b, 0.5).std()) - float(a.std())) < 0.03  # a straight line would give 0.71
 
 

@@ -37,6 +37,21 @@ def test_texture_is_recognised_whatever_the_shape_and_colour() -> None:
     assert judge.accuracy(style_features(fresh), wanted[1:] + wanted[:1]) < 0.1
 
 
+@pytest.mark.parametrize("decay", [1e-2, 0.2])
+def test_the_judge_is_the_penalised_regression(decay: float) -> None:
+    """At the least loss the slope of the cross-entropy is that of the penalty, with the other sign."""
+    rng = torch.Generator().manual_seed(0)
+    features, places = torch.randn(90, 5, generator=rng), torch.arange(90) % 3
+    features[:, 0] += places
+    judge = StyleJudge(features, ["abc"[i] for i in places.tolist()], ("a", "b", "c"), decay)
+    weights, bias = (x.clone().requires_grad_() for x in (judge._weights, judge._bias))
+    standard = (features - features.mean(0)) / features.std(0)
+    torch.nn.functional.cross_entropy(standard @ weights + bias, places).backward()
+    torch.testing.assert_close(weights.grad, -2 * decay * judge._weights, atol=5e-4, rtol=0.02)
+    torch.testing.assert_close(bias.grad, torch.zeros(3), atol=5e-4, rtol=0)
+    assert judge._weights.norm() > 0.05
+
+
 def test_real_styles_of_other_concepts_are_recognised() -> None:
     pictures = load_folder("starter", 64)
     names = tuple(sorted({r.style for r in pictures.records}))

@@ -234,7 +234,7 @@ def test_a_draft_lies_beside_its_file_hidden_and_with_its_suffix(tmp_path: Path)
 @pytest.mark.parametrize("write", [write_file, write_folder])
 def test_two_threads_that_write_the_same_do_not_meet(write: Write, tmp_path: Path) -> None:
     """Both are in the middle at once; then each is done, and what is there is whole."""
-    target, both = tmp_path / "same", threading.Barrier(2, timeout=20)
+    target, both = tmp_path / "same", threading.Barrier(2, timeout=240)
     troubles: list[BaseException] = []
 
     def work() -> None:

@@ -138,6 +138,15 @@ def test_what_was_drawn_before_changes_no_bit(dtype: torch.dtype, monkeypatch: p
         assert torch.equal(more, expected[1])
 
 
+@needs_packing
+@torch.no_grad()
+def test_the_form_of_a_convolution_follows_from_the_positions() -> None:
+    layer = PackedConvolution(nn.Conv2d(4, 4, 3, padding=1), torch.float32)
+    for height, packed_now in ((16, True), (17, False), (1, True)):  # of 32: 512, 544, 32 positions
+        layer(torch.zeros(1, 4, height, 32))
+        assert isinstance(layer._form[0], PackedLinear) == packed_now, height
+
+
 @pytest.mark.parametrize("dtype", FORMATS)
 def test_two_threads_that_draw_first_at_once_give_the_same_bits(dtype: torch.dtype) -> None:
     drawing = packed_copy(network(), dtype)

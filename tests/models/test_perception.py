@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+import torch
 import torch.nn.functional as F
 
 from fromnoise.data.pictures import load_folder
+<<<<<<< .merge_file_KjXyjB
 from fromnoise.ground.pictures import from_bytes
+=======
+from fromnoise.models import perception
+>>>>>>> .merge_file_ifnDt3
 from fromnoise.models.perception import network, perceptual_loss
 
 
@@ -16,6 +22,13 @@ def test_it_sees_lost_edges_where_pixels_see_little() -> None:
     brighter = pictures - shift
     assert perceptual_loss(network(), pictures, pictures) == 0
     assert perceptual_loss(network(), blurred, pictures) > 2 * perceptual_loss(network(), brighter, pictures)
+
+
+def test_every_map_counts_on_its_own_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off by half of the first map, by a quarter of the second, which is a thousand times larger, and by none."""
+    monkeypatch.setattr(perception, "early_maps", lambda net, x: [0.01 * x[0], 10 * x[1], x[2]])
+    wanted, drawn = torch.tensor([-2.0, 4.0, 0.0]), torch.tensor([-1.0, 5.0, 0.0])
+    assert float(perceptual_loss(None, drawn, wanted)) == pytest.approx((0.5 + 0.25 + 0) / 3)
 
 
 def test_its_gradient_reaches_what_is_drawn_and_nothing_else() -> None:

@@ -170,6 +170,6 @@ folder = pathlib.Path(sys.argv[1])
 Tokenizer.train({TEXTS!r}, vocab_size=700, context=16).save(folder)
 """
     again = folder.parent / "another_process"
-    subprocess.run([sys.executable, "-c", code, str(again)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code, str(again)], check=True, timeout=240)
     for name in ("vocab.json", "merges.txt", "tokenizer.json"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()

@@ -83,10 +83,21 @@ def test_whitening_composes() -> None:
     torch.testing.assert_close(twice.encode(x).logvar, once.encode(x).logvar, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("std", [torch.zeros(6), torch.full((6,), torch.nan), torch.ones(5)])
-def test_whitening_refuses_dead_channels(std: torch.Tensor) -> None:
-    with pytest.raises(UserError):
-        seeded(CONFIGS["ours"]).whiten_(torch.zeros(6), std)
+@pytest.mark.parametrize(
+    ("std", "why"),
+    [
+        (torch.tensor([1.0, 1, 0, 1, 1, 1]), "channel is constant"),
+        (torch.tensor([1.0, -1, 1, 1, 1, 1]), "channel is constant"),
+        (torch.tensor([1.0, 1, 1, 1, 1, torch.nan]), "finite"),
+        (torch.ones(5), "each of the 6"),
+    ],
+)
+def test_whitening_refuses_dead_channels_and_leaves_the_network_as_it_was(std: torch.Tensor, why: str) -> None:
+    vae = seeded(CONFIGS["ours"])
+    before = vae.encode(pictures()).mean
+    with pytest.raises(UserError, match=why):
+        vae.whiten_(torch.zeros(6), std)
+    assert torch.equal(vae.encode(pictures()).mean, before)
 
 
 def test_posterior_statistics() -> None:
@@ -115,9 +126,10 @@ def test_bfloat16_is_the_same_function() -> None:
 
 def test_logvar_is_clamped() -> None:
     vae = seeded(CONFIGS["ours"])
-    with torch.no_grad():
-        vae.quant_conv.bias += 1000.0
-    assert vae.encode(pictures()).logvar.unique().tolist() == [20.0]
+    for shift, end in ((1000.0, 20.0), (-2000.0, -30.0)):
+        with torch.no_grad():
+            vae.quant_conv.bias += shift
+        assert vae.encode(pictures()).logvar.unique().tolist() == [end]
 
 
 def test_impossible_sizes_are_refused() -> None:

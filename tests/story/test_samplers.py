@@ -13,6 +13,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.story.model import NEVER, word_schedule
 from fromnoise.story.noise import noise_words, random_words
 from fromnoise.story.samplers import WORD_SAMPLERS
+from fromnoise.story.vocabulary import END
 
 V, WORLD = 9, {(3, 4, 5): 0.5, (6, 4, 3): 0.3, (7, 8, 5): 0.2}  # all sentences there are, and how likely each is
 NOISE = noise_words(torch.tensor([0.0, 0, 0, 1, 2, 1, 1, 1, 1]))
@@ -55,6 +56,20 @@ def test_confident_steps_draw_sentences_of_the_world() -> None:
     found = Counter(walk("confident", 300, 20))
     assert sum(found[s] for s in WORLD) / 300 > 0.93
     assert set(WORLD) <= set(found)
+
+
+@pytest.mark.parametrize(("t_next", "kept"), [(499, 4), (249, 6), (749, 2)])
+def test_confident_steps_keep_as_many_words_as_the_next_level_has_clean_ones(t_next: int, kept: int) -> None:
+    """It believes in 5, the surer the further right; noise can only be 8; 7 stands there, and an end."""
+    noise = torch.zeros(V, dtype=torch.float64)
+    noise[8] = 1.0
+    p = torch.full((1, 9, V), 1e-9, dtype=torch.float64)
+    p[..., 5] = torch.linspace(0.9, 0.99, 9)
+    p[..., 6] = 1e-9
+    start = torch.tensor([[7] * 8 + [END]])
+    sampler = WORD_SAMPLERS["confident"](SCHEDULE, noise)
+    steps = sampler.steps(lambda x, t, cond: p.log(), start, None, [torch.Generator().manual_seed(0)], [999, t_next])
+    assert next(steps).x_next[0].tolist() == [8] * (8 - kept) + [5] * kept + [END]
 
 
 @pytest.mark.parametrize("name", WORD_SAMPLERS)

@@ -41,7 +41,7 @@ class Live:
         return int(self.url.rsplit(":", 1)[1])
 
     def client(self, **options: object) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=60, **options)  # type: ignore[arg-type]
+        return httpx.Client(base_url=self.url, timeout=240, **options)  # type: ignore[arg-type]
 
     def stop(self) -> None:
         self.server.should_exit = True
@@ -91,7 +91,7 @@ def http(live: Live) -> Iterator[httpx.Client]:
         yield client
 
 
-def finished(client: httpx.Client, job: str, seconds: float = 60) -> dict:  # type: ignore[type-arg]
+def finished(client: httpx.Client, job: str, seconds: float = 240) -> dict:  # type: ignore[type-arg]
     """A job when it is done."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -32,7 +32,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4")
 PHONE, DESKTOP = (360, 740), (1280, 800)
 FIRST_LOAD = 300 * 1024
-PATIENCE = 60_000  # milliseconds for a drawing on a busy machine
+PATIENCE = 240_000  # milliseconds after which a drawing will not come any more, however busy the machine is
 expect.set_options(timeout=PATIENCE)
 
 
@@ -229,6 +229,7 @@ def test_fast_is_drawn_with_what_it_has_built_in(visit: Visitors) -> None:
 def test_cancel(visit: Visitors) -> None:
     page = visit()
     draw(page, "a long story", Steps=1000, Sampler="ddpm")
+<<<<<<< .merge_file_7td7aM
     card = page.get_by_role("article", name="a long story")
     expect(card).to_contain_text("left")
     expect(page.get_by_role("button", name="Cancel")).to_have_count(1)
@@ -266,6 +267,13 @@ def test_only_what_went_wrong_is_red(visit: Visitors) -> None:
         return getComputedStyle(node).color;
     }""")
     assert wrong != status.evaluate("node => { node.classList.remove('wrong'); return getComputedStyle(node).color; }")
+=======
+    queue = page.get_by_role("listitem").filter(has_text="a long story")
+    expect(queue).to_contain_text("left")
+    page.get_by_role("article", name="a long story").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".status")).to_contain_text("Cancelled", timeout=PATIENCE)
+    expect(queue).to_have_count(0)
+>>>>>>> .merge_file_lP4XpT
 
 
 def test_restyle(visit: Visitors) -> None:
@@ -601,7 +609,7 @@ def test_chapter_static_to_picture(visit: Visitors) -> None:
     slider.press("ArrowRight")
     expect(page.locator(".where")).not_to_contain_text("Step 1 of")
     page.get_by_role("button", name="Play").click()
-    expect(page.get_by_text("No noise left")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("No noise left")).to_be_visible(timeout=PATIENCE)
 
 
 def test_chapter_machine(visit: Visitors) -> None:
@@ -757,7 +765,7 @@ def test_restart_keeps_pictures_and_tells_of_what_was_interrupted(visit: Visitor
     visit.server.stop(signal.SIGKILL)
     expect(page.locator("#offline")).to_be_visible()
     visit.server.start()
-    expect(page.locator("#offline")).to_be_hidden(timeout=30_000)
+    expect(page.locator("#offline")).to_be_hidden(timeout=PATIENCE)
     notice = page.get_by_role("region", name="Notices")
     expect(notice).to_contain_text("“a broken story” was interrupted")
     notice.get_by_role("button", name="Put away").click()

@@ -31,7 +31,7 @@ def _probe(case) -> None:  # type: ignore[no-untyped-def]
             body[name] = most  # what is asked for is drawn, and that takes time
     if body and "prompt" in body and case.path in ("/v1/images/generations", "/api/jobs"):
         body.setdefault("steps", 1)
-    response = case.call(timeout=60)
+    response = case.call(timeout=240)
     checks = (not_a_server_error, content_type_conformance, response_schema_conformance)
     for check in checks if response.status_code != 503 else ():
         case.validate_response(response, checks=(check,))

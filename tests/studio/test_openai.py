@@ -29,7 +29,7 @@ from studio.conftest import Live, running
 
 @pytest.fixture
 def api(live: Live) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0, timeout=60) as client:
+    with OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0, timeout=240) as client:
         yield client
 
 

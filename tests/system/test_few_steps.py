@@ -67,6 +67,7 @@ def test_what_diffusers_takes_by_itself_are_four_of_the_lessons_levels(folder: P
     assert scheduler.timesteps.tolist() == [999, 759, 499, 259]
     assert float(scheduler.alphas_cumprod[-1]) == 0
     assert scheduler.config.prediction_type == "v_prediction"
+    assert scheduler.config.timestep_scaling == LCMScheduler().config.timestep_scaling
 
 
 def test_the_file_is_a_lora_of_every_layer_for_us_and_for_peft(folder: Path, fast: TextToImage) -> None:

@@ -92,13 +92,13 @@ def test_each_alone_uses_other_threads_one_core_each_and_keeps_the_order() -> No
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_eight_pictures_are_the_same_bits_in_any_company(tiny_model: TextToImage, precision: str) -> None:
     model = tiny_model.for_drawing(precision)
-    request = Request(prompt="red apple", style="noto", seed=3, steps=4, count=8)
+    request = Request(prompt="red apple", style="noto", seed=3, steps=3, count=8)
     expected = draw(model, request)
     before = torch.get_num_threads()
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            for count in (1, 2, 3, 5):
+            for count in (1, 3, 6):  # single calls; 2 and 1; 4 and 2
                 assert torch.equal(draw(model, replace(request, count=count)), expected[:count])
     finally:
         torch.set_num_threads(before)

@@ -314,6 +314,17 @@ def test_a_value_worked_out_by_hand() -> None:
     torch.testing.assert_close(weighted(x, torch.tensor([[2.0, 1.0]])), expected)
 
 
+@pytest.mark.parametrize(("mean", "kept"), [(0.015, True), (0.0075, False)])
+def test_a_hundredth_of_the_size_is_the_least_mean_that_measures(mean: float, kept: bool) -> None:
+    """Features of size 1 about a small mean; the last two tokens are the mean itself, so heavy ones move the mean."""
+    x = torch.tensor([1.0, -1.0] * 20 + [0.0, 0.0])[:, None] + mean
+    weights = torch.tensor([1.0] * 40 + [2.0, 2.0])
+    out = weighted(x[None], weights[None])
+    expected = x.mean() if kept else (x[:, 0] * weights).mean()
+    assert float(out.mean()) == pytest.approx(float(expected), rel=1e-3)
+    assert float(expected) != pytest.approx(float((x[:, 0] * weights).mean() if kept else x.mean()), rel=1e-2)
+
+
 def test_a_mean_near_zero_is_no_measure() -> None:
     weights = torch.ones(1, 12)
     weights[0, 3] = 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import os
 import shutil
@@ -27,8 +28,13 @@ from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
+<<<<<<< .merge_file_BfLxBr
 from fromnoise.system.defaults import Defaults
 from fromnoise.system.text_to_image import TextToImage
+=======
+from fromnoise.system.defaults import elsewhere
+from fromnoise.system.text_to_image import Defaults, TextToImage
+>>>>>>> .merge_file_GvClu3
 
 TEXTS = ["red apple, noto style", "a blue fish", "green tree", "noto style"]
 
@@ -277,13 +283,22 @@ class TestFolder:
         for child in folder.iterdir():
             if child.name != "fromnoise.json":
                 (copy / child.name).symlink_to(child)
-        elsewhere = TextToImage.load(copy)  # without facts it is a model from elsewhere, drawn as its files say
-        assert (elsewhere.defaults.sampler, elsewhere.defaults.spacing) == ("ddim", "trailing")
-        assert elsewhere.styles == ()
+        found = TextToImage.load(copy)  # without facts it is a model from elsewhere, drawn as its files say
+        assert (found.defaults.sampler, found.defaults.spacing) == ("ddim", "trailing")
+        assert found.styles == ()
         facts = json.loads((folder / "fromnoise.json").read_text())
         (copy / "fromnoise.json").write_text(json.dumps({**facts, "format": 99}))
         with pytest.raises(UserError, match="99"):
             TextToImage.load(copy)
+
+
+def test_models_from_elsewhere_are_guided_as_diffusers_guides_them_unless_they_were_distilled() -> None:
+    usual = inspect.signature(diffusers.StableDiffusionPipeline.__call__).parameters["guidance_scale"].default
+    found = elsewhere("euler", "leading")
+    assert (found.guidance, found.rescale, found.interval) == (usual, 0.0, (0, 1000))
+    assert (found.sampler, found.spacing, found.steps) == ("euler", "leading", 20)
+    few = elsewhere("lcm", "trailing")
+    assert (few.steps, few.guidance) == (4, 1.0)
 
 
 class TestDiffusers:

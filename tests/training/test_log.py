@@ -12,10 +12,12 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fromnoise.cli.train import load_recipe
+from fromnoise.data.record import Record
 from fromnoise.training import log as module
 from fromnoise.training.clock import Clock
 from fromnoise.training.costs import ahead, multiplications
 from fromnoise.training.log import Log, Telling, in_words
+from fromnoise.training.run_data import some_prompts
 from fromnoise.training.run_folder import accelerator, curves
 from fromnoise.training.sheet import labelled
 
@@ -152,3 +154,11 @@ def test_words_stand_over_their_pictures() -> None:
     assert counts[1] > 2 * counts[0] > 0
     assert counts[2] > 0
     assert int(ink[height:, half:].sum()) == 0
+
+
+def test_no_caption_is_asked_twice_on_a_sheet() -> None:
+    records = [Record(f"{i}.png", f"thing {i % 20}", style="linocut") for i in range(80)]
+    found = some_prompts(records)
+    assert len(found) == len(set(found)) == 16
+    assert set(found) <= {f"thing {i}, linocut style" for i in range(20)}
+    assert sorted(some_prompts(records[:3] * 9)) == [f"thing {i}, linocut style" for i in range(3)]

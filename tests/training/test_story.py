@@ -6,9 +6,11 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.plots import TRAIN, PlotsConfig, build, read
@@ -17,10 +19,19 @@ from fromnoise.story.draw import StoryRequest, draw_stories
 from fromnoise.story.model import StoryModel
 from fromnoise.story.noise import spoil
 from fromnoise.story.repair import repair
+<<<<<<< .merge_file_iL5ccf
 from fromnoise.story.vocabulary import END, Vocabulary, words_of
 from fromnoise.training.continuing import Call
+=======
+from fromnoise.story.vocabulary import END, MASK, Vocabulary, words_of
+from fromnoise.training.clock import Clock
+>>>>>>> .merge_file_fSYZYA
 from fromnoise.training.loop import Paused
 from fromnoise.training.story import StoryRecipe, as_numbers, train_story
+from fromnoise.training.tasks.base import Compute
+from fromnoise.training.tasks.story import Lines, Spoilt, WordsTask
+
+COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.contiguous_format)
 
 SMALL = {
     "precision": "fp32", "threads": "1", "vocabulary": "400", "network.context": "16", "network.embedding": "32",
@@ -107,6 +118,62 @@ def test_it_says_how_likely_the_words_it_sees_are(learnt: StoryModel) -> None:
     assert abs(float(believed.mean()) - float(clean.mean())) < 0.05
     sure = believed > 0.8
     assert float(clean[sure].mean()) > 0.8
+
+
+def words_task(network: Any, **changes: float) -> WordsTask:
+    """The task of teaching on lines of 8 times the word 4, behind the special entries, and 4 ends."""
+    ids = torch.full((64, 12), 4, dtype=torch.int16)
+    ids[:, 8:] = END
+    nobody = torch.zeros(64, 2, dtype=torch.int16)
+    lines = Lines(ids, nobody + 1, torch.zeros(64, dtype=torch.bool), {"": [1]})
+    vocabulary = Vocabulary.collect([["a", "b", "c"]], [], 20, ["mystery"], ["France"])
+    stage = replace(recipe().words, **changes)
+    loop = replace(recipe().loop, batch=64)
+    return WordsTask((stage, loop), (lines, lines), vocabulary, network, COMPUTE, 0)
+
+
+@pytest.mark.parametrize("masks", [0.0, 0.2, 0.5])
+def test_a_share_of_the_lines_is_spoilt_by_masks_as_many_by_half_and_the_rest_by_words(masks: float) -> None:
+    task, shares = words_task(None, masks=masks), torch.zeros(0)
+    for step in range(40):
+        batch = task.batch(Clock(step, 64, 10**6, 0))
+        full = batch.replaced.sum(1) >= 6  # lines with enough replaced words to tell
+        found = ((batch.noisy == MASK) & batch.replaced).sum(1) / batch.replaced.sum(1)
+        shares = torch.cat([shares, found[full]])
+    kinds = [shares == 1, (shares > 0) & (shares < 1), shares == 0]
+    wanted = (masks, masks, 1 - 2 * masks)
+    # Half masks are by chance all masks or none in one line of 32, so a little is given from the middle to the ends.
+    assert [float(kind.float().mean()) for kind in kinds] == pytest.approx(wanted, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("t", "replaced", "weight"),
+    [
+        (999, True, 1.0),  # 1/sigma
+        (499, True, 2.0),
+        (99, True, 5.0),  # the bound, where 1/sigma is 10
+        (499, False, 0.25),  # clean_weight / clean_share
+    ],
+)
+def test_words_are_weighed_by_their_level_within_a_bound(t: int, replaced: bool, weight: float) -> None:
+    """The network gives each of 8 words the same chance, so each costs log 8."""
+
+    class Even:
+        def features(self, ids: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+            return torch.zeros(*ids.shape, 8)
+
+        def logits(self, features: Tensor) -> Tensor:
+            return features
+
+    task = words_task(Even(), most_weight=5.0, clean_weight=0.1, clean_share=0.4)
+    clean = torch.tensor([[4, 4, 4, END]])
+    asked = torch.tensor([[True, True, False, True]])  # of the three words two are asked, and of the end none
+    spoilt = Spoilt(clean, clean, asked & replaced, asked, torch.tensor([t]), torch.zeros(1, 2, dtype=torch.long))
+    losses = task.losses(spoilt, Clock(0, 1, 1, 0))
+    cost = math.log(8)
+    assert float(losses["loss"]) == pytest.approx(weight * cost * 2 / 3, rel=1e-5)
+    assert float(losses["replaced"]) == pytest.approx(cost * replaced, rel=1e-5)
+    assert float(losses["left"]) == pytest.approx(cost * (not replaced), rel=1e-5)
 
 
 def test_what_repair_refuses(learnt: StoryModel) -> None:

@@ -267,7 +267,7 @@ def test_a_giant_header_takes_no_memory(tmp_path: Path) -> None:
         "except UserError as error:\n    print(error)\n"
         "assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert "giant.safetensors" in done.stdout
 

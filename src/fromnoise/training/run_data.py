@@ -61,9 +61,9 @@ def taught_words(meanings: str) -> list[str]:
 
 
 def some_prompts(records: list[Record]) -> tuple[str, ...]:
-    """Sixteen captions spread over the data, for the sample sheets."""
-    chosen = torch.randperm(len(records), generator=seeded("cpu", "prompts"))[:16].tolist()
-    return tuple(caption(records[i]) for i in chosen)
+    """Sixteen captions spread over the data, no two alike, for the sample sheets."""
+    shuffled = torch.randperm(len(records), generator=seeded("cpu", "prompts")).tolist()
+    return tuple(dict.fromkeys(caption(records[i]) for i in shuffled))[:16]
 
 
 def joined(first: PictureSet, second: PictureSet) -> PictureSet:
