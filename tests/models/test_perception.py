@@ -7,11 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from fromnoise.data.pictures import load_folder
-<<<<<<< .merge_file_KjXyjB
 from fromnoise.ground.pictures import from_bytes
-=======
 from fromnoise.models import perception
->>>>>>> .merge_file_ifnDt3
 from fromnoise.models.perception import network, perceptual_loss
 
 

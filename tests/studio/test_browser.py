@@ -229,7 +229,6 @@ def test_fast_is_drawn_with_what_it_has_built_in(visit: Visitors) -> None:
 def test_cancel(visit: Visitors) -> None:
     page = visit()
     draw(page, "a long story", Steps=1000, Sampler="ddpm")
-<<<<<<< .merge_file_7td7aM
     card = page.get_by_role("article", name="a long story")
     expect(card).to_contain_text("left")
     expect(page.get_by_role("button", name="Cancel")).to_have_count(1)
@@ -267,13 +266,6 @@ def test_only_what_went_wrong_is_red(visit: Visitors) -> None:
         return getComputedStyle(node).color;
     }""")
     assert wrong != status.evaluate("node => { node.classList.remove('wrong'); return getComputedStyle(node).color; }")
-=======
-    queue = page.get_by_role("listitem").filter(has_text="a long story")
-    expect(queue).to_contain_text("left")
-    page.get_by_role("article", name="a long story").get_by_role("button", name="Cancel").click()
-    expect(page.locator(".status")).to_contain_text("Cancelled", timeout=PATIENCE)
-    expect(queue).to_have_count(0)
->>>>>>> .merge_file_lP4XpT
 
 
 def test_restyle(visit: Visitors) -> None:

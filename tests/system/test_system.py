@@ -28,13 +28,8 @@ from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
-<<<<<<< .merge_file_BfLxBr
-from fromnoise.system.defaults import Defaults
+from fromnoise.system.defaults import Defaults, elsewhere
 from fromnoise.system.text_to_image import TextToImage
-=======
-from fromnoise.system.defaults import elsewhere
-from fromnoise.system.text_to_image import Defaults, TextToImage
->>>>>>> .merge_file_GvClu3
 
 TEXTS = ["red apple, noto style", "a blue fish", "green tree", "noto style"]
 

@@ -19,13 +19,9 @@ from fromnoise.story.draw import StoryRequest, draw_stories
 from fromnoise.story.model import StoryModel
 from fromnoise.story.noise import spoil
 from fromnoise.story.repair import repair
-<<<<<<< .merge_file_iL5ccf
-from fromnoise.story.vocabulary import END, Vocabulary, words_of
-from fromnoise.training.continuing import Call
-=======
 from fromnoise.story.vocabulary import END, MASK, Vocabulary, words_of
 from fromnoise.training.clock import Clock
->>>>>>> .merge_file_fSYZYA
+from fromnoise.training.continuing import Call
 from fromnoise.training.loop import Paused
 from fromnoise.training.story import StoryRecipe, as_numbers, train_story
 from fromnoise.training.tasks.base import Compute

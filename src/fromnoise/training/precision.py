@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from fromnoise.ground.errors import UserError
 from fromnoise.ground.cores import native_bf16
+from fromnoise.ground.errors import UserError
 
 FORMATS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 STORED = {"bfloat16": "bf16", "float32": "fp32"}  # as ``run.json`` calls them
