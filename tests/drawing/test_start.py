@@ -11,9 +11,10 @@ import torch
 from PIL import Image, ImageDraw
 
 from fromnoise.drawing.picture_file import Origin, as_tensor, read_origin, save_png
-from fromnoise.drawing.request import MOST_SIDE, Request
+from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start, fitting_size, open_photo, start_from
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import MOST_SIDE
 
 PHOTO = Image.new("RGB", (64, 64), (200, 30, 30))
 BOX = (16, 16, 31, 31)  # 256 pixels

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from fromnoise.evaluation.intervals import mean_of, ratio_of_means, share_of_way, sign_test
+from fromnoise.evaluation.intervals import mean_of, ratio_of_means, sign_test
 
 
 def test_the_interval_of_a_mean_is_about_two_standard_errors_wide() -> None:
@@ -26,14 +26,6 @@ def test_a_ratio_keeps_pairs_together() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((2, 2, 2))
     impossible = ratio_of_means(torch.ones(5), torch.zeros(5))
     assert math.isnan(impossible.low)
-
-
-def test_a_share_of_the_way_counts_from_floor_to_ceiling_and_keeps_threes_together() -> None:
-    floor = torch.rand(200, generator=torch.Generator().manual_seed(2))
-    found = share_of_way(floor + 1, floor, floor + 4)  # drawn apart, this interval would be wide
-    assert (found.value, found.low, found.high, found.n) == (pytest.approx(0.25), *[pytest.approx(0.25)] * 2, 200)
-    assert share_of_way(floor, floor, floor + 4).value == 0
-    assert share_of_way(floor + 4, floor, floor + 4).value == pytest.approx(1)
 
 
 def test_a_share_has_the_interval_of_the_textbook() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fromnoise.studio import facts
-from fromnoise.system.text_to_image import DEFAULT_MODEL, TextToImage
+from fromnoise.studio.api import facts
+from fromnoise.system.opening import DEFAULT_MODEL
+from fromnoise.system.text_to_image import TextToImage
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import io
 
 import numpy as np
 import pytest
-from fromnoise.studio.problems import Problem
 from PIL import Image
 
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.uploads import begun, check_reach, mask_from, opened, own_mask
 
 

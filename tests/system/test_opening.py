@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fromnoise.cli.opened import _lora
+from fromnoise.drawing.opened import _lora
 from fromnoise.ground.errors import UserError
 from fromnoise.system import opening
 from fromnoise.system.opening import find_model, is_local

@@ -25,7 +25,7 @@ from fromnoise.training.continuing import Call
 from fromnoise.training.loop import Paused
 from fromnoise.training.story import StoryRecipe, as_numbers, train_story
 from fromnoise.training.tasks.base import Compute
-from fromnoise.training.tasks.story import Lines, Spoilt, WordsTask
+from fromnoise.training.tasks.story import Lines, Spoilt, StoryTask
 
 COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.contiguous_format)
 
@@ -116,7 +116,7 @@ def test_it_says_how_likely_the_words_it_sees_are(learnt: StoryModel) -> None:
     assert float(clean[sure].mean()) > 0.8
 
 
-def words_task(network: Any, **changes: float) -> WordsTask:
+def words_task(network: Any, **changes: float) -> StoryTask:
     """The task of teaching on lines of 8 times the word 4, behind the special entries, and 4 ends."""
     ids = torch.full((64, 12), 4, dtype=torch.int16)
     ids[:, 8:] = END
@@ -125,7 +125,7 @@ def words_task(network: Any, **changes: float) -> WordsTask:
     vocabulary = Vocabulary.collect([["a", "b", "c"]], [], 20, ["mystery"], ["France"])
     stage = replace(recipe().words, **changes)
     loop = replace(recipe().loop, batch=64)
-    return WordsTask((stage, loop), (lines, lines), vocabulary, network, COMPUTE, 0)
+    return StoryTask((stage, loop), (lines, lines), vocabulary, network, COMPUTE, 0)
 
 
 @pytest.mark.parametrize("masks", [0.0, 0.2, 0.5])
