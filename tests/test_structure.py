@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # What a word is belongs to the story game; its lines are cut into words in the same way.
     "data.plots": ("ground", "data", "story.vocabulary", "story.examples"),
     "system": ("ground", "models", "diffusion", "weights", "system"),
-    "drawing": ("ground", "models", "diffusion", "system", "drawing"),
+    "drawing": ("ground", "models", "diffusion", "system", "backends", "drawing"),
     "backends": ("ground", "models", "diffusion", "weights", "system", "backends"),
     "inspection": ("ground", "models", "diffusion", "system", "drawing", "inspection"),
     "training": ("ground", "models", "diffusion", "system", "data", "story", "training"),
@@ -101,13 +101,15 @@ def test_imports_point_the_right_way(file: Path) -> None:
 
 def modules_imported_by(file: Path) -> set[str]:
     """Modules of fromnoise that a file imports, each as a file: ``from fromnoise.x import y`` may mean x or x.y."""
+    modules = {f"fromnoise.{module_name(f)}" for f in FILES}
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{a.name}" for a in node.names] + [node.module]
-        found |= {n.removeprefix("fromnoise.") for n in names if n.startswith("fromnoise.")}
-    return found & {module_name(f) for f in FILES}
+            inside = [f"{node.module}.{a.name}" for a in node.names]
+            names = [name if name in modules else node.module for name in inside]
+        found |= {name.removeprefix("fromnoise.") for name in names if name in modules}
+    return found
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:

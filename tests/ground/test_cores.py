@@ -77,6 +77,7 @@ def test_bf16_is_native_where_either_instruction_is(capable: pytest.MonkeyPatch)
     assert not native_bf16()
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize(
     ("name", "value", "native"),
     [

@@ -213,6 +213,7 @@ def test_clear_parts_are_white_and_half_clear_ones_half() -> None:
     assert [white.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (127, 127, 127)]
 
 
+@pytest.mark.formats
 def test_bytes_and_numbers_go_both_ways() -> None:
     levels = torch.arange(256, dtype=torch.uint8)
     numbers = from_bytes(levels)

@@ -16,6 +16,7 @@ from fromnoise.training.identity import as_begun
 CPU = torch.device("cpu")
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize(("native", "name", "reason"), [(True, "bf16", "in hardware"), (False, "fp32", "does not")])
 def test_the_cpu_decides_and_no_stopwatch(
     native: bool, name: str, reason: str, monkeypatch: pytest.MonkeyPatch

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fromnoise import __version__
+from fromnoise.cli.files import Files
 from fromnoise.cli.opened import Opening, load, planned
-from fromnoise.cli.told import Files
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import Finished, draw_plans
 from fromnoise.drawing.generate import generate as events

@@ -50,7 +50,8 @@ def generate(
 
     fromnoise generate "a red apple" --style noto -n 4 --seed 7 --out apple.png --film apple.gif
     """
-    from fromnoise.cli.told import Files, Told, do
+    from fromnoise.cli.files import Files
+    from fromnoise.cli.told import Told, do
     from fromnoise.drawing.opened import Opening
 
     told = Told(

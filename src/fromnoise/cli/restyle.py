@@ -34,7 +34,8 @@ def restyle(
 
     fromnoise restyle cat.jpg "a cat, as a woodcut" --strength 0.6 --out woodcut.png
     """
-    from fromnoise.cli.told import Files, Told, do
+    from fromnoise.cli.files import Files
+    from fromnoise.cli.told import Told, do
     from fromnoise.drawing.opened import Opening
 
     told = Told(prompt, style, negative, False, count, seed, steps, guidance, sampler=sampler, size=size)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from fromnoise.cli.files import Files
 from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,18 +50,6 @@ class Told:
             "spacing": self.spacing,
             "sigmas": self.sigmas,
         }
-
-
-@dataclass(frozen=True)
-class Files:
-    """Which files are read and written: a picture to start from and its mask, pictures, films, prompts."""
-
-    image: Path | None = None
-    mask: Path | None = None
-    out: Path | None = None
-    film: Path | None = None
-    prompts: Path | None = None
-    again: Path | None = None
 
 
 def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> None:

@@ -24,10 +24,14 @@ class Denoiser(Protocol):
     """
 
     @property
-    def schedule(self) -> NoiseSchedule: ...
+    def schedule(self) -> NoiseSchedule:
+        """The noise levels that ``t`` counts."""
+        ...
 
     @property
-    def prediction(self) -> str: ...
+    def prediction(self) -> str:
+        """What the network underneath predicts."""
+        ...
 
     def __call__(self, x_t: Tensor, t: Tensor, cond: Any) -> Tensor:
         """Estimate the clean pictures.

@@ -23,10 +23,14 @@ class Engine(Protocol):
     """
 
     @property
-    def precision(self) -> str: ...
+    def precision(self) -> str:
+        """What the U-Net's products are computed in, "fp32" or "bf16"."""
+        ...
 
     @property
-    def batches(self) -> ExactBatches: ...
+    def batches(self) -> ExactBatches:
+        """Which batch sizes give the bits of single calls."""
+        ...
 
     def predict(self, x: Tensor, t: Tensor, words: Tensor) -> Tensor:
         """The U-Net's raw output [B,C,h,w] for noisy latents [B,C+M,h,w], times [B] and read words [B,L,W]."""
