@@ -11,7 +11,8 @@ afterwards whether what it draws is a copy: docs/copies.md.
 
 from dataclasses import replace
 
-from fromnoise.system.text_to_image import DEFAULT_MODEL, TextToImage
+from fromnoise.system.opening import DEFAULT_MODEL
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.recipe import DataConfig, Recipe
 
 

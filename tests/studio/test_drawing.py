@@ -132,9 +132,8 @@ def test_previews_are_the_clean_estimates_of_the_steps(tiny_model: TextToImage) 
     from fromnoise.diffusion.samplers import Step
     from fromnoise.drawing.generate import generate
 
-    made = [
-        event for event in generate(tiny_model, Request(prompt="red apple", seed=5, steps=6)) if isinstance(event, Step)
-    ]
+    made = plan(tiny_model, Request(prompt="red apple", seed=5, steps=6))
+    made = [event for event in generate(tiny_model, made) if isinstance(event, Step)]
     assert torch.equal(steps[2].clean, tiny_model.decode(made[2].x0_hat)[0])
     assert torch.equal(steps[2].noisy, tiny_model.decode(made[2].x_t)[0])
     assert engine.close(10)

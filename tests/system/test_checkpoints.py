@@ -28,6 +28,7 @@ from diffusers import (
 from checkpoints import FAMILIES, pipeline
 from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.generate import draw, generate
+from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError
@@ -107,7 +108,7 @@ def ours(model: TextToImage, task: str, sampler: str) -> torch.Tensor:
     if task != "text":
         start = Start(picture, mask if task.startswith("inpaint") else None)
         request = replace(request, strength=1.0 if task == "inpaint all" else 0.6)
-    *steps, _ = generate(model, request, start)
+    *steps, _ = generate(model, plan(model, request), start)
     assert isinstance(steps[-1], Step)
     return steps[-1].x_next
 
@@ -133,7 +134,7 @@ def test_rescaled_guidance_is_that_of_diffusers(models: dict[str, tuple[Any, Tex
         words, negative_prompt=NEGATIVE, num_inference_steps=4, guidance_scale=6.0, guidance_rescale=0.7, height=32,
         width=48, generator=torch.Generator().manual_seed(5), output_type="latent",
     ).images  # fmt: skip
-    *steps, _ = generate(model, replace(WISH, prompt=words, rescale=0.7))
+    *steps, _ = generate(model, plan(model, replace(WISH, prompt=words, rescale=0.7)))
     assert isinstance(steps[-1], Step)
     assert (steps[-1].x_next - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
 
@@ -144,7 +145,7 @@ def test_without_a_negative_prompt_xl_is_told_zeros(models: dict[str, tuple[Any,
         "a red apple", num_inference_steps=3, guidance_scale=6.0, height=32, width=48,
         generator=torch.Generator().manual_seed(5), output_type="latent",
     ).images  # fmt: skip
-    *steps, _ = generate(model, replace(WISH, prompt="a red apple", negative="", steps=3))
+    *steps, _ = generate(model, plan(model, replace(WISH, prompt="a red apple", negative="", steps=3)))
     assert isinstance(steps[-1], Step)
     assert (steps[-1].x_next - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
 

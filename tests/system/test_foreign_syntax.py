@@ -16,6 +16,7 @@ from fromnoise.system.foreign_syntax import refuse_foreign_syntax
         ("a cat <hypernet:x:1>", "<hypernet:x:1>", "another program"),
         ("embedding:easynegative, cat", "embedding:easynegative,", "textual inversion"),
         ("a photo of <cat-toy>", "<cat-toy>", "textual inversion"),
+        ("in <s1> style", "<s1>", "textual inversion"),
         ("a [cat:dog:0.5]", "[cat:dog:0.5]", "changes words"),
         ("a [cat::10] here", "[cat::10]", "changes words"),
         ("a [dog:.3]", "[dog:.3]", "changes words"),
@@ -58,6 +59,7 @@ def test_syntax_of_other_programs_is_refused_by_name(prompt: str, part: str, adv
         "snake_case and __init",
         "AND",
         ":) :(",
+        "<b>bold</b>",
     ],
 )
 def test_what_merely_looks_like_it_is_left_alone(prompt: str) -> None:

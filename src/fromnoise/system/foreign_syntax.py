@@ -21,7 +21,7 @@ SIGNS: tuple[tuple[re.Pattern[str], str], ...] = (
         "names a textual inversion, which is not supported; leave it out",
     ),
     (
-        re.compile(r"<[A-Za-z][\w*-]*>"),
+        re.compile(r"<[A-Za-z]\w*(?:[-*][\w*]*|\d)>"),
         "stands for a textual inversion, which is not supported; leave it out",
     ),
     (
