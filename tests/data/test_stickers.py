@@ -1,8 +1,10 @@
-"""The builder of the default set, on a small made-up node_modules: no network, no npm."""
+"""The builder of the default set, on a small made-up node_modules: no network, and npm for one test only."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,24 @@ def test_a_folder_that_is_not_ours_is_left_alone(modules: Path, tmp_path: Path) 
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match="not empty"):
         build(StickersConfig(str(tmp_path / "mine"), modules=str(modules)), (SET,))
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm: apt install npm")
+def test_npm_installs_a_package_and_runs_none_of_its_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real client, offline: the package is a file."""
+    ran = tmp_path / "ran"
+    facts = {"name": "toy", "version": "1.2.3", "scripts": {"postinstall": f"touch {ran}", "install": f"touch {ran}"}}
+    write(tmp_path / "package" / "package.json", facts)
+    with tarfile.open(tmp_path / "toy.tgz", "w:gz") as packed:
+        packed.add(tmp_path / "package", "package")
+    modules = install(tmp_path / "here", {"toy": f"file:{tmp_path / 'toy.tgz'}"})
+    assert json.loads((modules / "toy" / "package.json").read_text()) == facts
+    assert not ran.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.which", lambda _: pytest.fail("npm is asked for what is there"))
+        assert install(tmp_path / "here", {"toy": "1.2.3"}) == modules
+    with pytest.raises(UserError, match=r"npm could not fetch the packages: .*; check the network"):
+        install(tmp_path / "here", {"toy": f"file:{tmp_path / 'missing.tgz'}"})
 
 
 def test_without_npm_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
