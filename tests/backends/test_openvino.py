@@ -19,7 +19,7 @@ from fromnoise.system.text_to_image import TextToImage
 
 pytest.importorskip("openvino")
 
-from fromnoise.backends.openvino import CompiledGraph, openvino_model
+from fromnoise.backends.openvino import openvino_model
 
 REQUEST = Request("red apple", style="noto", steps=4, seed=3, count=3)
 
@@ -47,8 +47,7 @@ def test_it_draws_nearly_the_same_pictures(tiny_model: TextToImage) -> None:
 
 
 def test_in_fp32_it_is_exact_to_rounding_at_sizes_that_halve_and_that_do_not(tiny_model: TextToImage) -> None:
-    drawing = openvino_model(tiny_model)
-    drawing = replace(drawing, unet_graph=CompiledGraph(drawing.unet_graph.file.parent, "f32"))
+    drawing = openvino_model(tiny_model, precision="fp32")
     t = torch.tensor([500])
     words = tiny_model.read(["a blue house"])
     for height, width in ((8, 8), (8, 12), (9, 7)):

@@ -41,6 +41,8 @@ def test_epsilon_from_pure_noise_is_refused() -> None:
 
 def test_call_many_uses_many_where_it_is_offered() -> None:
     class Both:
+        schedule, prediction = SCHEDULE, "x0"
+
         def __call__(self, x_t: Tensor, t: Tensor, cond: float) -> Tensor:
             raise AssertionError("many was there to be used")
 

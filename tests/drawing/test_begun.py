@@ -10,6 +10,7 @@ from PIL import Image
 
 from fromnoise.drawing.generate import Request, draw
 from fromnoise.drawing.start import fitting_size, start_from
+from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 
 ASKED = Request(prompt="red apple", seed=3, steps=4, strength=0.7, count=3)
@@ -53,9 +54,18 @@ def test_the_picture_is_the_photo_where_the_mask_is_black_and_another_where_it_i
 
 @pytest.mark.parametrize(("grey", "may_change"), [(0, False), (127, False), (128, True), (255, True)])
 def test_half_grey_is_where_a_mask_begins_to_allow_changes(grey: int, may_change: bool) -> None:
-    start = start_from(photo(), (32, 32), Image.new("L", (32, 32), grey))
+    half = mask(0, 0, 32, 16)
+    half.paste(grey, (0, 16, 32, 32))
+    start = start_from(photo(), (32, 32), half)
     assert start.mask is not None
-    assert start.mask.unique().tolist() == [may_change]
+    assert start.mask[:16].unique().tolist() == [True]
+    assert start.mask[16:].unique().tolist() == [may_change]
+
+
+@pytest.mark.parametrize(("grey", "said"), [(0, "black all over"), (127, "brightest grey is 127")])
+def test_a_mask_that_lets_nothing_change_is_refused(grey: int, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        start_from(photo(), (32, 32), Image.new("L", (32, 32), grey))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +76,7 @@ def test_half_grey_is_where_a_mask_begins_to_allow_changes(grey: int, may_change
         ((400, 100), (128, 32)),
         ((100, 400), (32, 128)),
         ((200, 100), (88, 48)),  # 90.5 and 45.3, in eights
-        ((10_000, 10), (2024, 8)),  # never less than one eight
+        ((10_000, 10), (1024, 16)),  # two eights at least, and four times the area at most
     ],
 )
 def test_a_size_has_the_photos_shape_and_the_models_area(shape: tuple[int, int], expected: tuple[int, int]) -> None:

@@ -116,8 +116,7 @@ def test_a_stopped_report_goes_on_where_it_was_and_never_mixes_models(model: Tex
         assert list(json.loads((tmp_path / "report.json").read_text())["sections"]) == ["a"]
         assert (run(model), calls) == (["a", "b", "c"], ["b", "c"])
         assert (run(model, again=True), calls) == (["a", "b", "c"], ["a", "b", "c"])
-        other = replace(model)
-        other.__dict__["hash"] = "0123456789ab"
+        other = replace(model, identity="0123456789ab")
         assert (run(other, only="c"), calls) == (["c"], ["c"])  # a and b of the other model are left out
     finally:
         MEASUREMENTS.clear()
@@ -168,8 +167,7 @@ def test_drawings_are_kept_for_the_same_model_and_requests_only(
     monkeypatch.setattr(bench_module, "draw_all", lambda *_: pytest.fail("drawn again"))
     again = Bench(model, starter, drawings=tmp_path)
     assert torch.equal(again.draw(requests, "cats"), first)
-    other = replace(model)
-    other.__dict__["hash"] = "0123456789ab"
+    other = replace(model, identity="0123456789ab")
     for asked, by in ((requests[:2], model), ([replace(r, steps=3) for r in requests], model), (requests, other)):
         with pytest.raises(pytest.fail.Exception):
             again.draw(asked, "others", by)

@@ -11,6 +11,7 @@ from PIL import Image, ImageSequence
 
 from fromnoise.drawing.generate import Finished, generate
 from fromnoise.drawing.picture_file import to_image
+from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
 from fromnoise.inspection.film import STRIP, Film, save_film
 from fromnoise.inspection.sheet import contact_sheet
@@ -23,7 +24,7 @@ REQUEST = Request(prompt="red apple", style="noto", seed=3, steps=5, count=2)
 def watched(tiny_model: TextToImage) -> tuple[Film, torch.Tensor]:
     """A film of two pictures, and the pictures."""
     film, pictures = Film(tiny_model), torch.empty(0)
-    for event in generate(tiny_model, REQUEST):
+    for event in generate(tiny_model, plan(tiny_model, REQUEST)):
         if isinstance(event, Finished):
             pictures = event.pictures
         else:

@@ -537,8 +537,8 @@ def test_warnings_of_the_server_are_shown(visit: Visitors) -> None:
         answer = route.fetch()
         route.fulfill(status=answer.status, json={**answer.json(), "warnings": [said, said]})
 
-    draw(page, "a plain stone")
-    finished(page, "a plain stone")
+    draw(page, "a blue moon")
+    finished(page, "a blue moon")
     expect(page.locator(".warnings p")).to_have_count(0)
     page.route("**/api/jobs", lambda route: warned(route) if route.request.method == "POST" else route.continue_())
     draw(page, "an asdfghjkl")

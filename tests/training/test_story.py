@@ -191,7 +191,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(run: Path, data: Path, t
 def test_a_run_of_an_earlier_version_goes_on(data: Path, tmp_path: Path) -> None:
     short = recipe(**{"loop.pictures": "1440"})
     with pytest.raises(Paused):
-        train_story(short, data, tmp_path / "run", minutes=0.005)
+        train_story(short, data, tmp_path / "run", Call(minutes=0.005))
     (tmp_path / "run" / "story").rename(tmp_path / "run" / "words")
     steps = {file.name for file in (tmp_path / "run" / "words").glob("step-*")}
     assert steps
