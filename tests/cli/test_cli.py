@@ -467,6 +467,8 @@ def test_strokes_on_an_empty_layer_are_a_mask_for_every_command(
         assert not changed.any()
         assert run("generate", "--again", "o.png", "--image", "p.png", *arguments, "--out", "q.png").code == 0
         assert as_tensor(tmp_path / "q.png").equal(as_tensor(tmp_path / "o.png"))
+    Image.open("p.png").save("film.gif", save_all=True, append_images=[Image.new("RGB", (32, 32), "blue")])
+    assert "film.gif holds several pictures" in run("generate", "sun", "--image", "film.gif", *arguments, *beside).err
     Image.new("L", (32, 32), 100).save(tmp_path / "m.png")
     refused = run("generate", "sun", "--image", "p.png", *arguments, *beside)
     assert refused.code == 2

@@ -316,7 +316,9 @@ def model_folder(tiny_model_folder: Path, pictures: PictureSet, tmp_path_factory
     model = TextToImage.load(tiny_model_folder)
     data = {"pixels": SIDE, "styles": list(STYLES), "groups": ["g"], "limit": 0}
     replace(model, card={"name": "trained", "pictures": 800, "recipe": {"data": data}}).save(folder)
-    assert build_index(folder, pictures) == folder / COPIES
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("fromnoise.evaluation.copies.check.load_folder", lambda *_, **__: pictures)
+        assert build_index(folder, "the pictures") == folder / COPIES
     return folder
 
 

@@ -130,6 +130,7 @@ def test_the_token_opens_api_and_page(tiny_model_folder: Path, tmp_path: Path) -
     with running(TextToImage.load(tiny_model_folder), tmp_path, TOKEN) as live, live.client() as client:
         assert client.get("/v1/models", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
         assert client.get("/").headers["location"] == "/login"
+        assert client.get("/docs").headers["location"] == "/login"
         assert client.post("/login", data={"token": "wrong-wrong-wrong"}).headers["location"] == "/login?wrong"
         come_in = client.post("/login", data={"token": TOKEN})
         cookie = come_in.headers["set-cookie"]

@@ -48,6 +48,13 @@ def test_a_place_on_this_machine_is_not_asked_of_the_hub(asked: list[str], name:
     assert "hub" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_shipped_model(asked: list[str], name: str) -> None:
+    with pytest.raises(UserError, match="name is empty"):
+        find_model(name)
+    assert not asked
+
+
 @pytest.mark.parametrize("name", ["owner/name", "stabilityai/stable-diffusion-2.1", "a/dreamshaper-v1.5", "o/x.v2"])
 def test_names_of_the_hub_are_asked_for(asked: list[str], name: str) -> None:
     assert not is_local(name)

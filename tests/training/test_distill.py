@@ -88,9 +88,9 @@ def test_the_teacher_is_the_model_as_it_is_drawn_with(tiny_model: TextToImage) -
     x, times, cond = inputs()
     times = torch.tensor([999, 519, 319])
     uncond = tiny_model.embed([""]).expand(3, -1, -1)
-    wanted = ClassifierFreeGuidance(
-        tiny_model.denoiser(), tiny_model.unet.read(uncond), *GUIDANCE
-    )(x, times, tiny_model.unet.read(cond))
+    wanted = ClassifierFreeGuidance(tiny_model.denoiser(), tiny_model.unet.read(uncond), *GUIDANCE)(
+        x, times, tiny_model.unet.read(cond)
+    )
     with torch.no_grad():
         torch.testing.assert_close(t._teacher(3)(x, times, cond), wanted, rtol=1e-4, atol=1e-5)
 

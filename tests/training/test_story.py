@@ -223,6 +223,15 @@ def test_a_run_refuses_other_sizes_and_other_runs(run: Path, data: Path, tmp_pat
         train_story(recipe(), tmp_path, tmp_path / "new")
 
 
+def test_lines_that_cannot_be_learnt_leave_no_run(tmp_path: Path) -> None:
+    (tmp_path / "lines").mkdir()
+    for name in ("train.jsonl", "held_out.jsonl"):
+        (tmp_path / "lines" / name).write_text('{"text": "one", "genre": "mystery", "place": "France"}\n')
+    with pytest.raises(UserError, match="no line has 2 to 16 words"):
+        train_story(recipe(), tmp_path / "lines", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_lines_that_do_not_fit_are_left_out(data: Path) -> None:
     lines = read(data, TRAIN)
     vocabulary = Vocabulary.collect([words_of(line.text) for line in lines], [], 400, ["mystery"], ["France"])

@@ -164,15 +164,9 @@ def test_config_is_a_config() -> None:
         ForeignPathConfig.from_dict({"sigma": "karras"})
 
 
-def test_flow_is_the_straight_line() -> None:
+def test_a_flow_is_walked_between_its_shifted_levels() -> None:
     flow = SCHEDULES["flow"]
-    assert [flow.sigma(t) for t in (-1, 499, 999)] == [0, 0.5, 1]
-    assert flow.ends_in_pure_noise
-    assert flow.told(499) == 500
-    assert flow.log_snr(499) == pytest.approx(0)
     walk = path(flow, "euler", 4, ForeignPathConfig(shift=3.0))
     assert walk.told(walk.times[0]) == 1000
     u = 0.667  # of the four even ones, the second; shifted to 3u/(1+2u)
     assert walk.sigma(walk.times[1]) == pytest.approx(3 * u / (1 + 2 * u), abs=2e-3)
-    with pytest.raises(UserError, match="variance-preserving"):
-        NetworkDenoiser(network, flow, "v")

@@ -14,7 +14,6 @@ from fromnoise.ground.errors import UserError, one_line
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fromnoise.data.pictures import PictureSet
     from fromnoise.drawing.picture_file import Origin
     from fromnoise.evaluation.copies.asking import Question, Source, Witnesses
     from fromnoise.evaluation.copies.check import Verdict
@@ -109,11 +108,9 @@ def index(
 ) -> None:
     """Store with a model what it was trained on, so that copies are found without the training pictures."""
     from fromnoise.evaluation.copies.check import build_index
-    from fromnoise.system.defaults import read_facts
     from fromnoise.system.opening import find_model
 
-    folder = find_model(model)
-    file = build_index(folder, _training(read_facts(folder)[2], data))
+    file = build_index(find_model(model), data)
     print(f"{file.stat().st_size / 2**20:.2f} MiB: {file}")
 
 
@@ -122,7 +119,7 @@ def _witnesses(asking: Asking) -> Witnesses:
     from fromnoise.cli.opened import Opening, load
     from fromnoise.evaluation.copies.asking import Witnesses
     from fromnoise.evaluation.copies.build import built
-    from fromnoise.evaluation.copies.check import training_pictures
+    from fromnoise.evaluation.copies.check import loaded, training_pictures
     from fromnoise.system.text_to_image import TextToImage
 
     def opened(place: str | None, loras: bool, fast: bool) -> tuple[str, TextToImage]:
@@ -130,7 +127,7 @@ def _witnesses(asking: Asking) -> Witnesses:
 
     def made(model: TextToImage) -> Any:
         assert asking.data is not None
-        return built(training_pictures(model.card, _training(model.card, asking.data)))
+        return built(training_pictures(model.card, loaded(model.card, asking.data)))
 
     return Witnesses(opened, asking.model, asking.against, made if asking.data else None)
 
@@ -194,14 +191,6 @@ def _origin(file: Path, picky: bool) -> Origin | None:
         if picky:
             raise
         return None
-
-
-def _training(card: dict[str, Any], data: Path) -> PictureSet:
-    """A data set at the size that the card's recipe says."""
-    from fromnoise.data.pictures import load_folder
-
-    recipe = card.get("recipe")
-    return load_folder(data, recipe["data"]["pixels"] if isinstance(recipe, dict) else 64)
 
 
 def _bytes(file: Path) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request
-from fromnoise.drawing.start import Start, fitting_size, open_photo, start_from
+from fromnoise.drawing.start import Start, fitting_size, open_photo, read_photo, start_from
 from fromnoise.ground.errors import one_line
 from fromnoise.system.text_to_image import TextToImage
 
@@ -30,11 +30,14 @@ def planned(
     """What will be done, and the picture to start from; without --size the picture's own shape is kept."""
     if image is None:
         return plan(model, request), None
-    photo = open_photo(image)
+    read = read_photo(image)
+    photo = read.image
     if request.width is None and request.height is None:
         width, height = fitting_size(photo, model.pixels, model.vae.factor)
         request = replace(request, width=width, height=height)
     made = plan(model, request)
+    if read.many:
+        made = replace(made, notes=(*made.notes, f"{image.name} holds several pictures; the first one is used"))
     start = start_from(photo, made.size.drawn, None if mask is None else open_photo(mask))
     start.check(model.vae.factor)
     return made, start

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
 
 
 def train(
@@ -26,6 +28,10 @@ def train(
     as_before: Annotated[
         bool, typer.Option("--as-before", help="Go on with the recipe that the run began with, whatever it is now.")
     ] = False,
+    index: Annotated[
+        bool,
+        typer.Option("--index/--no-index", help="Keep with the finished model what it learnt from, to find copies."),
+    ] = True,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every figure, as in log.jsonl.")] = False,
 ) -> None:
     """Train CLIP, VAE and U-Net, one after the other.
@@ -56,8 +62,35 @@ def train(
         model = run(wanted, data, out, chosen, call)
         said = f"{out}: trained {', '.join(chosen or wanted.tasks)}; the model appears with 'diffusion'"
         print(model if model.exists() else said)
+        if index and "diffusion" in (chosen or wanted.tasks):
+            _keep_index(model, data)
 
     _reporting(trained, minutes)
+
+
+def _keep_index(model: Path, data: str) -> None:
+    """Store with a finished model what it learnt from, unless it is there; a model without is a model too."""
+    from rich.console import Console
+
+    from fromnoise.system.defaults import COPIES
+
+    def say(text: str) -> None:
+        print(one_line(text), file=sys.stderr)
+
+    by_hand = f"fromnoise inspect index {shlex.quote(str(model))} --data {shlex.quote(data)}"
+    if (model / COPIES).exists():
+        return
+    try:
+        from fromnoise.evaluation.copies.check import build_index
+
+        with Console(stderr=True).status("looking at the training pictures once more, to find copies of them later"):
+            build_index(model, data)
+    except UserError as error:
+        say(f"note: copies cannot be found yet: {error}; then: {by_hand}")
+    except KeyboardInterrupt:
+        say(f"stopped; the model is finished, and copies are found after: {by_hand}")
+    else:
+        print(f"is a drawing a copy? fromnoise inspect copies PICTURE --model {shlex.quote(str(model))}")
 
 
 def _reporting(training: Callable[[], None], minutes: float | None) -> None:

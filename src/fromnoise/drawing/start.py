@@ -18,7 +18,7 @@ from torch import Tensor
 from fromnoise.diffusion.denoiser import Call, Denoiser, Wrapping, call_many
 from fromnoise.diffusion.paths import Path as Walk
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import MOST_SIDE, THRESHOLD, PictureError, from_bytes, on_white, open_picture
+from fromnoise.ground.pictures import MOST_SIDE, THRESHOLD, Opened, PictureError, from_bytes, on_white, read_picture
 from fromnoise.models.vae.bands import encode_any_size
 from fromnoise.models.vae.vae import VAE
 
@@ -172,13 +172,18 @@ def fitting_size(photo: Image.Image, pixels: int, factor: int) -> tuple[int, int
 
 
 def open_photo(file: Path) -> Image.Image:
+    """The picture of :func:`read_photo`."""
+    return read_photo(file).image
+
+
+def read_photo(file: Path) -> Opened:
     """Open a photo, or a mask, turned upright by its EXIF: RGB, or RGBA where any of it is transparent.
 
     Raises:
         UserError: no file, not a picture, or too large.
     """
     try:
-        return open_picture(file)
+        return read_picture(file)
     except FileNotFoundError:
         raise UserError(f"there is no file {file}") from None
     except PictureError as error:

@@ -1,6 +1,8 @@
 """Files and folders that are written whole or not at all: beside the target, then renamed over it.
 
 Whoever looks at the target meanwhile, or after a full disk, a Ctrl-C or a ``kill -9``, sees the old one or the new one.
+A folder that is replaced needs two renames, since no portable call exchanges two folders: a ``kill -9`` in the
+microseconds between them leaves the old one beside the target, hidden, with a name that ends in ``.old``.
 """
 
 from __future__ import annotations

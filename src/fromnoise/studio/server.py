@@ -25,6 +25,8 @@ from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Settings
 
+BACKLOG = 2048  # as uvicorn's
+
 
 def serve(settings: Settings, models: Models, browser: bool) -> None:
     """Serve until Ctrl-C or a request to end.
@@ -65,6 +67,7 @@ def bound(settings: Settings) -> socket.socket:
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
+        found.listen(BACKLOG)  # before its address is told: who is told may knock at once
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(

@@ -217,6 +217,8 @@ def find_model(name: Path | str | None = None) -> Path:
     Raises:
         UserError: there is no such model; shipped ones are named.
     """
+    if isinstance(name, str) and not name.strip():
+        raise UserError(f"the model's name is empty; leave it out for {DEFAULT_MODEL}, or name a folder, file or model")
     shipped = Path(str(resources.files("fromnoise"))) / "assets" / "models"
     wanted = Path(name or DEFAULT_MODEL).expanduser()
     if name is not None and wanted.is_file():

@@ -9,6 +9,7 @@ with the same bits as an unbroken one.
 from __future__ import annotations
 
 import copy
+import io
 import math
 import signal
 import time
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import write_atomically
 from fromnoise.training import checkpoint, ema
 from fromnoise.training.checkpoint import Checkpoint
 from fromnoise.training.clock import Clock
@@ -193,7 +195,9 @@ class Trainer:
             sheets = self.folder / "sheets"
             sheets.mkdir(exist_ok=True)
             file = sheets / f"{self.clock.pictures:010d}.png"
-            picture.save(file)
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG")
+            write_atomically(file, buffer.getvalue())
             log.sheet(self.clock, picture, file)
         values = {**self.task.score(network), **self.task.details()}
         if values:

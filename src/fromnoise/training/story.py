@@ -32,6 +32,7 @@ from fromnoise.training.run_folder import accelerator, curves, locked, write_run
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.story import Lines, StoryStage, StoryTask
 
+VOCABULARY = "vocabulary.json"
 MOST_UNKNOWN = 1  # words that a line may have which the vocabulary has not
 
 
@@ -93,13 +94,14 @@ def train_story(recipe: StoryRecipe, data: Path | str, out: Path, call: Call | N
     stamp = stamp_of(train_lines)
     if stored is not None and stored.get("lines", stamp) != stamp:
         raise UserError(f"{out} was started with other lines; give the same --data or a new --out")
+    vocabulary = _vocabulary(recipe, train_lines, out)
+    lines = tuple(as_numbers(some, vocabulary, recipe.network.context) for some in (train_lines, held_out))
     out.mkdir(parents=True, exist_ok=True)
     lock = locked(out)
     try:
         accelerated = accelerator(out)
         choice = _begin(recipe, out, (stored, stamp, changed), accelerated.device)
-        vocabulary = _vocabulary(recipe, train_lines, out)
-        lines = tuple(as_numbers(some, vocabulary, recipe.network.context) for some in (train_lines, held_out))
+        vocabulary.save(out / VOCABULARY)
         task = _task(recipe, vocabulary, lines, choice, accelerated.device)
         telling = Telling(curves(accelerated), verbose=call.verbose)
         Trainer(task, story_checkpoints(out), recipe.seed, telling, _Keeper(recipe, task, out).save, deadline).run()
@@ -140,16 +142,13 @@ def _labels(vocabulary: Vocabulary, line: Line) -> tuple[int, int]:
 
 
 def _vocabulary(recipe: StoryRecipe, lines: Sequence[Line], out: Path) -> Vocabulary:
-    """Collected from the lines, once: all words of made plots, then real sentences' by how often they come."""
-    file = out / "vocabulary.json"
-    if file.is_file():
-        return Vocabulary.load(file)
+    """The run's, or for a new one: all words of made plots, then real sentences' by how often they come."""
+    if (out / VOCABULARY).is_file():
+        return Vocabulary.load(out / VOCABULARY)
     made = [words_of(line.text) for line in lines if not line.real]
     real = [words_of(line.text) for line in lines if line.real]
     labels = {line.genre for line in lines if line.genre}, {line.place for line in lines if line.place}
-    found = Vocabulary.collect(made, real, recipe.vocabulary, *labels)
-    found.save(file)
-    return found
+    return Vocabulary.collect(made, real, recipe.vocabulary, *labels)
 
 
 def _begin(

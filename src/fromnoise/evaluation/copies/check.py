@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.data.pictures import PictureSet, some, thinned
+from fromnoise.data.pictures import PictureSet, load_folder, some, thinned
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.describe import look
@@ -71,12 +71,12 @@ class Verdict:
         return {**asdict(self), "sentence": self.sentence(pictures)}
 
 
-def build_index(model_folder: Path, pictures: PictureSet) -> Path:
+def build_index(model_folder: Path, data: Path | str) -> Path:
     """Write the index of a model's training pictures into its folder.
 
     Args:
         model_folder: of a model trained by fromnoise.
-        pictures: all splits of what it was trained on; other styles and groups may be among them.
+        data: what it was trained on, all splits; other styles and groups may be among them.
 
     Returns:
         The file.
@@ -87,7 +87,7 @@ def build_index(model_folder: Path, pictures: PictureSet) -> Path:
     styles, _, card, _ = read_facts(model_folder)
     if not (model_folder / FACTS).is_file():
         raise UserError(f"{model_folder} is no model trained by fromnoise, so it does not say what it learnt from")
-    chosen = training_pictures(card, pictures)
+    chosen = training_pictures(card, loaded(card, data))
     save_index(built(chosen, pictures_of(styles, card)), model_folder / COPIES)
     return model_folder / COPIES
 
@@ -107,6 +107,17 @@ def index_of(model: TextToImage, pictures: PictureSet | None) -> Index:
             "index MODEL --data FOLDER, or give the pictures it was trained on with --data FOLDER"
         )
     return built(training_pictures(model.card, pictures), trained_on)
+
+
+def loaded(card: dict[str, Any], data: Path | str) -> PictureSet:
+    """A data set, read as a model's training read it.
+
+    Raises:
+        UserError: it cannot be used.
+    """
+    recipe = card.get("recipe")
+    wanted = recipe["data"] if isinstance(recipe, dict) else {}
+    return load_folder(data, wanted.get("pixels", 64), said_styles=wanted.get("said_styles", True))
 
 
 def training_pictures(card: dict[str, Any], pictures: PictureSet) -> PictureSet:

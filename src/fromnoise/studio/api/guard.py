@@ -22,6 +22,7 @@ from fromnoise.studio.settings import Settings, is_loopback
 
 COOKIE = "fromnoise"
 OPEN_PATHS = ("/healthz", "/readyz", "/login", "/static/login.js", "/static/style.css", "/favicon.svg")
+PAGES = ("/", "/docs")  # a person comes to these, and is shown where to give the token
 SAFE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -113,9 +114,9 @@ class Guard:
         if hmac.compare_digest(_cookie(headers).encode(), cookie_value(token).encode()):
             return None
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if path == "/" and scope["method"] == "GET":
+        if path in PAGES and scope["method"] == "GET":
             if hmac.compare_digest(asked.encode(), token.encode()):
-                return with_cookie(RedirectResponse("/", 303), token)
+                return with_cookie(RedirectResponse(path, 303), token)
             self._count_try(bool(asked))
             return RedirectResponse("/login", 303)
         self._count_try(bool(given))
