@@ -19,10 +19,11 @@ from fromnoise.studio.api import manual, openai, own, story
 from fromnoise.studio.api.doors import Doors
 from fromnoise.studio.api.guard import Guard
 from fromnoise.studio.api.metrics import Measured
-from fromnoise.studio.api.problems import answer_all
+from fromnoise.studio.api.problems import CODES, answer_all
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.store import OPEN
 from fromnoise.studio.settings import Settings
 
 WEB = Path(__file__).parent / "web"
@@ -47,7 +48,6 @@ ERROR_SCHEMA = {
         }
     },
 }
-STATUSES = (400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 421, 429, 500, 503)
 Studio = Annotated[State, Depends(state_of)]
 
 
@@ -69,7 +69,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
         redirect_slashes=False,  # doors.py
         docs_url=None,  # these pages load scripts from elsewhere; ours is manual.py
         redoc_url=None,
-        responses=dict.fromkeys(STATUSES, ERROR),
+        responses=dict.fromkeys(CODES, ERROR),
     )
     app.state.studio = state
     answer_all(app)
@@ -108,7 +108,7 @@ async def drain(state: State) -> None:
 async def _clean(state: State) -> None:
     while True:
         await asyncio.to_thread(state.store.purge, state.settings.limits.undo_seconds)
-        needed = {order.get(key) for job in state.store.jobs(("queued", "running")) for order in job.orders
+        needed = {order.get(key) for job in state.store.jobs((*OPEN, "interrupted")) for order in job.orders
                   for key in ("start", "mask")}  # fmt: skip
         await asyncio.to_thread(state.uploads.purge, needed.__contains__)
         await asyncio.sleep(PURGE_SECONDS)

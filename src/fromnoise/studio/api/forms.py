@@ -49,13 +49,18 @@ async def one_file(request: Request, limits: Limits, name: str = "file") -> byte
     """The bytes of a form's one file.
 
     Raises:
-        Problem: as :func:`read_form`, or there is no such file.
+        Problem: as :func:`read_form`; or there is no such file, or something beside it, which would be ignored.
     """
     form = await read_form(request)
     try:
-        return (await files_of(form, (name,)))[0]
-    except IndexError:
-        raise no_file(form, name) from None
+        files = await files_of(form, (name,))
+        if not files:
+            raise no_file(form, name)
+        check_single(form, (name,))
+        for other in form:
+            if other != name:
+                raise Problem(400, f"there is no field '{other:.60}' beside the file", other[:200], "unknown_field")
+        return files[0]
     finally:
         await form.close()
 
@@ -64,6 +69,22 @@ async def files_of(form: FormData, names: Sequence[str]) -> list[bytes]:
     """The bytes of all files under some names."""
     found = [value for name in names for value in form.getlist(name)]
     return [await value.read() for value in found if isinstance(value, UploadFile)]
+
+
+def check_single(form: FormData, names: Sequence[str]) -> None:
+    """Refuse a second file, which would be ignored, and text where a file belongs.
+
+    Args:
+        names: that one file may come under, the plainest first.
+
+    Raises:
+        Problem: naming the field.
+    """
+    given = [value for name in names for value in form.getlist(name) if value != ""]
+    if any(isinstance(value, str) for value in given):
+        raise no_file(form, names[0])
+    if len(given) > 1:
+        raise Problem(400, f"send one file as {names[0]}, not {len(given)}", names[0])
 
 
 def no_file(form: FormData, name: str) -> Problem:

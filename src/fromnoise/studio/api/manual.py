@@ -16,7 +16,7 @@ from fromnoise.diffusion.samplers import SAMPLERS
 from fromnoise.studio.api.problems import CODES
 from fromnoise.studio.api.samples import Place, samples
 from fromnoise.studio.api.schemas import Edit, Fields, Generation, JobIn, Watch
-from fromnoise.studio.api.state import State, state_of
+from fromnoise.studio.api.state import State, reached_at, state_of
 
 routes = APIRouter()
 PAGE = Path(__file__).parents[1] / "web" / "docs.html"
@@ -42,8 +42,7 @@ MEANINGS = {
 @routes.get("/docs", include_in_schema=False)
 async def docs(request: Request, studio: Annotated[State, Depends(state_of)]) -> HTMLResponse:
     """The page."""
-    address = f"{request.url.scheme}://{request.headers['host']}"
-    place = Place(address, studio.models.name, studio.settings.token is not None)
+    place = Place(reached_at(request), studio.models.name, studio.settings.token is not None)
     text = manual(place, defaults_of(studio), request.app.openapi())
     return HTMLResponse(text, headers={"Cache-Control": "no-cache"})
 

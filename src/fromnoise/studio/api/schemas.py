@@ -189,9 +189,11 @@ class PlotIn(Fields):
 
 
 class CheckIn(Fields):
-    """A prompt to look at before it is drawn."""
+    """Words to look at before they are drawn."""
 
+    also: ClassVar[Mapping[str, str]] = {"negative_prompt": "negative"}
     prompt: Text = ""
+    negative: Text = ""
 
 
 class SpoilIn(Fields):

@@ -148,7 +148,7 @@ class Uploads:
         return begun(self.open(image).convert("RGB"), None if mask is None else self.open(mask).convert("L"), size)
 
     def purge(self, still_needed: Callable[[str], bool]) -> None:
-        """Remove what is old and not needed by a job that waits."""
+        """Remove what is old and not needed by a job that may still be drawn."""
         for file in self.folder.glob("*.png"):
             with contextlib.suppress(OSError):
                 if time.time() - file.stat().st_mtime > KEPT_SECONDS and not still_needed(file.stem):
