@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from fromnoise.data.folders import read_folder
 from fromnoise.data.pack import pack
 from fromnoise.data.pictures import PictureSet, load_folder, told, why_none
 from fromnoise.data.record import split_named
@@ -269,6 +270,22 @@ def test_a_packed_file_keeps_splits_and_names_what_it_cannot_use(tmp_path: Path)
     found = load_folder(tmp_path / "theirs.parquet", 8)
     assert [(r.file_name, r.split) for r in found.records] == [("0.png", "test_pair")]
     assert [name for name, _ in found.quarantine] == ["1.png", "2.png"]
+
+
+def test_one_picture_of_a_split_is_one(tmp_path: Path) -> None:
+    metadata(pictures(tmp_path, "a.png", "b.png"), row("a.png"), row("b.png", split="dev"))
+    assert told(load_folder(tmp_path, 8, split="train"))[0].startswith("the split 'dev' (1 picture) is held out")
+
+
+def test_a_text_about_something_else_makes_no_picture_of_it(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("# Notes")
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(UserError, match=r"holds no picture with a caption: notes\.md: it is not a picture"):
+        load_folder(tmp_path, 8)
+    pictures(tmp_path, "a.png", captions=True)
+    (tmp_path / "a.png").rename(tmp_path / "a")  # a picture all the same
+    assert [entry.record.file_name for entry in read_folder(tmp_path).entries] == ["a"]
+    assert reasons(tmp_path) == {"notes.md": "it is not a picture of a known kind"}
 
 
 # --- what is said ------------------------------------------------------------------------------------------------
