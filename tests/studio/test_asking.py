@@ -16,6 +16,7 @@ from PIL import Image
 
 from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request, Towards
+from fromnoise.ground.errors import UserError
 from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.schemas import MOST_SEED
 from fromnoise.studio.desk.planning import planned
@@ -273,3 +274,65 @@ def test_addresses_of_pictures_are_at_the_name_that_the_client_knows(tiny_model:
         assert all(url.startswith(f"http://studio.example:{live.port}/v1/files/") for url in urls)
         local = live.client().get(urls[0].removeprefix(f"http://studio.example:{live.port}"))
         assert Image.open(io.BytesIO(local.content)).size == (32, 32)
+
+
+# --- which field, and whose words --------------------------------------------------------------------------------
+
+
+def test_what_the_client_said_is_quoted_as_it_was_said(http: httpx.Client) -> None:
+    body = {"prompt": "x", "steps": 1}
+    for path in (GENERATIONS, "/api/jobs"):
+        assert "'n--o'" in problem(http.post(path, json={**body, "style": "n--o"}))[3]
+        foreign = problem(http.post(path, json={**body, "prompt": "a cat --ar 16:9"}))
+        assert foreign[3].startswith("'--ar 16:9' in the prompt is an option of another program; give options beside")
+        assert "--size" not in foreign[3]
+        lora = problem(http.post(path, json={**body, "prompt": "a cat <lora:--x:1>"}))[3]
+        assert "'<lora:--x:1>'" in lora
+        assert "--lora" not in lora
+        quoted = "(a, or use --free to draw without words:0)"
+        nothing = problem(http.post(path, json={**body, "prompt": quoted}))[3]
+        assert nothing == f"the prompt '{quoted}' has no words that count; say what to draw"
+
+
+def test_the_command_line_is_told_the_options(tiny_model: TextToImage) -> None:
+    for prompt, option in (("a cat --ar 16:9", "--size"), ("a <lora:x:1>", "--lora"), ("", "--free"), ("()", "--free")):
+        with pytest.raises(UserError, match=option) as error:
+            plan(tiny_model, Request(prompt))
+        assert str(error.value).startswith(error.value.message)
+        assert option not in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "other", "param"),
+    [
+        ({}, {"prompt": "y", "style": "no"}, "towards.style"),
+        ({}, {"prompt": "a <lora:x:1>"}, "towards.prompt"),
+        ({}, {"prompt": "y", "negative": "(z:99)"}, None),
+        ({"style": "no"}, {"prompt": "y", "style": "noto"}, "style"),
+        ({"num_inference_steps": 999, "guidance_scale": 3}, {"prompt": "()"}, "towards.prompt"),
+    ],
+)
+def test_which_end_of_a_way_is_wrong(
+    changes: dict[str, Any], other: dict[str, Any], param: str | None, http: httpx.Client
+) -> None:
+    body = {"prompt": "x", **changes, "towards": {"seed": 1, **other}}
+    answer = problem(http.post("/api/jobs", json=body))
+    assert answer[:2] == (400, param)
+
+
+def test_what_is_wrong_with_an_upload_names_its_field(http: httpx.Client, live: Live) -> None:
+    for path in ("/api/uploads", "/api/uploads?mask=true"):
+        status, param, _, message = problem(http.post(path, files={"file": b"no picture"}))
+        assert (status, param) == (400, "file")
+        assert message.startswith("file cannot be read as a picture")
+    start = http.post("/api/uploads", files={"file": png()}).json()["id"]
+    gone = "0" * 32
+    assert problem(http.get(f"/api/uploads/{gone}"))[:2] == (410, "upload")
+    for body, param, called in (
+        ({"start": gone}, "start", "the picture to start from is not"),
+        ({"start": start, "mask": gone}, "mask", "the mask is not"),
+        ({"start": start, "mask": gone, "width": 32, "height": 32}, "mask", "the mask is not"),
+    ):
+        answer = problem(http.post("/api/jobs", json={"prompt": "x", "steps": 1, **body}))
+        assert answer[:2] == (410, param)
+        assert answer[3].startswith(called)

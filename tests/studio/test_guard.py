@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -130,7 +131,16 @@ def test_the_token_opens_api_and_page(tiny_model_folder: Path, tmp_path: Path) -
     with running(TextToImage.load(tiny_model_folder), tmp_path, TOKEN) as live, live.client() as client:
         assert client.get("/v1/models", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
         assert client.get("/").headers["location"] == "/login"
-        assert client.get("/docs").headers["location"] == "/login"
+        assert client.get("/docs").headers["location"] == "/login?next=docs"
+        for after, page in (("docs", "/docs"), ("https://evil.example", "/"), ("/evil.example", "/"), ("metrics", "/")):
+            with live.client() as other:
+                login = f"/login?{urlencode({'next': after})}"
+                wrong = other.post(login, data={"token": "wrong-wrong-wrong"})
+                assert wrong.headers["location"] == ("/login?wrong&next=docs" if page == "/docs" else "/login?wrong")
+                assert other.get(wrong.headers["location"]).status_code == 200
+                right = other.post(wrong.headers["location"], data={"token": TOKEN})
+                assert right.headers["location"] == page
+                assert other.get(page).status_code == 200
         assert client.post("/login", data={"token": "wrong-wrong-wrong"}).headers["location"] == "/login?wrong"
         come_in = client.post("/login", data={"token": TOKEN})
         cookie = come_in.headers["set-cookie"]

@@ -12,6 +12,8 @@ from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.system.prompt import says_something
 from fromnoise.system.text_to_image import TextToImage
 
+WITHOUT_WORDS = ", or use --free to draw without words"
+
 
 def check_numbers(r: Request, steps: int, most_steps: int) -> None:
     """Refuse numbers out of range.
@@ -56,7 +58,8 @@ def check_size(request: Request, model: TextToImage) -> None:
         UserError: a side that is no multiple of the factor or out of range; a model for inpainting without a picture.
     """
     if model.for_inpainting and request.strength is None:
-        raise UserError("this model fills in parts of pictures: give --image and --mask", "image")
+        said = "this model fills in parts of pictures: it needs a picture and a mask"
+        raise UserError(said, "image", advice=" (--image and --mask)")
     factor = model.vae.factor
     for field, side in (("width", request.width), ("height", request.height)):
         if side is not None and (side % factor or not 2 * factor <= side <= MOST_SIDE):
@@ -90,14 +93,15 @@ def check_words(request: Request, parts: int, model: TextToImage) -> None:
         room = model.tokenizer.context - 2
         raise UserError(f"the prompt has more than {MOST_PARTS} parts of {room} tokens; shorten it", "prompt")
     if request.free and request.prompt.strip():
-        raise UserError("--free draws without any prompt; leave out either the prompt or --free", "free")
+        said = "what is drawn free is drawn without any prompt; leave out one of them"
+        raise UserError(said, "free", advice=" (the prompt, or --free)")
     if not request.free and not request.prompt.strip():
-        raise UserError("the prompt is empty; say what to draw, or use --free to draw without words", "prompt")
+        raise UserError("the prompt is empty; say what to draw", "prompt", advice=WITHOUT_WORDS)
     if not request.free and not says_something(request.prompt):
         raise UserError(
-            f"the prompt '{request.prompt.strip()}' has no words that count; say what to draw, "
-            "or use --free to draw without words",
+            f"the prompt '{request.prompt.strip()}' has no words that count; say what to draw",
             "prompt",
+            advice=WITHOUT_WORDS,
         )
     check_style(request.style, model)
 

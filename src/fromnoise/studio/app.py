@@ -20,11 +20,12 @@ from fromnoise.studio.api.doors import Doors
 from fromnoise.studio.api.guard import Guard
 from fromnoise.studio.api.metrics import Measured
 from fromnoise.studio.api.problems import CODES, answer_all
+from fromnoise.studio.api.schemas import BODIES, tell_limits
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.store import OPEN
-from fromnoise.studio.settings import Settings
+from fromnoise.studio.settings import Limits, Settings
 
 WEB = Path(__file__).parent / "web"
 PURGE_SECONDS = 600.0
@@ -78,7 +79,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(story.routes)
     app.include_router(manual.routes)
     _add_pages(app)
-    app.openapi = _documented(app)  # type: ignore[method-assign]
+    app.openapi = _documented(app, settings.limits)  # type: ignore[method-assign]
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)  # not of event streams
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Doors)
@@ -114,13 +115,17 @@ async def _clean(state: State) -> None:
         await asyncio.sleep(PURGE_SECONDS)
 
 
-def _documented(app: FastAPI) -> Any:
+def _documented(app: FastAPI, limits: Limits) -> Any:
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = plain()
-            document["components"]["schemas"]["Error"] = ERROR_SCHEMA
+            schemas = document["components"]["schemas"]
+            schemas["Error"] = ERROR_SCHEMA
+            for model in set(BODIES.values()):
+                if model.__name__ in schemas:
+                    tell_limits(schemas[model.__name__], model, limits)
             for path in document["paths"].values():
                 for operation in path.values():
                     operation["responses"].pop("422", None)  # those are 400 here
@@ -149,10 +154,10 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> RedirectResponse:
-        """The token from the form on the login page; wrong ones lead back to it."""
+        """The token from the form on the login page; wrong ones lead back to it, right ones to the page ``next``."""
         given = parse_qs((await request.body()).decode("utf-8", "replace")).get("token", [""])[0]
         guard: Guard = request.state.guard
-        return guard.login(given)
+        return guard.login(given, request.query_params.get("next", ""))
 
     @app.get("/favicon.svg", include_in_schema=False)
     async def icon() -> FileResponse:

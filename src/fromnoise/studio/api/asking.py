@@ -18,7 +18,7 @@ from fromnoise.studio.api.schemas import MOST_SEED, Generation, JobIn
 from fromnoise.studio.desk.jobs import Order
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.planning import planned
-from fromnoise.studio.desk.problem import Problem, in_web_words
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.uploads import Uploads, check_reach
 from fromnoise.studio.settings import Limits
 from fromnoise.system.few_steps import fixed_settings
@@ -74,7 +74,7 @@ def orders_from(asked: JobIn, models: Models, uploads: Uploads, limits: Limits) 
         usual = MASKED_STRENGTH if asked.mask else STRENGTH
         base = replace(base, strength=usual if asked.strength is None else asked.strength)
         if base.width is None or base.height is None:
-            base = _in_shape(base, uploads.open(asked.start), model)
+            base = _in_shape(base, uploads.open(asked.start, "start"), model)
     elif asked.strength is not None or asked.mask is not None:
         raise Problem(400, "strength and mask need a picture to start from", "start")
     made = checked(_pictures(asked, base), models, asked, limits)
@@ -112,7 +112,19 @@ def checked(requests: list[Request], models: Models, asked: JobIn | Generation, 
     try:
         return planned(model, requests)
     except UserError as error:
-        raise Problem(400, in_web_words(str(error)), asked.name_of(error.field)) from None
+        raise Problem(400, error.message, _named(error.field, requests[0], model, asked)) from None
+
+
+def _named(field: str | None, request: Request, model: TextToImage, asked: JobIn | Generation) -> str | None:
+    """What the client calls a field that is wrong: one of the picture, or of the one that it goes towards."""
+    other = asked.towards if isinstance(asked, JobIn) else None
+    if other is not None and field in type(other).model_fields:
+        try:
+            plan(model, replace(request, towards=None))
+        except UserError as error:
+            return asked.name_of(error.field)
+        return f"towards.{other.name_of(field)}"
+    return asked.name_of(field)
 
 
 def said_of(prompt: str, negative: str, model: TextToImage) -> list[str]:
@@ -124,7 +136,7 @@ def said_of(prompt: str, negative: str, model: TextToImage) -> list[str]:
     try:
         return list(plan(model, words).notes)
     except UserError as error:
-        return [in_web_words(str(error))]
+        return [error.message]
 
 
 def notes_of(made: Sequence[Plan]) -> tuple[str, ...]:

@@ -166,7 +166,7 @@ class Jobs:
                 self._run(Job(stored.id, orders, Watching(), stored.created), todo, starts)
                 taken += 1
             except (Problem, UserError) as error:
-                self.store.set_state(stored.id, "interrupted", str(error))
+                self.store.set_state(stored.id, "interrupted", error.message)
         return taken, self.store.jobs(("interrupted",))
 
     def missing_of(self, job: StoredJob) -> list[int]:
