@@ -415,7 +415,7 @@ def test_a_way_is_drawn_with_all_that_its_ends_were_drawn_with(visit: Visitors) 
     with page.expect_request(lambda asked: asked.url == address and asked.method == "POST") as asked:
         page.get_by_role("button", name="Draw the way between").click()
     assert {name: asked.value.post_data_json[name] for name in own} == own
-    finished(page, names[1])
+    finished(page, names[0])
 
 
 def test_back_closes_a_picture(visit: Visitors) -> None:
