@@ -9,7 +9,8 @@ import pytest
 
 from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
-from fromnoise.studio.desk.jobs import Order, Watching
+from fromnoise.studio.desk.jobs import Watching
+from fromnoise.studio.desk.order import Order
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.store import Kept, Store, StoredJob
 from fromnoise.system.text_to_image import TextToImage

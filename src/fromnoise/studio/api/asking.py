@@ -15,8 +15,8 @@ from fromnoise.drawing.start import fitting_size
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.studio.api.schemas import MOST_SEED, Generation, JobIn
-from fromnoise.studio.desk.jobs import Order
 from fromnoise.studio.desk.models import Models
+from fromnoise.studio.desk.order import Order
 from fromnoise.studio.desk.planning import planned
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.uploads import Uploads, check_reach

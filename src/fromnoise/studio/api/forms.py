@@ -10,6 +10,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
+from fromnoise.studio.api.routes import hint_at
+from fromnoise.studio.api.schemas import Fields
 from fromnoise.studio.desk.encode import TYPES
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Limits
@@ -85,6 +87,26 @@ def check_single(form: FormData, names: Sequence[str]) -> None:
         raise no_file(form, names[0])
     if len(given) > 1:
         raise Problem(400, f"send one file as {names[0]}, not {len(given)}", names[0])
+
+
+def check_names(form: FormData, names: Sequence[str], fields: type[Fields], route: str) -> None:
+    """Refuse files under names that are not read: a mask that is ignored would let all of a picture be redrawn.
+
+    Args:
+        names: that files may come under.
+        fields: what comes as text.
+        route: for hints.
+
+    Raises:
+        Problem: naming the first of them.
+    """
+    for name, value in form.multi_items():
+        if not isinstance(value, UploadFile) or name in names:
+            continue
+        if name in fields.model_fields or name in fields.also:
+            raise Problem(400, f"{name} came as a file; send it as text", name)
+        said = f"there is no field '{name:.60}'{hint_at(route, [name])}"
+        raise Problem(400, said, name[:200], "unknown_field")
 
 
 def no_file(form: FormData, name: str) -> Problem:

@@ -18,7 +18,7 @@ from fastapi import Request as HttpRequest
 from fastapi.responses import Response
 from PIL import Image
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from torch import Tensor
 
 from fromnoise.drawing.picture_file import to_image
@@ -27,10 +27,18 @@ from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request, one_by
 from fromnoise.drawing.size import Size
 from fromnoise.drawing.start import Start
 from fromnoise.studio.api.asking import checked, notes_of, seed_of
-from fromnoise.studio.api.forms import BINARY, PICTURES, check_single, files_of, form_body, no_file, read_form
+from fromnoise.studio.api.forms import (
+    BINARY,
+    PICTURES,
+    check_names,
+    check_single,
+    files_of,
+    form_body,
+    no_file,
+    read_form,
+)
 from fromnoise.studio.api.pictures import Given, as_given, as_kind, kept_for_link
 from fromnoise.studio.api.problems import body_of, from_errors
-from fromnoise.studio.api.routes import hint_at
 from fromnoise.studio.api.schemas import Edit, Generation
 from fromnoise.studio.api.sizes import read_size
 from fromnoise.studio.api.state import State, reached_at, state_of
@@ -110,9 +118,7 @@ async def edits(request: HttpRequest, studio: Studio) -> Response:
         images, masks = await files_of(form, IMAGE), await files_of(form, MASK)
         if not images:
             raise no_file(form, "image")
-        _check_files(form)
-        if len(images) > 1:
-            raise Problem(400, "this model starts from one picture, not several", "image")
+        check_names(form, FILE_FIELDS, Edit, EDITS)
         check_single(form, IMAGE)
         check_single(form, MASK)
     finally:
@@ -171,17 +177,6 @@ def _plans(asked: Generation, size: Size, studio: State, strength: float | None)
     )
     made = checked(one_by_one(request), studio.models, asked, limits)
     return made, (*size.notes, *notes_of(made))
-
-
-def _check_files(form: FormData) -> None:
-    """Refuse files under names that are not read: a mask that is ignored would let all of the picture be redrawn."""
-    for name, value in form.multi_items():
-        if not isinstance(value, UploadFile) or name in FILE_FIELDS:
-            continue
-        if name in Edit.model_fields or name in Edit.also:
-            raise Problem(400, f"{name} came as a file; send it as text", name)
-        said = f"there is no field '{name:.60}'{hint_at(EDITS, [name])}"
-        raise Problem(400, said, name[:200], "unknown_field")
 
 
 def _edit_fields(form: FormData) -> Edit:

@@ -19,7 +19,8 @@ from fromnoise.studio.api.schemas import CheckIn, JobIn, PictureChange, Watch
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.hub import News
-from fromnoise.studio.desk.jobs import Job, Watching, orders_of, stored_state
+from fromnoise.studio.desk.jobs import Job, Watching, stored_state
+from fromnoise.studio.desk.order import orders_of
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.store import Kept, Search, StoredJob
 

@@ -15,16 +15,13 @@ from functools import partial
 from typing import Any
 
 from fromnoise.drawing.picture_file import png_bytes
-from fromnoise.drawing.plan import Plan
-from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.desk.encode import data_url
 from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Progress, Show, Stopped, Wish
 from fromnoise.studio.desk.hub import Hub
-from fromnoise.studio.desk.models import Models
-from fromnoise.studio.desk.planning import planned
+from fromnoise.studio.desk.order import Order, orders_of
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.store import OPEN, Kept, Store, StoredJob
 from fromnoise.studio.desk.uploads import Uploads
@@ -32,29 +29,6 @@ from fromnoise.studio.desk.waiting import Asked
 
 LOG = logging.getLogger("fromnoise.studio")
 REMEMBERED = 100  # finished jobs that can still be asked about without reading the disk
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """One picture of a job.
-
-    Attributes:
-        plan: what will be done, for one picture.
-        fast: drawn in a few steps.
-        start: id of an uploaded picture to start from.
-        mask: id of an uploaded mask.
-    """
-
-    plan: Plan
-    fast: bool = False
-    start: str | None = None
-    mask: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As the store keeps it: what was asked for, with nothing left open, to be planned again after a restart."""
-        asked = self.plan.request.to_dict()
-        notes = list(self.plan.notes)
-        return {"request": asked, "fast": self.fast, "start": self.start, "mask": self.mask, "notes": notes}
 
 
 @dataclass(frozen=True)
@@ -339,17 +313,3 @@ def stored_state(job: StoredJob, pictures: Sequence[Kept]) -> dict[str, Any]:
         "keep": True,
         "warnings": list(dict.fromkeys(note for order in job.orders for note in order.get("notes", ()))),
     }
-
-
-def orders_of(job: StoredJob, models: Models) -> list[Order]:
-    """What a stored job was to draw, planned anew.
-
-    Raises:
-        UserError: the model that is served now cannot draw it.
-    """
-    fast = bool(job.orders and job.orders[0].get("fast"))  # a job's pictures are asked for together
-    made = planned(models.get(fast), [Request.from_dict(values["request"]) for values in job.orders])
-    return [
-        Order(each, fast, values.get("start"), values.get("mask"))
-        for each, values in zip(made, job.orders, strict=True)
-    ]
