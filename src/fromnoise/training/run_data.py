@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from fromnoise.data.captions import may_mirror, sampling_weights
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet, thinned
 from fromnoise.data.record import Record
+from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
 from fromnoise.system.known_words import KnownWords
@@ -90,6 +91,9 @@ def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Com
         images: uint8 [N,3,P,P].
         compute: device.
         whiten: or leave the latents as they are, because those of a finished model are white already.
+
+    Raises:
+        UserError: the disk is full.
     """
     plain = encode_all(vae, images, compute)
     mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
@@ -100,8 +104,11 @@ def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Com
         name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))
     }
     tensors = {**white, "mean": mean, "std": std}
-    with whole_file(file) as draft:
-        save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
+    try:
+        with whole_file(file) as draft:
+            save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot write {file}: {one_line(str(error))}; free some space and run again") from error
 
 
 def kept_latents(
@@ -118,7 +125,7 @@ def kept_latents(
         whiten: see :func:`write_latents`.
         scene_share: how often composed scenes are seen.
     """
-    if not (file.exists() and stamp_of(file) == stamp):
+    if stamp_of(file) != stamp:
         write_latents(file, stamp, vae, pictures.images, compute, whiten)
     stored = load_file(file, device=str(compute.device))
     vae.whiten_(stored["mean"], stored["std"])
@@ -131,7 +138,10 @@ def latents_of(stored: dict[str, Tensor], pictures: PictureSet, scene_share: flo
     return Latents(stored["plain"], stored["mirrored"], mirror, sampling_weights(pictures.records, scene_share))
 
 
-def stamp_of(file: Path) -> str:
-    """What a file of latents was made from."""
-    with safe_open(file, "pt") as stored:
-        return str((stored.metadata() or {}).get("stamp"))
+def stamp_of(file: Path) -> str | None:
+    """What a file of latents was made from; None where it is missing or damaged, and must be made anew."""
+    try:
+        with safe_open(file, "pt") as stored:
+            return str((stored.metadata() or {}).get("stamp"))
+    except (OSError, SafetensorError):
+        return None
