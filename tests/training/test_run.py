@@ -96,6 +96,25 @@ def test_the_same_command_again_changes_nothing(run: Path) -> None:
     assert TextToImage.load(run / "model").hash == before
 
 
+@pytest.mark.parametrize("model", ["gone", "older"])
+def test_a_finished_networks_model_is_written_where_it_could_not_be(run: Path, tmp_path: Path, model: str) -> None:
+    """The disk was full after the last checkpoint, or somebody ended the training there."""
+    out, wanted = tmp_path / "run", TextToImage.load(run / "model")
+    shutil.copytree(run, out)
+    facts = out / "model" / "fromnoise.json"
+    if model == "gone":
+        shutil.rmtree(out / "model")
+    else:
+        facts.write_text(facts.read_text().replace('"pictures_seen": 5120', '"pictures_seen": 640'))
+        for file in (out / "model" / "unet").glob("*.safetensors"):
+            shutil.copy(next((out / "model" / "vae").glob("*.safetensors")), file)
+    with pytest.raises(UserError, match="with --tasks diffusion first"):
+        train(small(), "starter", out, ("distill",))
+    train(small(), "starter", out)
+    found = TextToImage.load(out / "model")
+    assert (found.hash, found.card["pictures_seen"]) == (wanted.hash, 5120)
+
+
 def test_another_network_or_other_data_in_the_same_folder_is_refused(run: Path) -> None:
     before = (run / "run.json").read_bytes()
     with pytest.raises(UserError, match=r"\(data\.styles: \(\) → \(noto\)\)\. Give the same --set again"):

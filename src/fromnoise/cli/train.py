@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import shlex
 import sys
 import traceback
@@ -127,14 +128,15 @@ def load_recipe(name: str) -> Any:
 
 def _line_of(error: Exception, file: Path) -> str:
     """Where in a recipe file something went wrong, as ", line 3"; "" where that is not known."""
+    name = os.path.abspath(file)
     if isinstance(error, SyntaxError):
-        return f", line {error.lineno}" if error.lineno and error.filename == str(file) else ""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        return f", line {error.lineno}" if error.lineno and error.filename == name else ""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
     return f", line {lines[-1]}" if lines else ""
 
 
 def _returned(file: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    spec = importlib.util.spec_from_file_location(file.stem, os.path.abspath(file))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

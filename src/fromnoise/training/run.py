@@ -23,11 +23,9 @@ from torch import nn
 
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.meanings import Meanings
-from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
-from fromnoise.data.scenes import scenes
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.cores import available_cores
-from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
@@ -51,8 +49,8 @@ from fromnoise.training.run_data import (
     card,
     heard_words,
     held_out_latents,
-    joined,
     kept_latents,
+    read_pictures,
     some_prompts,
     taught_words,
 )
@@ -148,7 +146,7 @@ class Run:
         self.recipe, self.out, self.data, self.going = recipe, out, str(data), going or Going()
         self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
-        self.train_set, self.held_out = self._pictures()
+        self.train_set, self.held_out = read_pictures(recipe, self.data, self.console)
         self._fingerprint = fingerprint(self.train_set)
         self.identity = Identity(recipe, self.data, out, self.going, self._fingerprint)
         self.identity.check(self.base.hash if self.base is not None else "", self._clip_is_made())
@@ -331,22 +329,6 @@ class Run:
         if self.base is not None:  # of a base that does not say, nothing is known: then nothing is warned of
             known_words = self.base.known.and_also(known_words) if self.base.known else KnownWords()
         replace(model, known=known_words).save(self.out / "model")
-
-    def _pictures(self) -> tuple[PictureSet, PictureSet]:
-        """Training and held-out pictures; problems with files are told now, not in hour five."""
-        d = self.recipe.data
-        kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "said_styles": d.said_styles}
-        load = functools.partial(load_folder, self.data, d.pixels, **kept)
-        train_set, held_out = load(split="train"), load(split="test_pair")
-        for line in told(train_set, held_out):
-            self.console.print(one_line(line), style="yellow", highlight=False, soft_wrap=True, markup=False)
-        if not train_set.records:
-            raise UserError(f"{self.data} {why_none(self.data, d.styles or None, d.groups or None)}")
-        train_set = thinned(train_set, d.limit)
-        if d.scenes:
-            train_set = joined(train_set, scenes(train_set, d.scenes, self.recipe.seed))
-        self.console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
-        return train_set, held_out
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:

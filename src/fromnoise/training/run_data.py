@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fromnoise.data.captions import may_mirror, sampling_weights
 from fromnoise.data.meanings import Meanings
-from fromnoise.data.pictures import PictureSet, thinned
+from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
 from fromnoise.data.record import Record
+from fromnoise.data.scenes import scenes
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
@@ -23,6 +26,27 @@ from fromnoise.training.recipe import Recipe, shareable
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import HeldOut, Latents
 from fromnoise.training.tasks.vae import encode_all
+
+
+def read_pictures(recipe: Recipe, data: str, console: Console) -> tuple[PictureSet, PictureSet]:
+    """Training and held-out pictures; problems with files are told now, not in hour five.
+
+    Raises:
+        UserError: none to train on.
+    """
+    d = recipe.data
+    kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "said_styles": d.said_styles}
+    load = functools.partial(load_folder, data, d.pixels, **kept)
+    train_set, held_out = load(split="train"), load(split="test_pair")
+    for line in told(train_set, held_out):
+        console.print(one_line(line), style="yellow", highlight=False, soft_wrap=True, markup=False)
+    if not train_set.records:
+        raise UserError(f"{data} {why_none(data, d.styles or None, d.groups or None)}")
+    train_set = thinned(train_set, d.limit)
+    if d.scenes:
+        train_set = joined(train_set, scenes(train_set, d.scenes, recipe.seed))
+    console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
+    return train_set, held_out
 
 
 def caption(record: Record) -> str:
