@@ -22,6 +22,7 @@ from fromnoise.evaluation import report
 from fromnoise.evaluation.bench import Bench, fingerprint
 from fromnoise.evaluation.measurements import MEASUREMENTS, Measurement, chosen
 from fromnoise.evaluation.nouns import article
+from fromnoise.evaluation.progress import expected
 from fromnoise.evaluation.retrieval import Gallery, Question, relevant, score
 from fromnoise.evaluation.section import Section
 from fromnoise.evaluation.sections.composition import ratio_of_ways, seen_partners
@@ -70,7 +71,10 @@ def test_a_report_has_every_section_and_is_not_measured_twice(
     wanted = report.Wanted(
         quick=True, beside=(("fewer steps", replace(model, defaults=replace(model.defaults, steps=1))),)
     )
+    seen: list[list[int]] = []
+    monkeypatch.setattr(report, "expected", lambda *a: seen.append(a[2]) or expected(*a))
     report.run(model, "tiny", "starter", tmp_path / "out", wanted)
+    assert seen == [[1]]  # the model beside is part of the work that is expected
     facts = json.loads((tmp_path / "out" / "report.json").read_text())
     assert list(facts["sections"]) == list(MEASUREMENTS)
     assert (facts["model"], facts["model_hash"], facts["seed"], facts["quick"]) == ("tiny", model.hash, 0, True)

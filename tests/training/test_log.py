@@ -16,7 +16,7 @@ from fromnoise.data.record import Record
 from fromnoise.training import log as module
 from fromnoise.training.clock import Clock
 from fromnoise.training.costs import ahead, multiplications
-from fromnoise.training.log import Later, Log, Telling, in_words
+from fromnoise.training.log import Later, Log, Telling
 from fromnoise.training.run_data import some_prompts
 from fromnoise.training.run_folder import accelerator, curves
 from fromnoise.training.sheet import labelled
@@ -116,11 +116,6 @@ def test_on_a_terminal_there_is_one_bar_with_the_newest_sheet_below(
     assert "50 of 100 pictures" in seen.get()
     assert "newest sheet: sheets/0000000050.png" in seen.get()
     log.close()
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(40, "40 s"), (89, "89 s"), (720, "12 min"), (12_000, "3 h 20 min")])
-def test_times_are_said_as_people_say_them(seconds: float, said: str) -> None:
-    assert in_words(seconds) == said
 
 
 def test_what_is_ahead_of_a_task_is_the_work_of_those_after_it() -> None:

@@ -100,7 +100,8 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, wanted: Want
     sizes = quick(len(model.styles)) if wanted.quick else Sizes()
     store = Store(out, _identity(facts, sizes, wanted))
     todo = [n for n in names if wanted.again or n == "film" or store.load(n) is None]
-    work = expected(sizes, len(model.styles))
+    steps = [other.defaults.steps for _, other in wanted.beside]
+    work = expected(sizes, len(model.styles), steps)
     with Bar(console, {name: work.get(name, 1.0) for name in todo}) as bar:
         bench = Bench(model, pictures, wanted.seed, sizes, out / "drawings", wanted.beside, wanted.run, bar)
         if ON_ALL_CONCEPTS & set(names):

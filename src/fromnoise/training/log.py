@@ -16,6 +16,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from fromnoise.ground.duration import in_words
 from fromnoise.training.clock import Clock
 
 TITLES = {
@@ -217,14 +218,6 @@ class _Bar(Progress):
 def title(name: str, telling: Telling) -> str:
     """A task in plain words, and which of the run's tasks it is."""
     return TITLES.get(name, name) + (f" ({telling.number} of {telling.of})" if telling.of > 1 else "")
-
-
-def in_words(seconds: float) -> str:
-    """A time as one says it: "40 s", "12 min", "3 h 20 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _pace(rate: float) -> str:
