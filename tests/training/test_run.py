@@ -22,6 +22,7 @@ from fromnoise.data.starter import starter_path
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
+from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.continuing import Call
 from fromnoise.training.recipe import Recipe
@@ -180,6 +181,19 @@ def test_a_folder_of_something_else_is_no_place_for_a_run(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="not a training run"):
         train(small(), "starter", tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["diary.txt"]
+
+
+def test_a_full_disk_at_the_beginning_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    begun = Run(small(**{"data.limit": "10"}), "starter", tmp_path / "x")
+    monkeypatch.setattr(Tokenizer, "save", full)
+    with pytest.raises(UserError, match=r"cannot write .*tokenizer: .*No space left.*free some space"):
+        _ = begun.tokenizer
+    assert not (tmp_path / "x" / "tokenizer").exists()
+    monkeypatch.undo()
+    assert begun.tokenizer.vocab_size > 256
 
 
 def test_a_limit_keeps_pictures_spread_over_all_of_them(tmp_path: Path) -> None:

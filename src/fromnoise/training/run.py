@@ -341,6 +341,9 @@ class Run:
             else:
                 words = [*all_words(self.train_set), *taught_words(stage.meanings)]
                 tokenizer = Tokenizer.train(words, stage.vocabulary, stage.text.context)
-            with whole_folder(folder, what="the tokenizer") as draft:
-                tokenizer.save(draft)
+            try:
+                with whole_folder(folder, what="the tokenizer") as draft:
+                    tokenizer.save(draft)
+            except OSError as error:
+                raise UserError(f"cannot write {folder}: {error}; free some space and run again") from error
         return Tokenizer.load(folder)
