@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -333,3 +334,22 @@ def test_a_folder_with_another_kind_of_list(tmp_path: Path) -> None:
     (tmp_path / "metadata.jsonl").touch()
     with pytest.raises(UserError, match=r"no line of metadata\.jsonl names it"):
         load_folder(tmp_path, 8)
+
+
+def test_a_picture_that_is_trained_on_counts_also_where_a_held_out_one_is_the_same(tmp_path: Path) -> None:
+    data = pictures(tmp_path, "a.png", "b.png")
+    for name in ("same.png", "again.png", "third.png"):
+        shutil.copy(data / "a.png", data / name)
+    rows = [row("same.png", text="a a", split="test"), row("a.png"), row("again.png", text="a a"), row("b.png"),
+            row("third.png", text="a a", split="test")]  # fmt: skip
+    metadata(data, *rows)
+    everything = load_folder(data, 8)
+    assert [(r.file_name, r.split == "train") for r in everything.records] == [
+        ("same.png", False), ("a.png", True), ("b.png", True),
+    ]  # fmt: skip
+    assert everything.quarantine == [
+        ("again.png", "same picture and caption as a.png"), ("third.png", "same picture and caption as same.png"),
+    ]  # fmt: skip
+    for split in ("train", everything.records[0].split):
+        own = load_folder(data, 8, split=split)
+        assert own.records == [r for r in everything.records if r.split == split]
