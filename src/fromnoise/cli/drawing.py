@@ -20,12 +20,13 @@ from fromnoise.cli.opened import Opening, load, planned
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import Finished, draw_plans
 from fromnoise.drawing.generate import generate as events
+from fromnoise.drawing.opened import origin_of
 from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, save_png
 from fromnoise.drawing.plan import MOST_AT_ONCE, Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.ground.text import decoded
+from fromnoise.ground.text import decoded, lines_of
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
 from fromnoise.system.opening import DEFAULT_MODEL, find_model
@@ -163,9 +164,7 @@ def _write(event: Finished, whole: Plan, job: Job, start: Start | None, files: l
 
 
 def _origin(made: Plan, job: Job, start: Start | None, index: int) -> Origin:
-    loras = tuple(text.rpartition("/")[2] for text in job.opening.loras)
-    engine = (job.model.precision, loras, start.digest if start else None, job.opening.backend, job.opening.fast)
-    return Origin(made.request, job.name, job.model.hash, __version__, index, *engine)
+    return origin_of(made, job.name, job.model, job.opening, start, index)
 
 
 def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:
@@ -229,7 +228,7 @@ def _free_name(file: Path, count: int) -> Path:
 
 def _lines(prompts: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in decoded(prompts.read_bytes()).splitlines()]
+        lines = [line.strip() for line in lines_of(decoded(prompts.read_bytes()))]
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"cannot read the prompts in {prompts}: {reason}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,22 +82,17 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
 
 def _request(told: Told, files: Files) -> Request:
     from fromnoise.diffusion.samplers.names import nearest
-    from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request
+    from fromnoise.drawing.request import Request, any_seed, strength_of
 
     stand_in = nearest(told.sampler or "")
     if stand_in:
         typer.echo(f"{told.sampler} is not here; drawing with {stand_in}, which comes nearest", err=True)
-    if files.image is None and (told.strength is not None or files.mask is not None):
-        raise UserError("--strength and --mask need a picture to start from: give --image")
-    strength = told.strength
-    if files.image is not None and strength is None:
-        strength = STRENGTH if files.mask is None else MASKED_STRENGTH
     width, height = _size(told.size)
     return Request(
         prompt=told.prompt,
         negative=told.negative,
         style=told.style,
-        seed=secrets.randbelow(2**32) if told.seed is None else told.seed,
+        seed=any_seed() if told.seed is None else told.seed,
         count=told.count,
         steps=told.steps,
         guidance=told.guidance,
@@ -110,7 +104,7 @@ def _request(told: Told, files: Files) -> Request:
         free=told.free,
         width=width,
         height=height,
-        strength=strength,
+        strength=strength_of(told.strength, files.image is not None, files.mask is not None),
         native=told.native,
     )
 
@@ -157,10 +151,16 @@ def _not_over_what_is_read(files: Files, count: int) -> None:
     from fromnoise.cli.drawing import names_for
 
     targets = [file for out in (files.out, files.film) if out for file in names_for(out, count)]
-    for source in (files.image, files.mask):
+    sources = {
+        files.image: "the picture to start from",
+        files.mask: "the mask",
+        files.again: "the picture to draw again",
+        files.prompts: "the file of prompts",
+    }
+    for source, what in sources.items():
         for target in targets:
             if source and target.exists() and source.exists() and target.samefile(source):
-                raise UserError(f"{source} is the picture to start from; name another file for what is drawn")
+                raise UserError(f"{source} is {what}; name another file for what is drawn")
 
 
 def _only_with_prompts(told: Told, files: Files, explain: bool) -> None:

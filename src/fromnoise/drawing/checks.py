@@ -30,7 +30,8 @@ def check_numbers(r: Request, steps: int, most_steps: int) -> None:
 
 
 def _problems(r: Request, steps: int, most_steps: int) -> Iterator[tuple[str, bool, str]]:
-    low, high = r.interval or (0, 0)
+    interval = tuple(r.interval or (0, 0))
+    low, high = interval if len(interval) == 2 else (1, 0)
     count, most = r.count, MOST_PICTURES
     yield "count", not 1 <= count <= most, f"the number of pictures must be 1…{most}, not {count}"
     yield "steps", not 1 <= steps <= most_steps, f"steps must be 1…{most_steps}, not {steps}"
@@ -42,7 +43,7 @@ def _problems(r: Request, steps: int, most_steps: int) -> Iterator[tuple[str, bo
     yield "strength", wrong, f"strength must be above 0 and at most 1, not {r.strength}"
     wrong = not 0 <= low <= high <= most_steps
     wish = f"the guidance interval must be two times within 0…{most_steps}, the lower first"
-    yield "interval", wrong, f"{wish}; not {low} {high}"
+    yield "interval", wrong, f"{wish}; not {' '.join(map(str, interval)) or 'none'}"
 
 
 def _within(value: float | None, low: float, high: float) -> bool:

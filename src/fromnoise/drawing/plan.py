@@ -6,18 +6,14 @@ optional in it, and can be shown (``fromnoise generate --explain``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
-from fromnoise.diffusion.paths import Path as Walk
-from fromnoise.diffusion.paths import Spread, path
-from fromnoise.diffusion.samplers import Sampler, read_name, sampler, sampler_class
-from fromnoise.diffusion.samplers.ddpm import DDPM
-from fromnoise.diffusion.schedule import Spacing
-from fromnoise.drawing.checks import check_numbers, check_size, check_towards, check_unicode, check_words
+from fromnoise.drawing.checks import check_size, check_towards, check_unicode, check_words
+from fromnoise.drawing.levels import Levels, fill, lay
 from fromnoise.drawing.request import Request, Towards
-from fromnoise.drawing.size import Size, own_area, too_large
+from fromnoise.drawing.size import AS_IT_IS, Size, own_area, too_large
 from fromnoise.system.foreign_syntax import refuse_foreign_syntax
 from fromnoise.system.prompt import describe
 from fromnoise.system.text_to_image import TextToImage
@@ -47,28 +43,6 @@ class Words:
     def differ(self) -> bool:
         """Whether guidance has a direction: equal words pull nowhere."""
         return self.wanted.text != self.unwanted.text
-
-
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """How the noise is taken away.
-
-    Attributes:
-        sampler: its name.
-        solver: the sampler itself, with its options, on the levels of ``walk``.
-        options: settings of the sampler, as the model's files ask for.
-        walk: the noise levels that are visited.
-        steps: moves of the whole way.
-        spacing, sigmas: how the levels are spread.
-    """
-
-    sampler: str
-    solver: Sampler
-    options: Mapping[str, Any]
-    walk: Walk
-    steps: int
-    spacing: str
-    sigmas: str
 
 
 @dataclass(frozen=True)
@@ -206,10 +180,11 @@ def plan(model: TextToImage, request: Request) -> Plan:
         request: what a person says.
 
     Raises:
-        UserError: a number out of range, an unknown style or sampler, an empty prompt without ``free``, or what
-            another program would read in the prompt; its ``field`` says which field it is about.
+        UserError: a number out of range, said or the model's own; an unknown style or sampler, an empty prompt without
+            ``free``, or what another program would read in the prompt; its ``field`` says which field it is about.
     """
-    default, levels = model.defaults, _levels(model, request)
+    filled = fill(model, request)
+    levels = lay(model, request, filled)
     check_size(request, model)
     words, goal, parts = _told(model, request)
     size = _size(model, request)
@@ -222,11 +197,11 @@ def plan(model: TextToImage, request: Request) -> Plan:
         goal_seed=request.other.seed,
         amount=request.towards.amount if request.towards else 0.0,
         levels=levels,
-        guidance=default.guidance if request.guidance is None else request.guidance,
-        interval=default.interval if request.interval is None else request.interval,
-        rescale=default.rescale if request.rescale is None else request.rescale,
+        guidance=filled.guidance,
+        interval=filled.interval,
+        rescale=filled.rescale,
         size=size,
-        native=request.native,
+        native=request.native and _large(model, request),  # of other sizes it says nothing
         strength=1.0 if request.strength is None else request.strength,
         from_picture=request.strength is not None,
         parts=parts,
@@ -245,21 +220,6 @@ def alike(plans: Sequence[Plan], size: int = MOST_AT_ONCE) -> list[list[int]]:
     for i, each in enumerate(plans):
         groups.setdefault(each.kind, []).append(i)
     return [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
-
-
-def _levels(model: TextToImage, request: Request) -> Levels:
-    """The sampler and its levels; the request's numbers are checked on the way, because they are needed here."""
-    name, spread = read_name(request.sampler or model.defaults.sampler)
-    steps = request.steps
-    if steps is None:  # DDPM needs all of its steps, as the classic explanation tells it
-        steps = model.schedule.steps if sampler_class(name) is DDPM else model.defaults.steps
-    layout, options = model.layout(name)
-    check_numbers(request, steps, model.schedule.steps)
-    spacing = layout.spacing if request.spacing is None else cast(Spacing, request.spacing)
-    named = spread or layout.sigmas if request.sigmas is None else request.sigmas
-    sigmas = cast(Spread, named or "")
-    walk = path(model.schedule, name, steps, replace(layout, spacing=spacing, sigmas=sigmas))
-    return Levels(name, sampler(name, walk, options), options, walk, steps, spacing, sigmas)
 
 
 def _told(model: TextToImage, request: Request) -> tuple[Words, Words, int]:
@@ -294,10 +254,22 @@ def _padded(model: TextToImage, words: Words, parts: int) -> Words:
 
 
 def _size(model: TextToImage, request: Request) -> Size:
-    given = (request.width or model.pixels, request.height or model.pixels)
-    if request.native or not too_large(given, model.pixels):
+    given = _given(model, request)
+    if request.native or not _large(model, request):
         return Size(given, given)
     return Size(own_area(given, model.pixels, model.vae.factor), given)
+
+
+def _given(model: TextToImage, request: Request) -> tuple[int, int]:
+    return request.width or model.pixels, request.height or model.pixels
+
+
+def _large(model: TextToImage, request: Request) -> bool:
+    """Whether it is drawn smaller and enlarged; a picture to start from brings its shape along, and may be a strip."""
+    given = _given(model, request)
+    if request.strength is not None:
+        return math.prod(given) > (AS_IT_IS * model.pixels) ** 2
+    return too_large(given, model.pixels)
 
 
 def _notes(model: TextToImage, told: tuple[Words, Words], size: Size) -> Iterator[str]:
