@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import draw, draw_plans
 from fromnoise.drawing.plan import Plan, plan, plans
@@ -132,6 +133,74 @@ def test_far_larger_than_it_knows_is_drawn_at_its_own_size_and_enlarged(tiny_mod
     assert plan(tiny_model, replace(large, native=True)).size.drawn == (6 * side, 6 * side)
     twice = plan(tiny_model, replace(APPLE, width=2 * side, height=2 * side))
     assert twice.size.drawn == twice.size.given == (2 * side, 2 * side)
+
+
+@pytest.mark.parametrize("size", [(4, 1), (8, 0.5), (16, 0.5), (1, 4), (2.25, 1)])
+def test_far_longer_than_it_knows_is_drawn_smaller_too(tiny_model: TextToImage, size: tuple[float, float]) -> None:
+    width, height = (int(side * tiny_model.pixels) for side in size)
+    made = plan(tiny_model, replace(APPLE, width=width, height=height))
+    assert made.size.given == (width, height)
+    assert made.size.drawn[0] * made.size.drawn[1] <= 1.25 * tiny_model.pixels**2
+    assert (made.size.drawn[0] > made.size.drawn[1]) == (width > height)
+    assert plan(tiny_model, replace(APPLE, width=width, height=height, native=True)).size.drawn == (width, height)
+
+
+@pytest.mark.parametrize("size", [(2, 1), (1, 2), (2, 2), (2.5, 0.5), (0.5, 2)])
+def test_up_to_twice_its_side_and_narrow_strips_are_drawn_as_they_are(
+    tiny_model: TextToImage, size: tuple[float, float]
+) -> None:
+    width, height = (int(side * tiny_model.pixels) for side in size)
+    assert plan(tiny_model, replace(APPLE, width=width, height=height)).size.drawn == (width, height)
+
+
+def test_a_photo_keeps_its_shape_up_to_four_times_the_area(tiny_model: TextToImage) -> None:
+    strip = replace(APPLE, width=256, height=16, strength=0.5)
+    assert plan(tiny_model, strip).size.drawn == (256, 16)
+    assert plan(tiny_model, replace(strip, width=512)).size.enlarged
+
+
+@pytest.mark.parametrize(("width", "native"), [(32, False), (64, False), (96, True)])
+def test_native_is_remembered_where_it_changes_something(tiny_model: TextToImage, width: int, native: bool) -> None:
+    made = plan(tiny_model, replace(APPLE, width=width, height=width, native=True))
+    assert made.native is native
+    assert made.request == plan(tiny_model, made.request).request
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"interval": (900, 1)},
+        {"interval": (-1, 5)},
+        {"interval": (5,)},
+        {"guidance": float("nan")},
+        {"guidance": -3.0},
+        {"guidance": 1e9},
+        {"rescale": 7.0},
+        {"steps": 0},
+        {"steps": 1001},
+        {"sampler": "magic"},
+        {"spacing": "wide"},
+    ],
+    ids=str,
+)
+def test_a_models_own_numbers_are_checked_as_a_persons_are(tiny_model: TextToImage, own: dict[str, Any]) -> None:
+    model, asked = replace(tiny_model, defaults=replace(tiny_model.defaults, **own)), replace(APPLE, steps=None)
+    (field,) = own
+    with pytest.raises(UserError, match=f"this model's own {field}") as caught:
+        plan(model, asked)
+    assert caught.value.field == field
+    good = getattr(plan(tiny_model, asked).request, field)
+    plan(model, replace(asked, **{field: good}))  # somebody else's number is never looked at
+    with pytest.raises(UserError) as caught:
+        plan(tiny_model, replace(asked, **own))
+    assert "model's own" not in str(caught.value)
+
+
+def test_the_usual_interval_serves_a_model_with_fewer_levels(tiny_model: TextToImage) -> None:
+    model = replace(tiny_model, schedule=ScheduleConfig(steps=500).build())
+    made = plan(model, APPLE)
+    assert made.interval == (60, 500)
+    assert plan(model, made.request).request == made.request
 
 
 def test_words_that_no_caption_had_are_named(tiny_model: TextToImage) -> None:
