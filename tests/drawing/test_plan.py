@@ -105,6 +105,21 @@ def test_a_prompt_is_worded_as_captions_are(tiny_model: TextToImage) -> None:
         ({"negative": "<lora:x:1>"}, "negative"),
         ({"prompt": "red " * 400}, "prompt"),
         ({"towards": Towards(2.0, 1)}, "towards"),
+        ({"prompt": "(red apple:11)"}, "prompt"),
+        ({"negative": "(red apple:11)"}, "negative"),
+        ({"negative": "red " * 400}, "negative"),
+        ({"spacing": "distilled", "steps": 9}, "spacing"),
+        ({"spacing": "wide"}, "spacing"),
+        ({"sigmas": "wide"}, "sigmas"),
+        ({"interval": (5,)}, "interval"),
+        ({"interval": (1, 2, 3)}, "interval"),
+        ({"towards": Towards(0.5, 3, style="nope")}, "towards"),
+        ({"towards": Towards(0.5, 3, negative="x")}, "towards"),
+        ({"towards": Towards(0.5, 3, "blue", style="nope")}, "towards"),
+        ({"towards": Towards(0.5, 3, "(blue:11)")}, "towards"),
+        ({"towards": Towards(0.5, 3, "blue", "<lora:x:1>")}, "towards"),
+        ({"towards": Towards(0.5, 3, "red " * 400)}, "towards"),
+        ({"towards": Towards(0.5, 3, "()")}, "towards"),
     ],
 )
 def test_an_error_says_which_field_it_is_about(tiny_model: TextToImage, changes: dict[str, Any], field: str) -> None:
@@ -213,6 +228,51 @@ def test_words_that_no_caption_had_are_named(tiny_model: TextToImage) -> None:
     )
     assert plan(model, APPLE).notes == ()
     assert plan(tiny_model, replace(APPLE, prompt="Kermit")).notes == ()  # nobody knows: nothing is said
+
+
+def test_of_many_unknown_words_the_first_are_named(tiny_model: TextToImage) -> None:
+    model = replace(tiny_model, known=KnownWords.of(["a red apple"]))
+    strange = [f"b{'x' * i}" for i in range(3, 13)]
+    made = plan(model, replace(APPLE, prompt=" ".join(strange), style=None))
+    assert [note for note in made.notes if strange[7] in note]
+    assert not [note for note in made.notes if strange[8] in note]
+    assert made.notes[-1:] == ("and it has never seen 2 more of the words",)
+
+
+def test_unknown_words_of_all_texts_are_named_once(tiny_model: TextToImage) -> None:
+    model = replace(tiny_model, known=KnownWords.of(["a red apple", "noto"]))
+    asked = replace(APPLE, prompt="Kermit", negative="Piggy", towards=Towards(0.5, 3, "Kermit, Gonzo", "Piggy"))
+    assert plan(model, asked).notes[-3:] == tuple(
+        f"this model has never seen the word '{word}'" for word in ("Kermit", "Piggy", "Gonzo")
+    )
+    assert sum("never seen" in note for note in plan(model, asked).notes) == 3
+
+
+def test_what_stands_in_for_a_sampler_and_what_the_model_says_are_notes_of_the_plan(tiny_model: TextToImage) -> None:
+    model = replace(tiny_model, note="its makers drew with DEIS")
+    made = plan(model, replace(APPLE, sampler="DPM2 a Karras"))
+    assert made.notes == (
+        "its makers drew with DEIS",
+        "DPM2 a Karras is not here; drawing with euler_a, which comes nearest",
+    )
+    assert plan(tiny_model, replace(APPLE, sampler="DPM++ 2M Karras")).notes == ()
+    assert plan(tiny_model, made.request).notes == ()
+
+
+def test_an_and_that_is_drawn_as_a_word_is_a_note(tiny_model: TextToImage) -> None:
+    assert "'AND' is read as the word" in plan(tiny_model, replace(APPLE, prompt="RED AND SUN", style=None)).notes[0]
+
+
+def test_the_tokens_shown_are_those_that_are_read(tiny_model: TextToImage) -> None:
+    def shown(prompt: str) -> str:
+        return dict(explain(tiny_model, plan(tiny_model, replace(APPLE, prompt=prompt, style=None))))["tokens"]
+
+    assert shown("red apple") == "2: red apple"
+    assert shown("(red apple:1.2)") == "2: (red:1.2) (apple:1.2)"
+    assert shown(r"red BREAK [apple], \(house\)") == "6: red | (apple:0.909) , ( house )"
+    long = shown("red " * 25)
+    assert long.startswith("25: red red")
+    assert long.count("|") == 2
 
 
 def test_a_plan_can_be_shown(tiny_model: TextToImage) -> None:

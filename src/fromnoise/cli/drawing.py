@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fromnoise import __version__
 from fromnoise.cli.files import Files
-from fromnoise.cli.opened import Opening, load, planned
+from fromnoise.cli.opened import Opening, planned, tell
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import Finished, draw_plans
 from fromnoise.drawing.generate import generate as events
-from fromnoise.drawing.opened import origin_of
+from fromnoise.drawing.opened import open_model, origin_of
 from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, save_png
 from fromnoise.drawing.plan import MOST_AT_ONCE, Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
@@ -63,7 +61,7 @@ def draw_pictures(job: Job) -> list[Path]:
     films = _files(job.files.film, made.count, SUFFIXES) if job.files.film else []
     if set(files) & set(films):
         raise UserError("--film and --out name the same file")
-    _tell([made])
+    tell([made])
     done: list[Path] = []
     with _bar() as bar:
         task = bar.add_task("drawing", total=made.steps * -(-made.count // MOST_AT_ONCE))
@@ -107,7 +105,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
     todo = _still_to_draw(files, made, model)
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
-    _tell([made[i] for i in todo])
+    tell([made[i] for i in todo])
     with _bar() as bar:
         task = bar.add_task("drawing", total=len(todo))
         for group in alike([made[i] for i in todo], AT_ONCE):
@@ -137,7 +135,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
         other = "was not made from another picture; leave out --image" if start[0] else "started from another picture"
         raise UserError(f"{picture} {other}" + ("" if start[0] else "; give it with --image, and its --mask"))
     place = opening.place if opening.place is not None else _shipped(origin.model, needed)
-    name, model = load(
+    name, model = open_model(
         replace(opening, place=place, precision=origin.precision, backend=origin.backend, fast=origin.fast)
     )
     if model.hash != origin.model_hash:
@@ -147,6 +145,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
     made, begun = planned(model, replace(origin.request, count=1), *start)
     if begun is not None and begun.digest != origin.start:
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
+    tell([made])
     drawn = draw_plans(model, [made], begun)[0]
     save_png(drawn, file, replace(origin, version=__version__))
     print(file)
@@ -295,12 +294,6 @@ def _is_drawn(file: Path, request: Request, model: TextToImage) -> bool:
         return origin.model_hash == model.hash and plan(model, origin.request).request == request
     except UserError:
         return False
-
-
-def _tell(made: Iterable[Plan]) -> None:
-    """Say on standard error what the plans have to say, each sentence once."""
-    for line in dict.fromkeys(note for each in made for note in each.notes):
-        print(one_line(line), file=sys.stderr)
 
 
 def _shipped(name: str, needed: str) -> Path:

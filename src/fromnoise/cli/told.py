@@ -37,19 +37,6 @@ class Told:
     native: bool = False
     strength: float | None = None
 
-    @property
-    def fixed_by_fast(self) -> dict[str, object]:
-        """The settings that the few steps may have built in, by the names of their options."""
-        return {
-            "guidance": self.guidance,
-            "negative": self.negative,
-            "sampler": self.sampler,
-            "rescale": self.rescale,
-            "interval": self.interval,
-            "spacing": self.spacing,
-            "sigmas": self.sigmas,
-        }
-
 
 def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> None:
     """Draw what was told, or say what would be done.
@@ -60,8 +47,6 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
     from fromnoise.cli import drawing
 
     _not_over_what_is_read(files, told.count)
-    if opening.fast:
-        _only_with_fast(told)
     if files.again is not None:
         _only_with_again(told, opening, files, explain)
         drawing.redraw(files.again, opening, files.out, (files.image, files.mask))
@@ -81,12 +66,8 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
 
 
 def _request(told: Told, files: Files) -> Request:
-    from fromnoise.diffusion.samplers.names import nearest
     from fromnoise.drawing.request import Request, any_seed, strength_of
 
-    stand_in = nearest(told.sampler or "")
-    if stand_in:
-        typer.echo(f"{told.sampler} is not here; drawing with {stand_in}, which comes nearest", err=True)
     width, height = _size(told.size)
     return Request(
         prompt=told.prompt,
@@ -121,9 +102,9 @@ def _size(text: str | None) -> tuple[int | None, int | None]:
 
 def _job(request: Request, opening: Opening, files: Files) -> Job:
     from fromnoise.cli.drawing import Job
-    from fromnoise.cli.opened import load
+    from fromnoise.drawing.opened import open_model
 
-    name, model = load(opening)
+    name, model = open_model(opening)  # its note is one of the plan's
     return Job(name, model, opening, request, files)
 
 
@@ -133,18 +114,6 @@ def _only_with_again(told: Told, opening: Opening, files: Files, explain: bool) 
     alone = Opening(opening.place, opening.loras, prediction=opening.prediction)
     if told != Told() or opening != alone or files.film or files.prompts or explain:
         raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")
-
-
-def _only_with_fast(told: Told) -> None:
-    """Refuse what the few steps have fixed: guidance is in the weights, levels and sampler go with them."""
-    from fromnoise.diffusion.schedule import MOST_DISTILLED
-    from fromnoise.system.few_steps import fixed_settings
-
-    given = [f"--{name}" for name in fixed_settings(told.fixed_by_fast)]
-    if given:
-        raise UserError(f"--fast has its guidance and its levels built in; leave out {', '.join(given)}, or --fast")
-    if told.steps is not None and not 1 <= told.steps <= MOST_DISTILLED:
-        raise UserError(f"--fast draws in 1 to {MOST_DISTILLED} steps (4 by default), not {told.steps}")
 
 
 def _not_over_what_is_read(files: Files, count: int) -> None:

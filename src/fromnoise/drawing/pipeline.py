@@ -182,7 +182,7 @@ class Pipeline:
         generator = wishes.get("generator")
         return _Begun(wholes, start, None if isinstance(generator, torch.Generator) else _seeds(generator))
 
-    def _request(self, prompt: str, said: dict[str, Any]) -> tuple[Request, Image.Image | None, Image.Image | None]:
+    def _request(self, prompt: Any, said: dict[str, Any]) -> tuple[Request, Image.Image | None, Image.Image | None]:
         values = _in_our_words(said)
         image, mask = values.pop("image", None), values.pop("mask", None)
         image = None if image is None else upright(image)

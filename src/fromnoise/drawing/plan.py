@@ -10,12 +10,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from fromnoise.drawing.checks import check_size, check_towards, check_unicode, check_words
+from fromnoise.drawing.checks import check_fixed, check_length, check_size, check_towards, check_unicode, check_words
 from fromnoise.drawing.levels import Levels, fill, lay
+from fromnoise.drawing.notes import notes
+from fromnoise.drawing.notes import unknown_words as unknown_words
 from fromnoise.drawing.request import Request, Towards
 from fromnoise.drawing.size import AS_IT_IS, Size, own_area, too_large
+from fromnoise.ground.errors import UserError
 from fromnoise.system.foreign_syntax import refuse_foreign_syntax
-from fromnoise.system.prompt import describe
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.system.texts import Tokens
 
@@ -183,6 +185,7 @@ def plan(model: TextToImage, request: Request) -> Plan:
         UserError: a number out of range, said or the model's own; an unknown style or sampler, an empty prompt without
             ``free``, or what another program would read in the prompt; its ``field`` says which field it is about.
     """
+    check_fixed(request, model)
     filled = fill(model, request)
     levels = lay(model, request, filled)
     check_size(request, model)
@@ -205,7 +208,7 @@ def plan(model: TextToImage, request: Request) -> Plan:
         strength=1.0 if request.strength is None else request.strength,
         from_picture=request.strength is not None,
         parts=parts,
-        notes=tuple(_notes(model, (words, goal), size)),
+        notes=notes(model, request, [text for w in (words, goal) for text in (w.wanted, w.unwanted)], size),
     )
 
 
@@ -230,22 +233,36 @@ def _told(model: TextToImage, request: Request) -> tuple[Words, Words, int]:
         check_towards(request, request.towards)
     known: dict[str, Tokens] = {}  # of this request: equal texts are cut into tokens once
     words = _words(model, request, known)
-    goal = words if same else _words(model, other, known)
+    goal = words if same else _there(model, other, known)
     parts = max(tokens.parts for tokens in known.values())
-    for each in (request,) if same else (request, other):
-        check_words(each, parts, model)
     padded = _padded(model, words, parts)
     return padded, padded if same else _padded(model, goal, parts), parts
 
 
+def _there(model: TextToImage, other: Request, known: dict[str, Tokens]) -> Words:
+    try:
+        return _words(model, other, known)
+    except UserError as error:
+        raise UserError(f"of the other picture: {error}", "towards") from None
+
+
 def _words(model: TextToImage, request: Request, known: dict[str, Tokens]) -> Words:
-    for field, text in (("prompt", request.prompt), ("negative", request.negative)):
+    said = (("prompt", request.prompt, request.text), ("negative", request.negative, request.negative))
+    for field, text, read in said:
         check_unicode(text, field)
         refuse_foreign_syntax(text, field)
-    for text in (request.text, request.negative):
-        if text not in known:
-            known[text] = model.tokens(text)
+        if read not in known:
+            known[read] = _tokens(model, read, field)
+        check_length(known[read].parts, field, model)
+    check_words(request, model)
     return Words(request.prompt, request.negative, request.style or "", known[request.text], known[request.negative])
+
+
+def _tokens(model: TextToImage, text: str, field: str) -> Tokens:
+    try:
+        return model.tokens(text)
+    except UserError as error:
+        raise UserError(str(error), error.field or field) from None
 
 
 def _padded(model: TextToImage, words: Words, parts: int) -> Words:
@@ -270,22 +287,3 @@ def _large(model: TextToImage, request: Request) -> bool:
     if request.strength is not None:
         return math.prod(given) > (AS_IT_IS * model.pixels) ** 2
     return too_large(given, model.pixels)
-
-
-def _notes(model: TextToImage, told: tuple[Words, Words], size: Size) -> Iterator[str]:
-    for words in dict.fromkeys(told):
-        for text in (words.wanted, words.unwanted):
-            found = [line for line in map(describe, text.chunks) if line]
-            yield from found[:1]
-        yield from unknown_words(model, words.prompt)
-    yield from size.notes
-
-
-def unknown_words(model: TextToImage, prompt: str) -> list[str]:
-    """A sentence about each word of a prompt that no training caption had, with words that are spelt almost so."""
-    found = []
-    for word in model.known.unknown(prompt):
-        near = model.known.near(word)
-        hint = f"; it knows {', '.join(near)}" if near else ""
-        found.append(f"this model has never seen the word '{word}'{hint}")
-    return found
