@@ -10,6 +10,7 @@ from fromnoise.drawing.opened import _lora
 from fromnoise.ground.errors import UserError
 from fromnoise.system import opening
 from fromnoise.system.opening import find_model, is_local
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.weights.lora_file import read_lora
 
 
@@ -103,3 +104,9 @@ def test_errors_of_the_hub_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
         assert str(caught.value).isprintable()
         assert f"'{name}'" in str(caught.value)
         assert "run again" not in str(caught.value)  # that would not help
+
+
+def test_a_folder_that_says_its_prediction_is_not_read_otherwise(tiny_model_folder: Path) -> None:
+    assert TextToImage.load(tiny_model_folder, prediction="v").prediction == "v"
+    with pytest.raises(UserError, match="its prediction is v, not epsilon; leave out --prediction"):
+        TextToImage.load(tiny_model_folder, prediction="epsilon")

@@ -119,7 +119,7 @@ def strength_of(said: float | None, image: bool, mask: bool) -> float | None:
     if image:
         return said if said is not None else MASKED_STRENGTH if mask else STRENGTH
     if said is not None or mask:
-        raise UserError("strength and mask need a picture to start from: give image", "image")
+        raise UserError("strength and mask need a picture to start from: give image (--image)", "image")
     return None
 
 
