@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,10 @@ def test_a_folder_that_says_its_prediction_is_not_read_otherwise(tiny_model_fold
     assert TextToImage.load(tiny_model_folder, prediction="v").prediction == "v"
     with pytest.raises(UserError, match="its prediction is v, not epsilon; leave out --prediction"):
         TextToImage.load(tiny_model_folder, prediction="epsilon")
+
+
+def test_a_changed_network_has_another_name_once_the_old_one_is_dropped(tiny_model: TextToImage) -> None:
+    changed = copy.deepcopy(tiny_model.unet)
+    next(changed.parameters()).add_(1)
+    assert replace(tiny_model, unet=changed, identity="").hash != tiny_model.hash
+    assert replace(tiny_model, identity="").hash == tiny_model.hash
