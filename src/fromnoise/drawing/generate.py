@@ -56,7 +56,7 @@ def generate_together(
             and what the stream says of them means nothing.
 
     Raises:
-        UserError: the numbers became not-a-number.
+        UserError: the numbers became not-a-number, or the start's mask lets nothing change.
         ValueError: the plans cannot share a batch, or plan and start do not come together.
     """
     if len({each.kind for each in plans}) != 1 or any(each.count != 1 for each in plans):
@@ -96,6 +96,7 @@ def _begin(
     if model.for_inpainting and start.mask is None:
         said = "this model fills in parts of pictures: it needs a mask beside the picture"
         raise UserError(said, "mask", advice=" (--mask beside --image)")
+    start.check(model.vae.factor)
     prepared = prepare(start, model.vae, generators, model.for_inpainting, plan.strength == 1)
     times = walk.after(plan.strength)
     if prepared.mask is not None and plan.strength == 1:  # nothing of the picture need be left
