@@ -115,11 +115,11 @@ def test_a_prompt_is_worded_as_captions_are(tiny_model: TextToImage) -> None:
         ({"interval": (1, 2, 3)}, "interval"),
         ({"towards": Towards(0.5, 3, style="nope")}, "towards"),
         ({"towards": Towards(0.5, 3, negative="x")}, "towards"),
-        ({"towards": Towards(0.5, 3, "blue", style="nope")}, "towards"),
-        ({"towards": Towards(0.5, 3, "(blue:11)")}, "towards"),
-        ({"towards": Towards(0.5, 3, "blue", "<lora:x:1>")}, "towards"),
-        ({"towards": Towards(0.5, 3, "red " * 400)}, "towards"),
-        ({"towards": Towards(0.5, 3, "()")}, "towards"),
+        ({"towards": Towards(0.5, 3, "blue", style="nope")}, "towards.style"),
+        ({"towards": Towards(0.5, 3, "(blue:11)")}, "towards.prompt"),
+        ({"towards": Towards(0.5, 3, "blue", "<lora:x:1>")}, "towards.negative"),
+        ({"towards": Towards(0.5, 3, "red " * 400)}, "towards.prompt"),
+        ({"towards": Towards(0.5, 3, "()")}, "towards.prompt"),
     ],
 )
 def test_an_error_says_which_field_it_is_about(tiny_model: TextToImage, changes: dict[str, Any], field: str) -> None:

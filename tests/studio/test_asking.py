@@ -307,7 +307,7 @@ def test_the_command_line_is_told_the_options(tiny_model: TextToImage) -> None:
     [
         ({}, {"prompt": "y", "style": "no"}, "towards.style"),
         ({}, {"prompt": "a <lora:x:1>"}, "towards.prompt"),
-        ({}, {"prompt": "y", "negative": "(z:99)"}, None),
+        ({}, {"prompt": "y", "negative": "(z:99)"}, "towards.negative"),
         ({"style": "no"}, {"prompt": "y", "style": "noto"}, "style"),
         ({"num_inference_steps": 999, "guidance_scale": 3}, {"prompt": "()"}, "towards.prompt"),
     ],

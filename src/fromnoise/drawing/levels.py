@@ -94,5 +94,5 @@ def lay(model: TextToImage, request: Request, filled: Filled) -> Levels:
         return Levels(name, sampler(name, walk, options), options, walk, filled.steps, spacing, sigmas)
     except UserError as error:
         if error.field in OWN and getattr(request, error.field) is None:
-            raise UserError(f"this model's own {error.field} cannot be used: {error}", error.field) from None
+            raise error.behind(f"this model's own {error.field} cannot be used: ", error.field) from None
         raise

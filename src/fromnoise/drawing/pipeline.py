@@ -245,7 +245,7 @@ def _typed(values: dict[str, Any]) -> Request:
         try:
             found[name] = getattr(Request.from_dict({name: value}), name)
         except UserError as error:
-            raise UserError(str(error), name) from None
+            raise error.behind("", name) from None
     return Request(**found)
 
 

@@ -243,7 +243,8 @@ def _there(model: TextToImage, other: Request, known: dict[str, Tokens]) -> Word
     try:
         return _words(model, other, known)
     except UserError as error:
-        raise UserError(f"of the other picture: {error}", "towards") from None
+        field = f"towards.{error.field}" if error.field else "towards"
+        raise error.behind("of the other picture: ", field) from None
 
 
 def _words(model: TextToImage, request: Request, known: dict[str, Tokens]) -> Words:
@@ -262,7 +263,7 @@ def _tokens(model: TextToImage, text: str, field: str) -> Tokens:
     try:
         return model.tokens(text)
     except UserError as error:
-        raise UserError(str(error), error.field or field) from None
+        raise error.behind("", error.field or field) from None
 
 
 def _padded(model: TextToImage, words: Words, parts: int) -> Words:

@@ -14,11 +14,16 @@ class UserError(Exception):
 
     Attributes:
         message: the line without the advice, for those who have no options to give; ``str`` has both.
+        field, advice: as given.
     """
 
     def __init__(self, message: str, field: str | None = None, *, advice: str = "") -> None:
         super().__init__(message + advice)
-        self.message, self.field = message, field
+        self.message, self.field, self.advice = message, field, advice
+
+    def behind(self, words: str, field: str | None) -> "UserError":
+        """The same with other words before it, about a field by another name."""
+        return UserError(f"{words}{self.message}", field, advice=self.advice)
 
 
 def missing_packages(what: str, extra: str) -> UserError:

@@ -112,18 +112,15 @@ def checked(requests: list[Request], models: Models, asked: JobIn | Generation, 
     try:
         return planned(model, requests)
     except UserError as error:
-        raise Problem(400, error.message, _named(error.field, requests[0], model, asked)) from None
+        raise Problem(400, error.message, _named(error.field, asked)) from None
 
 
-def _named(field: str | None, request: Request, model: TextToImage, asked: JobIn | Generation) -> str | None:
+def _named(field: str | None, asked: JobIn | Generation) -> str | None:
     """What the client calls a field that is wrong: one of the picture, or of the one that it goes towards."""
     other = asked.towards if isinstance(asked, JobIn) else None
-    if other is not None and field in type(other).model_fields:
-        try:
-            plan(model, replace(request, towards=None))
-        except UserError as error:
-            return asked.name_of(error.field)
-        return f"towards.{other.name_of(field)}"
+    _, of_the_other, theirs = (field or "").partition("towards.")
+    if other is not None and of_the_other:
+        return f"towards.{other.name_of(theirs)}"
     return asked.name_of(field)
 
 
