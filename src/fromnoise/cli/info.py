@@ -6,9 +6,15 @@ from typing import Annotated
 
 import typer
 
+from fromnoise.ground.errors import UserError
 
-def info(model: Annotated[str | None, typer.Argument(help="A model: folder, file or name.")] = None) -> None:
+
+def info(
+    model: Annotated[str | None, typer.Argument(help="A model: folder, file or name.")] = None,
+    named: Annotated[str | None, typer.Option("--model", help="The same, as other commands take it.")] = None,
+) -> None:
     """Print a model's styles, sizes, defaults and training facts."""
+    model = _one_of(model, named)
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -37,3 +43,9 @@ def info(model: Annotated[str | None, typer.Argument(help="A model: folder, file
                 escape({"pictures": "trained on pictures"}.get(key, key.replace("_", " "))), escape(str(value))
             )
     Console().print(table, highlight=False)
+
+
+def _one_of(argument: str | None, option: str | None) -> str | None:
+    if argument is not None and option is not None:
+        raise UserError("the model is named twice; give it once")
+    return option if argument is None else argument
