@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fromnoise.models.layers import winograd
-from fromnoise.models.layers.winograd import Winograd, convolve, suits, transformed
+from fromnoise.models.layers.convolution import Convolution3x3
+from fromnoise.models.layers.packed import PackedConvolution
+from fromnoise.models.layers.winograd import Winograd, convolve, fits, suits, transformed
 
 SIDES = [(4, 4), (8, 8), (5, 9), (6, 4), (16, 12), (23, 7)]
 
@@ -74,20 +76,56 @@ def test_a_picture_is_the_same_bits_alone_and_on_any_number_of_threads(side: int
     assert torch.equal(found[0], found[1])
 
 
-@pytest.mark.parametrize(
-    ("shape", "out", "dtype", "wanted"),
-    [
-        ((1, 64, 4, 4), 64, torch.float32, True),
-        ((1, 63, 4, 4), 64, torch.float32, False),
-        ((1, 64, 4, 4), 63, torch.float32, False),
-        ((1, 64, 3, 64), 64, torch.float32, False),
-        ((1, 64, 4, 4), 64, torch.bfloat16, False),
-    ],
-)
-def test_the_rule(shape: tuple[int, ...], out: int, dtype: torch.dtype, wanted: bool) -> None:
-    assert suits(torch.zeros(shape, dtype=dtype), out) == wanted
+@pytest.mark.parametrize(("capability", "least"), [("AVX2", 64), ("AVX512", 96), ("DEFAULT", 64)])
+def test_which_layers_fit(capability: str, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert fits(nn.Conv2d(least, least, 3, padding=1))
+    for layer in (
+        nn.Conv2d(least - 1, least, 3, padding=1),
+        nn.Conv2d(least, least - 1, 3, padding=1),
+        nn.Conv2d(least, least, 3, padding=1, stride=2),
+        nn.Conv2d(least, least, 3),
+        nn.Conv2d(2 * least, 2 * least, 3, padding=1, groups=2),
+    ):
+        assert not fits(layer)
 
 
-def test_one_switch_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_inputs_suit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert suits(torch.zeros(1, 1, 16, 16), learning=False)
+    assert not suits(torch.zeros(9, 1, 12, 16), learning=False)  # a picture's company must not matter
+    assert suits(torch.zeros(8, 1, 8, 8), learning=True)
+    assert not suits(torch.zeros(7, 1, 8, 8), learning=True)
+    assert not suits(torch.zeros(1, 1, 16, 16, dtype=torch.bfloat16), learning=False)
     monkeypatch.setenv("FROMNOISE_WINOGRAD", "0")
-    assert not suits(torch.zeros(1, 64, 8, 8), 64)
+    assert not suits(torch.zeros(1, 1, 16, 16), learning=False)
+
+
+def layer(channels: int) -> Convolution3x3:
+    torch.manual_seed(0)
+    return Convolution3x3(channels, channels).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def test_training_takes_it_and_one_switch_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(8, 96, 8, 8, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+    convolution = layer(96)
+    tiled = convolution(x)
+    assert "Winograd" in type(tiled.grad_fn).__name__
+    monkeypatch.setenv("FROMNOISE_WINOGRAD", "0")
+    direct = convolution(x)
+    assert "Winograd" not in type(direct.grad_fn).__name__
+    torch.testing.assert_close(tiled, direct, rtol=0, atol=3e-5)
+
+
+def test_a_packed_layer_changes_its_form_with_the_size_and_back() -> None:
+    convolution = layer(96)
+    packed = PackedConvolution(convolution, torch.float32)
+    sides, found = (16, 8, 40, 16, 8), {}
+    for side in sides:
+        rng = torch.Generator().manual_seed(side)
+        x = torch.randn(1, 96, side, side, generator=rng).to(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            y = packed(x)
+            torch.testing.assert_close(
+                y, F.conv2d(x, convolution.weight, convolution.bias, padding=1), rtol=0, atol=3e-5
+            )
+        assert torch.equal(found.setdefault(side, y), y)

@@ -13,9 +13,11 @@ cache. Backwards is the transposed of every step, so nothing is transformed twic
 
 Rounding: about 1e-5 of the range where a direct sum has 3e-6.
 
-**The rule** (:func:`suits`), which knows no stopwatch: float32 on a CPU, since bf16 would lose too much in the
-transforms; stride 1 and padding 1; at least ``CHANNELS`` channels in and out, or the transforms outweigh the products;
-and at least one whole tile. ``FROMNOISE_WINOGRAD=0`` in the environment turns it off.
+**The rule** (:func:`fits`, :func:`suits`), which knows no stopwatch: float32 on a CPU, since bf16 would lose too much
+in the transforms; at least so many channels in and out that the products outweigh the transforms; and so many tiles
+that they outweigh what is done to the kernel: 16 of one picture while drawing, where the kernel is transformed once but
+read every time, and 32 of the batch in training. Whether pictures share a call changes nothing while drawing.
+``FROMNOISE_WINOGRAD=0`` in the environment turns it off.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 SWITCH = "FROMNOISE_WINOGRAD"
-CHANNELS = 64
+CHANNELS = {"AVX2": 64, "AVX512": 96}  # least; a direct sum of many numbers at once is harder to beat
+DRAWN, LEARNT = 16, 32  # least tiles, of a picture and of a batch
 BAND = 128  # tiles computed at once while drawing
 KEPT = 512  # the same in training, where they are kept
 
@@ -72,15 +75,19 @@ def _matrices(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return _FLOAT32 if like.dtype == torch.float32 else _squares(like.dtype)
 
 
-def suits(x: Tensor, channels_out: int) -> bool:
-    """Whether the convolution of (B, C, H, W) with stride 1 and padding 1 is computed in this way; see the rule."""
-    return (
-        x.dtype == torch.float32
-        and x.device.type == "cpu"
-        and min(x.shape[1], channels_out) >= CHANNELS
-        and min(x.shape[2:]) >= 4
-        and os.environ.get(SWITCH, "1") != "0"
-    )
+def fits(layer: nn.Conv2d) -> bool:
+    """Whether a 3×3 convolution's sizes are those of the rule."""
+    least = CHANNELS.get(torch.backends.cpu.get_cpu_capability(), CHANNELS["AVX2"])
+    alone = layer.stride == (1, 1) and layer.padding == (1, 1) and layer.groups == 1
+    return alone and min(layer.in_channels, layer.out_channels) >= least
+
+
+def suits(x: Tensor, learning: bool) -> bool:
+    """Whether an input (B, C, H, W) of a layer that fits is computed in this way, with gradients or without."""
+    if x.dtype != torch.float32 or x.device.type != "cpu" or os.environ.get(SWITCH, "1") == "0":
+        return False
+    tiles = (x.shape[2] // 4) * (x.shape[3] // 4)
+    return tiles * len(x) >= LEARNT if learning else tiles >= DRAWN
 
 
 def transformed(weight: Tensor) -> Tensor:
