@@ -4,13 +4,17 @@
 
 All in one run, on the shipped model's U-Net: the measured peak of a large matrix product in the same number format,
 our training step (forward, backward, AdamW or Muon, EMA), and a plain diffusers UNet2DConditionModel's (forward,
-backward, AdamW) in fp32 and under bf16 autocast. Rounds are interleaved, so that a noisy neighbour hits all alike; the
-median round counts. FLOP are counted by torch on the forward and backward pass, and are the same for all.
+backward, AdamW) in fp32 and, where the CPU multiplies bf16, under bf16 autocast. Rounds are interleaved, so that a
+noisy neighbour hits all alike; the median round counts. FLOP are counted by torch on the forward and backward pass
+with direct convolutions, and are the same for all. A newer CPU can play an older one:
+
+    ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 python benchmarks/training.py
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -27,8 +31,10 @@ from rich.table import Table  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from fromnoise.cli.train import load_recipe  # noqa: E402
+from fromnoise.ground.cores import cpu_class, native_bf16  # noqa: E402
+from fromnoise.models.layers.winograd import SWITCH  # noqa: E402
 from fromnoise.models.unet import UNetConfig  # noqa: E402
-from fromnoise.training import ema, precision  # noqa: E402
+from fromnoise.training import ema  # noqa: E402
 from fromnoise.training.optimizers import Optimizers  # noqa: E402
 from fromnoise.training.recipe import LoopConfig  # noqa: E402
 from fromnoise.weights.configs import unet_to_foreign  # noqa: E402
@@ -93,6 +99,17 @@ def theirs(config: UNetConfig, batch: int, autocast: bool) -> Callable[[], None]
     return step
 
 
+def without_winograd(step: Callable[[], None]) -> Callable[[], None]:
+    """A step whose convolutions are oneDNN's."""
+
+    def direct() -> None:
+        os.environ[SWITCH] = "0"
+        step()
+        del os.environ[SWITCH]
+
+    return direct
+
+
 def peak(dtype: torch.dtype, size: int = 2048) -> float:
     """FLOP/s of a large matrix product."""
     a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
@@ -114,21 +131,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20, help="time per contender")
     options = parser.parse_args()
     config = load_recipe("stickers_cpu").diffusion.model
-    choice = precision.choose(torch.device("cpu"))
-    contenders = {
-        f"fromnoise {choice.name}": ours(config, options.batch, choice.dtype),
-        f"fromnoise {choice.name}, Muon": ours(config, options.batch, choice.dtype, "muon"),
-        "fromnoise fp32": ours(config, options.batch, torch.float32),
-        "diffusers fp32": theirs(config, options.batch, autocast=False),
-        "diffusers bf16 autocast": theirs(config, options.batch, autocast=True),
-    }
+    formats = [torch.float32, torch.bfloat16] if native_bf16() else [torch.float32]  # in software it takes hours
+    contenders: dict[str, Callable[[], None]] = {}
+    for dtype in formats:
+        name = "fromnoise bf16" if dtype == torch.bfloat16 else "fromnoise fp32"
+        contenders[name] = ours(config, options.batch, dtype)
+        contenders[f"{name}, Muon"] = ours(config, options.batch, dtype, "muon")
+    contenders["fromnoise fp32, direct convolutions"] = without_winograd(ours(config, options.batch, torch.float32))
+    contenders["diffusers fp32"] = theirs(config, options.batch, autocast=False)
+    if native_bf16():
+        contenders["diffusers bf16 autocast"] = theirs(config, options.batch, autocast=True)
     with FlopCounterMode(display=False) as counter:
-        contenders["fromnoise fp32"]()
+        contenders["diffusers fp32"]()
     flop = counter.get_total_flops()
     for step in contenders.values():  # kernels are built on the first calls
         step(), step()
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    peaks = {torch.float32: [], torch.bfloat16: []}  # type: ignore[var-annotated]
+    peaks: dict[torch.dtype, list[float]] = {dtype: [] for dtype in formats}
     end = time.monotonic() + options.seconds * len(contenders)
     while time.monotonic() < end:
         for name, step in contenders.items():
@@ -151,6 +170,7 @@ def report(times: dict[str, list[float]], peaks: dict[torch.dtype, float], flop:
         table.add_row(name, f"{batch / median:.0f}", f"{rate / 1e9:.0f}", f"{rate / top:.0%}", f"{base / median:.2f}")
     console = Console()
     console.print(table)
+    console.print(f"{cpu_class()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     console.print(", ".join(f"matmul peak {str(d)[6:]} {p / 1e9:.0f} GFLOP/s" for d, p in peaks.items()))
 
 
