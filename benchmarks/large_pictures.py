@@ -85,9 +85,8 @@ def serve(name: str, folder: Path, pixels: int, rounds: int) -> None:
 
 def measure(sizes: list[int], rounds: int, small: bool) -> Table:
     """Time and memory of all contenders at all sizes."""
-    table = Table(
-        title=f"decoding with Stable Diffusion's VAE, {'bf16' if native_bf16() else 'fp32'}, {torch.get_num_threads()} threads"
-    )
+    numbers = "bf16" if native_bf16() else "fp32"
+    table = Table(title=f"decoding with Stable Diffusion's VAE, {numbers}, {torch.get_num_threads()} threads")
     for title in ("", *(f"{pixels} px: s" if i else f"{pixels} px: MiB" for pixels in sizes for i in (1, 0))):
         table.add_column(title, justify="right" if title else "left")
     with tempfile.TemporaryDirectory() as scratch:

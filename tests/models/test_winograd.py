@@ -90,6 +90,7 @@ def test_which_layers_fit(capability: str, least: int, monkeypatch: pytest.Monke
         assert not fits(layer)
 
 
+@pytest.mark.formats
 def test_which_inputs_suit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert suits(torch.zeros(1, 1, 16, 16), learning=False)
     assert not suits(torch.zeros(9, 1, 12, 16), learning=False)  # a picture's company must not matter

@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 
-def info(model: Annotated[str | None, typer.Argument(help="A model: folder, file or name.")] = None) -> None:
+def info(
+    model: Annotated[str | None, typer.Argument(help="A model: folder, file or name.")] = None,
+    speed: Annotated[bool, typer.Option("--speed", help="Also measure what this machine is worth; 10 s.")] = False,
+) -> None:
     """Print a model's styles, sizes, defaults and training facts."""
     from rich.console import Console
     from rich.markup import escape
@@ -37,3 +40,9 @@ def info(model: Annotated[str | None, typer.Argument(help="A model: folder, file
                 escape({"pictures": "trained on pictures"}.get(key, key.replace("_", " "))), escape(str(value))
             )
     Console().print(table, highlight=False)
+    if speed:
+        from fromnoise.cli.speed import measured
+
+        config = system.unet.config
+        for what, value in measured(model, sum(p.numel() for p in system.unet.parameters()), config):
+            Console().print(f"{what:<13}{value}", highlight=False, soft_wrap=True)

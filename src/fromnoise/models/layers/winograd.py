@@ -22,6 +22,7 @@ read every time, and 32 of the batch in training. Whether pictures share a call 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -88,6 +89,20 @@ def suits(x: Tensor, learning: bool) -> bool:
         return False
     tiles = (x.shape[2] // 4) * (x.shape[3] // 4)
     return tiles * len(x) >= LEARNT if learning else tiles >= DRAWN
+
+
+@contextlib.contextmanager
+def direct() -> Iterator[None]:
+    """Turn Winograd's way off for a while, in the whole process: to measure, or to count."""
+    before = os.environ.get(SWITCH)
+    os.environ[SWITCH] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SWITCH]
+        else:
+            os.environ[SWITCH] = before
 
 
 def transformed(weight: Tensor) -> Tensor:
