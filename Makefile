@@ -22,7 +22,7 @@ tests: $(VENV)/.dev
 # Once more what touches number formats, as a CPU without bf16 computes it.
 formats: $(VENV)/.dev
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 \
-		$(BIN)/python -m pytest -m formats || test $$? -eq 5  # 5: no test has that mark
+		$(BIN)/python -m pytest -m formats
 
 # The package as people get it: built, installed away from the sources, and used.
 wheel: $(VENV)/.dev

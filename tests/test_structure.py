@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import ast
+import functools
 import statistics
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from fromnoise import __all__ as PUBLIC
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.system.text_to_image import TextToImage
 
@@ -22,7 +25,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # module prefix → what it may import from fromnoise (README, "What is where"). The longest prefix counts.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "": ("ground", "system", "drawing", "_public"),
+    "": ("ground", "diffusion", "system", "drawing"),
     "ground": ("ground",),
     "diffusion": ("ground", "diffusion"),
     "models.layers": ("ground", "models.layers"),
@@ -70,15 +73,43 @@ def module_name(file: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
+@functools.cache
+def tree(file: Path) -> ast.Module:
+    """A file as Python reads it."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(file)))
+
+
+MODULES = frozenset(f"fromnoise.{module_name(f)}".rstrip(".") for f in FILES)
+
+
+def full_imports(node: ast.AST, file: Path) -> list[str]:
+    """What an import statement of a file names, whole: ``from ..x import y`` may mean fromnoise.x or fromnoise.x.y."""
+    if isinstance(node, ast.Import):
+        return [a.name for a in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:  # counted from the file's own package
+        package = ("fromnoise", *file.relative_to(SOURCE).parent.parts)
+        base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
+    inside = [f"{base}.{a.name}" for a in node.names]
+    return [name if name in MODULES else base if base != "fromnoise" else name for name in inside]
+
+
 def imports_of(file: Path) -> Iterator[str]:
-    """Modules of fromnoise that a file imports, without the leading package name, for type checking or not."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "fromnoise":
-            module = node.module.removeprefix("fromnoise").lstrip(".")
-            for alias in node.names:
-                yield module or alias.name
-        elif isinstance(node, ast.Import):
-            yield from (a.name.removeprefix("fromnoise.") for a in node.names if a.name.startswith("fromnoise."))
+    """What a file imports of fromnoise, without the leading package name, for type checking or not.
+
+    What is taken from the package itself is named by itself: "Request", "__version__"; ``import fromnoise`` is "".
+    """
+    for node in nodes(file):
+        for name in full_imports(node, file):
+            if name.split(".")[0] == "fromnoise":
+                yield name.removeprefix("fromnoise").lstrip(".")
 
 
 def rule_for(module: str) -> str:
@@ -86,31 +117,59 @@ def rule_for(module: str) -> str:
     return max(fitting, key=len, default="")
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if module_name(f)], ids=module_name)
+def against_the_arrows(module: str, targets: Iterator[str]) -> list[str]:
+    """What a module imports that MAY_IMPORT does not allow it. From the package itself only the version may come, and
+    what the command line asks for: its public names would lead around the arrows.
+    """
+    may = MAY_IMPORT[rule_for(module)]
+    return [
+        target for target in targets
+        if target != "__version__" and not any(p == "" or target == p or target.startswith(f"{p}.") for p in may)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: module_name(file) or "fromnoise")
 def test_imports_point_the_right_way(file: Path) -> None:
     module = module_name(file)
-    if file.name == "__init__.py" and not list(imports_of(file)):
-        return
-    rule = rule_for(module)
-    assert rule, f"say in MAY_IMPORT what {module} may import"
-    for target in imports_of(file):
-        if target == "__version__":
-            continue
-        allowed = any(p == "" or target == p or target.startswith(f"{p}.") for p in MAY_IMPORT[rule])
-        assert allowed, f"{module} imports fromnoise.{target}, against the arrows"
+    assert rule_for(module) or not module or not list(imports_of(file)), f"say in MAY_IMPORT what {module} may import"
+    assert against_the_arrows(module, imports_of(file)) == [], f"{module} imports against the arrows"
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "found"),
+    [
+        ("ground/x.py", "from ..studio import desk", ["studio.desk"]),
+        ("ground/x.py", "from .. import studio", ["studio"]),
+        ("models/unet/x.py", "from ..vae.vae import VAE", ["models.vae.vae"]),
+        ("models/unet/__init__.py", "from .unet import UNet", []),
+        ("ground/x.py", "from . import errors", []),
+        ("ground/x.py", "from fromnoise import studio", ["studio"]),
+        ("ground/x.py", "from fromnoise import Request", ["Request"]),
+        ("ground/x.py", "import fromnoise", [""]),
+        ("ground/x.py", "import fromnoise.studio.desk", ["studio.desk"]),
+        ("ground/x.py", "def f():\n    from fromnoise.system import load", ["system.load"]),
+        ("ground/x.py", "from fromnoise import __version__\nfrom fromnoise.ground.errors import UserError", []),
+        ("__init__.py", "from .training import run\nfrom .system import load", ["training.run"]),
+        ("cli/x.py", "import fromnoise\nfrom ..studio import desk", []),
+    ],
+)
+def test_imports_against_the_arrows_are_seen_however_they_are_written(
+    place: str, line: str, found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "SOURCE", tmp_path)
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / place).write_text(line)
+    module = module_name(tmp_path / place)
+    assert against_the_arrows(module, imports_of(tmp_path / place)) == found
 
 
 def modules_imported_by(file: Path) -> set[str]:
     """Modules of fromnoise that a file imports, each as a file: ``from fromnoise.x import y`` may mean x or x.y."""
-    modules = {f"fromnoise.{module_name(f)}" for f in FILES}
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            inside = [f"{node.module}.{a.name}" for a in node.names]
-            names = [name if name in modules else node.module for name in inside]
-        found |= {name.removeprefix("fromnoise.") for name in names if name in modules}
-    return found
+    found = {name for node in nodes(file) for name in full_imports(node, file)}
+    # From the package itself comes "__version__", which stands there, or a public name, which it fetches elsewhere.
+    return {name.removeprefix("fromnoise.") for name in found if name in MODULES and name != "fromnoise"} | {
+        "" for name in found if name == "fromnoise" or (name.startswith("fromnoise.") and name[10:] in PUBLIC)
+    }
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -215,7 +274,7 @@ def test_siblings_among_the_models_never_meet() -> None:
 def functions() -> Iterator[tuple[str, int, int]]:
     """(name, lines, parameters) of every function; lines without the docstring."""
     for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or 0) - node.lineno + 1
                 first = node.body[0]
@@ -246,15 +305,14 @@ def test_files_are_short_and_none_is_called_utils() -> None:
 def test_everything_public_is_documented() -> None:
     missing = []
     for file in FILES:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        if not ast.get_docstring(tree) and tree.body:
+        if not ast.get_docstring(tree(file)) and tree(file).body:
             missing.append(module_name(file))
-        missing += [f"{module_name(file)}.{name}" for name in _undocumented(tree)]
+        missing += [f"{module_name(file)}.{name}" for name in _undocumented(tree(file))]
     assert missing == []
 
 
-def _undocumented(tree: ast.Module) -> Iterator[str]:
-    for node in tree.body:
+def _undocumented(module: ast.Module) -> Iterator[str]:
+    for node in module.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             if not ast.get_docstring(node):
                 yield node.name
@@ -271,7 +329,7 @@ def _undocumented(tree: ast.Module) -> Iterator[str]:
 
 def test_no_pickle_is_ever_loaded() -> None:
     for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             assert not (isinstance(node, ast.Import) and any(a.name in ("pickle", "dill") for a in node.names)), file
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
                 assert any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords), file
@@ -281,10 +339,11 @@ def test_tests_of_number_formats_are_marked_as_such() -> None:
     """CI runs ``pytest -m formats`` once more as on a CPU without bf16."""
     unmarked = []
     for file in (ROOT / "tests").rglob("test_*.py"):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        if file == Path(__file__) or any(ast.unparse(n) == "pytestmark = pytest.mark.formats" for n in tree.body):
+        if file == Path(__file__) or "bfloat16" not in file.read_text(encoding="utf-8"):
             continue
-        for node in ast.walk(tree):
+        if any(ast.unparse(n) == "pytestmark = pytest.mark.formats" for n in tree(file).body):
+            continue
+        for node in nodes(file):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 text = ast.unparse(node)
                 if "bfloat16" in text and "pytest.mark.formats" not in text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -42,16 +43,43 @@ def started(arguments: list[str], ending: str, folder: Path) -> subprocess.Compl
     return subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_works_without_output_and_error(
-    name: str, folder: Path, tiny_model_folder: Path, tiny_story_folder: Path
-) -> None:
-    words, file = COMMANDS[name]
-    arguments = [word.format(model=tiny_model_folder, story=tiny_story_folder) for word in words]
-    done = started(arguments, ">&- 2>&- <&-", folder)
-    assert done.returncode == 0
-    if file:
-        assert (folder / file).stat().st_size > 0
+# Runs every command in one process, each with its streams closed and absent, as Python finds them after ``>&-``.
+ALL_OF_THEM = """
+import json, os, sys
+from fromnoise.cli.entry import main
+with open("commands.json") as file:
+    commands = json.load(file)
+codes = {}
+for name, arguments in commands.items():
+    for number in (0, 1, 2):
+        try:
+            os.close(number)
+        except OSError:
+            pass
+    sys.stdin = sys.stdout = sys.stderr = sys.__stdin__ = sys.__stdout__ = sys.__stderr__ = None
+    sys.argv = ["fromnoise", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        codes[name] = end.code
+with open("codes.json", "w") as file:
+    json.dump(codes, file)
+"""
+
+
+def test_commands_work_without_output_and_error(folder: Path, tiny_model_folder: Path, tiny_story_folder: Path) -> None:
+    places = {"model": tiny_model_folder, "story": tiny_story_folder}
+    commands = {name: [word.format(**places) for word in words] for name, (words, _) in COMMANDS.items()}
+    assert started(commands["generate"], ">&- 2>&- <&-", folder).returncode == 0
+    (folder / "a.png").rename(folder / "first.png")
+    (folder / "commands.json").write_text(json.dumps(commands))
+    done = subprocess.run([sys.executable, "-c", ALL_OF_THEM], cwd=folder, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "codes.json").read_text()) == dict.fromkeys(COMMANDS, 0)
+    for name, (_, file) in COMMANDS.items():
+        assert not file or (folder / file).stat().st_size > 0, name
+    Image.open(folder / "a.png").load()  # nothing was printed into it
+    Image.open(folder / "first.png").load()
 
 
 @pytest.mark.parametrize("ending", [">&-", "2>&-"])

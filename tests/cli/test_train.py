@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import fromnoise
 from fromnoise.ground.errors import UserError
 from fromnoise.system.defaults import COPIES
 from fromnoise.training.loop import Paused
@@ -94,5 +97,53 @@ def test_without_an_index_the_model_is_finished_all_the_same(
     monkeypatch.setattr("fromnoise.evaluation.copies.check.build_index", failing)
     done = run(*COMMAND)
     assert (done.code, done.out.strip()) == (0, "x/model")
-    assert str(trouble) in done.err
+    assert (str(trouble) or "stopped") in done.err
     assert "fromnoise inspect index x/model --data starter" in done.err
+
+
+def test_a_training_without_the_packages_for_evaluation_ends_well(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """``pip install fromnoise[train]`` brings no scipy."""
+    (tmp_path / "x" / "model").mkdir(parents=True)
+    monkeypatch.setattr("fromnoise.training.run.train", lambda *_: Path("x/model"))
+    # Importing it anew hangs another module into the package; later tests must find the first one again.
+    monkeypatch.setattr(fromnoise, "evaluation", importlib.import_module("fromnoise.evaluation"))
+    for name in [n for n in sys.modules if n.startswith("fromnoise.evaluation") or n.split(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "scipy", None)  # importing it fails
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "scipy" else find(name, *a))
+    done = run(*COMMAND)
+    assert (done.code, done.out.strip()) == (0, "x/model")
+    assert "note: copies cannot be found yet: " in done.err
+    assert "pip install 'fromnoise[evaluate]'" in done.err
+    assert "fromnoise inspect index x/model --data starter" in done.err
+
+
+RECIPES = {
+    "from fromnoise.training.recipe import Magic": "line 1: ImportError: cannot import name 'Magic'",
+    "import nothing_of_that_name": "line 1: ModuleNotFoundError: No module named 'nothing_of_that_name'",
+    "\ndef recipe(:": "line 2: SyntaxError: invalid syntax",
+    "a = \x00": "SyntaxError",
+    "\n\nraise ValueError('two\\nlines')": "line 3: ValueError: two lines",
+    "from fromnoise.training.recipe import Recipe\ndef recipe():\n    return Recipe(magic=1)": "line 3: TypeError: ",
+    "def recipe(what): pass": "TypeError: recipe() missing 1 required positional argument: 'what'",
+    "def recipe(): pass": "must return a Recipe or a StoryRecipe; it returns NoneType",
+    "def recipe(): return {}": "must return a Recipe or a StoryRecipe; it returns dict",
+    "from fromnoise.training.recipe import Recipe\ndef recipe(): return Recipe": "it returns type",
+    "from fromnoise.training.recipe import Recipe\ndef recipe(): return Recipe('x', threads=-1)": "threads must be",
+    "recipe = 3": "has no function recipe()",
+}
+
+
+@pytest.mark.parametrize("text", RECIPES)
+def test_a_recipe_of_ones_own_that_is_wrong_is_one_clear_line(text: str, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    done = run("train", "mine.py", "--data", "starter", "--out", "x")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("fromnoise: ")
+    assert done.err.strip().count("\n") == 0
+    assert RECIPES[text] in done.err
+    assert "mine.py" in done.err or "threads" in done.err
+    assert not (tmp_path / "x").exists()

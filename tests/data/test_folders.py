@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from fromnoise.data.folders import read_folder
 from fromnoise.data.pack import pack
 from fromnoise.data.pictures import PictureSet, load_folder, told, why_none
 from fromnoise.data.record import split_named
@@ -271,6 +273,22 @@ def test_a_packed_file_keeps_splits_and_names_what_it_cannot_use(tmp_path: Path)
     assert [name for name, _ in found.quarantine] == ["1.png", "2.png"]
 
 
+def test_one_picture_of_a_split_is_one(tmp_path: Path) -> None:
+    metadata(pictures(tmp_path, "a.png", "b.png"), row("a.png"), row("b.png", split="dev"))
+    assert told(load_folder(tmp_path, 8, split="train"))[0].startswith("the split 'dev' (1 picture) is held out")
+
+
+def test_a_text_about_something_else_makes_no_picture_of_it(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("# Notes")
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(UserError, match=r"holds no picture with a caption: notes\.md: it is not a picture"):
+        load_folder(tmp_path, 8)
+    pictures(tmp_path, "a.png", captions=True)
+    (tmp_path / "a.png").rename(tmp_path / "a")  # a picture all the same
+    assert [entry.record.file_name for entry in read_folder(tmp_path).entries] == ["a"]
+    assert reasons(tmp_path) == {"notes.md": "it is not a picture of a known kind"}
+
+
 # --- what is said ------------------------------------------------------------------------------------------------
 
 
@@ -316,3 +334,22 @@ def test_a_folder_with_another_kind_of_list(tmp_path: Path) -> None:
     (tmp_path / "metadata.jsonl").touch()
     with pytest.raises(UserError, match=r"no line of metadata\.jsonl names it"):
         load_folder(tmp_path, 8)
+
+
+def test_a_picture_that_is_trained_on_counts_also_where_a_held_out_one_is_the_same(tmp_path: Path) -> None:
+    data = pictures(tmp_path, "a.png", "b.png")
+    for name in ("same.png", "again.png", "third.png"):
+        shutil.copy(data / "a.png", data / name)
+    rows = [row("same.png", text="a a", split="test"), row("a.png"), row("again.png", text="a a"), row("b.png"),
+            row("third.png", text="a a", split="test")]  # fmt: skip
+    metadata(data, *rows)
+    everything = load_folder(data, 8)
+    assert [(r.file_name, r.split == "train") for r in everything.records] == [
+        ("same.png", False), ("a.png", True), ("b.png", True),
+    ]  # fmt: skip
+    assert everything.quarantine == [
+        ("again.png", "same picture and caption as a.png"), ("third.png", "same picture and caption as same.png"),
+    ]  # fmt: skip
+    for split in ("train", everything.records[0].split):
+        own = load_folder(data, 8, split=split)
+        assert own.records == [r for r in everything.records if r.split == split]

@@ -56,6 +56,28 @@ def test_a_folder_without_wordnet_is_one_line(tmp_path: Path) -> None:
         WordNet(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("data", "index"),
+    [
+        (DATA.replace("00000100 05", "00000100 77"), INDEX),
+        (DATA.replace(" 01 Nile 0", " 00"), INDEX),
+        (DATA, INDEX.replace("00000500 00000100", "00000500 00009999")),
+    ],
+    ids=["a kind that there is not", "no words", "a meaning that there is not"],
+)
+def test_odd_files_of_wordnet_are_one_line(data: str, index: str, tmp_path: Path) -> None:
+    (tmp_path / "data.noun").write_text(data)
+    (tmp_path / "index.noun").write_text(index)
+    with pytest.raises(UserError, match="no readable WordNet"):
+        WordNet(tmp_path)
+
+
+def test_a_parent_that_is_not_there_ends_the_line_of_ancestors(tmp_path: Path) -> None:
+    (tmp_path / "data.noun").write_text(DATA.replace("@ 00000200", "@ 00009999"))
+    (tmp_path / "index.noun").write_text(INDEX)
+    assert WordNet(tmp_path).description("tomcat") == "tomcat, tom: male cat"
+
+
 def test_captions_come_first_then_things_then_keywords(wordnet: WordNet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fromnoise.data.meanings.builder._everyday", lambda word: 0.0 if word == "tom" else 1.5)
     record = Record("a.png", "Cat", ("pet", "whiskers", "tomcat"), ("house cat",))

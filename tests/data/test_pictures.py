@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +230,39 @@ def test_a_pack_can_hold_some_styles_and_groups_only(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no pictures of these styles"):
         pack("starter", tmp_path / "none.parquet", ["cubism"])
     assert not (tmp_path / "none.parquet").exists()
+
+
+def test_a_pack_of_nothing_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    folder, file = tmp_path / "mine", tmp_path / "mine.parquet"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.png").write_bytes(b"no picture")
+        (folder / f"{name}.txt").write_text("a broken square")
+    file.write_bytes(b"an old file")
+    with pytest.raises(UserError, match=r"no picture that can be packed: a\.png: it is not a picture"):
+        pack(folder, file)
+    assert file.read_bytes() == b"an old file"
+
+
+@pytest.mark.parametrize("field", ["text", "keywords", "style", "author", "key"])
+def test_half_a_sign_is_left_out_by_name_and_the_rest_is_packed(field: str, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "b.png")
+    half = ["\ud83d"] if field == "keywords" else "half \ud83d"
+    rows = [{"file_name": "a.png", "text": "black", field: half}, {"file_name": "b.png", "text": "whole \U0001f600"}]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))  # "\ud83d" with a backslash
+    count, left_out = pack(tmp_path, tmp_path / "mine.parquet")
+    assert (count, [name for name, _ in left_out]) == (1, ["a.png"])
+    assert f"its {field} is not valid Unicode" in left_out[0][1]
+    assert load_folder(tmp_path / "mine.parquet", 8).records[0].text == "whole \U0001f600"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_a_name_of_other_bytes_is_trained_on_and_not_packed(tmp_path: Path) -> None:
+    for name in (b"caf\xe9", b"good"):
+        Image.new("RGB", (8, 8), "red" if name == b"good" else "blue").save(tmp_path / "a.png")
+        os.rename(tmp_path / "a.png", os.fsencode(tmp_path) + b"/" + name + b".png")
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name + b".txt")).write_text("a square")
+    assert len(load_folder(tmp_path, 8).records) == 2
+    count, left_out = pack(tmp_path, tmp_path / "mine.parquet")
+    assert (count, [why for _, why in left_out]) == (1, ["its name is not valid UTF-8; rename it"])

@@ -14,8 +14,9 @@ from fromnoise.data.plots import HELD_OUT, TRAIN, PlotsConfig, build, genres, pl
 from fromnoise.data.plots.builder import puzzle_words
 from fromnoise.data.plots.grammar import Writer, inflected, sections, templates, with_article
 from fromnoise.data.plots.sentences import sentences
+from fromnoise.data.wordnet import KINDS
 from fromnoise.ground.errors import UserError
-from fromnoise.story.vocabulary import words_of
+from fromnoise.story.vocabulary import KINDS_OF_WORDS, words_of
 
 
 @pytest.mark.parametrize("genre", genres())
@@ -143,6 +144,15 @@ def test_sentences_of_wordnet(tmp_path: Path) -> None:
     assert next(text for text, genre, _ in found if genre == "definition").split() == ["a", "flat", "boat"]
     with pytest.raises(UserError, match="no readable WordNet"):
         list(sentences(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("kind", ["45", "99", "-1"])
+def test_a_meaning_of_no_kind_of_word_is_one_line(kind: str, tmp_path: Path) -> None:
+    assert len(KINDS_OF_WORDS) == KINDS
+    for name in ("data.noun", "data.verb", "data.adj", "data.adv"):
+        (tmp_path / name).write_text(f"00001740 {kind} n 01 barge 0 000 | a boat\n")
+    with pytest.raises(UserError, match=r"no readable WordNet: 00001740 is of no kind of word"):
+        list(sentences(tmp_path))
 
 
 def test_lines_of_ones_own(tmp_path: Path) -> None:

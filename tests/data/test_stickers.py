@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fromnoise.data import starter
 from fromnoise.data.splits import family, splits
 from fromnoise.data.stickers import StickersConfig, build
 from fromnoise.data.stickers import build as _build
+from fromnoise.data.stickers.credits import write_credits
 from fromnoise.data.stickers.names import key_of, slug, without_variation
 from fromnoise.data.stickers.npm import install
 from fromnoise.data.stickers.render import RefusedError, colour_words, render_svg
 from fromnoise.data.stickers.sets import StickerSet
+from fromnoise.data.stickers.summary import write_contact_sheet
 from fromnoise.ground.errors import UserError
 
 CIRCLE = '<circle cx="8" cy="8" r="7" fill="#dd2e32"/>'
@@ -171,3 +174,51 @@ def test_keys() -> None:
     assert key_of("❤️") == "2764"
     assert without_variation("1F441-FE0F-200D-1F5E8-FE0F") == "1f441-200d-1f5e8"
     assert slug("Crème brûlée & “tea”!") == "creme-brulee-and-tea"
+
+
+class Full(OSError):
+    """The disk is full."""
+
+
+def half_written(file: Path) -> None:
+    Path(file).write_bytes(b"half")
+    raise Full
+
+
+def test_what_lies_beside_the_pictures_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet, credits_file = tmp_path / "contact_sheet.png", tmp_path / "CREDITS.md"
+    for file in (sheet, credits_file):
+        file.write_bytes(b"old")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    record = {"text": "red apple", "style": "noto", "file_name": "a.png"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", lambda self, file, *rest, **named: half_written(file))
+        patch.setattr(Path, "write_text", lambda self, *rest, **named: half_written(self))
+        patch.setattr("os.replace", lambda draft, file: half_written(draft))
+        with pytest.raises(Full):
+            write_contact_sheet(tmp_path, [record])
+        with pytest.raises(UserError):
+            write_credits(credits_file, [])
+    assert (sheet.read_bytes(), credits_file.read_bytes()) == (b"old", b"old")
+    assert {file.name for file in tmp_path.iterdir()} == {"a.png", "contact_sheet.png", "CREDITS.md"}
+    write_contact_sheet(tmp_path, [record])
+    assert Image.open(sheet).size == (110 + 72, 110 + 72)
+
+
+def test_a_starter_that_cannot_be_rebuilt_stays(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "starter"
+    target.mkdir(parents=True)
+    (target / "metadata.jsonl").write_text("old")
+    rows = [
+        {"key": f"{key:x}", "style": style, "group": group, "gendered": False, "text": f"{key}", "file_name": "no.png"}
+        for key, group in enumerate(starter.GROUPS)
+        for style in starter.STYLES
+    ]
+    source.mkdir()
+    (source / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(FileNotFoundError):
+        starter.rebuild(source, target)
+    assert [file.name for file in target.iterdir()] == ["metadata.jsonl"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["source", "starter"]

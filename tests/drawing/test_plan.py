@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import draw, draw_plans
 from fromnoise.drawing.plan import Plan, plan, plans
@@ -104,6 +105,21 @@ def test_a_prompt_is_worded_as_captions_are(tiny_model: TextToImage) -> None:
         ({"negative": "<lora:x:1>"}, "negative"),
         ({"prompt": "red " * 400}, "prompt"),
         ({"towards": Towards(2.0, 1)}, "towards"),
+        ({"prompt": "(red apple:11)"}, "prompt"),
+        ({"negative": "(red apple:11)"}, "negative"),
+        ({"negative": "red " * 400}, "negative"),
+        ({"spacing": "distilled", "steps": 9}, "spacing"),
+        ({"spacing": "wide"}, "spacing"),
+        ({"sigmas": "wide"}, "sigmas"),
+        ({"interval": (5,)}, "interval"),
+        ({"interval": (1, 2, 3)}, "interval"),
+        ({"towards": Towards(0.5, 3, style="nope")}, "towards"),
+        ({"towards": Towards(0.5, 3, negative="x")}, "towards"),
+        ({"towards": Towards(0.5, 3, "blue", style="nope")}, "towards.style"),
+        ({"towards": Towards(0.5, 3, "(blue:11)")}, "towards.prompt"),
+        ({"towards": Towards(0.5, 3, "blue", "<lora:x:1>")}, "towards.negative"),
+        ({"towards": Towards(0.5, 3, "red " * 400)}, "towards.prompt"),
+        ({"towards": Towards(0.5, 3, "()")}, "towards.prompt"),
     ],
 )
 def test_an_error_says_which_field_it_is_about(tiny_model: TextToImage, changes: dict[str, Any], field: str) -> None:
@@ -134,6 +150,74 @@ def test_far_larger_than_it_knows_is_drawn_at_its_own_size_and_enlarged(tiny_mod
     assert twice.size.drawn == twice.size.given == (2 * side, 2 * side)
 
 
+@pytest.mark.parametrize("size", [(4, 1), (8, 0.5), (16, 0.5), (1, 4), (2.25, 1)])
+def test_far_longer_than_it_knows_is_drawn_smaller_too(tiny_model: TextToImage, size: tuple[float, float]) -> None:
+    width, height = (int(side * tiny_model.pixels) for side in size)
+    made = plan(tiny_model, replace(APPLE, width=width, height=height))
+    assert made.size.given == (width, height)
+    assert made.size.drawn[0] * made.size.drawn[1] <= 1.25 * tiny_model.pixels**2
+    assert (made.size.drawn[0] > made.size.drawn[1]) == (width > height)
+    assert plan(tiny_model, replace(APPLE, width=width, height=height, native=True)).size.drawn == (width, height)
+
+
+@pytest.mark.parametrize("size", [(2, 1), (1, 2), (2, 2), (2.5, 0.5), (0.5, 2)])
+def test_up_to_twice_its_side_and_narrow_strips_are_drawn_as_they_are(
+    tiny_model: TextToImage, size: tuple[float, float]
+) -> None:
+    width, height = (int(side * tiny_model.pixels) for side in size)
+    assert plan(tiny_model, replace(APPLE, width=width, height=height)).size.drawn == (width, height)
+
+
+def test_a_photo_keeps_its_shape_up_to_four_times_the_area(tiny_model: TextToImage) -> None:
+    strip = replace(APPLE, width=256, height=16, strength=0.5)
+    assert plan(tiny_model, strip).size.drawn == (256, 16)
+    assert plan(tiny_model, replace(strip, width=512)).size.enlarged
+
+
+@pytest.mark.parametrize(("width", "native"), [(32, False), (64, False), (96, True)])
+def test_native_is_remembered_where_it_changes_something(tiny_model: TextToImage, width: int, native: bool) -> None:
+    made = plan(tiny_model, replace(APPLE, width=width, height=width, native=True))
+    assert made.native is native
+    assert made.request == plan(tiny_model, made.request).request
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"interval": (900, 1)},
+        {"interval": (-1, 5)},
+        {"interval": (5,)},
+        {"guidance": float("nan")},
+        {"guidance": -3.0},
+        {"guidance": 1e9},
+        {"rescale": 7.0},
+        {"steps": 0},
+        {"steps": 1001},
+        {"sampler": "magic"},
+        {"spacing": "wide"},
+    ],
+    ids=str,
+)
+def test_a_models_own_numbers_are_checked_as_a_persons_are(tiny_model: TextToImage, own: dict[str, Any]) -> None:
+    model, asked = replace(tiny_model, defaults=replace(tiny_model.defaults, **own)), replace(APPLE, steps=None)
+    (field,) = own
+    with pytest.raises(UserError, match=f"this model's own {field}") as caught:
+        plan(model, asked)
+    assert caught.value.field == field
+    good = getattr(plan(tiny_model, asked).request, field)
+    plan(model, replace(asked, **{field: good}))  # somebody else's number is never looked at
+    with pytest.raises(UserError) as caught:
+        plan(tiny_model, replace(asked, **own))
+    assert "model's own" not in str(caught.value)
+
+
+def test_the_usual_interval_serves_a_model_with_fewer_levels(tiny_model: TextToImage) -> None:
+    model = replace(tiny_model, schedule=ScheduleConfig(steps=500).build())
+    made = plan(model, APPLE)
+    assert made.interval == (60, 500)
+    assert plan(model, made.request).request == made.request
+
+
 def test_words_that_no_caption_had_are_named(tiny_model: TextToImage) -> None:
     known = KnownWords.of(["a red apple", "green tree", "noto"])
     model = replace(tiny_model, known=known)
@@ -144,6 +228,51 @@ def test_words_that_no_caption_had_are_named(tiny_model: TextToImage) -> None:
     )
     assert plan(model, APPLE).notes == ()
     assert plan(tiny_model, replace(APPLE, prompt="Kermit")).notes == ()  # nobody knows: nothing is said
+
+
+def test_of_many_unknown_words_the_first_are_named(tiny_model: TextToImage) -> None:
+    model = replace(tiny_model, known=KnownWords.of(["a red apple"]))
+    strange = [f"b{'x' * i}" for i in range(3, 13)]
+    made = plan(model, replace(APPLE, prompt=" ".join(strange), style=None))
+    assert [note for note in made.notes if strange[7] in note]
+    assert not [note for note in made.notes if strange[8] in note]
+    assert made.notes[-1:] == ("and it has never seen 2 more of the words",)
+
+
+def test_unknown_words_of_all_texts_are_named_once(tiny_model: TextToImage) -> None:
+    model = replace(tiny_model, known=KnownWords.of(["a red apple", "noto"]))
+    asked = replace(APPLE, prompt="Kermit", negative="Piggy", towards=Towards(0.5, 3, "Kermit, Gonzo", "Piggy"))
+    assert plan(model, asked).notes[-3:] == tuple(
+        f"this model has never seen the word '{word}'" for word in ("Kermit", "Piggy", "Gonzo")
+    )
+    assert sum("never seen" in note for note in plan(model, asked).notes) == 3
+
+
+def test_what_stands_in_for_a_sampler_and_what_the_model_says_are_notes_of_the_plan(tiny_model: TextToImage) -> None:
+    model = replace(tiny_model, note="its makers drew with DEIS")
+    made = plan(model, replace(APPLE, sampler="DPM2 a Karras"))
+    assert made.notes == (
+        "its makers drew with DEIS",
+        "DPM2 a Karras is not here; drawing with euler_a, which comes nearest",
+    )
+    assert plan(tiny_model, replace(APPLE, sampler="DPM++ 2M Karras")).notes == ()
+    assert plan(tiny_model, made.request).notes == ()
+
+
+def test_an_and_that_is_drawn_as_a_word_is_a_note(tiny_model: TextToImage) -> None:
+    assert "'AND' is read as the word" in plan(tiny_model, replace(APPLE, prompt="RED AND SUN", style=None)).notes[0]
+
+
+def test_the_tokens_shown_are_those_that_are_read(tiny_model: TextToImage) -> None:
+    def shown(prompt: str) -> str:
+        return dict(explain(tiny_model, plan(tiny_model, replace(APPLE, prompt=prompt, style=None))))["tokens"]
+
+    assert shown("red apple") == "2: red apple"
+    assert shown("(red apple:1.2)") == "2: (red:1.2) (apple:1.2)"
+    assert shown(r"red BREAK [apple], \(house\)") == "6: red | (apple:0.909) , ( house )"
+    long = shown("red " * 25)
+    assert long.startswith("25: red red")
+    assert long.count("|") == 2
 
 
 def test_a_plan_can_be_shown(tiny_model: TextToImage) -> None:

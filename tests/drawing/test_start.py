@@ -12,9 +12,10 @@ from PIL import Image, ImageDraw
 
 from fromnoise.drawing.picture_file import Origin, as_tensor, read_origin, save_png
 from fromnoise.drawing.request import Request
-from fromnoise.drawing.start import Start, fitting_size, open_photo, start_from
+from fromnoise.drawing.start import Start, fitting_size, open_photo, prepare, reaches, start_from
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_SIDE
+from fromnoise.system.text_to_image import TextToImage
 
 PHOTO = Image.new("RGB", (64, 64), (200, 30, 30))
 BOX = (16, 16, 31, 31)  # 256 pixels
@@ -124,10 +125,20 @@ def test_what_no_latent_feels_is_refused() -> None:
     Start(torch.zeros(3, 64, 64, dtype=torch.uint8)).check(8)
 
 
-def test_latents_are_masked_by_the_pixels_that_are_checked() -> None:
-    free = torch.rand(64, 48, generator=torch.Generator().manual_seed(0)) < 0.5
-    in_latents = torch.nn.functional.interpolate(free[None, None].float(), size=(8, 6))[0, 0]
-    assert in_latents.bool().equal(free[::8, ::8])
+def test_latents_are_masked_by_the_pixels_that_are_checked(tiny_model: TextToImage) -> None:
+    """Of a mask of a single pixel, the check says that it reaches a latent where it does, and only there."""
+    vae, found = tiny_model.vae, torch.zeros(16, 24, dtype=torch.bool)
+    picture = torch.zeros(3, 16, 24, dtype=torch.uint8)
+    for y in range(16):
+        for x in range(24):
+            free = torch.zeros(16, 24, dtype=torch.bool)
+            free[y, x] = True
+            mask = prepare(Start(picture, free), vae, [torch.Generator()], False, False).mask
+            assert mask is not None
+            assert mask.shape[2:] == (16 // vae.factor, 24 // vae.factor)
+            found[y, x] = bool(mask.any())
+            assert reaches(free, vae.factor) == found[y, x]
+    assert int(found.sum()) == (16 // vae.factor) * (24 // vae.factor)  # one pixel for each latent
 
 
 def test_a_photos_own_transparency_is_white_and_sixteen_bits_are_scaled(tmp_path: Path) -> None:

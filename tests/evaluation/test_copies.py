@@ -23,7 +23,7 @@ from fromnoise.data.record import Record
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.evaluation.copies import describe, trials
 from fromnoise.evaluation.copies.build import built
-from fromnoise.evaluation.copies.check import build_index, check, side_by_side, training_pictures, trust
+from fromnoise.evaluation.copies.check import build_index, check, loaded, side_by_side, training_pictures, trust
 from fromnoise.evaluation.copies.describe import Views, darkness, look, masked, pixel_distances, squared
 from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.section import copies_section
@@ -462,3 +462,22 @@ def test_descriptions_can_be_cut(index: Index) -> None:
     assert part.features.equal(views.features[1:3])
     assert part.dark.equal(views.dark[1:3])
     assert str(Known("a.png", "sun", "noto")) == "sun, noto style"
+
+
+def test_pictures_are_read_as_the_models_training_read_them(tmp_path: Path) -> None:
+    """Recipes of earlier versions did not take a style from "a cat, linocut style", and a twin may be held out."""
+    for i, (words, split) in enumerate((("a cat", "train"), ("a dog", "train"), ("a cat", "test"))):
+        Image.new("RGB", (8, 8), (90 * (i % 2), 0, 0)).save(tmp_path / f"{i}.png")
+        with (tmp_path / "metadata.jsonl").open("a") as file:
+            file.write(json.dumps({"file_name": f"{i}.png", "text": f"{words}, linocut style", "split": split}) + "\n")
+
+    def styles(**data: object) -> set[str]:
+        card = {"pictures": 2, "recipe": {"data": {"pixels": 16, **data}}}
+        found = training_pictures(card, loaded(card, tmp_path))
+        assert found.images.shape == (3, 3, 16, 16)
+        return {r.style for r in found.records}
+
+    assert styles() == {""}
+    assert styles(said_styles=False) == {""}
+    assert styles(said_styles=True) == {"linocut"}
+    assert {r.style for r in loaded({}, tmp_path).records} == {"linocut"}  # a model of elsewhere

@@ -134,3 +134,18 @@ def test_given_pictures_make_the_index_of_the_first_model_only(monkeypatch: pyte
 
 def test_one_picture_is_called_one() -> None:
     assert Source("m", "h", index(1)).pictures == "the one picture that m (h) was trained on"
+
+
+def test_what_others_made_of_the_first_stickers_is_not_cleared_by_their_own_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The shipped model holds the pictures of the model that it was trained further from; another one holds its own."""
+    monkeypatch.setitem(MODELS, "cousin", ("cousin", Model("c1", 5, {"started_from": "73adef740c86"})))
+    found = witnesses(monkeypatch, "cousin").question(PICTURE, origin("c1"))
+    assert (names(found), found.unasked) == (["cousin", "stickers-64"], ())
+    both = witnesses(monkeypatch, "cousin", ("mine",)).question(PICTURE, origin("c1"))
+    assert (names(both), both.unasked) == (["cousin", "mine", "stickers-64"], ())  # and the shipped one is asked once
+    monkeypatch.setitem(MODELS, None, ("stickers-128", Model("shipped", 9000)))  # a later one, made anew
+    alone = witnesses(monkeypatch, "cousin").question(PICTURE, origin("c1"))
+    assert names(alone) == ["cousin"]
+    assert "cousin was trained further from the model 73adef740c86" in alone.unasked[0]

@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from fromnoise.evaluation.measurements import MEASUREMENTS, ON_REQUEST
-from fromnoise.evaluation.progress import Bar, expected, in_words
+from fromnoise.evaluation.progress import Bar, expected
 from fromnoise.evaluation.sizes import Sizes, quick
+from fromnoise.ground.duration import in_words
 
 
 def test_each_section_begins_with_a_line_and_the_time_left() -> None:
@@ -29,15 +30,16 @@ def test_each_section_begins_with_a_line_and_the_time_left() -> None:
     assert lines == ["1/3 a", "2/3 b, about 2 min left", "3/3 c, about 20 s left"]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (3540, "59 min"), (4800, "1 h 20 min")]
-)
-def test_lengths_of_time(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
-
-
 def test_every_section_has_an_expected_length() -> None:
     assert set(expected(Sizes(), 4)) == {*MEASUREMENTS, *ON_REQUEST}
+
+
+def test_models_beside_are_drawn_on_the_curves_with_their_own_steps() -> None:
+    alone, more = expected(Sizes(), 4), expected(Sizes(), 4, (4, 36))
+    assert more["curves"] - alone["curves"] == pytest.approx(Sizes().curve * 2)  # twice the usual number of steps
+    assert {name: work for name, work in more.items() if name != "curves"} == {
+        name: work for name, work in alone.items() if name != "curves"
+    }
 
 
 @pytest.mark.parametrize("styles", [1, 2, 4, 8])

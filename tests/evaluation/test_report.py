@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from fromnoise.evaluation import report
 from fromnoise.evaluation.bench import Bench, fingerprint
 from fromnoise.evaluation.measurements import MEASUREMENTS, Measurement, chosen
 from fromnoise.evaluation.nouns import article
+from fromnoise.evaluation.progress import expected
 from fromnoise.evaluation.retrieval import Gallery, Question, relevant, score
 from fromnoise.evaluation.section import Section
 from fromnoise.evaluation.sections.composition import ratio_of_ways, seen_partners
@@ -69,7 +71,10 @@ def test_a_report_has_every_section_and_is_not_measured_twice(
     wanted = report.Wanted(
         quick=True, beside=(("fewer steps", replace(model, defaults=replace(model.defaults, steps=1))),)
     )
+    seen: list[list[int]] = []
+    monkeypatch.setattr(report, "expected", lambda *a: seen.append(a[2]) or expected(*a))
     report.run(model, "tiny", "starter", tmp_path / "out", wanted)
+    assert seen == [[1]]  # the model beside is part of the work that is expected
     facts = json.loads((tmp_path / "out" / "report.json").read_text())
     assert list(facts["sections"]) == list(MEASUREMENTS)
     assert (facts["model"], facts["model_hash"], facts["seed"], facts["quick"]) == ("tiny", model.hash, 0, True)
@@ -267,3 +272,22 @@ def test_a_runs_sheets_come_in_order_and_of_one_size(tmp_path: Path) -> None:
     assert [int(f.stem) for f in files] == [500, 1_000, 9_000, 10_000]
     assert [int(f.stem) for f in spread_out(files, 3)] == [500, 9_000, 10_000]
     assert sheets_of(None) == sheets_of(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [({}, True), ({"recipe": {"data": {}}}, False), ({"recipe": {"data": {"said_styles": True}}}, True)],
+)
+def test_the_pictures_are_read_as_the_models_training_read_them(
+    card: dict[str, Any], said: bool, model: TextToImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Enough(Exception):
+        pass
+
+    def read(data: str, pixels: int, said_styles: bool = True) -> PictureSet:
+        raise Enough(data, pixels, said_styles)
+
+    monkeypatch.setattr(report, "load_folder", read)
+    with pytest.raises(Enough) as found:
+        report.run(replace(model, card=card), "m", "mine", tmp_path / "out", report.Wanted(quick=True))
+    assert found.value.args == ("mine", 32, said)

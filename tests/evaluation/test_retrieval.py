@@ -69,7 +69,7 @@ def test_ties_count_against_the_picture() -> None:
     assert rank(torch.tensor([0.9, 0.5, 0.1]), 2) == 2
 
 
-def test_the_bootstrap_interval_is_that_of_a_proportion() -> None:
+def test_the_interval_of_top_1_is_that_of_a_proportion() -> None:
     ranks = torch.tensor([0] * 120 + [1] * 90 + [4] * 90 + [5] * 100)
     found = score(ranks)
     assert (found.top1, found.top5, found.n) == (0.3, 0.75, 400)

@@ -7,6 +7,7 @@ So each figure, its floor and its ceiling follow from what the function does, an
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -115,7 +116,24 @@ def real(pictures: PictureSet, name: str, style: str) -> Tensor:
 def headline(section: Section, number: int = 0) -> tuple[float, float | None, float | None]:
     found: Headline = section.headlines[number]
     assert found.n > 0
+    if found.low is not None and found.high is not None and not math.isnan(found.low):
+        assert found.low <= found.value <= found.high
     return round(found.value, 6), found.floor, found.ceiling
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share in closed form (Wilson 1927), where the section's comes from scipy."""
+    z = 1.959963984540054
+    centre, half = hits / n + z * z / (2 * n), z * math.sqrt(hits * (n - hits) / n**3 + z * z / (4 * n * n))
+    return tuple((centre + sign * half) / (1 + z * z / n) for sign in (-1, 1))  # type: ignore[return-value]
+
+
+def is_share(section: Section, hits: int, n: int) -> bool:
+    """Whether the first headline is so many of so many drawings, with the interval of that."""
+    found: Headline = section.headlines[0]
+    assert (found.value, found.n) == (pytest.approx(hits / n), n)
+    assert (found.low, found.high) == pytest.approx(wilson(hits, n), abs=1e-6)
+    return True
 
 
 NAMES = [f"thing {i}" for i in range(8)]
@@ -131,7 +149,7 @@ def test_retrieval(model: TextToImage) -> None:
     half = knows(pictures, lambda r: int(r.prompt[-1]) < 4)
     found = retrieval_section(World(model, pictures, half))
     assert headline(found) == (0.5, 1 / 8, 1.0)
-    assert found.headlines[0].n == 24
+    assert is_share(found, 12, 24)
     rows = {row[0]: row[1] for row in found.tables[0].rows}
     assert rows == {
         "real (ceiling)": "100.0%",
@@ -149,6 +167,7 @@ def test_composition(model: TextToImage, unseen: int, value: float, way: float) 
     known = knows(pictures, lambda r: held_out[r.prompt] != r.style or int(r.prompt[-1]) < unseen)
     found = composition_section(World(model, pictures, known))
     assert headline(found) == (value, 1 / 8, 1.0)
+    assert is_share(found, round(8 * value), 8)
     assert headline(found, 1) == (pytest.approx(way, abs=1e-5), 0.0, 1.0)  # all seen pairs are found
     assert found.data["ways"] == {"never seen": pytest.approx(way), "seen": 1.0}
 
@@ -167,6 +186,7 @@ def test_words(model: TextToImage) -> None:
 
     found = words_section(World(model, pictures, draw))
     assert headline(found) == (3 / 8, 1 / 8, 6 / 8)  # floor: noise; ceiling: the known names
+    assert is_share(found, found.headlines[0].n * 3 // 8, found.headlines[0].n)
     assert found.data["ratio"]["value"] == pytest.approx(0.5)
     assert found.data["real (ceiling)"]["top1"] == 1.0
 
@@ -188,6 +208,7 @@ def test_colours(model: TextToImage) -> None:
     found = colours_section(World(model, pictures, draw))
     # Floor: three of six drawings are red and should not be; each of five other prompts would have asked for that.
     assert headline(found) == (0.5, pytest.approx(0.5 / 5), 0.75)
+    assert is_share(found, found.headlines[0].n // 2, found.headlines[0].n)
     assert found.data["green"]["value"] == 1.0
     assert found.data["purple"]["value"] == 0.0
 
@@ -202,6 +223,7 @@ def test_counts(model: TextToImage) -> None:
     found = counts_section(World(model, pictures, lambda r: several(COUNTED[0], comes[r.prompt.split()[0]])))
     # Two is right, three is not; two things come for "one", and never three for "one" or "two".
     assert headline(found) == (0.5, 0.25, 1.0)
+    assert is_share(found, found.headlines[0].n // 2, found.headlines[0].n)
     by_number = {name: {k: m["value"] for k, m in f.items()} for name, f in found.data["by number"].items()}
     assert by_number["one"] == {"ceiling": 1.0, "drawn": 0.0, "floor": 0.5}
     assert by_number["two"] == {"ceiling": 1.0, "drawn": 1.0, "floor": 0.5}
@@ -234,6 +256,7 @@ def test_pairs(model: TextToImage) -> None:
     world.drawn_by = draw
     found = pairs_section(world)
     assert headline(found) == (0.75, 0.0, 1.0)
+    assert is_share(found, found.headlines[0].n * 3 // 4, found.headlines[0].n)
     assert found.data["first thing alone (floor)"]["first"]["value"] == 1.0
     assert found.data["first thing alone (floor)"]["any"]["value"] == 1.0
 
@@ -263,6 +286,7 @@ def test_specificity(model: TextToImage, narrows: bool, expected: float) -> None
     world.drawn_by = draw
     found = specificity_section(world)
     assert headline(found) == (expected, 0.5, 1.0)
+    assert is_share(found, round(expected * found.headlines[0].n), found.headlines[0].n)
     assert found.data["ends"]["value"] == expected
     # Eight unit vectors at right angles, seen from their mean: each pair has a cosine of -1/7.
     assert found.data["ceiling"] == pytest.approx(1 + 1 / 7, abs=1e-6)
@@ -340,6 +364,7 @@ def test_style(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
     named = [int(q.text[-1]) < 4 or q.style == "twemoji" for q in half.main_questions[1]]
     assert 0.4 < sum(named) / 24 < 0.9
     assert headline(found) == (round(sum(named) / 24, 6), pytest.approx(1 / 3), 1.0)  # noise is all of one style
+    assert is_share(found, sum(named), 24)
 
 
 def test_a_film_needs_sheets_and_has_their_number(model: TextToImage, tmp_path: Path) -> None:

@@ -61,7 +61,6 @@ def running(
     listening = bound(settings)
     app = create_app(settings, model if isinstance(model, Models) else Models("tiny", model))
     state: State = app.state.studio
-    state.address = address_of(settings, listening.getsockname()[1])
     server = Server(app, settings)
     loop = asyncio.new_event_loop()
     serving = server.serve(sockets=[listening])
@@ -70,7 +69,7 @@ def running(
     while not server.started:
         time.sleep(0.02)
         assert thread.is_alive()
-    live = Live(state.address, state, server, thread, loop)
+    live = Live(address_of(settings, listening.getsockname()[1]), state, server, thread, loop)
     try:
         yield live
     finally:

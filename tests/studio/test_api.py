@@ -506,10 +506,12 @@ def test_settings_of_a_drawing_have_the_names_of_the_route() -> None:
     assert JobIn.model_validate({"prompt": "x", "count": 2}).name_of("count") == "count"
 
 
-def test_what_a_person_can_put_right_is_said_without_dashes() -> None:
-    told = problem_of(UserError("the drawing failed; try lower --guidance, or another --sampler", "guidance"))
+def test_what_a_person_can_put_right_is_said_without_advice_for_the_command_line() -> None:
+    error = UserError("the drawing of '--no x' failed; try lower guidance", "guidance", advice=" (--guidance)")
+    assert str(error) == "the drawing of '--no x' failed; try lower guidance (--guidance)"
+    told = problem_of(error)
     assert (told.status, told.param) == (400, "guidance")
-    assert told.message == "the drawing failed; try lower guidance, or another sampler"
+    assert told.message == "the drawing of '--no x' failed; try lower guidance"
     assert json.loads(bytes(answer_to(told).body))["error"]["param"] == "guidance"
 
 

@@ -31,6 +31,10 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4")
 PHONE, DESKTOP = (360, 740), (1280, 800)
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 FIRST_LOAD = 300 * 1024
 PATIENCE = 240_000  # milliseconds after which a drawing will not come any more, however busy the machine is
 expect.set_options(timeout=PATIENCE)
@@ -381,6 +385,39 @@ def test_variations_and_the_way_between(visit: Visitors) -> None:
     expect(page.locator(".strip").first.get_by_role("button")).to_have_count(7)
 
 
+def test_a_way_has_only_ends_that_it_comes_from(visit: Visitors) -> None:
+    page = visit()
+    draw(page, "a red one", Steps=3)
+    finished(page, "a red one")
+    draw(page, "a red two", Steps=5, Guidance=2)
+    finished(page, "a red two")
+    page.get_by_role("link", name="Gallery").click()
+    page.get_by_role("button", name="Choose two").click()
+    for prompt in ("a red one", "a red two"):
+        page.locator(f".grid .frame[aria-label='Choose: {prompt}']").first.click()
+    expect(page.get_by_text("Both must be drawn alike; they differ in steps, guidance.")).to_be_visible()
+    expect(page.get_by_role("button", name="Draw the way between")).to_be_disabled()
+
+
+def test_a_way_is_drawn_with_all_that_its_ends_were_drawn_with(visit: Visitors) -> None:
+    page = visit()
+    address = f"{visit.server.address}/api/jobs"
+    own = {"steps": 3, "interval": [100, 900], "spacing": "trailing", "sigmas": "karras", "rescale": 0.25}
+    names = ("an end", "another end")
+    for prompt in names:
+        page.request.post(address, data={**own, "prompt": prompt, "seed": 1})
+    page.get_by_role("link", name="Gallery").click()
+    for prompt in names:
+        expect(page.get_by_role("button", name=f"Look at: {prompt}")).to_be_visible()
+    page.get_by_role("button", name="Choose two").click()
+    for prompt in names:
+        page.locator(f".grid .frame[aria-label='Choose: {prompt}']").first.click()
+    with page.expect_request(lambda asked: asked.url == address and asked.method == "POST") as asked:
+        page.get_by_role("button", name="Draw the way between").click()
+    assert {name: asked.value.post_data_json[name] for name in own} == own
+    finished(page, names[0])
+
+
 def test_back_closes_a_picture(visit: Visitors) -> None:
     page = visit()
     for prompt in ("a first leaf", "a second leaf"):
@@ -457,6 +494,30 @@ def test_the_wall_of_an_empty_gallery_is_bare(visit: Visitors, browser: Browser)
     page.close()
 
 
+def test_a_wall_that_nobody_could_ask_for_is_not_called_bare(visit: Visitors, browser: Browser) -> None:
+    page = browser.new_page()
+    answers = [500]
+    page.route("**/api/pictures?*", lambda route: route.fulfill(status=answers.pop(), json={}) if answers
+               else route.continue_())  # fmt: skip
+    page.goto(visit.server.address)
+    expect(page.get_by_text("The gallery cannot be shown")).to_be_visible()
+    expect(page.get_by_text("The wall is still bare")).to_be_hidden()
+    page.evaluate(HIDE, True)
+    page.evaluate(HIDE, False)  # the stream begins again, and the wall is asked for again
+    expect(page.get_by_text("The gallery cannot be shown")).to_have_count(0)
+    page.close()
+
+
+def test_the_page_leads_to_the_api(visit: Visitors) -> None:
+    page = visit()
+    page.get_by_role("link", name="Image API").click()
+    expect(page.get_by_role("heading", name="The image API")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
 def test_every_style_has_a_picture(visit: Visitors) -> None:
     page = visit()
     styles = page.request.get(f"{visit.server.address}/api/facts").json()["model"]["styles"]
@@ -494,6 +555,55 @@ def test_a_style_of_ones_own_is_drawn_when_nobody_waits(visit: Visitors, browser
     expect(image).not_to_have_class(re.compile("rough"))
     page.wait_for_timeout(4000)  # longer than it waits before it draws
     assert len(asked) == 1
+    page.close()
+
+
+def hide_when_asked(page: Page) -> None:
+    """The tab is hidden as soon as the page asks for a drawing."""
+    page.add_init_script(f"""
+        const {{ fetch }} = window;
+        window.fetch = (path, options) => {{
+          if (path === "/api/jobs" && options?.method === "POST") ({HIDE})(true);
+          return fetch(path, options);
+        }};""")
+
+
+def test_a_style_that_is_drawn_while_nobody_looks_is_there_after_it(visit: Visitors, browser: Browser) -> None:
+    page = browser.new_page()
+    hide_when_asked(page)
+
+    def with_another(route: Any) -> None:
+        facts = route.fetch().json()
+        facts["model"]["styles"] = ["mine"]
+        route.fulfill(json=facts)
+
+    def begin(route: Any) -> None:
+        route.continue_(post_data={**route.request.post_data_json, "style": "noto"})
+
+    page.route("**/api/facts", with_another)
+    page.route("**/api/jobs", lambda route: begin(route) if route.request.method == "POST" else route.continue_())
+    page.goto(visit.server.address)
+    address = f"{visit.server.address}/api/jobs"
+    before = len(page.request.get(address).json())
+    until(lambda: [job["state"] for job in page.request.get(address).json()[before:]] == ["finished"])
+    image = page.get_by_role("button", name="mine", exact=True).locator("img")
+    expect(image).to_have_class(re.compile("rough"))
+    page.evaluate(HIDE, False)
+    expect(image).not_to_have_class(re.compile("rough"))
+    page.close()
+
+
+def test_a_drawing_that_the_server_forgot_is_told(visit: Visitors, browser: Browser) -> None:
+    page = browser.new_page()
+    hide_when_asked(page)
+    page.route(re.compile("/api/jobs/[0-9a-f]{32}$"), lambda route: route.fulfill(status=404, json={}))
+    page.goto(f"{visit.server.address}/#chapter/1")
+    address = f"{visit.server.address}/api/jobs"
+    before = len(page.request.get(address).json())
+    page.get_by_role("button", name="Draw it").click()
+    until(lambda: [job["state"] for job in page.request.get(address).json()[before:]] == ["finished"], 120)
+    page.evaluate(HIDE, False)
+    expect(page.get_by_text("the server does not know of this drawing any more")).to_be_visible()
     page.close()
 
 
@@ -541,26 +651,18 @@ def test_warnings_of_the_server_are_shown(visit: Visitors) -> None:
     expect(status).to_have_text("this model has never seen the word 'asdfghjkl'")
 
 
-def test_words_are_checked_before_they_are_drawn(visit: Visitors, browser: Browser) -> None:
-    page = browser.new_page()
-
-    def with_check(route: Any) -> None:
-        route.fulfill(json={**route.fetch().json(), "check": "/api/check"})
-
-    def check(route: Any) -> None:
-        unknown = "Kermit" in route.request.post_data_json["prompt"]
-        route.fulfill(json={"warnings": ["the model does not know 'Kermit'"] if unknown else []})
-
-    page.route("**/api/facts", with_check)
-    page.route("**/api/check", check)
-    page.goto(visit.server.address)
-    prompt = page.get_by_label("What should it show?")
+def test_words_are_checked_before_they_are_drawn(visit: Visitors) -> None:
+    page = visit()
+    prompt, status = page.get_by_label("What should it show?"), page.locator(".easel").get_by_role("status")
     prompt.fill("Kermit")
-    status = page.locator(".easel").get_by_role("status")
-    expect(status).to_have_text("the model does not know 'Kermit'")
+    expect(status).to_contain_text("this model has never seen the word 'Kermit'")
+    prompt.fill("()")
+    expect(status).to_contain_text("the prompt '()' has no words that count")
     prompt.fill("a frog")
     expect(status).to_have_text("")
-    page.close()
+    page.get_by_text("More settings").click()
+    page.get_by_label("What it should not show").fill("(water:99)")
+    expect(status).to_contain_text("99")
 
 
 def test_two_browsers_see_the_same_gallery(visit: Visitors) -> None:
@@ -703,6 +805,8 @@ def test_accessible(visit: Visitors, shots: Path, scheme: str) -> None:
     found += _violations(axe, page, "detail")
     page.goto(f"{visit.server.address}/login")
     found += _violations(axe, page, "login")
+    page.goto(f"{visit.server.address}/docs")
+    found += _violations(axe, page, "docs")
     assert found == []
 
 
@@ -737,6 +841,15 @@ def test_a_token_opens_the_door(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Come in").click()
         expect(page.get_by_role("heading", name="Make a picture")).to_be_visible()
         page.close()
+        page = browser.new_context().new_page()
+        page.goto(f"{guarded.address}/docs")
+        page.get_by_label("Token").fill("open-barley-123")
+        page.get_by_label("Token").press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("That was not the token; try again.")
+        page.get_by_label("Token").fill("open-sesame-123")
+        page.get_by_label("Token").press("Enter")
+        expect(page.get_by_role("heading", name="The image API")).to_be_visible()
+        page.context.close()
     finally:
         guarded.stop()
 

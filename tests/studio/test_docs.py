@@ -16,10 +16,12 @@ import openai
 import pytest
 from PIL import Image
 
+from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH
 from fromnoise.studio.api.manual import fields_table
 from fromnoise.studio.api.problems import CODES
 from fromnoise.studio.api.samples import Place, samples
 from fromnoise.studio.api.schemas import BODIES, Edit, Generation, JobIn
+from fromnoise.studio.settings import Limits
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import Live, running
 
@@ -104,7 +106,7 @@ def test_nothing_comes_from_elsewhere_and_no_script_runs(page: str, http: httpx.
 def test_a_server_with_a_token_shows_it_to_nobody(tiny_model_folder: Path, tmp_path: Path) -> None:
     token = "a-long-enough-token"
     with running(TextToImage.load(tiny_model_folder), tmp_path, token) as live, live.client() as client:
-        assert client.get("/docs").status_code == 401
+        assert client.get("/docs").headers["location"] == "/login?next=docs"
         text = client.get("/docs", headers={"Authorization": f"Bearer {token}"}).text
         assert token not in text
         assert "Authorization: Bearer YOUR_TOKEN" in sample(text, "curl")
@@ -123,15 +125,15 @@ def test_every_field_and_every_code_is_there(page: str, http: httpx.Client) -> N
 
 
 def test_fields_say_their_ranges_and_defaults() -> None:
-    table = fields_table(Generation, {"steps": "30"})
+    table = fields_table(Generation, {"steps": "30"}, Limits(api_count=12))
     cells = {row[0]: row[1:] for row in (re.findall("<td>(.*?)</td>", row) for row in table.split("<tr>")[2:])}
     assert cells["<code>prompt</code>"][:2] == ["text, at most 4000 characters", "needed"]
-    assert cells["<code>n</code> (or <code>num_images_per_prompt</code>)"][:2] == ["whole number, 1 to 16", "1"]
+    assert cells["<code>n</code> (or <code>num_images_per_prompt</code>)"][:2] == ["whole number, 1 to 12", "1"]
     assert cells["<code>steps</code> (or <code>num_inference_steps</code>)"][:2] == ["whole number, 1 to 1000", "30"]
     assert cells["<code>seed</code>"][0] == "whole number, 0 to 4294967295"
     assert cells["<code>output_format</code>"][:2] == ["png, jpeg, webp", "png"]
     assert cells["<code>stream</code>"][:2] == ["true or false", "false"]
-    edits = fields_table(Edit, {}, leave_out=Generation)
+    edits = fields_table(Edit, {}, Limits(), leave_out=Generation)
     assert "number, above 0, at most 1" in edits
     assert "<code>prompt</code>" not in edits
 
@@ -151,6 +153,44 @@ def test_the_table_of_bodies_is_what_the_routes_read(http: httpx.Client) -> None
     for path, model in BODIES.items():
         pictures = {"image", "mask"} if path == "/v1/images/edits" else set()
         assert read[path] == {*model.model_fields, *model.also} | pictures, path
+
+
+def test_limits_of_the_server_are_told_where_they_hold(live: Live, http: httpx.Client, page: str) -> None:
+    limits = live.state.settings.limits
+    schemas = http.get("/openapi.json").json()["components"]["schemas"]
+    for name in ("count", "num_images_per_prompt"):
+        assert schemas["JobIn"]["properties"][name]["maximum"] == limits.count
+    for name in ("n", "num_images_per_prompt"):
+        (kind,) = (each for each in schemas["Generation"]["properties"][name]["anyOf"] if each["type"] == "integer")
+        assert kind["maximum"] == limits.api_count
+    assert f"<td>whole number, 1 to {limits.count}</td>" in page
+    assert f"<td>whole number, 1 to {limits.api_count}</td>" in page
+
+
+def test_a_server_may_allow_more_than_others(tiny_model_folder: Path, tmp_path: Path) -> None:
+    model, more = TextToImage.load(tiny_model_folder), Limits(count=70, api_count=17)
+    with running(model, tmp_path, limits=more) as live, live.client() as client:
+        asked = {"prompt": "x", "steps": 1}
+        assert len(client.post("/v1/images/generations", json={**asked, "n": 17}).json()["data"]) == 17
+        assert client.post("/v1/images/generations", json={**asked, "n": 18}).status_code == 400
+        job = client.post("/api/jobs", json={**asked, "count": 70}).json()
+        assert job["count"] == 70
+        client.delete(f"/api/jobs/{job['id']}")
+
+
+def test_the_page_leads_to_its_content_and_its_template_is_no_page(page: str, http: httpx.Client) -> None:
+    assert re.search(r'<a class="skip" href="#content">', page)
+    assert re.search(r'<main [^>]*id="content"', page)
+    assert http.get("/static/docs.html").status_code == 404
+    scrolling = re.findall(r"<[a-z]+ [^>]*tabindex=\"0\"[^>]*>", page)
+    names = [re.search('aria-label="(.+?)"', tag) for tag in scrolling]
+    assert len({name[1] for name in names if name}) == len(scrolling) > 8  # each by a name of its own
+    assert all('role="region"' in tag for tag in scrolling)
+
+
+def test_strengths_are_said_from_where_they_are_used(page: str, http: httpx.Client) -> None:
+    assert http.get("/api/facts").json()["strengths"] == {"restyle": STRENGTH, "inpaint": MASKED_STRENGTH}
+    assert page.count(f"{STRENGTH:g}; with a mask {MASKED_STRENGTH:g}") == 2
 
 
 def test_samples_know_their_server() -> None:

@@ -13,12 +13,12 @@ import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file
 
+import fromnoise
 from conftest import few_steps_changes
-from fromnoise.cli.told import Told, _only_with_fast
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import as_tensor, read_origin
 from fromnoise.drawing.plan import plan
-from fromnoise.drawing.request import Request, one_by_one
+from fromnoise.drawing.request import Request, Towards, one_by_one
 from fromnoise.ground.errors import UserError
 from fromnoise.system.few_steps import save_few_steps, with_few_steps
 from fromnoise.system.text_to_image import TextToImage
@@ -173,5 +173,34 @@ def test_what_fast_has_fixed_cannot_be_asked_for(
     assert not list(tmp_path.iterdir())
 
 
-def test_what_it_does_anyway_may_be_asked_for() -> None:
-    _only_with_fast(Told("apple", guidance=1.0, sampler="lcm", steps=8))
+def test_what_it_does_anyway_may_be_asked_for(fast: TextToImage) -> None:
+    own = plan(fast, Request(prompt="red apple", seed=1, steps=8)).request
+    for name in ("lcm", "LCM", "LCMScheduler"):
+        asked = Request(prompt="red apple", seed=1, guidance=1.0, sampler=name, steps=8, interval=(0, 1000))
+        assert plan(fast, asked).request == own
+    assert plan(fast, own).request == own  # a file says all of it
+
+
+@pytest.mark.parametrize(
+    ("wishes", "field"),
+    [
+        ({"guidance": 7.5}, "guidance"),
+        ({"negative": "blue"}, "negative"),
+        ({"sampler": "ddim"}, "sampler"),
+        ({"sampler": "LCM Karras"}, "sampler"),
+        ({"spacing": "trailing"}, "spacing"),
+        ({"sigmas": "karras"}, "sigmas"),
+        ({"rescale": 0.5}, "rescale"),
+        ({"interval": [0, 900]}, "interval"),
+        ({"steps": 9}, "steps"),
+        ({"towards": Towards(0.5, 3, "a blue house", "red")}, "towards"),
+    ],
+    ids=str,
+)
+def test_what_fast_has_fixed_is_refused_wherever_it_is_asked(folder: Path, wishes: dict[str, Any], field: str) -> None:
+    """Only the command and the studio refused it."""
+    with pytest.raises(UserError, match="--fast") as caught:
+        fromnoise.load(folder, fast=True).plan("red apple", seed=1, **wishes)
+    assert caught.value.field == field
+    if field != "steps":
+        fromnoise.load(folder).plan("red apple", seed=1, **wishes)

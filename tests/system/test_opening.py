@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from fromnoise.drawing.opened import _lora
 from fromnoise.ground.errors import UserError
 from fromnoise.system import opening
 from fromnoise.system.opening import find_model, is_local
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.weights.lora_file import read_lora
 
 
@@ -103,3 +106,16 @@ def test_errors_of_the_hub_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
         assert str(caught.value).isprintable()
         assert f"'{name}'" in str(caught.value)
         assert "run again" not in str(caught.value)  # that would not help
+
+
+def test_a_folder_that_says_its_prediction_is_not_read_otherwise(tiny_model_folder: Path) -> None:
+    assert TextToImage.load(tiny_model_folder, prediction="v").prediction == "v"
+    with pytest.raises(UserError, match="its prediction is v, not epsilon; leave out --prediction"):
+        TextToImage.load(tiny_model_folder, prediction="epsilon")
+
+
+def test_a_changed_network_has_another_name_once_the_old_one_is_dropped(tiny_model: TextToImage) -> None:
+    changed = copy.deepcopy(tiny_model.unet)
+    next(changed.parameters()).add_(1)
+    assert replace(tiny_model, unet=changed, identity="").hash != tiny_model.hash
+    assert replace(tiny_model, identity="").hash == tiny_model.hash

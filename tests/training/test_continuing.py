@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from typer.testing import CliRunner
 
 from fromnoise.cli.entry import app
 from fromnoise.cli.train import load_recipe
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
-from fromnoise.training import checkpoint
+from fromnoise.training import checkpoint, precision
 from fromnoise.training.continuing import (
     Call,
     check_order,
@@ -32,6 +34,7 @@ from fromnoise.training.continuing import (
     settled,
     stored_run,
     tasks_of,
+    with_minutes_of_others,
 )
 from fromnoise.training.identity import Going, Identity
 from fromnoise.training.recipe import LoopConfig, Recipe
@@ -259,3 +262,73 @@ def test_as_before_takes_the_tasks_as_they_were() -> None:
     stored = {"recipe": {**RECIPE.to_dict(), "tasks": ["clip"]}}
     assert tasks_of(RECIPE, stored, Call(as_before=True)) == ("clip",)
     assert tasks_of(RECIPE, stored, Call()) == tasks_of(RECIPE, None, Call(as_before=True)) == RECIPE.tasks
+
+
+def test_what_a_distillation_has_learnt_from_stays_as_it_is(tmp_path: Path) -> None:
+    learnt(tmp_path, "diffusion", 36_000)
+    assert asked(tmp_path, RECIPE, diffusion__loop__pictures="90000")[1]
+    learnt(tmp_path, "distill", 100)
+    for name, value in (("pictures", "90000"), ("minutes", "600"), ("learning_rate", "1e-5")):
+        with pytest.raises(UserError, match="the distillation has already learnt from the U-Net"):
+            asked(tmp_path, RECIPE, **{f"diffusion__loop__{name}": value})
+    assert asked(tmp_path, RECIPE, diffusion__loop__save_minutes="9", diffusion__prompts="cat")[1]
+    assert asked(tmp_path, RECIPE, distill__loop__pictures="90000")[1]
+
+
+def test_minutes_of_tasks_that_are_not_trained_stay_as_they_were() -> None:
+    began = RECIPE.with_overrides({"fits_minutes": "true", "diffusion.loop.minutes": "8"})
+    now = RECIPE.with_overrides({"fits_minutes": "true"})
+    stored = {"recipe": began.to_dict()}
+    assert with_minutes_of_others(now, stored, ("distill",), Call()) == began
+    assert with_minutes_of_others(now, stored, ("diffusion",), Call()) == now  # its minutes must be said again
+    said = Call(settings={"diffusion.loop.minutes": "9"})
+    longer = now.with_overrides({"diffusion.loop.minutes": "9"})
+    assert with_minutes_of_others(longer, stored, ("distill",), said) == longer
+    assert with_minutes_of_others(now, None, ("distill",), Call()) == now
+    plain = {"recipe": began.with_overrides({"fits_minutes": "false"}).to_dict()}
+    assert with_minutes_of_others(RECIPE, plain, ("distill",), Call()) == RECIPE  # there a --set was forgotten
+
+
+def test_the_meanings_are_noted_by_the_first_call_that_reads_them(tmp_path: Path) -> None:
+    """A run that begins with the VAE reads no meanings; that which trains CLIP does, and later ones are compared."""
+    meanings = tmp_path / "meanings.safetensors"
+    meanings.write_bytes(b"cats and dogs")
+    recipe = RECIPE.with_overrides({"clip.meanings": str(meanings)})
+
+    def call(task: str) -> dict[str, Any]:
+        going = Going(stored_run(tmp_path / "run"), tasks=(task,))
+        identity = Identity(recipe, "here", tmp_path / "run", going, "p")
+        identity.check("", False)
+        identity.write(precision.choose(torch.device("cpu"), "fp32"), Console(quiet=True))
+        found: dict[str, Any] = json.loads((tmp_path / "run" / "run.json").read_text())
+        return found
+
+    (tmp_path / "run").mkdir()
+    first = call("vae")
+    assert first["made_from"]["meanings"] == ""
+    second = call("clip")
+    assert second == {
+        **first,
+        "made_from": {**first["made_from"], "meanings": hashlib.sha256(b"cats and dogs").hexdigest()[:16]},
+    }
+    assert call("vae") == call("clip") == second
+    meanings.write_bytes(b"dogs and cats")
+    with pytest.raises(UserError, match=r"meanings\.safetensors is not what it was"):
+        call("clip")
+
+
+def test_before_a_story_run_has_learnt_anything_it_may_be_another(tmp_path: Path) -> None:
+    recipe = StoryRecipe()
+
+    def changes(**settings: str) -> list[str]:
+        named = {name.replace("__", "."): value for name, value in settings.items()}
+        now = recipe.with_overrides(named)
+        return settled(tmp_path, recipe.to_dict(), now, Call(settings=named), of_story(tmp_path))[1]
+
+    assert changes(vocabulary="400", loop__batch="8", network__layers="3", seed="4")
+    with pytest.raises(UserError, match="precision: auto → fp32 cannot be changed"):
+        changes(precision="fp32")
+    learnt(tmp_path, "story", 100)
+    with pytest.raises(UserError, match="follows from it"):
+        changes(network__layers="3")
+    assert changes(loop__learning_rate="1e-4", name="other")

@@ -18,7 +18,7 @@ from fromnoise.training.clock import Clock
 from fromnoise.training.continuing import Call
 from fromnoise.training.loop import Trainer, learning_rate
 from fromnoise.training.recipe import LoopConfig, Recipe
-from fromnoise.training.run import train
+from fromnoise.training.run import Run, train
 from training.test_loop import Line, bits, config
 
 COLOURS = ("red", "blue", "green", "black", "orange", "purple", "brown", "grey", "pink", "navy")
@@ -136,7 +136,7 @@ def mine(**changes: str) -> Recipe:
     return wanted
 
 
-def test_minutes_are_the_length_of_learning_ones_own_pictures(tmp_path: Path) -> None:
+def test_minutes_are_the_length_of_learning_ones_own_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``train my_pictures --minutes``: the run ends with its time, decayed, and with the style that captions name."""
     data = folder(tmp_path / "mine", 3, "a {} flag, linocut style")
     model = TextToImage.load(train(mine(), data, tmp_path / "run", call=Call(minutes=0.02)))
@@ -152,6 +152,14 @@ def test_minutes_are_the_length_of_learning_ones_own_pictures(tmp_path: Path) ->
     assert again.facts == found.facts
     with pytest.raises(UserError, match=r"diffusion\.loop\.minutes: 0\.02 → 0\.0\).*--minutes again"):
         train(mine(), data, tmp_path / "run")
+    trained: list[tuple[str, float, float]] = []
+    monkeypatch.setattr(
+        Run, "train", lambda self, name: trained.append(
+            (name, self.recipe.diffusion.loop.minutes, self.recipe.distill.loop.minutes)))  # fmt: skip
+    train(mine(), data, tmp_path / "run", ("distill",))  # says nothing of the U-Net, which is finished
+    train(mine(), data, tmp_path / "run", ("distill",), Call(minutes=3))
+    train(mine(), data, tmp_path / "run", call=Call(minutes=0.02))  # nor does the U-Net's minutes of the distillation
+    assert trained == [("distill", 0.02, 0.0), ("distill", 0.02, 3.0), ("diffusion", 0.02, 3.0)]
     with pytest.raises(UserError, match=r"has learnt with the CLIP of .*leave clip out"):
         train(mine(), data, tmp_path / "run", ("clip",), Call(as_before=True))
 

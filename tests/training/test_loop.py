@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from fromnoise.ground.errors import UserError
-from fromnoise.training import checkpoint, ema
+from fromnoise.training import checkpoint, ema, loop
 from fromnoise.training.clock import Clock, Order
+from fromnoise.training.log import Telling
 from fromnoise.training.loop import Paused, Trainer, learning_rate
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.tasks.base import Task
@@ -135,6 +139,70 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> No
     assert "damaged" in damaged[0]
 
 
+def spoil(step: Path, kind: str) -> None:
+    if kind == "half":
+        (step / "ema.safetensors").write_bytes((step / "ema.safetensors").read_bytes()[:100])
+    elif kind == "no file":
+        (step / "weights.safetensors").unlink()
+    else:
+        (step / "state.json").write_text(kind)
+
+
+KINDS = ["half", "no file", "", "[]", '{"sha256": {}}', '{"sha256": {}, "facts": {}}', '{"sha256": [], "facts": {}}']
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_no_checkpoint_can_be_read_nothing_begins_anew_in_silence(tmp_path: Path, kind: str) -> None:
+    trainer = Trainer(Line(config()), tmp_path / "line", 0)
+    for _ in range(2):
+        trainer.step()
+        trainer.save()
+    for step in (tmp_path / "line").glob("step-*"):
+        spoil(step, kind)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(UserError, match=r"no checkpoint in .*line can be read \(step-00000002: .*move .*line away"):
+        Trainer(Line(config()), tmp_path / "line", 0)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    (tmp_path / "line").rename(tmp_path / "away")
+    assert Trainer(Line(config()), tmp_path / "line", 0).clock.step == 0
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_never_outlives_new_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Steps 1, 4 (damaged): training goes on from 1, and its new steps 2 and 3 stay though 4 is more than they are."""
+    expected = bits(Trainer(Line(config()), tmp_path / "whole", 0).run())
+    folder = tmp_path / "line"
+    trainer = Trainer(Line(config()), folder, 0)
+    for steps in (1, 3):
+        for _ in range(steps):
+            trainer.step()
+        trainer.save()
+    spoil(folder / "step-00000004", "no file")
+    trainer = Trainer(Line(config()), folder, 0)
+    for _ in range(2):
+        trainer.step()
+        trainer.save()
+    assert sorted(p.name for p in folder.iterdir()) == ["damaged-step-00000004", "step-00000002", "step-00000003"]
+    trainer = Trainer(Line(config()), folder, 0)
+    assert trainer.clock.step == 3
+    assert bits(trainer.run()) == expected
+    assert "damaged" not in capsys.readouterr().err
+    for name in ("step-00000040", "step-00000040"):  # the same step is damaged twice: neither is lost
+        spoil(folder / name, "no file")
+        Trainer(Line(config()), folder, 0).run()
+    assert "going back to the one before, and it is now called damaged-step-00000040\n" in capsys.readouterr().err
+    assert {p.name for p in folder.glob("damaged-*")} == {
+        "damaged-step-00000004", "damaged-step-00000040", "damaged-step-00000040-1",
+    }  # fmt: skip
+
+
+def test_a_checkpoint_that_was_just_written_is_never_dropped(tmp_path: Path) -> None:
+    for step in (7, 8, 3):
+        checkpoint.save(tmp_path, step, checkpoint.Checkpoint({}, {"step": step, "batch": 1}))
+    assert (tmp_path / "step-00000003").is_dir()
+
+
 def test_only_two_checkpoints_are_kept_and_no_draft(tmp_path: Path) -> None:
     trainer = Trainer(Line(config()), tmp_path, 0)
     for _ in range(4):
@@ -156,6 +224,63 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(UserError, match=r"No space left.*free some space"):
         trainer.save()
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_a_model_that_could_not_be_written_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    trainer = Trainer(Line(config()), tmp_path, 0, on_save=full)
+    with pytest.raises(UserError, match=r"model could not be written \(.*No space left.*free some space"):
+        trainer.run(3)
+    assert Trainer(Line(config()), tmp_path, 0).clock.step == 3
+
+
+def test_figures_and_sheets_that_cannot_be_written_end_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The disk fills up and is freed before the last checkpoint: the bits are those of an undisturbed training."""
+    expected = bits(Trainer(Line(config()), tmp_path / "whole", 0).run())
+
+    class Drawing(Line):
+        def samples_for_log(self, network: nn.Module) -> Any:
+            return Image.new("RGB", (2, 2))
+
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+        def close(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    curves: Any = SimpleNamespace(figures=full, sheet=full)
+    real = Path.open
+    monkeypatch.setattr(Path, "open", lambda self, *a, **k: Full() if self.suffix == ".jsonl" else real(self, *a, **k))
+    folder = tmp_path / "broken"
+    assert bits(Trainer(Drawing(config(log_steps=1)), folder, 0, Telling(curves)).run()) == expected
+    assert len(list((folder / "sheets").iterdir())) == 2
+    monkeypatch.setattr(loop, "write_atomically", full)
+    Trainer(Drawing(config(log_steps=1)), tmp_path / "other", 0, Telling(curves)).run()
+    said = capsys.readouterr().err
+    assert said.count("figures are no longer written (No space left on device); training goes on") == 2
+    assert said.count("this sheet is left out: [Errno 28] No space left on device") == 2
+
+
+def test_the_last_checkpoint_is_there_before_the_last_sheet(tmp_path: Path) -> None:
+    class Failing(Line):
+        def samples_for_log(self, network: nn.Module) -> Any:
+            if len(list(tmp_path.glob("step-*"))) or (self.network.training and self.drawn):
+                raise MemoryError
+            self.drawn = True
+
+        drawn = False
+
+    with pytest.raises(MemoryError):
+        Trainer(Failing(config()), tmp_path, 0).run()
+    assert Trainer(Line(config()), tmp_path, 0).clock.done
 
 
 def test_another_network_is_refused(tmp_path: Path) -> None:
@@ -184,27 +309,37 @@ def test_a_number_that_cannot_work_is_refused_before_anything_starts(name: str, 
         config(**{name: value})
 
 
+def killable(folder: Path) -> bytes:
+    """Train a toy task that saves after every few steps, or go on with that; returns its weights and their averages."""
+    torch.set_num_threads(1)
+    trainer = Trainer(Line(config(pictures=4800)), folder, seed=5)
+    while not trainer.clock.done:
+        trainer.step()
+        if trainer.clock.step % 5 == 0:
+            trainer.save()
+    return b"".join(m.numpy().tobytes() for m in (*trainer.masters, *trainer.averages))
+
+
 def test_kill_minus_nine_at_any_moment_ends_with_the_same_bits(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("killable_run.py")
-    command = [sys.executable, str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment)
-    for attempt in range(4):
-        process = subprocess.Popen([*command, str(tmp_path / "broken")], env=environment)
+    """The process is killed soon after it has written something new, later each time; this one ends its work."""
+    threads, broken = torch.get_num_threads(), tmp_path / "broken"
+    command = [sys.executable, str(Path(__file__).with_name("killable_run.py")), str(broken)]
+    for attempt in range(3):
+        known = set(broken.glob("step-*"))
+        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
         deadline = time.monotonic() + 240
-        # Wait until this attempt has written something new, then kill it wherever it happens to be.
-        known = set((tmp_path / "broken").glob("step-*"))
-        while process.poll() is None and time.monotonic() < deadline:
-            if set((tmp_path / "broken").glob("step-*")) - known:
-                break
+        while process.poll() is None and time.monotonic() < deadline and not set(broken.glob("step-*")) - known:
             time.sleep(0.005)
         time.sleep(0.01 * attempt)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the run had ended, or failed, before it could be killed"
-        assert not (tmp_path / "broken" / "result.bin").exists()
-    subprocess.run([*command, str(tmp_path / "broken")], check=True, env=environment)
-    results = [(tmp_path / name / "result.bin").read_bytes() for name in ("whole", "broken")]
-    assert results[0] == results[1]
+        found, _ = checkpoint.newest(broken)
+        assert found is not None
+        assert 0 < found.facts["step"] < 300
+    try:
+        assert killable(broken) == killable(tmp_path / "whole")
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_learning_rate_rises_holds_and_falls_to_zero() -> None:

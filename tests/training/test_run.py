@@ -22,6 +22,7 @@ from fromnoise.data.starter import starter_path
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
+from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.continuing import Call
 from fromnoise.training.recipe import Recipe
@@ -46,6 +47,7 @@ SMALL = {
     "diffusion.loop.warmup": "640",
     "diffusion.loop.ema": "0.98",
     "diffusion.loop.log_steps": "10",
+    "diffusion.sheet_steps": "2",
 }
 
 
@@ -94,6 +96,25 @@ def test_the_same_command_again_changes_nothing(run: Path) -> None:
     before = TextToImage.load(run / "model").hash
     train(small(), "starter", run)
     assert TextToImage.load(run / "model").hash == before
+
+
+@pytest.mark.parametrize("model", ["gone", "older"])
+def test_a_finished_networks_model_is_written_where_it_could_not_be(run: Path, tmp_path: Path, model: str) -> None:
+    """The disk was full after the last checkpoint, or somebody ended the training there."""
+    out, wanted = tmp_path / "run", TextToImage.load(run / "model")
+    shutil.copytree(run, out)
+    facts = out / "model" / "fromnoise.json"
+    if model == "gone":
+        shutil.rmtree(out / "model")
+    else:
+        facts.write_text(facts.read_text().replace('"pictures_seen": 5120', '"pictures_seen": 640'))
+        for file in (out / "model" / "unet").glob("*.safetensors"):
+            shutil.copy(next((out / "model" / "vae").glob("*.safetensors")), file)
+    with pytest.raises(UserError, match="with --tasks diffusion first"):
+        train(small(), "starter", out, ("distill",))
+    train(small(), "starter", out)
+    found = TextToImage.load(out / "model")
+    assert (found.hash, found.card["pictures_seen"]) == (wanted.hash, 5120)
 
 
 def test_another_network_or_other_data_in_the_same_folder_is_refused(run: Path) -> None:
@@ -162,6 +183,19 @@ def test_a_folder_of_something_else_is_no_place_for_a_run(tmp_path: Path) -> Non
     assert [p.name for p in tmp_path.iterdir()] == ["diary.txt"]
 
 
+def test_a_full_disk_at_the_beginning_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    begun = Run(small(**{"data.limit": "10"}), "starter", tmp_path / "x")
+    monkeypatch.setattr(Tokenizer, "save", full)
+    with pytest.raises(UserError, match=r"cannot write .*tokenizer: .*No space left.*free some space"):
+        _ = begun.tokenizer
+    assert not (tmp_path / "x" / "tokenizer").exists()
+    monkeypatch.undo()
+    assert begun.tokenizer.vocab_size > 256
+
+
 def test_a_limit_keeps_pictures_spread_over_all_of_them(tmp_path: Path) -> None:
     run = Run(small(**{"data.limit": "10"}), "starter", tmp_path / "x")
     assert len(run.train_set.records) == len(run.train_set.images) == 10
@@ -204,16 +238,17 @@ def test_what_is_left_out_and_held_out_is_said_before_training(
 
 
 def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path) -> None:
-    short = {"clip.loop.pictures": "512", "vae.loop.pictures": "320", "diffusion.loop.pictures": "960"}
-    quick = {f"{t}.loop.save_minutes": "0.005" for t in ("clip", "vae", "diffusion")}
-    settings = [f"--set={k}={v}" for k, v in {**SMALL, **short, **quick}.items()]
-    command = [sys.executable, "-m", "fromnoise", "train", "first_model", "--data", "starter", "--no-index"]
-    command += [*settings, "--out"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    """Killed as the command runs it; the last call, and the unbroken run, are this process's, with as many threads."""
+    settings = {
+        **SMALL, "data.limit": "64", "clip.loop.pictures": "512", "vae.loop.pictures": "320",
+        "diffusion.loop.pictures": "960", "diffusion.loop.optimizer": "adamw",
+        "diffusion.prompts": "cat", **{f"{t}.loop.save_minutes": "0.005" for t in ("clip", "vae", "diffusion")},
+    }  # fmt: skip
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run([*command, str(whole)], check=True, env=environment, capture_output=True)
+    command = [sys.executable, "-m", "fromnoise", "train", "first_model", "--data", "starter", "--no-index"]
+    command += [*(f"--set={k}={v}" for k, v in settings.items()), "--out", str(broken)]
     for victim in ("vae", "diffusion"):
-        process = subprocess.Popen([*command, str(broken)], env=environment, stdout=-3, stderr=-3)
+        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=-3, stderr=-3)
         end = time.monotonic() + 240
         while not list((broken / victim).glob("step-*")) and process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
@@ -221,7 +256,9 @@ def test_a_run_killed_twice_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path
         assert process.wait() == -signal.SIGKILL, f"{victim} had ended, or failed, before it could be killed"
         assert list((broken / victim).glob("step-*")), f"{victim} was killed before it had written anything"
         assert not (broken / "model").exists() or victim == "diffusion"
-    subprocess.run([*command, str(broken)], check=True, env=environment, capture_output=True)
+    recipe = load_recipe("first_model").with_overrides(settings)
+    for folder in (broken, whole):
+        train(recipe, "starter", folder)
     for part in ("unet", "vae", "text_encoder", "clip"):
         files = [next((folder / "model" / part).glob("*.safetensors")) for folder in (whole, broken)]
         assert files[0].read_bytes() == files[1].read_bytes(), part
@@ -243,7 +280,7 @@ def test_a_run_can_begin_with_a_model_and_train_its_unet_alone(run: Path, tmp_pa
 
 def test_a_model_does_not_tell_where_its_files_lay(run: Path, tmp_path: Path) -> None:
     meanings = tmp_path / "meanings.safetensors"  # never written: the words are not taught again
-    changes = {"start_from": str(run / "model"), "clip.meanings": str(meanings), "diffusion.loop.pictures": "640"}
+    changes = {"start_from": str(run / "model"), "clip.meanings": str(meanings), "diffusion.loop.pictures": "64"}
     train(small(**changes), "starter", tmp_path / "more", ("diffusion",))
     card = (tmp_path / "more" / "model" / "fromnoise.json").read_text()
     assert str(tmp_path) not in card
@@ -269,7 +306,7 @@ def test_a_model_of_other_sizes_is_nothing_to_begin_with(run: Path, tmp_path: Pa
 
 def test_ones_own_pictures_are_learnt_by_the_shipped_model(tmp_path: Path) -> None:
     """`fromnoise train my_pictures`: the U-Net alone, all styles of the data, from the model that is shipped."""
-    short = {"diffusion.loop.pictures": "64", "diffusion.loop.batch": "16", "diffusion.sheet_steps": "2"}
+    short = {"diffusion.loop.pictures": "4", "diffusion.loop.batch": "2", "diffusion.sheet_steps": "1"}
     recipe = load_recipe("my_pictures").with_overrides({**short, "precision": "fp32"})
     assert recipe.tasks == ("diffusion",)
     data = tmp_path / "mine"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(run: Path, data: Path, t
     short = recipe(**{"loop.pictures": "1440"})
     train_story(short, data, tmp_path / "once")
     with pytest.raises(Paused):
-        train_story(short, data, tmp_path / "twice", Call(minutes=0.005))
+        train_story(short, data, tmp_path / "twice", Call(minutes=0.0))
     train_story(short, data, tmp_path / "twice")
     hashes = {StoryModel.load(tmp_path / name / "model").hash for name in ("once", "twice")}
     assert len(hashes) == 1
@@ -191,7 +192,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(run: Path, data: Path, t
 def test_a_run_of_an_earlier_version_goes_on(data: Path, tmp_path: Path) -> None:
     short = recipe(**{"loop.pictures": "1440"})
     with pytest.raises(Paused):
-        train_story(short, data, tmp_path / "run", Call(minutes=0.005))
+        train_story(short, data, tmp_path / "run", Call(minutes=0.0))
     (tmp_path / "run" / "story").rename(tmp_path / "run" / "words")
     steps = {file.name for file in (tmp_path / "run" / "words").glob("step-*")}
     assert steps
@@ -200,6 +201,21 @@ def test_a_run_of_an_earlier_version_goes_on(data: Path, tmp_path: Path) -> None
     train_story(short, data, tmp_path / "whole")
     hashes = {StoryModel.load(tmp_path / name / "model").hash for name in ("run", "whole")}
     assert len(hashes) == 1
+
+
+def test_before_its_first_checkpoint_a_run_may_have_another_vocabulary(data: Path, tmp_path: Path) -> None:
+    """It was stopped while it began: words were collected, and nothing was learnt."""
+    settings = {"vocabulary": "34", "loop.pictures": "64"}
+    with pytest.raises(Paused):
+        train_story(recipe(), data, tmp_path / "run", Call(minutes=0.0))
+    shutil.rmtree(tmp_path / "run" / "story")
+    train_story(recipe(**settings), data, tmp_path / "run", Call(settings=settings))
+    assert len(StoryModel.load(tmp_path / "run" / "model").vocabulary) == 34
+    stored = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert stored["story"]["vocabulary"] == 34
+    more = {"vocabulary": "33"}
+    with pytest.raises(UserError, match="cannot be changed"):
+        train_story(recipe(**{**settings, **more}), data, tmp_path / "run", Call(settings=more))
 
 
 def test_the_card_says_how_it_was_made(learnt: StoryModel) -> None:

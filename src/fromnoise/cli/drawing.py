@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,16 +14,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fromnoise import __version__
 from fromnoise.cli.files import Files
-from fromnoise.cli.opened import Opening, load, planned
+from fromnoise.cli.opened import Opening, planned, tell
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import Finished, draw_plans
 from fromnoise.drawing.generate import generate as events
+from fromnoise.drawing.opened import open_model, origin_of
 from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, save_png
 from fromnoise.drawing.plan import MOST_AT_ONCE, Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.ground.text import decoded
+from fromnoise.ground.text import decoded, lines_of
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
 from fromnoise.system.opening import DEFAULT_MODEL, find_model
@@ -62,7 +61,7 @@ def draw_pictures(job: Job) -> list[Path]:
     films = _files(job.files.film, made.count, SUFFIXES) if job.files.film else []
     if set(files) & set(films):
         raise UserError("--film and --out name the same file")
-    _tell([made])
+    tell([made])
     done: list[Path] = []
     with _bar() as bar:
         task = bar.add_task("drawing", total=made.steps * -(-made.count // MOST_AT_ONCE))
@@ -106,7 +105,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
     todo = _still_to_draw(files, made, model)
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
-    _tell([made[i] for i in todo])
+    tell([made[i] for i in todo])
     with _bar() as bar:
         task = bar.add_task("drawing", total=len(todo))
         for group in alike([made[i] for i in todo], AT_ONCE):
@@ -136,7 +135,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
         other = "was not made from another picture; leave out --image" if start[0] else "started from another picture"
         raise UserError(f"{picture} {other}" + ("" if start[0] else "; give it with --image, and its --mask"))
     place = opening.place if opening.place is not None else _shipped(origin.model, needed)
-    name, model = load(
+    name, model = open_model(
         replace(opening, place=place, precision=origin.precision, backend=origin.backend, fast=origin.fast)
     )
     if model.hash != origin.model_hash:
@@ -146,6 +145,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
     made, begun = planned(model, replace(origin.request, count=1), *start)
     if begun is not None and begun.digest != origin.start:
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
+    tell([made])
     drawn = draw_plans(model, [made], begun)[0]
     save_png(drawn, file, replace(origin, version=__version__))
     print(file)
@@ -163,9 +163,7 @@ def _write(event: Finished, whole: Plan, job: Job, start: Start | None, files: l
 
 
 def _origin(made: Plan, job: Job, start: Start | None, index: int) -> Origin:
-    loras = tuple(text.rpartition("/")[2] for text in job.opening.loras)
-    engine = (job.model.precision, loras, start.digest if start else None, job.opening.backend, job.opening.fast)
-    return Origin(made.request, job.name, job.model.hash, __version__, index, *engine)
+    return origin_of(made, job.name, job.model, job.opening, start, index)
 
 
 def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:
@@ -229,7 +227,7 @@ def _free_name(file: Path, count: int) -> Path:
 
 def _lines(prompts: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in decoded(prompts.read_bytes()).splitlines()]
+        lines = [line.strip() for line in lines_of(decoded(prompts.read_bytes()))]
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"cannot read the prompts in {prompts}: {reason}") from None
@@ -296,12 +294,6 @@ def _is_drawn(file: Path, request: Request, model: TextToImage) -> bool:
         return origin.model_hash == model.hash and plan(model, origin.request).request == request
     except UserError:
         return False
-
-
-def _tell(made: Iterable[Plan]) -> None:
-    """Say on standard error what the plans have to say, each sentence once."""
-    for line in dict.fromkeys(note for each in made for note in each.notes):
-        print(one_line(line), file=sys.stderr)
 
 
 def _shipped(name: str, needed: str) -> Path:

@@ -13,7 +13,7 @@ from fromnoise.ground.errors import UserError
 def film(
     run: Annotated[Path, typer.Argument(help="A run's folder, as given to fromnoise train --out.")],
     out: Annotated[Path, typer.Option(help="A .gif or .webp, or a .png strip.")] = Path("learning.gif"),
-    task: Annotated[str, typer.Option(help="Whose sheets: clip, vae, diffusion, distill or words.")] = "diffusion",
+    task: Annotated[str, typer.Option(help="Whose sheets: clip, vae, diffusion, distill or story.")] = "diffusion",
     seconds: Annotated[float, typer.Option(help="Length of the film.")] = 8.0,
 ) -> None:
     """Make a film of a run's sample sheets: the same prompts and seeds, from the first minute to the last."""

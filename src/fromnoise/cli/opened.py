@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from fromnoise.drawing.start import Start, fitting_size, open_photo, read_photo,
 from fromnoise.ground.errors import one_line
 from fromnoise.system.text_to_image import TextToImage
 
-__all__ = ["Opening", "load", "planned"]
+__all__ = ["Opening", "load", "planned", "tell"]
 
 
 def load(wanted: Opening) -> tuple[str, TextToImage]:
@@ -22,6 +23,12 @@ def load(wanted: Opening) -> tuple[str, TextToImage]:
     if model.note:
         print(one_line(f"note: {model.note}"), file=sys.stderr)
     return name, model
+
+
+def tell(made: Iterable[Plan]) -> None:
+    """Say on standard error what the plans have to say, each sentence once."""
+    for line in dict.fromkeys(note for each in made for note in each.notes):
+        print(one_line(line), file=sys.stderr)
 
 
 def planned(

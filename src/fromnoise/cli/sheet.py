@@ -28,20 +28,22 @@ def sheet(
     import time
 
     from fromnoise.cli.drawing import check_file, make_folder
-    from fromnoise.cli.opened import Opening, load
+    from fromnoise.cli.opened import tell
     from fromnoise.drawing.generate import draw_plans
+    from fromnoise.drawing.opened import Opening, open_model
     from fromnoise.drawing.plan import plans
     from fromnoise.ground.whole import write_atomically
     from fromnoise.inspection.sheet import contact_sheet
 
     if out.suffix.lower() != ".png" or out.is_dir():
         raise UserError(f"'{out}' should be a file that ends in .png")
-    name, system = load(Opening(model))
+    name, system = open_model(Opening(model))
     rows, styles = tuple(prompt or PROMPTS), system.styles or ("",)
     made = plans(system, _cells(rows, styles, seed, steps))
     if out == DEFAULT_OUT:  # the folder of a name that was typed is checked for a slip, not made
         make_folder(out.parent)
     check_file(out)
+    tell(made)
     begin = time.perf_counter()
     pictures = draw_plans(system, made)
     seconds = time.perf_counter() - begin

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +46,7 @@ def story(
 
     fromnoise story --repair "A princess with magical towers sets off an eternal winter."
     """
+    from fromnoise.drawing.request import any_seed
     from fromnoise.ground.errors import UserError
     from fromnoise.story.draw import StoryRequest
     from fromnoise.story.model import StoryModel
@@ -66,7 +66,7 @@ def story(
             readable(text, 10**6)
     request = StoryRequest(
         genre, place, start or "", 0.9 if strength is None else strength, kept, words, steps, guidance, temperature,
-        sampler, secrets.randbelow(2**32) if seed is None else seed, count,
+        sampler, any_seed() if seed is None else seed, count,
     )  # fmt: skip  # refuses bad values before anything is loaded
     loaded = StoryModel.load(model)
     if list_:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,19 +37,6 @@ class Told:
     native: bool = False
     strength: float | None = None
 
-    @property
-    def fixed_by_fast(self) -> dict[str, object]:
-        """The settings that the few steps may have built in, by the names of their options."""
-        return {
-            "guidance": self.guidance,
-            "negative": self.negative,
-            "sampler": self.sampler,
-            "rescale": self.rescale,
-            "interval": self.interval,
-            "spacing": self.spacing,
-            "sigmas": self.sigmas,
-        }
-
 
 def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> None:
     """Draw what was told, or say what would be done.
@@ -61,8 +47,6 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
     from fromnoise.cli import drawing
 
     _not_over_what_is_read(files, told.count)
-    if opening.fast:
-        _only_with_fast(told)
     if files.again is not None:
         _only_with_again(told, opening, files, explain)
         drawing.redraw(files.again, opening, files.out, (files.image, files.mask))
@@ -82,23 +66,14 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
 
 
 def _request(told: Told, files: Files) -> Request:
-    from fromnoise.diffusion.samplers.names import nearest
-    from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request
+    from fromnoise.drawing.request import Request, any_seed, strength_of
 
-    stand_in = nearest(told.sampler or "")
-    if stand_in:
-        typer.echo(f"{told.sampler} is not here; drawing with {stand_in}, which comes nearest", err=True)
-    if files.image is None and (told.strength is not None or files.mask is not None):
-        raise UserError("--strength and --mask need a picture to start from: give --image")
-    strength = told.strength
-    if files.image is not None and strength is None:
-        strength = STRENGTH if files.mask is None else MASKED_STRENGTH
     width, height = _size(told.size)
     return Request(
         prompt=told.prompt,
         negative=told.negative,
         style=told.style,
-        seed=secrets.randbelow(2**32) if told.seed is None else told.seed,
+        seed=any_seed() if told.seed is None else told.seed,
         count=told.count,
         steps=told.steps,
         guidance=told.guidance,
@@ -110,7 +85,7 @@ def _request(told: Told, files: Files) -> Request:
         free=told.free,
         width=width,
         height=height,
-        strength=strength,
+        strength=strength_of(told.strength, files.image is not None, files.mask is not None),
         native=told.native,
     )
 
@@ -127,9 +102,9 @@ def _size(text: str | None) -> tuple[int | None, int | None]:
 
 def _job(request: Request, opening: Opening, files: Files) -> Job:
     from fromnoise.cli.drawing import Job
-    from fromnoise.cli.opened import load
+    from fromnoise.drawing.opened import open_model
 
-    name, model = load(opening)
+    name, model = open_model(opening)  # its note is one of the plan's
     return Job(name, model, opening, request, files)
 
 
@@ -141,26 +116,20 @@ def _only_with_again(told: Told, opening: Opening, files: Files, explain: bool) 
         raise UserError("--again redraws a picture with its own settings; give only --out and --model beside it")
 
 
-def _only_with_fast(told: Told) -> None:
-    """Refuse what the few steps have fixed: guidance is in the weights, levels and sampler go with them."""
-    from fromnoise.diffusion.schedule import MOST_DISTILLED
-    from fromnoise.system.few_steps import fixed_settings
-
-    given = [f"--{name}" for name in fixed_settings(told.fixed_by_fast)]
-    if given:
-        raise UserError(f"--fast has its guidance and its levels built in; leave out {', '.join(given)}, or --fast")
-    if told.steps is not None and not 1 <= told.steps <= MOST_DISTILLED:
-        raise UserError(f"--fast draws in 1 to {MOST_DISTILLED} steps (4 by default), not {told.steps}")
-
-
 def _not_over_what_is_read(files: Files, count: int) -> None:
     from fromnoise.cli.drawing import names_for
 
     targets = [file for out in (files.out, files.film) if out for file in names_for(out, count)]
-    for source in (files.image, files.mask):
+    sources = {
+        files.image: "the picture to start from",
+        files.mask: "the mask",
+        files.again: "the picture to draw again",
+        files.prompts: "the file of prompts",
+    }
+    for source, what in sources.items():
         for target in targets:
             if source and target.exists() and source.exists() and target.samefile(source):
-                raise UserError(f"{source} is the picture to start from; name another file for what is drawn")
+                raise UserError(f"{source} is {what}; name another file for what is drawn")
 
 
 def _only_with_prompts(told: Told, files: Files, explain: bool) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import shlex
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,10 +108,35 @@ def load_recipe(name: str) -> Any:
     """Run a recipe file's ``recipe()``: a :class:`Recipe`, or a :class:`StoryRecipe`.
 
     Raises:
-        UserError: no such file, or it has no ``recipe()``.
+        UserError: no such file, it cannot be run, or it has no ``recipe()`` that returns one of them.
     """
+    from fromnoise.training.recipe import Recipe
+    from fromnoise.training.story import StoryRecipe
+
     file = _recipe_file(name)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    try:
+        found = _returned(file)
+    except UserError:
+        raise
+    except Exception as error:  # whatever somebody wrote there
+        said = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+        raise UserError(f"{file}{_line_of(error, file)}: {said}") from error
+    if not isinstance(found, Recipe | StoryRecipe):
+        raise UserError(f"recipe() in {file} must return a Recipe or a StoryRecipe; it returns {type(found).__name__}")
+    return found
+
+
+def _line_of(error: Exception, file: Path) -> str:
+    """Where in a recipe file something went wrong, as ", line 3"; "" where that is not known."""
+    name = os.path.abspath(file)
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}" if error.lineno and error.filename == name else ""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _returned(file: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(file.stem, os.path.abspath(file))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -15,7 +15,7 @@ from typing import Any
 
 from fromnoise.data.record import Found, record_of
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import readable_suffixes
+from fromnoise.ground.pictures import open_picture, readable_suffixes
 from fromnoise.ground.text import MARK, decoded, lines_of
 
 METADATA = "metadata.jsonl"
@@ -185,12 +185,15 @@ def _name_unlisted(folder: Path, pictures: Sequence[Path], found: Found) -> None
 
 def _from_text(folder: Path, pictures: Sequence[Path], files: Sequence[Path], found: Found) -> None:
     captions = {f.with_suffix(""): f for f in reversed(files) if _is_caption(f)}
+    suffixes = readable_suffixes() | UNREADABLE
     for file in pictures:
         name = file.relative_to(folder).as_posix()
         try:
             if not file.is_file():
                 raise ValueError("it is no file, or a link that leads nowhere")
             text = _caption(file, captions.get(file.with_suffix("")))
+            if file.suffix.lower() not in suffixes:
+                open_picture(file.read_bytes())  # notes.md beside notes.txt is no captioned picture
             facts = {"file_name": name, "text": text, "key": f"name:{text.lower()}"}
             found.add(facts, record_of(facts), file)
         except (OSError, ValueError) as error:

@@ -30,7 +30,7 @@ def pack(
         The number of pictures, and (file, reason) of everything that was left out.
 
     Raises:
-        UserError: nothing to pack, a suffix other than .parquet, or pyarrow is missing.
+        UserError: nothing to pack or no picture that can be read, a suffix other than .parquet, or pyarrow is missing.
     """
     if file.suffix.lower() != ".parquet":
         raise UserError(f"'{file}' should end in .parquet")
@@ -51,12 +51,23 @@ def pack(
         except (OSError, PictureError) as error:
             left_out.append((entry.record.file_name, reason(error, entry.record.file_name)))
             continue
+        if not _is_unicode(entry.record.file_name):
+            left_out.append((entry.record.file_name, "its name is not valid UTF-8; rename it"))
+            continue
         images.append({"bytes": data, "path": entry.record.file_name})
         for name, value in entry.record.to_dict().items():
             columns[name].append(value)
+    if not images:
+        name, why = left_out[len(found.left_out)]  # the first that was to be packed
+        raise UserError(f"{folder} has no picture that can be packed: {name}: {why}")
     try:
         with whole_file(file) as draft:
             parquet.write_table(arrow.table({"image": images, **columns}), draft, compression="zstd")
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror or error}") from None
     return len(images), left_out
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8; names of files may hold any bytes."""
+    return not any("\ud800" <= sign < "\ue000" for sign in text)

@@ -198,7 +198,11 @@ def wanted(record: Record, split: str | None, styles: Iterable[str] | None, grou
 
 
 def _refuse_duplicate(data: bytes, record: Record, seen: dict[str, str]) -> None:
-    digest = hashlib.sha256(data + record.text.encode() + record.style.encode()).hexdigest()
+    """Refuse a picture that is there already with the same words; in another split it is another matter: a picture
+    that is trained on counts as one also where a held-out one is the same.
+    """
+    parts = (data, record.text.encode(), record.style.encode(), record.split.encode())
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
     if digest in seen:
         raise ValueError(f"same picture and caption as {seen[digest]}")
     seen[digest] = record.file_name

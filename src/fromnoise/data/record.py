@@ -103,7 +103,7 @@ class Found:
         """What became of splits whose names are not ours, one sentence each."""
         foreign = [(name, n) for name, n in self.splits.items() if name not in _OURS]
         return [
-            f"the split '{name}' ({n:,} pictures) is "
+            f"the split '{name}' ({n:,} picture{'' if n == 1 else 's'}) is "
             + ("trained on" if split_named(name) == TRAIN else "held out: not trained on, but tested with")
             for name, n in foreign
         ]
@@ -116,14 +116,24 @@ def record_of(facts: Mapping[str, Any]) -> Record:
     """A record of what a line or a row says; facts that no record has are left aside, and so are nulls.
 
     Raises:
-        ValueError: an empty caption, or an unknown split.
+        ValueError: an empty caption, one that is no valid Unicode, or an unknown split.
         UserError: a fact of the wrong kind.
     """
     names = {f.name for f in dataclasses.fields(Record)}
     record = Record.from_dict({k: v for k, v in facts.items() if k in names and v is not None})
     if not record.text.strip():
         raise ValueError("the caption is empty")
+    _check_unicode(record)
     return dataclasses.replace(record, split=split_named(record.split))
+
+
+def _check_unicode(record: Record) -> None:
+    """Refuse halves of signs, which JSON can write ("\\ud83d") and no file can: all but the file's name, which may hold
+    any bytes."""
+    for name, value in record.to_dict().items():
+        texts = (value,) if isinstance(value, str) else value
+        if name != "file_name" and any("\ud800" <= sign < "\ue000" for text in texts for sign in text):
+            raise ValueError(f"its {name} is not valid Unicode: it holds half a sign (\\ud800 to \\udfff)")
 
 
 def split_named(name: str) -> str:

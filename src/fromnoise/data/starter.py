@@ -15,6 +15,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from fromnoise.ground.whole import whole_folder, write_atomically
+
 STYLES = ("noto", "fluent-emoji-flat", "fluent-emoji-3d", "noto-v1")
 GROUPS = ("food-drink", "animals-nature", "travel-places", "activities", "objects")
 CONCEPTS = 120
@@ -51,16 +53,16 @@ def _best(keys: list[str], pictures: dict[str, Any], drawn: Counter[str], group:
 
 
 def _copy(rows: list[dict[str, Any]], source: Path, target: Path) -> int:
-    shutil.rmtree(target, ignore_errors=True)
-    for row in rows:
-        file = target / row["file_name"]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / row["file_name"], file)
-    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    (target / "metadata.jsonl").write_text(text + "\n", encoding="utf-8")
-    _write_credits(rows, source, target)
-    size = sum(f.stat().st_size for f in target.rglob("*") if f.is_file())
-    assert size <= LARGEST, f"the starter set is {size:,} bytes; at most {LARGEST:,} are shipped"
+    with whole_folder(target, what="the starter set") as draft:
+        for row in rows:
+            file = draft / row["file_name"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / row["file_name"], file)
+        text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        write_atomically(draft / "metadata.jsonl", text + "\n")
+        _write_credits(rows, source, draft)
+        size = sum(f.stat().st_size for f in draft.rglob("*") if f.is_file())
+        assert size <= LARGEST, f"the starter set is {size:,} bytes; at most {LARGEST:,} are shipped"
     return len(rows)
 
 

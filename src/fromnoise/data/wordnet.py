@@ -14,6 +14,7 @@ VERSION = "3.1.14"
 # Lexicographer files (lexnames(5WN)) of what can be drawn: animal, artifact, body, food, natural object, natural
 # phenomenon, plant, substance.
 THINGS = frozenset({5, 6, 8, 13, 17, 19, 20, 27})
+KINDS = 45  # lexicographer files
 NEAR = 3  # a word whose first thing is a later sense than this is chiefly something else ("time", a clock time)
 
 
@@ -77,8 +78,15 @@ class WordNet:
         self._synsets = dict(synsets(folder, "data.noun"))
         try:
             self._senses = dict(_entry(line) for line in _lines(folder / "index.noun"))
+            self._check()
         except (OSError, ValueError, IndexError) as error:
             raise UserError(f"{folder} holds no readable WordNet: {error}") from None
+
+    def _check(self) -> None:
+        """Refuse words whose meanings are not there: the two files are of different versions, or cut short."""
+        for word, keys in self._senses.items():
+            if lost := next((key for key in keys if key not in self._synsets), None):
+                raise ValueError(f"'{word:.40}' means {lost:.20}, which is not in data.noun")
 
     def things(self) -> list[str]:
         """Every noun of which one of the first senses is a thing."""
@@ -101,9 +109,10 @@ class WordNet:
 
     def _ancestors(self, synset: Synset, most: int = 2) -> Iterator[str]:
         for _ in range(most):
-            if not synset.parents:
+            parent = self._synsets.get(next(iter(synset.parents), ""))
+            if parent is None:
                 return
-            synset = self._synsets[synset.parents[0]]
+            synset = parent
             yield synset.words[0]
 
 
@@ -116,10 +125,14 @@ def _synset(line: str) -> tuple[str, Synset]:
     fields, _, note = line.partition("|")
     f = fields.split()
     count = int(f[3], 16)
+    if count < 1:
+        raise ValueError(f"{f[0]:.20} has no words")
     words = tuple(f[4 + 2 * i].replace("_", " ") for i in range(count))
     start = 4 + 2 * count
     pointers = [(f[start + 1 + 4 * i], f[start + 2 + 4 * i]) for i in range(int(f[start]))]
     parents = tuple(target for sign, target in pointers if sign in ("@", "@i"))
+    if not 0 <= int(f[1]) < KINDS:
+        raise ValueError(f"{f[0]:.20} is of no kind of word ({f[1]:.20})")
     named = any(sign == "@i" for sign, _ in pointers)
     return f[0], Synset(int(f[1]), words, parents, named, note)
 

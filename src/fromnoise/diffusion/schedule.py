@@ -200,7 +200,7 @@ class NoiseSchedule:
             UserError: n outside 1..T or an unknown spacing.
         """
         if not 1 <= n <= self.steps:
-            raise UserError(f"the number of steps must be between 1 and {self.steps}, not {n}")
+            raise UserError(f"the number of steps must be between 1 and {self.steps}, not {n}", "steps")
         if spacing == "log_snr":
             return self._log_snr_timesteps(n)
         if spacing == "trailing":
@@ -212,7 +212,7 @@ class NoiseSchedule:
             return [int(t) for t in np.linspace(0, self.steps - 1, n).round()[::-1]]
         if spacing == "leading":
             return [k * (self.steps // n) for k in reversed(range(n))]
-        raise UserError(f"unknown spacing '{spacing}'; known: {', '.join(SPACINGS)}")
+        raise UserError(f"unknown spacing '{spacing}'; known: {', '.join(SPACINGS)}", "spacing")
 
     def _log_snr_timesteps(self, n: int) -> list[int]:
         wanted = torch.linspace(*LOG_SNR_RANGE, max(n - 1, 1), dtype=torch.float64)[: n - 1]
@@ -230,7 +230,8 @@ class NoiseSchedule:
         thrown back into almost pure noise, which wastes a step (docs/few_steps.md has the figures).
         """
         if n > MOST_DISTILLED or self.steps % DISTILLED_LEVELS:
-            raise UserError(f"spacing 'distilled' is for 1…{MOST_DISTILLED} steps of a model taught to, not {n}")
+            message = f"spacing 'distilled' is for 1…{MOST_DISTILLED} steps of a model taught to, not {n}"
+            raise UserError(message, "spacing")
         low, high = DISTILLED_RANGE
         parts = torch.arange(n - 1, dtype=torch.float64) + 0.5
         near = self.nearest(low + (high - low) * parts / max(n - 1, 1))

@@ -6,11 +6,15 @@ import difflib
 import math
 from collections.abc import Iterator
 
+from fromnoise.diffusion.samplers.names import read_name
+from fromnoise.diffusion.schedule import MOST_DISTILLED
 from fromnoise.drawing.request import MOST_PARTS, MOST_PICTURES, Request, Towards
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.system.prompt import says_something
 from fromnoise.system.text_to_image import TextToImage
+
+WITHOUT_WORDS = ", or use --free to draw without words"
 
 
 def check_numbers(r: Request, steps: int, most_steps: int) -> None:
@@ -30,7 +34,8 @@ def check_numbers(r: Request, steps: int, most_steps: int) -> None:
 
 
 def _problems(r: Request, steps: int, most_steps: int) -> Iterator[tuple[str, bool, str]]:
-    low, high = r.interval or (0, 0)
+    interval = tuple(r.interval or (0, 0))
+    low, high = interval if len(interval) == 2 else (1, 0)
     count, most = r.count, MOST_PICTURES
     yield "count", not 1 <= count <= most, f"the number of pictures must be 1…{most}, not {count}"
     yield "steps", not 1 <= steps <= most_steps, f"steps must be 1…{most_steps}, not {steps}"
@@ -42,7 +47,7 @@ def _problems(r: Request, steps: int, most_steps: int) -> Iterator[tuple[str, bo
     yield "strength", wrong, f"strength must be above 0 and at most 1, not {r.strength}"
     wrong = not 0 <= low <= high <= most_steps
     wish = f"the guidance interval must be two times within 0…{most_steps}, the lower first"
-    yield "interval", wrong, f"{wish}; not {low} {high}"
+    yield "interval", wrong, f"{wish}; not {' '.join(map(str, interval)) or 'none'}"
 
 
 def _within(value: float | None, low: float, high: float) -> bool:
@@ -56,13 +61,45 @@ def check_size(request: Request, model: TextToImage) -> None:
         UserError: a side that is no multiple of the factor or out of range; a model for inpainting without a picture.
     """
     if model.for_inpainting and request.strength is None:
-        raise UserError("this model fills in parts of pictures: give --image and --mask", "image")
+        said = "this model fills in parts of pictures: it needs a picture and a mask"
+        raise UserError(said, "image", advice=" (--image and --mask)")
     factor = model.vae.factor
     for field, side in (("width", request.width), ("height", request.height)):
         if side is not None and (side % factor or not 2 * factor <= side <= MOST_SIDE):
             raise UserError(
                 f"{field} must be a multiple of {factor} from {2 * factor} to {MOST_SIDE}, not {side}", field
             )
+
+
+def check_fixed(request: Request, model: TextToImage) -> None:
+    """Refuse what contradicts the settings that a model's weights have built in.
+
+    Raises:
+        UserError: naming all of those settings, or more steps than it has learnt.
+    """
+    if not model.fixed:
+        return
+    given = [name for name in model.fixed if _contradicts(request, name, model)]
+    if given:
+        options = ", ".join(f"--{name}" for name in given)
+        raise UserError(f"--fast has its guidance and its levels built in; leave out {options}, or --fast", given[0])
+    if request.towards is not None and request.towards.negative and "negative" in model.fixed:
+        raise UserError("--fast has no negative prompt; leave out that of the other picture, or --fast", "towards")
+    if request.steps is not None and not 1 <= request.steps <= MOST_DISTILLED:
+        usual = model.defaults.steps
+        raise UserError(
+            f"--fast draws in 1 to {MOST_DISTILLED} steps ({usual} by default), not {request.steps}", "steps"
+        )
+
+
+def _contradicts(request: Request, name: str, model: TextToImage) -> bool:
+    said = getattr(request, name)
+    if said is None or said == "":
+        return False
+    if name == "sampler":
+        return read_name(said) != (model.defaults.sampler, "")
+    own = getattr(model.defaults, name, None)
+    return bool((tuple(said) if isinstance(said, list) else said) != own)
 
 
 def check_unicode(text: str, field: str) -> None:
@@ -75,29 +112,38 @@ def check_unicode(text: str, field: str) -> None:
         raise UserError("the prompt is not valid UTF-8 text; set the terminal to UTF-8", field)
 
 
-def check_words(request: Request, parts: int, model: TextToImage) -> None:
+def check_length(parts: int, field: str, model: TextToImage) -> None:
+    """Refuse a prompt, or a negative prompt, that is read in more parts than anybody needs.
+
+    Raises:
+        UserError: which of them.
+    """
+    if parts > MOST_PARTS:
+        room = model.tokenizer.context - 2
+        what = "negative prompt" if field == "negative" else "prompt"
+        raise UserError(f"the {what} has more than {MOST_PARTS} parts of {room} tokens; shorten it", field)
+
+
+def check_words(request: Request, model: TextToImage) -> None:
     """Refuse words that nothing can be drawn from.
 
     Args:
         request: whose words they are.
-        parts: in how many parts everything is read.
         model: what draws.
 
     Raises:
-        UserError: an empty prompt without ``free``, words beside it, too many words, or an unknown style.
+        UserError: an empty prompt without ``free``, words beside it, or an unknown style.
     """
-    if parts > MOST_PARTS:
-        room = model.tokenizer.context - 2
-        raise UserError(f"the prompt has more than {MOST_PARTS} parts of {room} tokens; shorten it", "prompt")
     if request.free and request.prompt.strip():
-        raise UserError("--free draws without any prompt; leave out either the prompt or --free", "free")
+        said = "what is drawn free is drawn without any prompt; leave out one of them"
+        raise UserError(said, "free", advice=" (the prompt, or --free)")
     if not request.free and not request.prompt.strip():
-        raise UserError("the prompt is empty; say what to draw, or use --free to draw without words", "prompt")
+        raise UserError("the prompt is empty; say what to draw", "prompt", advice=WITHOUT_WORDS)
     if not request.free and not says_something(request.prompt):
         raise UserError(
-            f"the prompt '{request.prompt.strip()}' has no words that count; say what to draw, "
-            "or use --free to draw without words",
+            f"the prompt '{request.prompt.strip()}' has no words that count; say what to draw",
             "prompt",
+            advice=WITHOUT_WORDS,
         )
     check_style(request.style, model)
 
@@ -119,12 +165,16 @@ def check_towards(request: Request, to: Towards) -> None:
     """Refuse a way that leads nowhere.
 
     Raises:
-        UserError: an amount or a seed out of range, or a picture that starts from another one as well.
+        UserError: an amount or a seed out of range, a style without a prompt, or a picture that starts from another one
+            as well.
     """
     if not (math.isfinite(to.amount) and 0 <= to.amount <= 1):
         raise UserError(f"the way towards another picture goes from 0 to 1, not {to.amount}", "towards")
     if not 0 <= to.seed <= 2**63 - 1 - request.count:
         raise UserError(f"the other picture's seed must be 0…{2**63 - 1 - request.count}, not {to.seed}", "towards")
+    if to.prompt is None and (to.negative or to.style):
+        what = "negative prompt" if to.negative else "style"
+        raise UserError(f"the other picture has a {what} and no prompt; give its prompt as well", "towards")
     if request.strength is not None:
         raise UserError(
             "a picture that starts from another one cannot go towards a third; leave one of them out", "towards"

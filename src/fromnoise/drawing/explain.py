@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fromnoise.drawing.plan import Plan, Words
+from fromnoise.models.clip.tokenizer import WORD_END
+from fromnoise.system.prompt import Chunks
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.system.texts import Reader
 
@@ -51,14 +53,23 @@ def _size(plan: Plan) -> str:
 
 def _words(model: TextToImage, words: Words, heading: str) -> Iterator[tuple[str, str]]:
     yield heading, f'"{words.wanted.text}"' if words.wanted.text else "nothing: no words"
-    yield "tokens", _tokens(model.readers[0], words.wanted.text)
+    yield "tokens", _tokens(model.readers[0], words.wanted.chunks[0])
     if words.unwanted.text:
         yield "pushes from", f'"{words.unwanted.text}"'
 
 
-def _tokens(reader: Reader, text: str) -> str:
-    found = reader.tokenizer.tokens(text)
-    return f"{len(found)}: {' '.join(token.removesuffix('</w>') for token in found)}" if found else "none"
+def _tokens(reader: Reader, chunks: Chunks) -> str:
+    """What is read: tokens with their weights, as brackets write them, and | between parts."""
+    rows = zip(chunks.ids.tolist(), chunks.weights.tolist(), chunks.counts, strict=True)
+    parts = [_part(reader, ids[1 : count + 1], weights[1 : count + 1]) for ids, weights, count in rows if count]
+    return f"{sum(chunks.counts)}: {' | '.join(parts)}" if parts else "none"
+
+
+def _part(reader: Reader, ids: list[int], weights: list[float]) -> str:
+    tokens = [token.removesuffix(WORD_END) for token in reader.tokenizer.named(ids)]
+    return " ".join(
+        token if weight == 1 else f"({token}:{weight:.3g})" for token, weight in zip(tokens, weights, strict=True)
+    )
 
 
 def _beginning(model: TextToImage, plan: Plan) -> str:

@@ -56,7 +56,7 @@ def generate_together(
             and what the stream says of them means nothing.
 
     Raises:
-        UserError: the numbers became not-a-number.
+        UserError: the numbers became not-a-number, or the start's mask lets nothing change.
         ValueError: the plans cannot share a batch, or plan and start do not come together.
     """
     if len({each.kind for each in plans}) != 1 or any(each.count != 1 for each in plans):
@@ -80,7 +80,7 @@ def generate_together(
 
     # Latents to pixels.
     if not torch.isfinite(x).all():
-        raise UserError("the drawing became not-a-number; try lower --guidance, or another --sampler")
+        raise UserError("the drawing became not-a-number; try lower guidance, or another sampler")
     yield Finished(plan.size.fit_all(pasted(model.decode(x), start)), tuple(each.seed for each in plans))
 
 
@@ -94,7 +94,9 @@ def _begin(
         noise = torch.stack([noise_of(p, shape, g) for p, g in zip(plans, generators, strict=True)]).to(model.device)
         return (noise if walk.start_scale == 1 else walk.start_scale * noise), list(walk.times), None
     if model.for_inpainting and start.mask is None:
-        raise UserError("this model fills in parts of pictures: give --mask beside --image", "mask")
+        said = "this model fills in parts of pictures: it needs a mask beside the picture"
+        raise UserError(said, "mask", advice=" (--mask beside --image)")
+    start.check(model.vae.factor)
     prepared = prepare(start, model.vae, generators, model.for_inpainting, plan.strength == 1)
     times = walk.after(plan.strength)
     if prepared.mask is not None and plan.strength == 1:  # nothing of the picture need be left

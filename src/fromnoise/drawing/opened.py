@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fromnoise import backends
+from fromnoise import __version__, backends
+from fromnoise.drawing.picture_file import Origin
+from fromnoise.drawing.plan import Plan
+from fromnoise.drawing.start import Start
 from fromnoise.ground.cores import give_back_memory
 from fromnoise.ground.errors import UserError
 from fromnoise.system.defaults import drawing_format
@@ -53,6 +56,33 @@ def open_model(wanted: Opening) -> tuple[str, TextToImage]:
         give_back_memory()  # of what the engine holds in its own way
         return name, model
     return name, model if stored else model.for_drawing(wanted.precision, keep=False)
+
+
+def origin_of(
+    made: Plan, name: str, model: TextToImage, opening: Opening, start: Start | None = None, index: int = 0
+) -> Origin:
+    """How one picture comes to be, as its file says it.
+
+    Args:
+        made: the plan of this one picture.
+        name: of the model.
+        model: what draws.
+        opening: how it was opened.
+        start: what the picture begins with.
+        index: which picture of the batch, or which line of the prompts, it is.
+    """
+    return Origin(
+        made.request,
+        name,
+        model.hash,
+        __version__,
+        index,
+        precision=model.precision,
+        loras=tuple(text.rpartition("/")[2] for text in opening.loras),
+        start=start.digest if start else None,
+        backend=opening.backend,
+        fast=opening.fast,
+    )
 
 
 def _lora(text: str) -> tuple[Path, float]:

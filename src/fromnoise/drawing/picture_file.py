@@ -111,9 +111,16 @@ def origin_in(source: Path | bytes, name: str) -> Origin:
     if len(text) > MOST_METADATA:
         raise UserError(f"the metadata in {name} is larger than {MOST_METADATA} characters; it is not ours")
     try:
-        return _checked(Origin.from_dict(json.loads(text)))
+        return _checked(Origin.from_dict(_of_its_time(json.loads(text))))
+    except KeyError as error:
+        raise UserError(f"the metadata in {name} is damaged: it lacks {error}") from None
     except (ValueError, TypeError, AttributeError, RecursionError, UserError) as error:
         raise UserError(f"the metadata in {name} is damaged: {error}") from None
+
+
+def _of_its_time(stored: dict[str, Any]) -> dict[str, Any]:
+    """What earlier versions left out: they knew no enlarging, and drew every size pixel by pixel."""
+    return {**stored, "request": {"native": True, **stored["request"]}}
 
 
 def _checked(origin: Origin) -> Origin:

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -20,14 +19,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fromnoise import __version__
 from fromnoise.diffusion.samplers import Step
-from fromnoise.drawing.generate import Finished, draw_plans, generate
-from fromnoise.drawing.opened import Opening, open_model
+from fromnoise.drawing.generate import Finished, draw_plans, generate_together
+from fromnoise.drawing.opened import Opening, open_model, origin_of
 from fromnoise.drawing.picture_file import Origin, save_png, to_image
 from fromnoise.drawing.plan import Plan, plan
-from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request, Towards
-from fromnoise.drawing.start import Start, fitting_size, start_from
+from fromnoise.drawing.request import Request, Towards, any_seed, strength_of
+from fromnoise.drawing.start import Start, fitting_size, start_from, upright
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 
@@ -111,8 +109,9 @@ class Pipeline:
             TypeError: a wish that is none.
         """
         begun = self._begun(prompt, wishes)
-        drawn = draw_plans(self.model, begun.plans, begun.start)
-        return [self._as_picture(x, each, begun.start) for x, each in zip(drawn, begun.plans, strict=True)]
+        each = begun.one_by_one()
+        drawn = draw_plans(self.model, each, begun.start)
+        return [self._as_picture(x, made, begun.start, i) for i, (x, made) in enumerate(zip(drawn, each, strict=True))]
 
     def stream(self, prompt: str = "", **wishes: Unpack[Wishes]) -> Iterator[Step | Finished]:
         """Draw one batch, step by step: a ``Step`` after every move, then ``Finished``.
@@ -124,10 +123,8 @@ class Pipeline:
 
         Closing the stream cancels. Arguments and errors as when called, for one prompt.
         """
-        begun = self._begun(prompt, wishes)
-        first = begun.plans[0]
-        whole = replace(first, count=len(begun.plans))
-        return generate(self.model, whole, begun.start)
+        begun = self._begun(_one(prompt), wishes)
+        return generate_together(self.model, begun.one_by_one(), begun.start)
 
     def preview(self, step: Step) -> list[Image.Image]:
         """What the network believed at a step, as pictures."""
@@ -139,7 +136,11 @@ class Pipeline:
         >>> load().plan("a red apple", seed=7).steps
         20
         """
-        return plan(self.model, self._request(prompt, dict(wishes))[0])
+        begun = self._begun(_one(prompt), wishes)
+        whole, each = begun.wholes[0], begun.one_by_one()
+        if [made.seed for made in each] != [made.seed for made in whole.one_by_one()]:
+            raise UserError("one plan has one seed after the other; give seed, or one generator", "generator")
+        return whole
 
     def save(self, picture: Image.Image, file: Path | str) -> None:
         """Write a picture that this pipeline drew as a PNG that says how, for ``fromnoise generate --again``.
@@ -150,59 +151,102 @@ class Pipeline:
         stored = picture.info.get("fromnoise")
         if stored is None:
             raise UserError("this picture does not say how it was drawn; save it with picture.save(...)")
+        origin = Origin.from_dict(json.loads(stored))
+        drawn = origin.request.width or self.model.pixels, origin.request.height or self.model.pixels
+        if picture.mode != "RGB" or picture.size != drawn:
+            raise UserError(
+                f"this picture was changed: it is {picture.mode}, {picture.width}×{picture.height}, and drawn as RGB, "
+                f"{drawn[0]}×{drawn[1]}; save what was drawn, or the changed one with picture.save(...)"
+            )
         pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
         shaped = pixels.view(picture.height, picture.width, 3).permute(2, 0, 1)
-        save_png(shaped, Path(file), Origin.from_dict(json.loads(stored)))
+        save_png(shaped, Path(file), origin)
 
-    def _as_picture(self, pixels: Tensor, plan: Plan, start: Start | None) -> Image.Image:
+    def _as_picture(self, pixels: Tensor, plan: Plan, start: Start | None, index: int) -> Image.Image:
         picture = to_image(pixels)
-        how = self.opening
-        origin = Origin(
-            plan.request,
-            self.name,
-            self.model.hash,
-            __version__,
-            precision=self.model.precision,
-            loras=tuple(text.rpartition("/")[2] for text in how.loras),
-            start=start.digest if start else None,
-            backend=how.backend,
-            fast=how.fast,
-        )
+        origin = origin_of(plan, self.name, self.model, self.opening, start, index)
         stored = json.dumps(origin.to_dict(), ensure_ascii=False)
         picture.info.update({"seed": plan.seed, "notes": plan.notes, "fromnoise": stored})
         return picture
 
     def _begun(self, prompt: str | Sequence[str], wishes: Wishes) -> _Begun:
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        prompts = list(prompt) if isinstance(prompt, list | tuple) else [prompt]
         if not prompts:
-            return _Begun([], None)
+            return _Begun([], None, None)
         request, image, mask = self._request(prompts[0], dict(wishes))
         wholes = [plan(self.model, replace(request, prompt=text).moved(i * request.count, request.count))
-                  for i, text in enumerate(prompts)]  # fmt: skip
+                  for i, text in enumerate(map(_text, prompts))]  # fmt: skip
         start = None if image is None else start_from(image, wholes[0].size.drawn, mask)
-        made = [each for whole in wholes for each in whole.one_by_one()]
-        return _Begun(_seeded(made, wishes.get("generator")), start)
+        if start is not None:
+            start.check(self.model.vae.factor)
+        generator = wishes.get("generator")
+        return _Begun(wholes, start, None if isinstance(generator, torch.Generator) else _seeds(generator))
 
-    def _request(self, prompt: str, said: dict[str, Any]) -> tuple[Request, Image.Image | None, Image.Image | None]:
+    def _request(self, prompt: Any, said: dict[str, Any]) -> tuple[Request, Image.Image | None, Image.Image | None]:
         values = _in_our_words(said)
         image, mask = values.pop("image", None), values.pop("mask", None)
-        if image is None and (mask is not None or values.get("strength") is not None):
-            raise UserError("strength and mask need a picture to start from: give image", "image")
-        if image is not None:
-            usual = MASKED_STRENGTH if mask is not None else STRENGTH
-            values["strength"] = usual if values.get("strength") is None else values["strength"]
-            if values.get("width") is None and values.get("height") is None:
-                width, height = fitting_size(image, self.model.pixels, self.model.vae.factor)
-                values |= {"width": width, "height": height}
-        seed = values.pop("seed", None)
-        seed = secrets.randbelow(2**32) if seed is None else seed
-        return Request(prompt=prompt, seed=seed, **values), image, mask
+        image = None if image is None else upright(image)
+        mask = None if mask is None else upright(mask, "mask")
+        request = _typed({"seed": any_seed(), **values, "prompt": _text(prompt)})
+        request = replace(request, strength=strength_of(request.strength, image is not None, mask is not None))
+        if image is not None and request.width is None and request.height is None:
+            width, height = fitting_size(image, self.model.pixels, self.model.vae.factor)
+            request = replace(request, width=width, height=height)
+        return request, image, mask
 
 
 @dataclass(frozen=True, eq=False)
 class _Begun:
-    plans: list[Plan]
+    """Checked wishes: a plan for each prompt, what all of them start from, and the seeds of several generators."""
+
+    wholes: list[Plan]
     start: Start | None
+    seeds: list[int] | None
+
+    def one_by_one(self) -> list[Plan]:
+        """A plan for each picture; of several generators each picture has its own one's seed, as in diffusers.
+
+        Raises:
+            UserError: not as many generators as pictures.
+        """
+        each = [made for whole in self.wholes for made in whole.one_by_one()]
+        if self.seeds is None:
+            return each
+        if len(self.seeds) != len(each):
+            raise UserError(f"there are {len(self.seeds)} generators for {len(each)} pictures", "generator")
+        return [_seeded(made, seed) for made, seed in zip(each, self.seeds, strict=True)]
+
+
+def _seeded(made: Plan, seed: int) -> Plan:
+    """A plan with another seed; the picture that it goes towards, if there is one, stays."""
+    return replace(made, seed=seed, goal_seed=made.goal_seed if made.on_the_way else seed)
+
+
+def _one(prompt: Any) -> str:
+    if isinstance(prompt, list | tuple):
+        raise UserError("this takes one prompt; call the model with the list, or go through it", "prompt")
+    return _text(prompt)
+
+
+def _text(prompt: Any) -> str:
+    if not isinstance(prompt, str):
+        raise UserError(f"a prompt is text, not {prompt!r:.60}", "prompt")
+    return prompt
+
+
+def _typed(values: dict[str, Any]) -> Request:
+    """A request of what a program said: numbers of other types that mean the same are taken.
+
+    Raises:
+        UserError: a value of another type.
+    """
+    found = {}
+    for name, value in values.items():
+        try:
+            found[name] = getattr(Request.from_dict({name: value}), name)
+        except UserError as error:
+            raise error.behind("", name) from None
+    return Request(**found)
 
 
 def _in_our_words(said: dict[str, Any]) -> dict[str, Any]:
@@ -218,29 +262,32 @@ def _in_our_words(said: dict[str, Any]) -> dict[str, Any]:
         ours = SAME.get(name, name)
         if ours not in known:
             raise TypeError(f"'{name}' is no wish; known are: {', '.join(sorted(known | set(SAME)))}")
-        if ours != name and value is None:
+        if value is None:  # as if it were not said
             continue
         if ours in values:
             raise UserError(f"{ours} and {name} say the same; give one of them", ours)
         values[ours] = value
-    generator = values.pop("generator", None)
-    if generator is not None:
-        if values.get("seed") is not None:
+    seeds = _seeds(values.pop("generator", None))
+    if seeds is not None:
+        if "seed" in values:
             raise UserError("seed and generator say the same; give one of them", "seed")
-        first = generator if isinstance(generator, torch.Generator) else next(iter(generator))
-        values["seed"] = first.initial_seed() % 2**63
-    values["count"] = values.pop("n", None) or 1
-    return values
+        values["seed"] = seeds[0]
+    return {"count" if name == "n" else name: value for name, value in values.items()}
 
 
-def _seeded(each: list[Plan], generator: Generators | None) -> list[Plan]:
-    """The plans of pictures; of several generators each picture has its own one's seed, as in diffusers."""
-    if generator is None or isinstance(generator, torch.Generator):
-        return each
-    seeds = [g.initial_seed() % 2**63 for g in generator]
-    if len(seeds) != len(each):
-        raise UserError(f"there are {len(seeds)} generators for {len(each)} pictures", "generator")
-    return [replace(p, seed=seed) for p, seed in zip(each, seeds, strict=True)]
+def _seeds(generator: Generators | None) -> list[int] | None:
+    """The seeds of generators; None without any.
+
+    Raises:
+        UserError: it is neither a generator nor a list of some.
+    """
+    if generator is None:
+        return None
+    each: Sequence[Any] = generator if isinstance(generator, Sequence) else [generator]
+    seeds = [g.initial_seed() % 2**63 for g in each if isinstance(g, torch.Generator)]
+    if not each or len(seeds) != len(each):
+        raise UserError("generator must be a torch.Generator, or a list with one for each picture", "generator")
+    return seeds
 
 
 def load(

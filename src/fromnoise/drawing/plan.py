@@ -6,20 +6,18 @@ optional in it, and can be shown (``fromnoise generate --explain``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
-from fromnoise.diffusion.paths import Path as Walk
-from fromnoise.diffusion.paths import Spread, path
-from fromnoise.diffusion.samplers import Sampler, read_name, sampler, sampler_class
-from fromnoise.diffusion.samplers.ddpm import DDPM
-from fromnoise.diffusion.schedule import Spacing
-from fromnoise.drawing.checks import check_numbers, check_size, check_towards, check_unicode, check_words
+from fromnoise.drawing.checks import check_fixed, check_length, check_size, check_towards, check_unicode, check_words
+from fromnoise.drawing.levels import Levels, fill, lay
+from fromnoise.drawing.notes import notes
+from fromnoise.drawing.notes import unknown_words as unknown_words
 from fromnoise.drawing.request import Request, Towards
-from fromnoise.drawing.size import Size, own_area, too_large
+from fromnoise.drawing.size import AS_IT_IS, Size, own_area, too_large
+from fromnoise.ground.errors import UserError
 from fromnoise.system.foreign_syntax import refuse_foreign_syntax
-from fromnoise.system.prompt import describe
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.system.texts import Tokens
 
@@ -47,28 +45,6 @@ class Words:
     def differ(self) -> bool:
         """Whether guidance has a direction: equal words pull nowhere."""
         return self.wanted.text != self.unwanted.text
-
-
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """How the noise is taken away.
-
-    Attributes:
-        sampler: its name.
-        solver: the sampler itself, with its options, on the levels of ``walk``.
-        options: settings of the sampler, as the model's files ask for.
-        walk: the noise levels that are visited.
-        steps: moves of the whole way.
-        spacing, sigmas: how the levels are spread.
-    """
-
-    sampler: str
-    solver: Sampler
-    options: Mapping[str, Any]
-    walk: Walk
-    steps: int
-    spacing: str
-    sigmas: str
 
 
 @dataclass(frozen=True)
@@ -206,10 +182,12 @@ def plan(model: TextToImage, request: Request) -> Plan:
         request: what a person says.
 
     Raises:
-        UserError: a number out of range, an unknown style or sampler, an empty prompt without ``free``, or what
-            another program would read in the prompt; its ``field`` says which field it is about.
+        UserError: a number out of range, said or the model's own; an unknown style or sampler, an empty prompt without
+            ``free``, or what another program would read in the prompt; its ``field`` says which field it is about.
     """
-    default, levels = model.defaults, _levels(model, request)
+    check_fixed(request, model)
+    filled = fill(model, request)
+    levels = lay(model, request, filled)
     check_size(request, model)
     words, goal, parts = _told(model, request)
     size = _size(model, request)
@@ -222,15 +200,15 @@ def plan(model: TextToImage, request: Request) -> Plan:
         goal_seed=request.other.seed,
         amount=request.towards.amount if request.towards else 0.0,
         levels=levels,
-        guidance=default.guidance if request.guidance is None else request.guidance,
-        interval=default.interval if request.interval is None else request.interval,
-        rescale=default.rescale if request.rescale is None else request.rescale,
+        guidance=filled.guidance,
+        interval=filled.interval,
+        rescale=filled.rescale,
         size=size,
-        native=request.native,
+        native=request.native and _large(model, request),  # of other sizes it says nothing
         strength=1.0 if request.strength is None else request.strength,
         from_picture=request.strength is not None,
         parts=parts,
-        notes=tuple(_notes(model, (words, goal), size)),
+        notes=notes(model, request, [text for w in (words, goal) for text in (w.wanted, w.unwanted)], size),
     )
 
 
@@ -247,21 +225,6 @@ def alike(plans: Sequence[Plan], size: int = MOST_AT_ONCE) -> list[list[int]]:
     return [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
 
 
-def _levels(model: TextToImage, request: Request) -> Levels:
-    """The sampler and its levels; the request's numbers are checked on the way, because they are needed here."""
-    name, spread = read_name(request.sampler or model.defaults.sampler)
-    steps = request.steps
-    if steps is None:  # DDPM needs all of its steps, as the classic explanation tells it
-        steps = model.schedule.steps if sampler_class(name) is DDPM else model.defaults.steps
-    layout, options = model.layout(name)
-    check_numbers(request, steps, model.schedule.steps)
-    spacing = layout.spacing if request.spacing is None else cast(Spacing, request.spacing)
-    named = spread or layout.sigmas if request.sigmas is None else request.sigmas
-    sigmas = cast(Spread, named or "")
-    walk = path(model.schedule, name, steps, replace(layout, spacing=spacing, sigmas=sigmas))
-    return Levels(name, sampler(name, walk, options), options, walk, steps, spacing, sigmas)
-
-
 def _told(model: TextToImage, request: Request) -> tuple[Words, Words, int]:
     """The words of the pictures, those of the picture they go towards, and in how many parts all are read."""
     other = request.other
@@ -270,22 +233,37 @@ def _told(model: TextToImage, request: Request) -> tuple[Words, Words, int]:
         check_towards(request, request.towards)
     known: dict[str, Tokens] = {}  # of this request: equal texts are cut into tokens once
     words = _words(model, request, known)
-    goal = words if same else _words(model, other, known)
+    goal = words if same else _there(model, other, known)
     parts = max(tokens.parts for tokens in known.values())
-    for each in (request,) if same else (request, other):
-        check_words(each, parts, model)
     padded = _padded(model, words, parts)
     return padded, padded if same else _padded(model, goal, parts), parts
 
 
+def _there(model: TextToImage, other: Request, known: dict[str, Tokens]) -> Words:
+    try:
+        return _words(model, other, known)
+    except UserError as error:
+        field = f"towards.{error.field}" if error.field else "towards"
+        raise error.behind("of the other picture: ", field) from None
+
+
 def _words(model: TextToImage, request: Request, known: dict[str, Tokens]) -> Words:
-    for field, text in (("prompt", request.prompt), ("negative", request.negative)):
+    said = (("prompt", request.prompt, request.text), ("negative", request.negative, request.negative))
+    for field, text, read in said:
         check_unicode(text, field)
         refuse_foreign_syntax(text, field)
-    for text in (request.text, request.negative):
-        if text not in known:
-            known[text] = model.tokens(text)
+        if read not in known:
+            known[read] = _tokens(model, read, field)
+        check_length(known[read].parts, field, model)
+    check_words(request, model)
     return Words(request.prompt, request.negative, request.style or "", known[request.text], known[request.negative])
+
+
+def _tokens(model: TextToImage, text: str, field: str) -> Tokens:
+    try:
+        return model.tokens(text)
+    except UserError as error:
+        raise error.behind("", error.field or field) from None
 
 
 def _padded(model: TextToImage, words: Words, parts: int) -> Words:
@@ -294,26 +272,19 @@ def _padded(model: TextToImage, words: Words, parts: int) -> Words:
 
 
 def _size(model: TextToImage, request: Request) -> Size:
-    given = (request.width or model.pixels, request.height or model.pixels)
-    if request.native or not too_large(given, model.pixels):
+    given = _given(model, request)
+    if request.native or not _large(model, request):
         return Size(given, given)
     return Size(own_area(given, model.pixels, model.vae.factor), given)
 
 
-def _notes(model: TextToImage, told: tuple[Words, Words], size: Size) -> Iterator[str]:
-    for words in dict.fromkeys(told):
-        for text in (words.wanted, words.unwanted):
-            found = [line for line in map(describe, text.chunks) if line]
-            yield from found[:1]
-        yield from unknown_words(model, words.prompt)
-    yield from size.notes
+def _given(model: TextToImage, request: Request) -> tuple[int, int]:
+    return request.width or model.pixels, request.height or model.pixels
 
 
-def unknown_words(model: TextToImage, prompt: str) -> list[str]:
-    """A sentence about each word of a prompt that no training caption had, with words that are spelt almost so."""
-    found = []
-    for word in model.known.unknown(prompt):
-        near = model.known.near(word)
-        hint = f"; it knows {', '.join(near)}" if near else ""
-        found.append(f"this model has never seen the word '{word}'{hint}")
-    return found
+def _large(model: TextToImage, request: Request) -> bool:
+    """Whether it is drawn smaller and enlarged; a picture to start from brings its shape along, and may be a strip."""
+    given = _given(model, request)
+    if request.strength is not None:
+        return math.prod(given) > (AS_IT_IS * model.pixels) ** 2
+    return too_large(given, model.pixels)

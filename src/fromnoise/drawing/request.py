@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 
 from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 from fromnoise.ground.wording import styled
 
 MOST_PICTURES = 4096
@@ -96,6 +98,29 @@ class Request(Config):
         """The request of the pictures from number ``by`` on: every picture has seeds of its own."""
         to = self.towards and replace(self.towards, seed=self.towards.seed + by)
         return replace(self, seed=self.seed + by, count=count, towards=to)
+
+
+def any_seed() -> int:
+    """A seed for a request that names none, 0…2³²-1: few digits to type, and all that torch's generator reads."""
+    return secrets.randbelow(2**32)
+
+
+def strength_of(said: float | None, image: bool, mask: bool) -> float | None:
+    """How far a picture to start from is changed; None where there is none.
+
+    Args:
+        said: what was asked for; None takes the usual.
+        image: there is a picture to start from.
+        mask: there is a mask, which says where.
+
+    Raises:
+        UserError: a strength or a mask without a picture.
+    """
+    if image:
+        return said if said is not None else MASKED_STRENGTH if mask else STRENGTH
+    if said is not None or mask:
+        raise UserError("strength and mask need a picture to start from: give image (--image)", "image")
+    return None
 
 
 def one_by_one(request: Request) -> list[Request]:

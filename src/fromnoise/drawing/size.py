@@ -1,7 +1,8 @@
 """Sizes that are asked for, and sizes that a model can draw.
 
-A model knows pictures of about one size. Up to twice its side is drawn as it is; what is larger comes out as texture
-with holes, so it is drawn at the model's own area in the same shape, and enlarged. (A request may insist.)
+A model knows pictures of about one size. Up to twice its side is drawn as it is; what is larger, or longer with more
+pixels than the model knows, comes out as texture with holes, so it is drawn with about as many pixels as the model
+knows, in nearly the same shape, and enlarged. (A request may insist.)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 AS_IT_IS = 2.0  # times the model's own side
+ABOUT_OWN = 1.25  # times the model's own area: a strip of so few pixels is drawn as it is, however long
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,24 @@ class Size:
 
 
 def too_large(given: tuple[int, int], pixels: int) -> bool:
-    """Whether (width, height) is more than a model with pictures of ``pixels`` squared draws well."""
-    return given[0] * given[1] > (AS_IT_IS * pixels) ** 2
+    """Whether (width, height) is more than a model with pictures of ``pixels`` squared draws well: all in all, or in
+    one direction.
+
+    >>> too_large((128, 128), 64), too_large((256, 64), 64), too_large((160, 32), 64)
+    (False, True, False)
+    """
+    area, own = given[0] * given[1], pixels**2
+    return area > AS_IT_IS**2 * own or (max(given) > AS_IT_IS * pixels and area > ABOUT_OWN * own)
 
 
 def own_area(given: tuple[int, int], pixels: int, factor: int) -> tuple[int, int]:
-    """(width, height) of the same shape with about as many pixels as the model was trained on.
+    """(width, height) of nearly the same shape with about as many pixels as the model was trained on.
+
+    Each side is rounded to a multiple of the factor by itself, which may change the shape by a tenth; a strip longer
+    than about 16 : 1 comes out shorter. Enlarging stretches it back.
+
+    >>> own_area((256, 128), 64, 8), own_area((1024, 16), 64, 8)
+    ((88, 48), (256, 16))
 
     Args:
         given: (width, height).

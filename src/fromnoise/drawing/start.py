@@ -18,7 +18,16 @@ from torch import Tensor
 from fromnoise.diffusion.denoiser import Call, Denoiser, Wrapping, call_many
 from fromnoise.diffusion.paths import Path as Walk
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import MOST_SIDE, THRESHOLD, Opened, PictureError, from_bytes, on_white, read_picture
+from fromnoise.ground.pictures import (
+    MOST_SIDE,
+    THRESHOLD,
+    Opened,
+    PictureError,
+    eight_bits,
+    from_bytes,
+    on_white,
+    read_picture,
+)
 from fromnoise.models.vae.bands import encode_any_size
 from fromnoise.models.vae.vae import VAE
 
@@ -57,7 +66,8 @@ class Start:
         if self.mask is not None and not reaches(self.mask, factor):
             raise UserError(
                 f"what the mask lets change is smaller than the model can draw ({factor}×{factor} pixels of "
-                f"{self.mask.shape[1]}×{self.mask.shape[0]}); paint a larger part white"
+                f"{self.mask.shape[1]}×{self.mask.shape[0]}); paint a larger part white",
+                "mask",
             )
 
 
@@ -190,6 +200,30 @@ def read_photo(file: Path) -> Opened:
         raise UserError(f"{file}: {error}") from None
 
 
+def upright(picture: Image.Image, field: str = "image") -> Image.Image:
+    """A picture that somebody opened, turned upright by its EXIF: RGB, or RGBA where any of it is transparent.
+
+    What :func:`read_photo` does with a file, so that a picture in memory means the same; done twice it changes nothing.
+
+    Args:
+        picture: of any of Pillow's modes.
+        field: "image" or "mask", for errors.
+
+    Raises:
+        UserError: it is no picture of Pillow's, or holds numbers that say no brightness.
+    """
+    if not isinstance(picture, Image.Image):
+        raise UserError(
+            f"{field} must be a picture, as PIL.Image.open(file) gives it, not {type(picture).__name__}", field
+        )
+    try:
+        return eight_bits(ImageOps.exif_transpose(picture), picture.format or "")
+    except PictureError as error:
+        raise UserError(f"the {field} cannot be read: {error}", field) from None
+    except Exception as error:  # a file is unpacked only now, and decoders fail in many ways
+        raise UserError(f"the {field} cannot be read: {str(error).partition(chr(10))[0]}", field) from None
+
+
 def start_from(photo: Image.Image, size: tuple[int, int], mask: Image.Image | None = None) -> Start:
     """A start of (width, height) from a photo, and from a mask that is white where the picture may change.
 
@@ -200,10 +234,12 @@ def start_from(photo: Image.Image, size: tuple[int, int], mask: Image.Image | No
         UserError: photo and mask have different shapes, so that the mask would mean other places than it shows; or
             nothing may change; or a mask with transparency is white everywhere, and what is meant cannot be told.
     """
+    photo, mask = upright(photo), None if mask is None else upright(mask, "mask")
     if mask is not None and abs(math.log(mask.width * photo.height / (mask.height * photo.width))) > SHAPES_APART:
         raise UserError(
             f"the mask has {mask.width}×{mask.height} pixels and the photo {photo.width}×{photo.height}; "
-            "draw the mask on the photo's own shape"
+            "draw the mask on the photo's own shape",
+            "mask",
         )
     picture = ImageOps.fit(on_white(photo), size, Image.Resampling.LANCZOS)
     free = None if mask is None else free_at(mask, size)
@@ -228,8 +264,10 @@ def _check_mask(mask: Image.Image, free: Tensor) -> None:
         brightest = int(np.asarray(mask.convert("L")).max())
         why = "its white parts are too thin" if brightest >= THRESHOLD else f"its brightest grey is {brightest} of 255"
         why = why if brightest else "it is black all over"
-        raise UserError(f"the mask lets nothing change, for {why}; paint white what may change, and the rest black")
+        what = "paint white what may change, and the rest black"
+        raise UserError(f"the mask lets nothing change, for {why}; {what}", "mask")
     if free.all() and mask.mode == "RGBA":
         raise UserError(
-            "the mask protects nothing: under its transparency it is white all over; paint what must stay black"
+            "the mask protects nothing: under its transparency it is white all over; paint what must stay black",
+            "mask",
         )

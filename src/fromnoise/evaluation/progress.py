@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from fromnoise.evaluation.sizes import Sizes
+from fromnoise.ground.duration import in_words
 
 JUDGED = 0.05  # of the time of a drawing: a picture that the judge looks at
 STYLED = 0.01  # a picture that the judge of styles learns from
+STEPS = 20  # the usual number of them
 COPIES = 300.0  # drawings of that section, and the index
 
 
@@ -31,10 +33,16 @@ class Unwatched:
         """Forget it."""
 
 
-def expected(sizes: Sizes, styles: int) -> dict[str, float]:
-    """About how much work each section is, in drawings at the usual number of steps."""
+def expected(sizes: Sizes, styles: int, beside: Sequence[int] = ()) -> dict[str, float]:
+    """About how much work each section is, in drawings at the usual number of steps.
+
+    Args:
+        sizes: of the sections.
+        styles: that the model draws in.
+        beside: steps of each further model on the curves.
+    """
     asked = sizes.asked * styles
-    points = sum(sizes.steps) / 20 + len(sizes.guidances)
+    points = (sum(sizes.steps) + sum(beside)) / STEPS + len(sizes.guidances)
     return {
         "retrieval": asked + JUDGED * (sizes.concepts * styles + 4 * asked),
         "style": STYLED * 2 * sizes.per_style * styles + 1,
@@ -108,11 +116,3 @@ class Bar:
 
     def _show(self, text: str) -> None:
         self._bar.update(self._task, description=text, completed=self._done + self._here, left=self.left())
-
-
-def in_words(seconds: float) -> str:
-    """A length of time as people say it: "40 s", "3 min", "1 h 20 min"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -23,6 +23,7 @@ from fromnoise.evaluation.progress import Bar, expected
 from fromnoise.evaluation.section import Section
 from fromnoise.evaluation.sizes import Sizes, quick
 from fromnoise.evaluation.store import Store, json_ready
+from fromnoise.evaluation.trained import said_styles
 from fromnoise.evaluation.words import figure, interval, way
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
@@ -93,12 +94,14 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, wanted: Want
     _check(model, out, wanted)
     console = Console(stderr=True)
     with console.status("reading pictures"):
-        pictures = load_folder(data, model.latent_shape()[1] * model.vae.factor)
+        side = model.latent_shape()[1] * model.vae.factor
+        pictures = load_folder(data, side, said_styles=said_styles(model.card))
         facts = _facts(model, name, wanted, fingerprint(pictures))
     sizes = quick(len(model.styles)) if wanted.quick else Sizes()
     store = Store(out, _identity(facts, sizes, wanted))
     todo = [n for n in names if wanted.again or n == "film" or store.load(n) is None]
-    work = expected(sizes, len(model.styles))
+    steps = [other.defaults.steps for _, other in wanted.beside]
+    work = expected(sizes, len(model.styles), steps)
     with Bar(console, {name: work.get(name, 1.0) for name in todo}) as bar:
         bench = Bench(model, pictures, wanted.seed, sizes, out / "drawings", wanted.beside, wanted.run, bar)
         if ON_ALL_CONCEPTS & set(names):

@@ -5,16 +5,25 @@ class UserError(Exception):
     """Something the user can put right.
 
     The message is one line that says what is wrong and what to do. The command line prints it
-    without a traceback and exits with code 2.
+    without a traceback and exits with code 2; the studio answers with it.
 
     Args:
-        message: the line.
+        message: the line, a whole sentence without the advice.
         field: which field of a request it is about ("steps", "width", ...), where it is about one.
+        advice: how the sentence goes on at the command line, where it names options (" (--mask beside --image)").
+
+    Attributes:
+        message: the line without the advice, for those who have no options to give; ``str`` has both.
+        field, advice: as given.
     """
 
-    def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
+    def __init__(self, message: str, field: str | None = None, *, advice: str = "") -> None:
+        super().__init__(message + advice)
+        self.message, self.field, self.advice = message, field, advice
+
+    def behind(self, words: str, field: str | None) -> "UserError":
+        """The same with other words before it, about a field by another name."""
+        return UserError(f"{words}{self.message}", field, advice=self.advice)
 
 
 def missing_packages(what: str, extra: str) -> UserError:

@@ -19,11 +19,13 @@ from fromnoise.studio.api import manual, openai, own, story
 from fromnoise.studio.api.doors import Doors
 from fromnoise.studio.api.guard import Guard
 from fromnoise.studio.api.metrics import Measured
-from fromnoise.studio.api.problems import answer_all
+from fromnoise.studio.api.problems import CODES, answer_all
+from fromnoise.studio.api.schemas import BODIES, tell_limits
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem
-from fromnoise.studio.settings import Settings
+from fromnoise.studio.desk.store import OPEN
+from fromnoise.studio.settings import Limits, Settings
 
 WEB = Path(__file__).parent / "web"
 PURGE_SECONDS = 600.0
@@ -47,7 +49,6 @@ ERROR_SCHEMA = {
         }
     },
 }
-STATUSES = (400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 421, 429, 500, 503)
 Studio = Annotated[State, Depends(state_of)]
 
 
@@ -69,7 +70,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
         redirect_slashes=False,  # doors.py
         docs_url=None,  # these pages load scripts from elsewhere; ours is manual.py
         redoc_url=None,
-        responses=dict.fromkeys(STATUSES, ERROR),
+        responses=dict.fromkeys(CODES, ERROR),
     )
     app.state.studio = state
     answer_all(app)
@@ -78,7 +79,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(story.routes)
     app.include_router(manual.routes)
     _add_pages(app)
-    app.openapi = _documented(app)  # type: ignore[method-assign]
+    app.openapi = _documented(app, settings.limits)  # type: ignore[method-assign]
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)  # not of event streams
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Doors)
@@ -108,19 +109,23 @@ async def drain(state: State) -> None:
 async def _clean(state: State) -> None:
     while True:
         await asyncio.to_thread(state.store.purge, state.settings.limits.undo_seconds)
-        needed = {order.get(key) for job in state.store.jobs(("queued", "running")) for order in job.orders
+        needed = {order.get(key) for job in state.store.jobs((*OPEN, "interrupted")) for order in job.orders
                   for key in ("start", "mask")}  # fmt: skip
         await asyncio.to_thread(state.uploads.purge, needed.__contains__)
         await asyncio.sleep(PURGE_SECONDS)
 
 
-def _documented(app: FastAPI) -> Any:
+def _documented(app: FastAPI, limits: Limits) -> Any:
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = plain()
-            document["components"]["schemas"]["Error"] = ERROR_SCHEMA
+            schemas = document["components"]["schemas"]
+            schemas["Error"] = ERROR_SCHEMA
+            for model in set(BODIES.values()):
+                if model.__name__ in schemas:
+                    tell_limits(schemas[model.__name__], model, limits)
             for path in document["paths"].values():
                 for operation in path.values():
                     operation["responses"].pop("422", None)  # those are 400 here
@@ -149,10 +154,10 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> RedirectResponse:
-        """The token from the form on the login page; wrong ones lead back to it."""
+        """The token from the form on the login page; wrong ones lead back to it, right ones to the page ``next``."""
         given = parse_qs((await request.body()).decode("utf-8", "replace")).get("token", [""])[0]
         guard: Guard = request.state.guard
-        return guard.login(given)
+        return guard.login(given, request.query_params.get("next", ""))
 
     @app.get("/favicon.svg", include_in_schema=False)
     async def icon() -> FileResponse:

@@ -11,6 +11,7 @@ import threading
 import webbrowser
 from types import FrameType
 from typing import Any
+from urllib.parse import quote
 
 import h11
 import uvicorn
@@ -41,16 +42,14 @@ def serve(settings: Settings, models: Models, browser: bool) -> None:
     """
     listening = bound(settings)
     app = create_app(settings, models)
-    state: State = app.state.studio
-    state.address = address_of(settings, listening.getsockname()[1])
-    print(f"the studio is at {state.address}/ (Ctrl-C stops it); pictures are kept in {settings.gallery}", flush=True)
+    address = address_of(settings, listening.getsockname()[1])
+    print(f"the studio is at {address}/ (Ctrl-C stops it); pictures are kept in {settings.gallery}", flush=True)
     if settings.token is not None and not settings.local:
         print(
             "others in the network can use it with the token, which travels unencrypted: put TLS before it", flush=True
         )
     if browser:
-        proof = f"?token={settings.token}" if settings.token else ""
-        threading.Timer(0.7, webbrowser.open, (f"{state.address}/{proof}",)).start()
+        threading.Timer(0.7, webbrowser.open, (page_address(address, settings.token),)).start()
     Server(app, settings).run(sockets=[listening])
 
 
@@ -81,6 +80,11 @@ def address_of(settings: Settings, port: int) -> str:
     host = settings.host.strip("[]")
     host = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host
     return f"http://{host}:{port}"
+
+
+def page_address(address: str, token: str | None) -> str:
+    """The page's address, with the token where one is needed: any sign of it may mean something else in an address."""
+    return f"{address}/" if token is None else f"{address}/?token={quote(token, safe='')}"
 
 
 class Server(uvicorn.Server):

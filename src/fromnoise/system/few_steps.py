@@ -24,16 +24,14 @@ from fromnoise.weights.files import replaced_folder
 from fromnoise.weights.lora_out import LORA_FILE, write_lora
 from fromnoise.weights.schedulers import Scheduler, save_scheduler
 
+# Which settings of a request are built in: guidance is in the weights, and levels and sampler go with them.
+FIXED = ("guidance", "negative", "sampler", "rescale", "interval", "spacing", "sigmas")
 # Guidance is in the weights: one call per step, without the unguided half.
 DEFAULTS = Defaults(steps=4, guidance=1.0, interval=(0, 1000), rescale=0.0, sampler="lcm", spacing="distilled")
 
 
-FIXED = ("guidance", "negative", "sampler", "rescale", "interval", "spacing", "sigmas")
-
-
 def fixed_settings(given: Mapping[str, Any]) -> list[str]:
-    """Which settings of a request contradict what the few steps have built in: guidance is in the weights, and levels
-    and sampler go with them."""
+    """Which settings of a request contradict what the few steps have built in."""
     own = DEFAULTS.to_dict()
     return [
         name for name in FIXED if given.get(name) not in (None, "") and _plain(given[name]) != _plain(own.get(name))
@@ -85,4 +83,5 @@ def with_few_steps(model: TextToImage, loras: Sequence[tuple[Path, float]] = ())
             f"this model has no {FEW_STEPS}/ to draw fast with; make it with: fromnoise distill MODEL --data … --out …"
         )
     changed = model.with_loras([*loras, (model.few_steps / LORA_FILE, 1.0)])
-    return replace(changed, defaults=DEFAULTS, scheduler=None, few_steps=None)
+    own = replace(DEFAULTS, interval=(0, model.schedule.steps))
+    return replace(changed, defaults=own, scheduler=None, few_steps=None, fixed=FIXED)

@@ -21,7 +21,8 @@ from fromnoise.ground.whole import write_atomically
 FILE = "known_words.json"
 FORMAT = 1  # of the file
 NEAR = 0.7  # how alike two spellings must be, 0…1
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+# Letters behind a figure ("3d", "2nd", "90's") are no word of their own.
+WORD = re.compile(r"(?<![^\W_])(?<!\d['’])[^\W\d_]+(?:['’][^\W\d_]+)*")
 # What holds a sentence together and is in no picture.
 SMALL = frozenset(
     (
@@ -29,6 +30,8 @@ SMALL = frozenset(
         + "below behind beside before between near next into out up down style"
     ).split()
 )
+LIKE = re.compile(r"-([^\W\d_]+)")  # what stands behind a hyphen, as in "blue-eyed"
+MOST_KEPT = 4096  # words whose neighbours are remembered
 ENDINGS = (("ies", "y"), ("es", ""), ("s", ""), ("'s", ""), ("’s", ""))
 
 
@@ -41,6 +44,7 @@ class KnownWords:
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
+    _near: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.counts)
@@ -55,22 +59,38 @@ class KnownWords:
         return KnownWords(dict(sorted((Counter(self.counts) + Counter(others.counts)).items())))
 
     def unknown(self, text: str) -> tuple[str, ...]:
-        """The words of a text that no caption had, as they are written, each once; plurals of known words are known."""
+        """The words of a text that no caption had, as they are written, each once.
+
+        Plurals of known words are known, and so is "eyed" in "blue-eyed" where "eye" is.
+        """
         if not self.counts:
             return ()
         written = {word.lower(): word for word in reversed(WORD.findall(_plain(text)))}
-        return tuple(written[word] for word in dict.fromkeys(words_of(text)) if not self._knows(word))
+        like = {word.lower() for word in LIKE.findall(_plain(text)) if self._has_one(word.lower())}
+        return tuple(written[word] for word in dict.fromkeys(words_of(text)) if not (self._knows(word) or word in like))
 
     def near(self, word: str, most: int = 3) -> tuple[str, ...]:
         """Known words that are spelt almost so, the nearest first; of equally near ones the most frequent."""
+        key = _plain(word).lower()
+        if key not in self._near:
+            if len(self._near) >= MOST_KEPT:
+                self._near.clear()
+            self._near[key] = self._all_near(key)
+        return tuple(self._near[key][:most])
+
+    def _all_near(self, word: str) -> list[str]:
         matcher = difflib.SequenceMatcher()
-        matcher.set_seq2(_plain(word).lower())
+        matcher.set_seq2(word)
         found = []
         for other, count in self.counts.items():
             matcher.set_seq1(other)
             if other not in SMALL and matcher.quick_ratio() >= NEAR and matcher.ratio() >= NEAR:
                 found.append((-matcher.ratio(), -count, other))
-        return tuple(other for _, _, other in sorted(found)[:most])
+        return [other for _, _, other in sorted(found)]
+
+    def _has_one(self, word: str) -> bool:
+        """Whether a word says that something has what a known word names: "eyed", "winged"."""
+        return word.endswith("ed") and any(word.removesuffix(end) in self.counts for end in ("d", "ed"))
 
     def _knows(self, word: str) -> bool:
         if word in self.counts or word in SMALL:
@@ -95,8 +115,10 @@ class KnownWords:
             return cls()
         try:
             stored = json.loads(file.read_text(encoding="utf-8"))
+            if (form := stored.get("format", FORMAT)) != FORMAT or isinstance(form, bool):
+                raise UserError(f"{file} has format {form!r:.20}; this version reads {FORMAT}: update fromnoise")
             counts = {str(word): int(count) for word, count in stored["words"].items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, OverflowError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(f"{file} is damaged: {error}; remove it to draw without it") from None
         return cls(counts)
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 
 from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.ground.errors import UserError
 from fromnoise.system.defaults import FACTS, elsewhere, read_facts
 from fromnoise.system.identity import files_hash, weights_hash
 from fromnoise.system.known_words import KnownWords
@@ -30,6 +31,11 @@ def read_model(
     ours = (path / FACTS).exists()
     as_is = torch.float32 if ours and dtype is not None else dtype
     parts = open_file(path, dtype, prediction) if path.is_file() else open_folder(path, as_is)
+    if prediction not in (None, parts.scheduler.prediction):
+        raise UserError(
+            f"{path} says itself that its prediction is {parts.scheduler.prediction}, not {prediction}; "
+            "leave out --prediction, which is for single files that do not tell"
+        )
     plain = _assembled(kind, parts, path)
     model = _ours(plain, path) if ours else _foreign(plain, parts, path)
     for network in model.networks().values():

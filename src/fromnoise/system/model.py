@@ -47,6 +47,7 @@ class Model:
         known: which words its training captions had; empty where nobody knows (models made elsewhere).
         identity: 12 hex digits that name it, given when it was opened; "" for a model made in memory.
         backend: what computes U-Net and decoder while drawing, where that is not torch.
+        fixed: which settings of a request its weights have built in, so that only its own defaults fit.
     """
 
     tokenizer: Tokenizer
@@ -70,6 +71,7 @@ class Model:
     known: KnownWords = field(default_factory=KnownWords)
     identity: str = ""
     backend: Engine | None = None
+    fixed: tuple[str, ...] = ()
 
     @property
     def device(self) -> torch.device:

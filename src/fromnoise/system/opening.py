@@ -97,7 +97,7 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
         scheduler=scheduler_from_foreign(said, folder / SCHEDULER),
         clip=load_clip(folder / "clip", text_tower, own) if (folder / "clip").is_dir() else None,
         second=second,
-        zero_empty=bool(index.get("force_zeros_for_empty_prompt", kind.startswith("StableDiffusionXL"))),
+        zero_empty=_zero_empty(index, folder / "model_index.json"),
         files=tuple(file for file in sorted(folder.glob("*/*.safetensors")) if file.parent.name != FEW_STEPS),
         stored=unet_files.dtype,
         said=said,
@@ -106,6 +106,15 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
         parts.unet.config, parts.vae.config, [text_tower.config, *([second[1].config] if second else [])], folder
     )
     return parts
+
+
+def _zero_empty(index: Mapping[str, Any], file: Path) -> bool:
+    """Whether an empty negative prompt stands for zeros; where the index says nothing, only XL's does."""
+    xl = str(index.get("_class_name", "")).startswith("StableDiffusionXL")
+    said = index.get("force_zeros_for_empty_prompt", xl)
+    if said is not None and not isinstance(said, bool):
+        raise UserError(f"{file}: force_zeros_for_empty_prompt = {said!r:.60} is not supported; it is true or false")
+    return bool(said)
 
 
 # Which classes may open which folder of a model. Others (feature extractors, safety checkers) draw nothing.

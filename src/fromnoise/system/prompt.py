@@ -73,7 +73,7 @@ def parse(text: str) -> list[Span]:
         UserError: a weight outside 0…10, written or as the product of nested ones.
     """
     parts = PARTS.findall(text)
-    pairs = _pairs(parts)
+    pairs = pairs_of(parts)
     factors: dict[int, float] = {}
     for opening, closing in pairs.items():
         factors[opening], parts[closing - 1] = _weigh(parts, opening, closing)
@@ -167,7 +167,7 @@ def weighted(features: Tensor, weights: Tensor) -> Tensor:
     return (heavy * torch.where(sound, ratio, 1.0)[:, None, None]).to(features.dtype).flatten(0, 1)
 
 
-def _pairs(parts: list[str]) -> dict[int, int]:
+def pairs_of(parts: list[str]) -> dict[int, int]:
     """Opening bracket → closing bracket, by index. In "(a [b)" the square one has no partner, and is text."""
     pairs: dict[int, int] = {}
     waiting: list[int] = []

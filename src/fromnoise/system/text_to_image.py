@@ -176,7 +176,11 @@ class TextToImage(Model):
 
     @property
     def hash(self) -> str:
-        """12 hex digits that name this model: SHA-256 of all weights as stored in float16, and of the tokenizer."""
+        """12 hex digits that name this model: SHA-256 of all weights as stored in float16, and of the tokenizer.
+
+        A model that was opened keeps the name of what was opened, also where parts are put in its place by hand
+        (``replace(model, unet=…)``); ``replace(model, unet=…, identity="")`` names what it has become.
+        """
         return self.identity or weights_hash(self.networks(), self.tokenizer)
 
     def save_file(self, file: Path, dtype: torch.dtype | None = None) -> None:

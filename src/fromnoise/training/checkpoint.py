@@ -8,6 +8,7 @@ temporary name, flushed to the disk and renamed, so a folder with its final name
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_folder
 
 Tensors = dict[str, Tensor]
@@ -49,23 +50,53 @@ def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int = 2) -> Path
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write a checkpoint to {folder}: {error}; free some space and run again") from error
     for old in _steps(folder)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
     return target
 
 
-def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+def newest(folder: Path, set_aside: bool = False) -> tuple[Checkpoint | None, list[str]]:
     """Load the newest whole checkpoint.
+
+    Args:
+        folder: of a task.
+        set_aside: rename damaged ones that were passed over, so that none of them is taken for newer than what is
+            written next; only for who has the run's folder to himself.
 
     Returns:
         The checkpoint (None when there is none) and a line about each damaged one that was passed over.
+
+    Raises:
+        UserError: there are checkpoints, and none can be read. They are left as they are.
     """
-    damaged: list[str] = []
+    damaged: list[tuple[Path, str]] = []
     for path in _steps(folder):
         try:
-            return _load(path), damaged
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            damaged.append(f"{path} is damaged ({error}); going back to the one before")
-    return None, damaged
+            found = _load(path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+            damaged.append((path, one_line(str(error))))
+            continue
+        lines = [f"{path} is damaged ({why}); going back to the one before" for path, why in damaged]
+        if set_aside:
+            lines = [_aside(path, line) for (path, _), line in zip(damaged, lines, strict=True)]
+        return found, lines
+    if damaged:
+        raise UserError(
+            f"no checkpoint in {folder} can be read ({damaged[0][0].name}: {damaged[0][1]}); bring them back from a "
+            f"copy; to begin anew use a new --out, or move {folder} away"
+        )
+    return None, []
+
+
+def _aside(path: Path, line: str) -> str:
+    """Rename a damaged checkpoint to a name that is no checkpoint's, and say so."""
+    names = (path.with_name(f"damaged-{path.name}{f'-{i}' if i else ''}") for i in itertools.count())
+    target = next(name for name in names if not name.exists())
+    try:
+        path.rename(target)
+    except OSError:
+        return line
+    return f"{line}, and it is now called {target.name}"
 
 
 def _fill(draft: Path, checkpoint: Checkpoint) -> None:
@@ -89,7 +120,10 @@ def _load(path: Path) -> Checkpoint:
         if _checksum(file) != expected:
             raise ValueError(f"{file.name} does not match its checksum")
         groups[name] = load_file(file)
-    return Checkpoint(groups, state["facts"])
+    facts = state["facts"]
+    if not all(isinstance(facts[name], int) for name in ("step", "batch")):
+        raise ValueError("state.json does not say how far it is")
+    return Checkpoint(groups, facts)
 
 
 def _steps(folder: Path) -> list[Path]:

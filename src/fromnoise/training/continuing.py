@@ -18,7 +18,7 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
-from fromnoise.training.recipe import LoopConfig, Recipe
+from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 
 C = TypeVar("C", bound=Config)
 RUN = "run.json"
@@ -36,7 +36,8 @@ FREE = {"name", "threads", "diffusion.prompts", "diffusion.sheet_steps", "diffus
 FREE_OF_LOOP = {"log_steps", "sheet_minutes", "save_minutes"}
 LENGTH = {"pictures", "minutes"}
 # Which tasks learn from what a task has made.
-LATER = {"clip": ("diffusion", "distill"), "vae": ("diffusion", "distill"), "diffusion": (), "distill": (), "story": ()}
+LATER = {"clip": ("diffusion", "distill"), "vae": ("diffusion", "distill"), "diffusion": ("distill",),
+         "distill": (), "story": ()}  # fmt: skip
 CALLED = {"clip": "CLIP", "vae": "VAE", "diffusion": "U-Net", "distill": "distillation"}
 LONGEST = 160  # characters of a value in a message
 
@@ -73,6 +74,18 @@ def minutes_of(tasks: tuple[str, ...], call: Call) -> dict[str, str]:
     """The minutes of a call shared among its tasks, as settings; those that it sets by themselves stay."""
     names = [f"{task}.loop.minutes" for task in tasks]
     return {name: str(call.minutes / len(tasks)) for name in names if name not in call.settings}
+
+
+def with_minutes_of_others(recipe: Recipe, stored: dict[str, Any] | None, tasks: tuple[str, ...], call: Call) -> Recipe:
+    """The recipe with the stored minutes of the tasks that this call does not train.
+
+    Where ``--minutes`` is the length of a run, it is that of the tasks of its call, and says nothing of others.
+    """
+    if stored is None or not fits_minutes(recipe, stored):
+        return recipe
+    names = [f"{task}.loop.minutes" for task in TASKS if task not in tasks]
+    before = dict(leaves(stored["recipe"]))
+    return recipe.with_overrides({name: before[name] for name in names if name in before and name not in call.settings})
 
 
 def same_base(recipe: Recipe, stored: dict[str, Any] | None) -> Recipe:
@@ -222,7 +235,10 @@ def of_story(out: Path) -> MayChange:
     """The rules for a run of the story game, which has one network."""
 
     def may_change(name: str, value: Any) -> str:
-        return "" if name in FREE else of_loop(story_checkpoints(out), name, value)
+        if name == "precision":
+            return "the run's number format is settled when it begins"
+        folder = story_checkpoints(out)
+        return "" if name in FREE or not begun(out, folder.name) else of_loop(folder, name, value)
 
     return may_change
 

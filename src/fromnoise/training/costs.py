@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fromnoise.models.clip.clip import CLIPConfig
+from fromnoise.training.log import Later
 from fromnoise.training.recipe import Recipe
 
 DISTILL = 2.0  # its step calls the U-Net once with gradients and three times without
@@ -57,8 +58,8 @@ def costs(recipe: Recipe) -> dict[str, float]:
         }
 
 
-def ahead(recipe: Recipe, tasks: tuple[str, ...], count: int) -> dict[str, float]:
-    """What follows each task in a run, as if it were so many pictures of that task.
+def ahead(recipe: Recipe, tasks: tuple[str, ...], count: int) -> dict[str, tuple[Later, ...]]:
+    """What follows each task in a run: each later task as if it were so many pictures of that one.
 
     Args:
         recipe: every number of the run.
@@ -67,4 +68,7 @@ def ahead(recipe: Recipe, tasks: tuple[str, ...], count: int) -> dict[str, float
     """
     each, loops = costs(recipe), recipe.loops()
     work = {name: each[name] * loops[name].suited(count).pictures for name in tasks}
-    return {name: sum(work[later] for later in tasks[i + 1 :]) / each[name] for i, name in enumerate(tasks)}
+    return {
+        name: tuple(Later(work[later] / each[name], 60 * loops[later].minutes) for later in tasks[i + 1 :])
+        for i, name in enumerate(tasks)
+    }

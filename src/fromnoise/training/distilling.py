@@ -111,11 +111,12 @@ def _latents(model: TextToImage, materials: Materials) -> Latents:
     """
     file = materials.folder / "latents.safetensors"
     stamp = f"pictures {materials.fingerprint}, model {model.hash}"
-    if not file.exists():
+    made_from = stamp_of(file)
+    if made_from is None:
         file.parent.mkdir(parents=True, exist_ok=True)
         vae = copy.deepcopy(model.vae).to(materials.compute.device)
         write_latents(file, stamp, vae, materials.pictures[0].images, materials.compute, whiten=False)
-    elif stamp_of(file) != stamp:
+    elif made_from != stamp:
         raise UserError(f"{materials.folder} distilled another model; move it away to begin anew")
     stored: dict[str, Any] = load_file(file, device=str(materials.compute.device))
     return latents_of(stored, materials.pictures[0], materials.recipe.data.scene_share)

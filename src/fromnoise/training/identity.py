@@ -107,14 +107,21 @@ class Identity:
         return choice
 
     def write(self, choice: precision.Choice, console: Console) -> None:
-        """Store what the run is, when it begins, and what this call changes in it by request."""
+        """Store what the run is, when it begins; later what this call changes in it by request, and what it was made
+        from as soon as that is known: the first call that trains CLIP is the one that reads its meanings.
+        """
         recipe = {"recipe": self.recipe.to_dict()}
         if self.going.stored is None:
             about = {"version": __version__, "data": self.data, "pictures": self.pictures, "made_from": self.made_from}
             write_run(self.out, {**choice.to_facts(), **about, **recipe}, [])
-        elif self.going.changed:
+            return
+        before = self.going.stored.get("made_from", {})
+        news = {what: self.made_from[what] for what in ("start_from", "meanings") if not before.get(what)}
+        if self.going.changed:
             tell_changes(self.out, self.going.changed, console)
-            write_run(self.out, {**self.going.stored, **recipe}, self.going.changed)
+        if self.going.changed or any(news.values()):
+            made_from = {"made_from": {**before, **news}} if any(news.values()) else {}
+            write_run(self.out, {**self.going.stored, **made_from, **recipe}, self.going.changed)
 
     def _meanings(self) -> str:
         file = Path(self.recipe.clip.meanings)

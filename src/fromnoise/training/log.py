@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +16,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from fromnoise.ground.duration import in_words
 from fromnoise.training.clock import Clock
 
 TITLES = {
@@ -36,20 +40,37 @@ class Curves(Protocol):
 
 
 @dataclass(frozen=True)
+class Later:
+    """A task that follows.
+
+    Attributes:
+        pictures: its work, as if it were so many pictures of the task before it.
+        limit: seconds that it may take at most; 0 for no limit.
+    """
+
+    pictures: float
+    limit: float = 0.0
+
+    def seconds(self, rate: float) -> float:
+        """How long it will take about, where the task before it does ``rate`` pictures per second."""
+        return min(self.pictures / rate, self.limit or math.inf)
+
+
+@dataclass(frozen=True)
 class Telling:
     """What a task's log knows of the run around it.
 
     Attributes:
         curves: where figures go beside ``log.jsonl``, or None.
         number, of: which task of how many this is.
-        ahead: what follows it in the run, as if it were so many of its pictures.
+        ahead: the tasks that follow it in the run.
         verbose: show every figure on the terminal too.
     """
 
     curves: Curves | None = None
     number: int = 1
     of: int = 1
-    ahead: float = 0.0
+    ahead: tuple[Later, ...] = ()
     verbose: bool = False
 
 
@@ -78,6 +99,7 @@ class Log:
         self._begin = (time.monotonic(), clock.pictures)
         self._last_line, self._warm = time.monotonic(), False
         self._sheet: Path | None = None
+        self._full = False
         self._bar = _Bar(self._console, self._title)
         if self._console.is_terminal:
             self._bar.start()
@@ -96,18 +118,19 @@ class Log:
     def record(self, clock: Clock, values: dict[str, float]) -> None:
         """Write a point of each curve."""
         values = {**values, "pictures_per_second": self._rate(clock)}
-        self._file.write(json.dumps({"step": clock.step, "pictures": clock.pictures, **_rounded(values)}) + "\n")
-        self._file.flush()
-        if self._telling.curves is not None:
-            named = {f"{self._name}/{key}": value for key, value in values.items()}
-            self._telling.curves.figures(named, clock.pictures)
+        with self._kept():
+            self._write({"step": clock.step, "pictures": clock.pictures, **_rounded(values)})
+            if self._telling.curves is not None:
+                named = {f"{self._name}/{key}": value for key, value in values.items()}
+                self._telling.curves.figures(named, clock.pictures)
         self.detail(f"{clock.pictures:,}  " + "  ".join(f"{key} {value:.4g}" for key, value in values.items()))
 
     def sheet(self, clock: Clock, picture: Image.Image, file: Path) -> None:
         """Name the newest sheet, which lies in ``file``."""
         self._sheet = file
-        if self._telling.curves is not None:
-            self._telling.curves.sheet(f"{self._name}/sheet", picture, clock.pictures)
+        with self._kept():
+            if self._telling.curves is not None:
+                self._telling.curves.sheet(f"{self._name}/sheet", picture, clock.pictures)
 
     def show(self, clock: Clock) -> None:
         """Refresh what the reader sees; call after every step."""
@@ -132,7 +155,24 @@ class Log:
         """Stop the bar and close the file."""
         if self._console.is_terminal:
             self._bar.stop()
-        self._file.close()
+        with self._kept():
+            self._file.close()
+
+    def _write(self, row: dict[str, float]) -> None:
+        """Add a row to the file, unless an earlier one could not be written: half a row would spoil the next."""
+        if not self._full:
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Go on without figures when they cannot be written, and say so once: a full disk ends no training here."""
+        try:
+            yield
+        except OSError as error:
+            if not self._full:
+                self.note(f"figures are no longer written ({error.strerror or error}); training goes on")
+            self._full = True
 
     def _rate(self, clock: Clock) -> float:
         """Pictures per second of this session, after its first step."""
@@ -151,7 +191,8 @@ class Log:
             own = min(own, self._limit * max(0.0, 1 - clock.spent))
         if not self._telling.ahead:
             return f", {in_words(own)} left"
-        return f", {in_words(own)} left (whole run about {in_words(own + self._telling.ahead / rate)})"
+        run = own + sum(later.seconds(rate) for later in self._telling.ahead)
+        return f", {in_words(own)} left (whole run about {in_words(run)})"
 
 
 class _Bar(Progress):
@@ -177,14 +218,6 @@ class _Bar(Progress):
 def title(name: str, telling: Telling) -> str:
     """A task in plain words, and which of the run's tasks it is."""
     return TITLES.get(name, name) + (f" ({telling.number} of {telling.of})" if telling.of > 1 else "")
-
-
-def in_words(seconds: float) -> str:
-    """A time as one says it: "40 s", "12 min", "3 h 20 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _pace(rate: float) -> str:

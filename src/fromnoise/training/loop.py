@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import write_atomically
 from fromnoise.training import checkpoint, ema
 from fromnoise.training.checkpoint import Checkpoint
@@ -141,10 +142,29 @@ class Trainer:
         return {**{key: value.detach() for key, value in losses.items()}, "gradient_norm": norm}
 
     def save(self) -> None:
-        """Write a checkpoint and tell the run."""
+        """Write a checkpoint and tell the run.
+
+        Raises:
+            UserError: the disk is full.
+        """
         checkpoint.save(self.folder, self.clock.step, self._state())
-        if self._on_save is not None:
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell the run what is learnt so far.
+
+        Raises:
+            UserError: the run could not write that.
+        """
+        if self._on_save is None:
+            return
+        try:
             self._on_save(self.averaged(), self.clock, self.seconds / 3600)
+        except (OSError, SafetensorError) as error:
+            raise UserError(
+                f"the model could not be written ({one_line(str(error))}); what was learnt is kept in {self.folder}: "
+                "free some space and run again"
+            ) from error
 
     def _loop(self, log: Log, end: int | None, stop: Callable[[], bool]) -> None:
         sheet_due = save_due = last = time.monotonic()
@@ -174,8 +194,8 @@ class Trainer:
             if time.monotonic() >= save_due:
                 self.save()
                 save_due = time.monotonic() + 60 * self.config.save_minutes
+        self.save()  # before the last sheet and its score: whatever happens to those, what was learnt is kept
         self._sheet(log)
-        self.save()
         if self.clock.done:
             log.done(self.clock)
 
@@ -192,13 +212,16 @@ class Trainer:
         network = self.averaged()
         picture = self.task.samples_for_log(network)
         if picture is not None:
-            sheets = self.folder / "sheets"
-            sheets.mkdir(exist_ok=True)
-            file = sheets / f"{self.clock.pictures:010d}.png"
+            file = self.folder / "sheets" / f"{self.clock.pictures:010d}.png"
             buffer = io.BytesIO()
             picture.save(buffer, "PNG")
-            write_atomically(file, buffer.getvalue())
-            log.sheet(self.clock, picture, file)
+            try:
+                file.parent.mkdir(exist_ok=True)
+                write_atomically(file, buffer.getvalue())
+            except (OSError, UserError) as error:
+                log.note(f"this sheet is left out: {one_line(str(error))}")
+            else:
+                log.sheet(self.clock, picture, file)
         values = {**self.task.score(network), **self.task.details()}
         if values:
             log.record(self.clock, values)
@@ -225,7 +248,7 @@ class Trainer:
         )
 
     def _resume(self) -> list[str]:
-        found, notes = checkpoint.newest(self.folder)
+        found, notes = checkpoint.newest(self.folder, set_aside=True)
         if found is None:
             return notes
         for own, key in ((self.masters, "weights"), (self.averages, "ema")):

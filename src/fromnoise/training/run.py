@@ -12,6 +12,7 @@ import functools
 import math
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,13 @@ from torch import nn
 
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.meanings import Meanings
-from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
-from fromnoise.data.scenes import scenes
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.cores import available_cores
-from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.system.defaults import read_facts
 from fromnoise.system.known_words import KnownWords
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
@@ -40,7 +40,7 @@ from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep, recipe_for
 from fromnoise.training.identity import Going, Identity, fingerprint
 from fromnoise.training.lessons import sow
-from fromnoise.training.log import Telling
+from fromnoise.training.log import Later, Telling
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
@@ -49,8 +49,8 @@ from fromnoise.training.run_data import (
     card,
     heard_words,
     held_out_latents,
-    joined,
     kept_latents,
+    read_pictures,
     some_prompts,
     taught_words,
 )
@@ -89,6 +89,7 @@ def train(
         asked = continuing.minutes_of(tasks, call)
         recipe, deadline = recipe.with_overrides(asked), math.inf
         call = replace(call, settings={**call.settings, **asked})
+    recipe = continuing.with_minutes_of_others(recipe, stored, tasks, call)
     before = None if stored is None else stored["recipe"]
     recipe, changed = continuing.settled(
         out, before, continuing.same_base(recipe, stored), call, continuing.of_pictures(out)
@@ -145,7 +146,7 @@ class Run:
         self.recipe, self.out, self.data, self.going = recipe, out, str(data), going or Going()
         self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
-        self.train_set, self.held_out = self._pictures()
+        self.train_set, self.held_out = read_pictures(recipe, self.data, self.console)
         self._fingerprint = fingerprint(self.train_set)
         self.identity = Identity(recipe, self.data, out, self.going, self._fingerprint)
         self.identity.check(self.base.hash if self.base is not None else "", self._clip_is_made())
@@ -208,13 +209,19 @@ class Run:
         def keep_model(unet: nn.Module, clock: Clock, hours: float) -> None:
             self._save_model(clip, vae, unet, {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)})
 
-        self._train(task, keep_model)
+        self._train(task, keep_model, lambda clock: self._in_model() == clock.pictures)
 
     def train_distill(self) -> None:
         """Learn to draw in a few steps: a small difference beside the model that is there."""
         folder = self.out / "model"
         if (self.out / "diffusion").exists():
             self._finished("diffusion")
+            found, _ = checkpoint.newest(self.out / "diffusion")
+            if found is not None and self._in_model() != found.facts["step"] * found.facts["batch"]:
+                raise UserError(
+                    f"{folder} is not yet what the U-Net has learnt; run without --tasks, or with --tasks diffusion "
+                    "first"
+                )
         model = TextToImage.load(folder)
         recipe = replace(self.recipe, distill=replace(self.recipe.distill, loop=self._loop("distill")))
         pictures = (self.train_set, self.held_out)
@@ -222,10 +229,25 @@ class Run:
         task = distill_task(model, materials)
         keep(model, folder, self._train(task, lambda network, clock, hours: keep(model, folder, network)))
 
-    def _train(self, task: Task, on_save: Hook | None = None) -> nn.Module:
+    def _train(
+        self, task: Task, on_save: Hook | None = None, is_written: Callable[[Clock], bool] = lambda clock: True
+    ) -> nn.Module:
+        """Train a task, or go on with it; what ``on_save`` should have written is written where it is not."""
         folder = self.out / task.name
         trainer = Trainer(task, folder, self.recipe.seed, self._telling(task.name), on_save, self.going.deadline)
-        return trainer.averaged() if trainer.clock.done else trainer.run()
+        if not trainer.clock.done:
+            return trainer.run()
+        if on_save is not None and not is_written(trainer.clock):  # the disk was full then, or somebody ended it
+            trainer.tell()
+        return trainer.averaged()
+
+    def _in_model(self) -> int | None:
+        """How many pictures the U-Net of ``model/`` has seen; None where there is no model."""
+        folder = self.out / "model"
+        if not (folder / "model_index.json").is_file():
+            return None
+        seen = read_facts(folder)[2].get("pictures_seen")
+        return seen if isinstance(seen, int) else None
 
     def _clip_is_made(self) -> bool:
         found, _ = checkpoint.newest(self.out / "clip")
@@ -239,9 +261,9 @@ class Run:
         return Telling(self.curves, tasks.index(name) + 1, len(tasks), self._ahead[name], self.going.verbose)
 
     @functools.cached_property
-    def _ahead(self) -> dict[str, float]:
+    def _ahead(self) -> dict[str, tuple[Later, ...]]:
         if len(self.going.tasks) < 2:
-            return dict.fromkeys(TASKS, 0.0)
+            return dict.fromkeys(TASKS, ())
         return ahead(self.recipe, self.going.tasks, len(self.train_set.records))
 
     def _finished(self, name: str) -> Any:
@@ -308,22 +330,6 @@ class Run:
             known_words = self.base.known.and_also(known_words) if self.base.known else KnownWords()
         replace(model, known=known_words).save(self.out / "model")
 
-    def _pictures(self) -> tuple[PictureSet, PictureSet]:
-        """Training and held-out pictures; problems with files are told now, not in hour five."""
-        d = self.recipe.data
-        kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "said_styles": d.said_styles}
-        load = functools.partial(load_folder, self.data, d.pixels, **kept)
-        train_set, held_out = load(split="train"), load(split="test_pair")
-        for line in told(train_set, held_out):
-            self.console.print(one_line(line), style="yellow", highlight=False, soft_wrap=True, markup=False)
-        if not train_set.records:
-            raise UserError(f"{self.data} {why_none(self.data, d.styles or None, d.groups or None)}")
-        train_set = thinned(train_set, d.limit)
-        if d.scenes:
-            train_set = joined(train_set, scenes(train_set, d.scenes, self.recipe.seed))
-        self.console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
-        return train_set, held_out
-
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
         """Made from the run's pictures when it is first needed; a distillation uses its model's."""
@@ -335,6 +341,9 @@ class Run:
             else:
                 words = [*all_words(self.train_set), *taught_words(stage.meanings)]
                 tokenizer = Tokenizer.train(words, stage.vocabulary, stage.text.context)
-            with whole_folder(folder, what="the tokenizer") as draft:
-                tokenizer.save(draft)
+            try:
+                with whole_folder(folder, what="the tokenizer") as draft:
+                    tokenizer.save(draft)
+            except OSError as error:
+                raise UserError(f"cannot write {folder}: {error}; free some space and run again") from error
         return Tokenizer.load(folder)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from rich.console import Console
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fromnoise.data.captions import may_mirror, sampling_weights
 from fromnoise.data.meanings import Meanings
-from fromnoise.data.pictures import PictureSet, thinned
+from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
 from fromnoise.data.record import Record
+from fromnoise.data.scenes import scenes
+from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
 from fromnoise.system.known_words import KnownWords
@@ -22,6 +26,27 @@ from fromnoise.training.recipe import Recipe, shareable
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import HeldOut, Latents
 from fromnoise.training.tasks.vae import encode_all
+
+
+def read_pictures(recipe: Recipe, data: str, console: Console) -> tuple[PictureSet, PictureSet]:
+    """Training and held-out pictures; problems with files are told now, not in hour five.
+
+    Raises:
+        UserError: none to train on.
+    """
+    d = recipe.data
+    kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "said_styles": d.said_styles}
+    load = functools.partial(load_folder, data, d.pixels, **kept)
+    train_set, held_out = load(split="train"), load(split="test_pair")
+    for line in told(train_set, held_out):
+        console.print(one_line(line), style="yellow", highlight=False, soft_wrap=True, markup=False)
+    if not train_set.records:
+        raise UserError(f"{data} {why_none(data, d.styles or None, d.groups or None)}")
+    train_set = thinned(train_set, d.limit)
+    if d.scenes:
+        train_set = joined(train_set, scenes(train_set, d.scenes, recipe.seed))
+    console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
+    return train_set, held_out
 
 
 def caption(record: Record) -> str:
@@ -90,6 +115,9 @@ def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Com
         images: uint8 [N,3,P,P].
         compute: device.
         whiten: or leave the latents as they are, because those of a finished model are white already.
+
+    Raises:
+        UserError: the disk is full.
     """
     plain = encode_all(vae, images, compute)
     mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
@@ -100,8 +128,11 @@ def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Com
         name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))
     }
     tensors = {**white, "mean": mean, "std": std}
-    with whole_file(file) as draft:
-        save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
+    try:
+        with whole_file(file) as draft:
+            save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot write {file}: {one_line(str(error))}; free some space and run again") from error
 
 
 def kept_latents(
@@ -118,7 +149,7 @@ def kept_latents(
         whiten: see :func:`write_latents`.
         scene_share: how often composed scenes are seen.
     """
-    if not (file.exists() and stamp_of(file) == stamp):
+    if stamp_of(file) != stamp:
         write_latents(file, stamp, vae, pictures.images, compute, whiten)
     stored = load_file(file, device=str(compute.device))
     vae.whiten_(stored["mean"], stored["std"])
@@ -131,7 +162,10 @@ def latents_of(stored: dict[str, Tensor], pictures: PictureSet, scene_share: flo
     return Latents(stored["plain"], stored["mirrored"], mirror, sampling_weights(pictures.records, scene_share))
 
 
-def stamp_of(file: Path) -> str:
-    """What a file of latents was made from."""
-    with safe_open(file, "pt") as stored:
-        return str((stored.metadata() or {}).get("stamp"))
+def stamp_of(file: Path) -> str | None:
+    """What a file of latents was made from; None where it is missing or damaged, and must be made anew."""
+    try:
+        with safe_open(file, "pt") as stored:
+            return str((stored.metadata() or {}).get("stamp"))
+    except (OSError, SafetensorError):
+        return None

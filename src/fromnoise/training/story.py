@@ -22,7 +22,7 @@ from fromnoise.story.model import StoryModel
 from fromnoise.story.vocabulary import END, UNKNOWN, Vocabulary, words_of
 from fromnoise.training import precision
 from fromnoise.training.clock import Clock
-from fromnoise.training.continuing import Call, of_story, settled, stored_run, story_checkpoints
+from fromnoise.training.continuing import Call, begun, of_story, settled, stored_run, story_checkpoints
 from fromnoise.training.identity import as_begun, tell_changes
 from fromnoise.training.log import Telling
 from fromnoise.training.loop import Trainer
@@ -142,8 +142,8 @@ def _labels(vocabulary: Vocabulary, line: Line) -> tuple[int, int]:
 
 
 def _vocabulary(recipe: StoryRecipe, lines: Sequence[Line], out: Path) -> Vocabulary:
-    """The run's, or for a new one: all words of made plots, then real sentences' by how often they come."""
-    if (out / VOCABULARY).is_file():
+    """The run's; before its first checkpoint: all words of made plots, then real sentences' by how often they come."""
+    if (out / VOCABULARY).is_file() and begun(out, story_checkpoints(out).name):
         return Vocabulary.load(out / VOCABULARY)
     made = [words_of(line.text) for line in lines if not line.real]
     real = [words_of(line.text) for line in lines if line.real]

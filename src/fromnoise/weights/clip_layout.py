@@ -17,7 +17,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.clip import CLIP, CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig, TextTower
-from fromnoise.weights.configs import build, check_fixed, check_whole
+from fromnoise.weights.configs import build, check_fixed, check_whole, group_in, names_in
 from fromnoise.weights.files import empty, read_json, write_json, write_weights
 from fromnoise.weights.names import Entry, Table, entries, inside, to_foreign
 from fromnoise.weights.stored import Weights, fill, find_weights
@@ -178,7 +178,8 @@ def text_from_foreign(values: Mapping[str, Any], file: Path) -> TextConfig:
     check_whole(values, WHOLE, file, empty=("projection_dim",))
     vocab_size = values.get("vocab_size", 49408)
     # Plain text models also say projection_dim, and do not have one.
-    own = "CLIPTextModelWithProjection" in (values.get("architectures") or ())
+    kinds = [] if values.get("architectures") is None else names_in(values, "architectures", [], file)
+    own = "CLIPTextModelWithProjection" in kinds
     projected = values.get("projection_dim", 512) if own else 0
     end = values.get("eos_token_id", vocab_size - 1)
     if isinstance(end, bool) or not isinstance(end, int) or not 0 <= end < vocab_size:
@@ -218,14 +219,15 @@ def clip_from_foreign(values: Mapping[str, Any], file: Path) -> CLIPConfig:
     Raises:
         UserError: a setting that our towers do not have.
     """
-    image = values.get("vision_config") or {}
+    image = group_in(values, "vision_config", file)
     sizes = {
         **_tower_from_foreign(image, file, width=768, heads=12),
         "pixels": image.get("image_size", 224),
         "patch": image.get("patch_size", 32),
     }
-    text = text_from_foreign(values.get("text_config") or {}, file)
-    return CLIPConfig(text, build(ImageConfig, sizes, file), int(values.get("projection_dim", 512)))
+    text = text_from_foreign(group_in(values, "text_config", file), file)
+    check_whole(values, ("projection_dim",), file)
+    return CLIPConfig(text, build(ImageConfig, sizes, file), values.get("projection_dim", 512))
 
 
 def preprocessor(pixels: int) -> dict[str, Any]:

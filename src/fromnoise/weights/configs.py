@@ -6,6 +6,7 @@ network that is nearly the right one draws noise.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -111,10 +112,11 @@ def unet_from_foreign(values: Mapping[str, Any], file: Path) -> UNetConfig:
         UserError: a setting that our U-Net does not have.
     """
     check_fixed(values, UNET_REFUSED, file)
-    check_whole(values, (*UNET_WHOLE, *UNET_LISTS, "sample_size"), file, lists=UNET_LISTS, empty=("sample_size",))
+    names = (*UNET_WHOLE, *UNET_LISTS, "sample_size")
+    check_whole(values, names, file, lists=UNET_LISTS, empty=("sample_size",), only=("block_out_channels",))
     widths = values.get("block_out_channels", [320, 640, 1280, 1280])
-    down = values.get("down_block_types", ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"])
-    up = values.get("up_block_types", ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3)
+    down = names_in(values, "down_block_types", ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"], file)
+    up = names_in(values, "up_block_types", ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3, file)
     if [kind.replace("Up", "Down") for kind in reversed(up)] != list(down):
         raise UserError(f"{file}: up_block_types must mirror down_block_types")
     if not set(down) <= {"CrossAttnDownBlock2D", "DownBlock2D"} or len(down) != len(widths):
@@ -149,10 +151,11 @@ def _vector(values: Mapping[str, Any], file: Path) -> dict[str, int]:
         raise UserError(f"{file}: addition_embed_type = {kind!r} is not supported")
     if kind is None:
         return {}
-    width, sinusoids = values.get("projection_class_embeddings_input_dim"), values.get("addition_time_embed_dim")
-    if not isinstance(width, int) or not isinstance(sinusoids, int):
-        raise UserError(f"{file}: text_time needs projection_class_embeddings_input_dim and addition_time_embed_dim")
-    return {"vector_width": width, "size_width": sinusoids}
+    names = ("projection_class_embeddings_input_dim", "addition_time_embed_dim")
+    if any(values.get(name) is None for name in names):
+        raise UserError(f"{file}: text_time needs {' and '.join(names)}")
+    check_whole(values, names, file)
+    return {"vector_width": values[names[0]], "size_width": values[names[1]]}
 
 
 def _with_heads(config: UNetConfig) -> UNetConfig:
@@ -192,7 +195,7 @@ def vae_from_foreign(values: Mapping[str, Any], file: Path) -> VAEConfig:
         UserError: a setting that our VAE does not have.
     """
     check_fixed(values, VAE_REFUSED, file)
-    check_whole(values, (*VAE_WHOLE, "block_out_channels"), file, lists=("block_out_channels",))
+    check_whole(values, (*VAE_WHOLE, "block_out_channels"), file, only=("block_out_channels",))
     if values.get("out_channels", 3) != values.get("in_channels", 3):
         raise UserError(f"{file}: out_channels = {values.get('out_channels', 3)} must be in_channels")
     widths = values.get("block_out_channels", [64])
@@ -221,12 +224,42 @@ def check_fixed(values: Mapping[str, Any], fixed: Mapping[str, tuple[Any, ...]],
             raise UserError(f"{file}: {name} = {values[name]!r} is not supported")
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def names_in(values: Mapping[str, Any], name: str, default: list[str], file: Path) -> list[str]:
+    """A setting that is a list of names.
+
+    Raises:
+        UserError: it is something else.
+    """
+    found = values.get(name, default)
+    if not isinstance(found, list | tuple) or not all(isinstance(part, str) for part in found):
+        raise UserError(f"{file}: {name} = {found!r:.60} is not supported; it should be a list of names")
+    return list(found)
+
+
+def group_in(values: Mapping[str, Any], name: str, file: Path) -> Mapping[str, Any]:
+    """A group of settings inside a config; none where it is left out or null.
+
+    Raises:
+        UserError: it is something else.
+    """
+    found = {} if values.get(name) is None else values[name]
+    if not isinstance(found, Mapping):
+        raise UserError(f"{file}: {name} = {found!r:.60} is not supported; it should be a group of settings")
+    return found
+
+
 def check_whole(
     values: Mapping[str, Any],
     names: Iterable[str],
     file: Path,
     lists: Collection[str] = (),
     empty: Collection[str] = (),
+    only: Collection[str] = (),
 ) -> None:
     """Refuse sizes that are no whole numbers above 0.
 
@@ -236,16 +269,20 @@ def check_whole(
         file: the config.
         lists: names that may also be a list of such numbers.
         empty: names that may be null.
+        only: names that must be such a list.
 
     Raises:
         UserError: naming the file, the setting and its value.
     """
     for name in names:
         value = values.get(name, 1)
-        parts = list(value) if name in lists and isinstance(value, list | tuple) else [value]
+        is_list = isinstance(value, list | tuple)
+        parts = list(value) if is_list and name in (*lists, *only) else [value]
         fine = bool(parts) and all(isinstance(x, int) and not isinstance(x, bool) and x > 0 for x in parts)
+        fine = fine and (is_list or name not in only or name not in values)
         if not fine and not (value is None and name in empty):
-            raise UserError(f"{file}: {name} = {value!r} is not supported; it should be a whole number above 0")
+            what = "a list of whole numbers" if name in only else "a whole number"
+            raise UserError(f"{file}: {name} = {value!r:.60} is not supported; it should be {what} above 0")
 
 
 def build(kind: type[C], values: dict[str, Any], file: Path) -> C:

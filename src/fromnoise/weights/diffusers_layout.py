@@ -20,6 +20,7 @@ from fromnoise.models.vae.vae import VAE, VAEConfig
 from fromnoise.weights import schedulers
 from fromnoise.weights.configs import (
     VERSION,
+    is_number,
     unet_from_foreign,
     unet_to_foreign,
     vae_from_foreign,
@@ -114,8 +115,9 @@ def load_vae(folder: Path, dtype: torch.dtype | None = torch.float32) -> VAE:
     """
     values = read_json(folder / "config.json")
     config = vae_from_foreign(values, folder / "config.json")
-    factors = values.get("scaling_factor", 0.18215), values.get("shift_factor") or 0.0
-    if not all(isinstance(factor, int | float) for factor in factors) or factors[0] <= 0:
+    shift = values.get("shift_factor")
+    factors = values.get("scaling_factor", 0.18215), 0.0 if shift is None else shift
+    if not all(is_number(factor) for factor in factors) or factors[0] <= 0:
         raise UserError(f"{folder / 'config.json'}: scaling_factor and shift_factor should be numbers, not {factors}")
     return filled_vae(config, vae_weights(folder), factors, dtype)
 

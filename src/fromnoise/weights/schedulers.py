@@ -15,7 +15,7 @@ from typing import Any
 
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.errors import UserError
-from fromnoise.weights.configs import VERSION, check_fixed
+from fromnoise.weights.configs import VERSION, check_fixed, is_number
 from fromnoise.weights.files import read_json, write_json
 from fromnoise.weights.foreign_paths import ForeignPathConfig
 from fromnoise.weights.scheduler_classes import BETAS, CLASSES, SPREADS, ZERO
@@ -83,8 +83,8 @@ def stable_diffusion_scheduler(prediction: str, zero_terminal_snr: bool = False)
 def scheduler_from_foreign(values: Mapping[str, Any], file: Path, sampler: str | None = None) -> Scheduler:
     """Like ``load_scheduler``, for a config in memory; ``file`` is named in errors."""
     name = values.get("_class_name") if sampler is None else _class_of(sampler, values)
-    if name not in CLASSES:
-        raise UserError(f"{file}: scheduler {name!r} is not supported; known: {', '.join(CLASSES)}")
+    if not isinstance(name, str) or name not in CLASSES:
+        raise UserError(f"{file}: scheduler {name!r:.60} is not supported; known: {', '.join(CLASSES)}")
     kind = CLASSES[name]
     said = {setting: values.get(setting, default) for setting, default in kind.settings.items()}
     if sampler in ("dpm++", "dpm++sde"):
@@ -121,17 +121,13 @@ def _check_kinds(said: Mapping[str, Any], defaults: Mapping[str, Any], file: Pat
     for name, default in defaults.items():
         value, kind = said[name], type(default)
         if default is None:
-            fine = value is None or name not in ("sigma_min", "sigma_max") or _is_number(value)
+            fine = value is None or name not in ("sigma_min", "sigma_max") or is_number(value)
         elif kind in (int, float):
-            fine = value == default or (_is_number(value) and (kind is float or float(value).is_integer()))
+            fine = value == default or (is_number(value) and (kind is float or float(value).is_integer()))
         else:
             fine = isinstance(value, kind)
         if not fine:
             raise UserError(f"{file}: {name} = {value!r} is not supported; it should be like {default!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _class_of(sampler: str, values: Mapping[str, Any]) -> str:
@@ -166,7 +162,7 @@ def _schedule(said: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], str]
         if (
             not isinstance(betas, list | tuple)
             or not betas
-            or not all(_is_number(beta) and 0 < beta < 1 for beta in betas)
+            or not all(is_number(beta) and 0 < beta < 1 for beta in betas)
         ):
             raise UserError(f"{file}: trained_betas should be a list of numbers between 0 and 1")
         schedule |= {"trained_betas": betas, "steps": len(betas)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fromnoise.ground.whole import write_atomically
+
 LICENCES = {
     "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
     "MIT": "https://opensource.org/license/mit",
@@ -33,4 +35,4 @@ def write_credits(file: Path, sets: list[dict[str, Any]]) -> None:
         "Names and keywords: Unicode CLDR (Unicode License V3). Classes: emojibase (MIT).",
         "",
     ]
-    file.write_text("\n".join(text), encoding="utf-8")
+    write_atomically(file, "\n".join(text))

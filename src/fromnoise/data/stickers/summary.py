@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fromnoise.data.folders import CONTACT_SHEET
+from fromnoise.ground.whole import whole_file
 
 SHOWN = ("red apple", "cat face", "dog", "house", "sun", "automobile", "rose", "pizza", "guitar", "grinning face")
 
@@ -66,7 +67,8 @@ def write_contact_sheet(out: Path, records: list[dict[str, Any]]) -> None:
             if style in files[name]:
                 with Image.open(out / files[name][style]) as picture:
                     sheet.paste(picture.resize((cell - 8, cell - 8)), (left + j * cell + 4, top + i * cell + 4))
-    sheet.save(out / CONTACT_SHEET)
+    with whole_file(out / CONTACT_SHEET) as draft:
+        sheet.save(draft)
 
 
 def _label(sheet: Image.Image, rows: list[str], styles: list[str], sizes: tuple[int, int, int]) -> None:

@@ -20,6 +20,7 @@ from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.statistics import share
 from fromnoise.evaluation.copies.stored import pictures_of, read_index, save_index
 from fromnoise.evaluation.copies.thumbnails import enlarged
+from fromnoise.evaluation.trained import said_styles
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.ground.errors import UserError
 from fromnoise.system.defaults import COPIES, FACTS, read_facts
@@ -117,7 +118,7 @@ def loaded(card: dict[str, Any], data: Path | str) -> PictureSet:
     """
     recipe = card.get("recipe")
     wanted = recipe["data"] if isinstance(recipe, dict) else {}
-    return load_folder(data, wanted.get("pixels", 64), said_styles=wanted.get("said_styles", True))
+    return load_folder(data, wanted.get("pixels", 64), said_styles=said_styles(card))
 
 
 def training_pictures(card: dict[str, Any], pictures: PictureSet) -> PictureSet:

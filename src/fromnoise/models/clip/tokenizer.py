@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,6 +96,10 @@ class Tokenizer:
     def tokens(self, text: str) -> list[str]:
         """The text's tokens as they stand in the vocabulary."""
         return list(self._encode(text).tokens)
+
+    def named(self, ids: Sequence[int]) -> list[str]:
+        """Tokens of these ids as they stand in the vocabulary."""
+        return [self._backend.id_to_token(i) or "" for i in ids]
 
     def pieces(self, text: str) -> list[Piece]:
         """Return all tokens of the text, however long, with their places in it."""

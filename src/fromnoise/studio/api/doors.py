@@ -24,9 +24,7 @@ class Doors:
             await self.app(scope, receive, send)
             return
         scope["path"] = "/" + "/".join(part for part in scope["path"].split("/") if part)
-        scope["query_string"] = b"&".join(
-            part for part in scope["query_string"].split(b"&") if not part.endswith(b"=") and b"=" in part
-        )
+        scope["query_string"] = b"&".join(part for part in scope["query_string"].split(b"&") if part.partition(b"=")[2])
         if scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return

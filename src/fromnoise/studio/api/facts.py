@@ -6,6 +6,7 @@ from typing import Any
 
 from fromnoise import __version__
 from fromnoise.diffusion.samplers import SAMPLERS
+from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH
 from fromnoise.studio.api.state import State
 from fromnoise.system.few_steps import DEFAULTS as FAST
 from fromnoise.system.text_to_image import TextToImage
@@ -44,8 +45,8 @@ def facts(studio: State) -> dict[str, Any]:
             "sampler": model.defaults.sampler,
             "rescale": model.defaults.rescale,
         },
+        "strengths": {"restyle": STRENGTH, "inpaint": MASKED_STRENGTH},
         "examples": list(examples(model)),
-        "check": "/api/check",
         "fast": {"steps": FAST.steps} if studio.models.can_be_fast else None,
         "samplers": sorted(SAMPLERS),
         "limits": {

@@ -10,6 +10,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
+from fromnoise.studio.api.routes import hint_at
+from fromnoise.studio.api.schemas import Fields
 from fromnoise.studio.desk.encode import TYPES
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Limits
@@ -49,13 +51,18 @@ async def one_file(request: Request, limits: Limits, name: str = "file") -> byte
     """The bytes of a form's one file.
 
     Raises:
-        Problem: as :func:`read_form`, or there is no such file.
+        Problem: as :func:`read_form`; or there is no such file, or something beside it, which would be ignored.
     """
     form = await read_form(request)
     try:
-        return (await files_of(form, (name,)))[0]
-    except IndexError:
-        raise no_file(form, name) from None
+        files = await files_of(form, (name,))
+        if not files:
+            raise no_file(form, name)
+        check_single(form, (name,))
+        for other in form:
+            if other != name:
+                raise Problem(400, f"there is no field '{other:.60}' beside the file", other[:200], "unknown_field")
+        return files[0]
     finally:
         await form.close()
 
@@ -64,6 +71,42 @@ async def files_of(form: FormData, names: Sequence[str]) -> list[bytes]:
     """The bytes of all files under some names."""
     found = [value for name in names for value in form.getlist(name)]
     return [await value.read() for value in found if isinstance(value, UploadFile)]
+
+
+def check_single(form: FormData, names: Sequence[str]) -> None:
+    """Refuse a second file, which would be ignored, and text where a file belongs.
+
+    Args:
+        names: that one file may come under, the plainest first.
+
+    Raises:
+        Problem: naming the field.
+    """
+    given = [value for name in names for value in form.getlist(name) if value != ""]
+    if any(isinstance(value, str) for value in given):
+        raise no_file(form, names[0])
+    if len(given) > 1:
+        raise Problem(400, f"send one file as {names[0]}, not {len(given)}", names[0])
+
+
+def check_names(form: FormData, names: Sequence[str], fields: type[Fields], route: str) -> None:
+    """Refuse files under names that are not read: a mask that is ignored would let all of a picture be redrawn.
+
+    Args:
+        names: that files may come under.
+        fields: what comes as text.
+        route: for hints.
+
+    Raises:
+        Problem: naming the first of them.
+    """
+    for name, value in form.multi_items():
+        if not isinstance(value, UploadFile) or name in names:
+            continue
+        if name in fields.model_fields or name in fields.also:
+            raise Problem(400, f"{name} came as a file; send it as text", name)
+        said = f"there is no field '{name:.60}'{hint_at(route, [name])}"
+        raise Problem(400, said, name[:200], "unknown_field")
 
 
 def no_file(form: FormData, name: str) -> Problem:

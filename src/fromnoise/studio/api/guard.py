@@ -118,21 +118,26 @@ class Guard:
             if hmac.compare_digest(asked.encode(), token.encode()):
                 return with_cookie(RedirectResponse(path, 303), token)
             self._count_try(bool(asked))
-            return RedirectResponse("/login", 303)
+            return RedirectResponse(_login_for(path), 303)
         self._count_try(bool(given))
         raise Problem(401, "this server needs its token: send Authorization: Bearer TOKEN")
 
-    def login(self, given: str) -> RedirectResponse:
+    def login(self, given: str, after: str = "") -> RedirectResponse:
         """The answer to a token from the login page.
+
+        Args:
+            given: the token.
+            after: name of the page to go on to; any but ours is the first one.
 
         Raises:
             Problem: too many wrong ones.
         """
         token = self.settings.token
+        page = f"/{after}" if f"/{after}" in PAGES else "/"
         if token is None or hmac.compare_digest(given.encode(), token.encode()):
-            return RedirectResponse("/", 303) if token is None else with_cookie(RedirectResponse("/", 303), token)
+            return RedirectResponse(page, 303) if token is None else with_cookie(RedirectResponse(page, 303), token)
         self._count_try(True)
-        return RedirectResponse("/login?wrong", 303)
+        return RedirectResponse(_login_for(page, "wrong"), 303)
 
     def _count_try(self, tried: bool) -> None:
         """Refuse to compare tokens for a while after too many wrong ones."""
@@ -142,6 +147,12 @@ class Guard:
             self._tries.append(now)
         if len(self._tries) > MOST_TRIES:
             raise Problem(429, "too many wrong tokens; try again in a minute", retry=60)
+
+
+def _login_for(page: str, *said: str) -> str:
+    """The address of the login page, which leads on to a page of ours."""
+    query = "&".join((*said, *([f"next={page[1:]}"] if page != "/" else [])))
+    return f"/login?{query}" if query else "/login"
 
 
 def with_cookie(response: RedirectResponse, token: str) -> RedirectResponse:

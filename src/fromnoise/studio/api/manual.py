@@ -13,13 +13,15 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from fromnoise.diffusion.samplers import SAMPLERS
+from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH
 from fromnoise.studio.api.problems import CODES
 from fromnoise.studio.api.samples import Place, samples
-from fromnoise.studio.api.schemas import Edit, Fields, Generation, JobIn, Watch
-from fromnoise.studio.api.state import State, state_of
+from fromnoise.studio.api.schemas import Edit, Fields, Generation, JobIn, Watch, tell_limits
+from fromnoise.studio.api.state import State, reached_at, state_of
+from fromnoise.studio.settings import Limits
 
 routes = APIRouter()
-PAGE = Path(__file__).parents[1] / "web" / "docs.html"
+PAGE = Path(__file__).parents[1] / "pages" / "docs.html"  # not beside the page's files: it is no page yet
 KINDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "array": "list"}
 MEANINGS = {
     400: "something in the request is wrong; param says which field",
@@ -42,9 +44,8 @@ MEANINGS = {
 @routes.get("/docs", include_in_schema=False)
 async def docs(request: Request, studio: Annotated[State, Depends(state_of)]) -> HTMLResponse:
     """The page."""
-    address = f"{request.url.scheme}://{request.headers['host']}"
-    place = Place(address, studio.models.name, studio.settings.token is not None)
-    text = manual(place, defaults_of(studio), request.app.openapi())
+    place = Place(reached_at(request), studio.models.name, studio.settings.token is not None)
+    text = manual(place, defaults_of(studio), request.app.openapi(), studio.settings.limits)
     return HTMLResponse(text, headers={"Cache-Control": "no-cache"})
 
 
@@ -63,16 +64,18 @@ def defaults_of(studio: State) -> dict[str, str]:
         "guidance": f"{model.defaults.guidance:g}",
         "rescale": f"{model.defaults.rescale:g}",
         "seed": "any",
+        "strength": f"{STRENGTH:g}; with a mask {MASKED_STRENGTH:g}",
     }
 
 
-def manual(place: Place, defaults: Mapping[str, str], document: Mapping[str, Any]) -> str:
+def manual(place: Place, defaults: Mapping[str, str], document: Mapping[str, Any], limits: Limits) -> str:
     """The page as HTML.
 
     Args:
         place: where the server is.
         defaults: of fields, where the model decides.
         document: the API's, for the list of routes.
+        limits: of the server.
     """
     token = f"It asks for its token: write it for <code>{place.key}</code>." if place.locked else "It asks for no key."
     return string.Template(PAGE.read_text(encoding="utf-8")).substitute(
@@ -80,17 +83,18 @@ def manual(place: Place, defaults: Mapping[str, str], document: Mapping[str, Any
         model=escape(place.model),
         token=token,
         samples="".join(_sample(name, *shown) for name, shown in samples(place).items()),
-        generations=fields_table(Generation, defaults),
-        edits=fields_table(Edit, {**defaults, "strength": "0.75; with a mask 1"}, leave_out=Generation),
-        jobs=fields_table(JobIn, {**defaults, "strength": "0.75; with a mask 1"}, last=Watch),
-        errors=_table(("status", "type, code", "meaning"), (_error(status) for status in CODES)),
-        routes=_table(("method", "route", "meaning"), _routes(document)),
+        generations=fields_table(Generation, defaults, limits),
+        edits=fields_table(Edit, defaults, limits, leave_out=Generation),
+        jobs=fields_table(JobIn, defaults, limits, last=Watch),
+        errors=_table("Errors", ("status", "type, code", "meaning"), (_error(status) for status in CODES)),
+        routes=_table("All routes", ("method", "route", "meaning"), _routes(document)),
     )
 
 
 def fields_table(
     model: type[Fields],
     defaults: Mapping[str, str],
+    limits: Limits,
     leave_out: type[Fields] | None = None,
     last: type[Fields] | None = None,
 ) -> str:
@@ -99,10 +103,11 @@ def fields_table(
     Args:
         model: has them.
         defaults: where the model that draws decides.
+        limits: of the server.
         leave_out: its fields are told elsewhere.
         last: its fields come at the end.
     """
-    schema = model.model_json_schema()
+    schema = tell_limits(model.model_json_schema(), model, limits)
     names = [name for name in model.model_fields if leave_out is None or name not in leave_out.model_fields]
     names.sort(key=lambda name: last is not None and name in last.model_fields)
     rows = []
@@ -112,7 +117,7 @@ def fields_table(
         facts = schema["properties"][name]
         default = defaults.get(name) or ("needed" if name in schema.get("required", ()) else _default(facts))
         rows.append((shown, escape(_range(facts)), escape(default), escape(facts.get("description", ""))))
-    return _table(("field", "what may be sent", "by default", "meaning"), rows)
+    return _table(f"Fields of {model.__name__}", ("field", "what may be sent", "by default", "meaning"), rows)
 
 
 def _range(facts: Mapping[str, Any]) -> str:
@@ -149,14 +154,17 @@ def _routes(document: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
 
 
 def _sample(name: str, title: str, text: str) -> str:
-    return f'<section><h3>{escape(title)}</h3><pre id="{name}" tabindex="0">{escape(text)}</pre></section>'
+    shown = f'<pre id="{name}" tabindex="0" role="region" aria-label="{escape(title)}">{escape(text)}</pre>'
+    return f"<section><h3>{escape(title)}</h3>{shown}</section>"
 
 
 def _code(text: str) -> str:
     return f"<code>{escape(text)}</code>"
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def _table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table that scrolls sideways where it is too wide: so the keyboard must reach it, and it needs a name."""
     top = "".join(f'<th scope="col">{each}</th>' for each in head)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">{table}</div>'

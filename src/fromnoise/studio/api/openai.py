@@ -26,13 +26,22 @@ from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request, one_by_one
 from fromnoise.drawing.size import Size
 from fromnoise.drawing.start import Start
-from fromnoise.studio.api.asking import any_seed, checked, notes_of
-from fromnoise.studio.api.forms import BINARY, PICTURES, files_of, form_body, no_file, read_form
+from fromnoise.studio.api.asking import checked, notes_of, seed_of
+from fromnoise.studio.api.forms import (
+    BINARY,
+    PICTURES,
+    check_names,
+    check_single,
+    files_of,
+    form_body,
+    no_file,
+    read_form,
+)
 from fromnoise.studio.api.pictures import Given, as_given, as_kind, kept_for_link
 from fromnoise.studio.api.problems import body_of, from_errors
 from fromnoise.studio.api.schemas import Edit, Generation
 from fromnoise.studio.api.sizes import read_size
-from fromnoise.studio.api.state import State, state_of
+from fromnoise.studio.api.state import State, reached_at, state_of
 from fromnoise.studio.api.streams import EventStream, event
 from fromnoise.studio.desk.encode import TYPES
 from fromnoise.studio.desk.engine import Drawn, Event, Failed, Progress, Stopped, Wish
@@ -49,18 +58,26 @@ EDIT_FORM = form_body(
     ["image", "prompt"],
 )
 
-FILE_FIELDS = ("image", "image[]", "mask")
+EDITS = "/v1/images/edits"
+IMAGE, MASK = ("image", "image[]"), ("mask",)  # what files may be called
+FILE_FIELDS = (*IMAGE, *MASK)
 ANSWERS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}, "text/event-stream": {}}}}
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A request of the API, ready to be drawn; ``notes`` are told beside the pictures."""
+    """A request of the API, ready to be drawn.
+
+    Attributes:
+        notes: told beside the pictures.
+        address: of this server, as the client reached it.
+    """
 
     asked: Generation
     plans: list[Plan]
     size: Size
     notes: tuple[str, ...]
+    address: str
     start: Start | None = None
     kind: str = "image_generation"
 
@@ -87,9 +104,8 @@ async def one_model(model: Annotated[str, InPath(max_length=200)], studio: Studi
 async def generations(asked: Generation, studio: Studio, request: HttpRequest) -> Response:
     """Draw pictures from words."""
     _check_model(asked.model, studio)
-    size = read_size(asked.size, studio.models.get(bool(asked.fast)), studio.settings.limits)
-    made, notes = await asyncio.to_thread(_plans, asked, size, studio, None)
-    return await _answer(Ask(asked, made, size, notes), studio, request)
+    ask = await asyncio.to_thread(_generation, asked, studio, reached_at(request))
+    return await _answer(ask, studio, request)
 
 
 @routes.post("/images/edits", openapi_extra=EDIT_FORM, responses=ANSWERS)
@@ -99,15 +115,16 @@ async def edits(request: HttpRequest, studio: Studio) -> Response:
     try:
         asked = _edit_fields(form)
         _check_model(asked.model, studio)
-        images = await files_of(form, ("image", "image[]"))
-        masks = await files_of(form, ("mask",))
+        images, masks = await files_of(form, IMAGE), await files_of(form, MASK)
         if not images:
             raise no_file(form, "image")
-        if len(images) > 1:
-            raise Problem(400, "this model starts from one picture, not several", "image")
+        check_names(form, FILE_FIELDS, Edit, EDITS)
+        check_single(form, IMAGE)
+        check_single(form, MASK)
     finally:
         await form.close()
-    ask = await studio.patiently(_edit, asked, images[0], masks[0] if masks else None, studio)
+    await asyncio.to_thread(studio.models.get, bool(asked.fast))  # a model that is loaded now may take its time
+    ask = await studio.patiently(_edit, asked, images[0], masks[0] if masks else None, studio, reached_at(request))
     return await _answer(ask, studio, request)
 
 
@@ -132,6 +149,12 @@ async def file(
 # --- asking ----------------------------------------------------------------------------------------------------
 
 
+def _generation(asked: Generation, studio: State, address: str) -> Ask:
+    size = read_size(asked.size, studio.models.get(bool(asked.fast)), studio.settings.limits)
+    made, notes = _plans(asked, size, studio, None)
+    return Ask(asked, made, size, notes, address)
+
+
 def _plans(asked: Generation, size: Size, studio: State, strength: float | None) -> tuple[list[Plan], tuple[str, ...]]:
     """A plan for each picture, and what to tell beside them."""
     limits, style = studio.settings.limits, asked.style
@@ -143,7 +166,7 @@ def _plans(asked: Generation, size: Size, studio: State, strength: float | None)
         prompt=asked.prompt,
         negative=asked.negative_prompt or "",
         style=None if style in IGNORED_STYLES and style not in model.styles else style,
-        seed=any_seed() if asked.seed is None else asked.seed,
+        seed=seed_of(asked.seed, asked.n or 1),
         count=asked.n or 1,
         steps=asked.steps,
         guidance=asked.guidance,
@@ -161,10 +184,10 @@ def _edit_fields(form: FormData) -> Edit:
     try:
         return Edit.model_validate(fields)
     except ValidationError as error:
-        raise from_errors(error.errors(), fields, "/v1/images/edits") from None
+        raise from_errors(error.errors(), fields, EDITS) from None
 
 
-def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State) -> Ask:
+def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State, address: str) -> Ask:
     limits, model = studio.settings.limits, studio.models.get(bool(asked.fast))
     picture = opened(image, limits.upload_pixels)
     given = asked.size if asked.size not in (None, "", "auto") else None
@@ -180,7 +203,7 @@ def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State) -> Ask:
     made, notes = _plans(asked, size, studio, strength)
     start = begun(picture, free, size.drawn)
     check_reach(start, model.vae.factor)
-    return Ask(asked, made, size, notes, start, "image_edit")
+    return Ask(asked, made, size, notes, address, start, "image_edit")
 
 
 def _shape_of(picture: Image.Image, studio: State) -> str:
@@ -308,7 +331,7 @@ def _item(ask: Ask, which: int, picture: Tensor, studio: State) -> dict[str, Any
     if ask.asked.response_format == "url":
         name = kept_for_link(to_image(picture), origin, ask.size, studio)
         given = _given(ask, which)
-        return {"url": studio.address + studio.links.path(f"{name}.{given.kind}", given.quality), **item}
+        return {"url": ask.address + studio.links.path(f"{name}.{given.kind}", given.quality), **item}
     return {"b64_json": base64.b64encode(as_given(picture, _given(ask, which), origin)).decode(), **item}
 
 

@@ -12,23 +12,22 @@ from fastapi import Path as InPath
 from fastapi import Request as HttpRequest
 from fastapi.responses import FileResponse, Response
 
-from fromnoise.drawing.plan import unknown_words
-from fromnoise.ground.errors import UserError
-from fromnoise.studio.api.asking import orders_from
+from fromnoise.studio.api.asking import orders_from, said_of
 from fromnoise.studio.api.facts import facts
 from fromnoise.studio.api.forms import BINARY, PICTURE, form_body, one_file
 from fromnoise.studio.api.schemas import CheckIn, JobIn, PictureChange, Watch
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.hub import News
-from fromnoise.studio.desk.jobs import Job, Watching, orders_of, stored_state
-from fromnoise.studio.desk.problem import Problem, in_web_words
-from fromnoise.studio.desk.store import Kept, Search
-from fromnoise.system.foreign_syntax import refuse_foreign_syntax
+from fromnoise.studio.desk.jobs import Job, Watching, stored_state
+from fromnoise.studio.desk.order import orders_of
+from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.store import Kept, Search, StoredJob
 
 routes = APIRouter(prefix="/api", tags=["studio"])
 Studio = Annotated[State, Depends(state_of)]
 JobId = Annotated[str, InPath(pattern="^[0-9a-f]{32}$")]
+MOST_INTERRUPTED = 200  # jobs that are listed
 FORM = form_body({"file": BINARY}, ["file"])
 
 
@@ -49,19 +48,16 @@ def read_machine(studio: Studio) -> dict[str, Any]:
 
 @routes.post("/check")
 async def check(asked: CheckIn, studio: Studio) -> dict[str, Any]:
-    """What to know of a prompt before it is drawn: words that the model has never seen, signs of other programs."""
-    try:
-        refuse_foreign_syntax(asked.prompt)
-    except UserError as error:
-        return {"warnings": [in_web_words(str(error))]}
-    return {"warnings": unknown_words(studio.models.base, asked.prompt)}
+    """What to know of words before they are drawn: why they would be refused, or what would be told beside them."""
+    return {"warnings": await asyncio.to_thread(said_of, asked.prompt, asked.negative, studio.models.base)}
 
 
 @routes.post("/jobs", status_code=201)
 async def begin(asked: JobIn, studio: Studio) -> dict[str, Any]:
     """Begin a job: its pictures are queued, watched through events, and kept in the gallery."""
     orders = await asyncio.to_thread(orders_from, asked, studio.models, studio.uploads, studio.settings.limits)
-    return studio.jobs.state(studio.jobs.begin(orders, _watching(asked)))
+    starts = await asyncio.to_thread(studio.jobs.starts_of, orders)
+    return studio.jobs.state(studio.jobs.begin(orders, starts, _watching(asked)))
 
 
 @routes.get("/jobs")
@@ -73,7 +69,7 @@ async def all_jobs(studio: Studio) -> list[dict[str, Any]]:
 @routes.get("/jobs/interrupted")
 async def interrupted(studio: Studio) -> list[dict[str, Any]]:
     """Jobs that the end of the server interrupted, and that nobody has put away."""
-    jobs = studio.store.jobs(("interrupted",))
+    jobs = studio.store.jobs(("interrupted",), MOST_INTERRUPTED)
     return [stored_state(job, studio.store.of_job(job.id)) for job in jobs]
 
 
@@ -108,15 +104,16 @@ async def cancel(job: JobId, studio: Studio) -> dict[str, Any]:
 
 @routes.post("/jobs/{job}/again", status_code=201)
 async def again(job: JobId, studio: Studio, asked: Annotated[Watch | None, Body()] = None) -> dict[str, Any]:
-    """Draw what is missing of a job that was interrupted, as a new job."""
-    stored = studio.store.job(job)
-    if stored is None:
-        raise _no_job()
-    if stored.state != "interrupted":
-        raise Problem(409, f"this job is {stored.state}; only interrupted jobs are taken up again")
-    there = studio.store.done_places(job)
-    missing = [order for i, order in enumerate(orders_of(stored, studio.models)) if i not in there]
-    begun = studio.jobs.begin(missing, _watching(asked or Watch()))
+    """Draw what is missing of a job that was interrupted, as a new job; one that lacks nothing is finished."""
+    missing = studio.jobs.missing_of(_interrupted(studio, job))
+    if not missing:
+        studio.store.set_state(job, "finished")
+        return await one_job(job, studio)
+    orders = await asyncio.to_thread(orders_of, _interrupted(studio, job), studio.models)
+    orders = [orders[i] for i in missing]
+    starts = await asyncio.to_thread(studio.jobs.starts_of, orders)
+    _interrupted(studio, job)  # somebody else may have taken it up meanwhile
+    begun = studio.jobs.begin(orders, starts, _watching(asked or Watch()))
     studio.store.set_state(job, "cancelled", "taken up again")
     return studio.jobs.state(begun)
 
@@ -254,6 +251,15 @@ async def start_from_picture(picture: JobId, studio: Studio) -> dict[str, Any]:
     data = await asyncio.to_thread(studio.store.file(kept.id).read_bytes)
     name, (width, height) = await studio.patiently(studio.uploads.add, data, "image")
     return {"id": name, "width": width, "height": height}
+
+
+def _interrupted(studio: State, job: str) -> StoredJob:
+    stored = studio.store.job(job)
+    if stored is None:
+        raise _no_job()
+    if stored.state != "interrupted":
+        raise Problem(409, f"this job is {stored.state}; only interrupted jobs are taken up again")
+    return stored
 
 
 def _watching(asked: Watch) -> Watching:

@@ -11,6 +11,7 @@ from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.studio.api.naming import meant
 from fromnoise.studio.desk.encode import Format
 from fromnoise.studio.desk.engine import Show
+from fromnoise.studio.settings import Limits
 
 MOST_SEED = 2**32 - 1  # of the page and the API; what torch's generator tells apart
 MOST_TEXT = 4000
@@ -44,11 +45,13 @@ class Fields(BaseModel):
 
     Attributes:
         also: other names that fields are read by: those of diffusers, which people know.
+        limited: fields whose largest value is one of the server's limits, and which.
         of_drawing: what a setting of a drawing is called here, where that is something else.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_with_other_names)
     also: ClassVar[Mapping[str, str]] = {}
+    limited: ClassVar[Mapping[str, str]] = {}
     of_drawing: ClassVar[Mapping[str, str]] = {}
     _said: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
@@ -96,11 +99,12 @@ class JobIn(Watch):
         "negative_prompt": "negative",
         "num_images_per_prompt": "count",
     }
+    limited: ClassVar[Mapping[str, str]] = {"count": "count"}
     prompt: Annotated[Text, Field(description="what the pictures show")] = ""
     negative: Annotated[Text, Field(description="what they should not show")] = ""
     style: Annotated[Name | None, Field(description="one of the model's styles")] = None
     seed: Seed | None = None
-    count: Annotated[int, Field(ge=1, le=64, description="how many pictures")] = 1
+    count: Annotated[int, Field(ge=1, description="how many pictures")] = 1
     steps: Steps | None = None
     guidance: Guidance | None = None
     rescale: Annotated[Amount | None, Field(description="how far contrast that guidance adds is taken back")] = None
@@ -140,9 +144,10 @@ class Generation(Fields):
         "width": "size",
         "height": "size",
     }
+    limited: ClassVar[Mapping[str, str]] = {"n": "api_count"}
     prompt: Annotated[str, Field(max_length=MOST_TEXT, description="what the pictures show")]
     model: Annotated[str | None, Field(max_length=200, description="the model's name, or left out")] = None
-    n: Annotated[int | None, Field(ge=1, le=16, description="how many pictures")] = 1
+    n: Annotated[int | None, Field(ge=1, description="how many pictures")] = 1
     size: Annotated[
         str | None, Field(max_length=20, description="width x height in pixels; auto is the model's own")
     ] = "auto"
@@ -189,9 +194,11 @@ class PlotIn(Fields):
 
 
 class CheckIn(Fields):
-    """A prompt to look at before it is drawn."""
+    """Words to look at before they are drawn."""
 
+    also: ClassVar[Mapping[str, str]] = {"negative_prompt": "negative"}
     prompt: Text = ""
+    negative: Text = ""
 
 
 class SpoilIn(Fields):
@@ -208,6 +215,16 @@ class RepairIn(Fields):
 
     text: Sentence
     errors: Annotated[int, Field(ge=1, le=40)] = 1
+
+
+def tell_limits(schema: dict[str, Any], model: type[Fields], limits: Limits) -> dict[str, Any]:
+    """Write a server's limits into the JSON schema of a model; returns it."""
+    for name, limit in model.limited.items():
+        for called in (name, *(other for other, own in model.also.items() if own == name)):
+            facts = schema["properties"][called]
+            kinds = [kind for kind in facts.get("anyOf", (facts,)) if kind.get("type") == "integer"]
+            kinds[0]["maximum"] = getattr(limits, limit)
+    return schema
 
 
 BODIES: dict[str, type[Fields]] = {

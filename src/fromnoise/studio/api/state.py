@@ -36,7 +36,6 @@ class State:
 
     Attributes:
         restarted: what an earlier life of the server left: jobs queued again, jobs interrupted.
-        address: where clients reach it, for the addresses of pictures.
         started: seconds since 1970.
         stories_waiting: requests of the story game that are not answered yet.
         story_turn: held by the one whose story is being drawn.
@@ -52,7 +51,6 @@ class State:
     links: Links
     metrics: Metrics
     restarted: tuple[int, int] = (0, 0)
-    address: str = "http://127.0.0.1:8000"
     started: int = field(default_factory=lambda: int(time.time()))
     stories_waiting: int = 0
     story_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -123,3 +121,8 @@ def state_of(request: Request) -> State:
     """The state of the server that answers a request."""
     state: State = request.app.state.studio
     return state
+
+
+def reached_at(request: Request) -> str:
+    """The server's address as a client reached it, which another machine calls otherwise than this one does."""
+    return f"{request.url.scheme}://{request.headers['host']}"

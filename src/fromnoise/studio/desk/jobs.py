@@ -15,15 +15,13 @@ from functools import partial
 from typing import Any
 
 from fromnoise.drawing.picture_file import png_bytes
-from fromnoise.drawing.plan import Plan, plan
-from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.desk.encode import data_url
 from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Progress, Show, Stopped, Wish
 from fromnoise.studio.desk.hub import Hub
-from fromnoise.studio.desk.models import Models
+from fromnoise.studio.desk.order import Order, orders_of
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.store import OPEN, Kept, Store, StoredJob
 from fromnoise.studio.desk.uploads import Uploads
@@ -31,29 +29,6 @@ from fromnoise.studio.desk.waiting import Asked
 
 LOG = logging.getLogger("fromnoise.studio")
 REMEMBERED = 100  # finished jobs that can still be asked about without reading the disk
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """One picture of a job.
-
-    Attributes:
-        plan: what will be done, for one picture.
-        fast: drawn in a few steps.
-        start: id of an uploaded picture to start from.
-        mask: id of an uploaded mask.
-    """
-
-    plan: Plan
-    fast: bool = False
-    start: str | None = None
-    mask: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As the store keeps it: what was asked for, with nothing left open, to be planned again after a restart."""
-        asked = self.plan.request.to_dict()
-        notes = list(self.plan.notes)
-        return {"request": asked, "fast": self.fast, "start": self.start, "mask": self.mask, "notes": notes}
 
 
 @dataclass(frozen=True)
@@ -122,13 +97,19 @@ class Jobs:
 
     # --- asking ------------------------------------------------------------------------------------------------
 
-    def begin(self, orders: Sequence[Order], watching: Watching) -> Job:
+    def begin(self, orders: Sequence[Order], starts: Sequence[Start | None], watching: Watching) -> Job:
         """Begin a job; on the event loop.
 
+        Args:
+            orders: its pictures.
+            starts: what each of them starts from (:meth:`starts_of`).
+            watching: how it is watched.
+
         Raises:
-            Problem: the queue is full, the server is stopping, or a picture to start from is gone.
+            Problem: there is nothing to draw, the queue is full, or the server is stopping.
         """
-        starts = [self.start_of(order) for order in orders]
+        if not orders:
+            raise Problem(400, "a job needs a picture to draw")
         job = self._run(Job(secrets.token_hex(16), orders, watching, time.time()), range(len(orders)), starts)
         if watching.keep:
             stored = [order.to_dict() for order in orders]
@@ -143,20 +124,28 @@ class Jobs:
         """
         interrupted, again = self.store.jobs(("running",)), self.store.jobs(("queued",))
         for job in interrupted:
-            done = len(self.store.done_places(job.id))
-            said = f"the server ended while this was being drawn; {done} of {len(job.orders)} pictures were done"
-            self.store.set_state(job.id, "interrupted", said)
+            of = len(job.orders)
+            left = len(self.missing_of(job))
+            said = f"the server ended while this was being drawn; {of - left} of {of} pictures were done"
+            self.store.set_state(job.id, *(("interrupted", said) if left else ("finished",)))
         taken = 0
         for stored in again:
+            todo = self.missing_of(stored)
+            if not todo:
+                self.store.set_state(stored.id, "finished")
+                continue
             try:
                 orders = orders_of(stored, self.engine.models)
-                starts = [self.start_of(order) for order in orders]
-                todo = sorted(set(range(len(orders))) - self.store.done_places(stored.id))
+                starts = self.starts_of(orders)
                 self._run(Job(stored.id, orders, Watching(), stored.created), todo, starts)
                 taken += 1
             except (Problem, UserError) as error:
-                self.store.set_state(stored.id, "interrupted", str(error))
+                self.store.set_state(stored.id, "interrupted", error.message)
         return taken, self.store.jobs(("interrupted",))
+
+    def missing_of(self, job: StoredJob) -> list[int]:
+        """Which pictures of a stored job are not drawn yet."""
+        return sorted(set(range(len(job.orders))) - self.store.done_places(job.id))
 
     def get(self, name: str) -> Job | None:
         """A job of this server's life."""
@@ -184,6 +173,14 @@ class Jobs:
                 job.asked.end()
         await asyncio.gather(*(job.task for job in jobs if job.task), return_exceptions=True)
         self._writer.shutdown()
+
+    def starts_of(self, orders: Sequence[Order]) -> list[Start | None]:
+        """What each order starts from; unpacks pictures, so not on the event loop while the server runs.
+
+        Raises:
+            Problem: one is not there any more.
+        """
+        return [self.start_of(order) for order in orders]
 
     def start_of(self, order: Order) -> Start | None:
         """The picture that an order starts from.
@@ -287,7 +284,7 @@ class Jobs:
 
     def state(self, job: Job) -> dict[str, Any]:
         """How a job stands, for the page."""
-        done, of = (sum(part) for part in zip(*job.steps, strict=True))
+        done, of = sum(made for made, _ in job.steps), sum(all_of for _, all_of in job.steps)
         first = job.orders[0]
         found: dict[str, Any] = {"id": job.id, "state": job.state, "message": job.message, "created": job.created}
         found |= {"count": len(job.orders), "done": len(job.pictures), "steps": done, "total": of}
@@ -316,17 +313,3 @@ def stored_state(job: StoredJob, pictures: Sequence[Kept]) -> dict[str, Any]:
         "keep": True,
         "warnings": list(dict.fromkeys(note for order in job.orders for note in order.get("notes", ()))),
     }
-
-
-def orders_of(job: StoredJob, models: Models) -> list[Order]:
-    """What a stored job was to draw, planned anew.
-
-    Raises:
-        UserError: the model that is served now cannot draw it.
-    """
-    found = []
-    for values in job.orders:
-        fast = bool(values.get("fast"))
-        made = plan(models.get(fast), Request.from_dict(values["request"]))
-        found.append(Order(made, fast, values.get("start"), values.get("mask")))
-    return found

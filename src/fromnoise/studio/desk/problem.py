@@ -31,9 +31,4 @@ def problem_of(error: UserError, status: int = 400, param: str | None = None, co
         status, code: as of a problem.
         param: the field that is wrong, where the error does not say.
     """
-    return Problem(status, in_web_words(str(error)), error.field or param, code)
-
-
-def in_web_words(message: str) -> str:
-    """What the command line says, without its dashes."""
-    return message.replace(", or use --free to draw without words", "").replace("--", "")
+    return Problem(status, error.message, error.field or param, code)

@@ -162,7 +162,7 @@ class Store:
     # --- jobs --------------------------------------------------------------------------------------------------
 
     def add_job(self, job: StoredJob) -> None:
-        """Remember a job before it is begun."""
+        """Remember a job, so that it outlives the server."""
         with self._change() as db:
             db.execute(
                 "INSERT INTO jobs (id, state, created, orders) VALUES (?, ?, ?, ?)",
@@ -175,13 +175,13 @@ class Store:
         with self._change() as db:
             db.execute("UPDATE jobs SET state = ?, message = ?, ended = ? WHERE id = ?", (state, message, ended, job))
 
-    def jobs(self, states: Sequence[str], limit: int = 200) -> list[StoredJob]:
-        """Jobs in these states, the oldest first."""
+    def jobs(self, states: Sequence[str], limit: int | None = None) -> list[StoredJob]:
+        """Jobs in these states, the oldest first; with a limit only so many of the newest."""
         marks = ",".join("?" * len(states))
         rows = self._rows(
             f"SELECT id, state, created, orders, message, ended FROM jobs WHERE state IN ({marks})"
             " ORDER BY created DESC LIMIT ?",
-            (*states, limit),
+            (*states, -1 if limit is None else limit),
         )
         return [self._job(row) for row in reversed(rows)]
 

@@ -16,11 +16,12 @@ from fromnoise.drawing.start import Start, free_at, reaches, start_from
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import THRESHOLD, PictureError, TooLargeError, on_white, open_picture
 from fromnoise.ground.whole import write_atomically
-from fromnoise.studio.desk.problem import Problem
+from fromnoise.studio.desk.problem import Problem, problem_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow reads many more, and each is a decoder that can be attacked
 STRAY = 0.005  # share of a mask that a slip of the brush may be
 KEPT_SECONDS = 30 * 24 * 3600.0
+CALLED = {"upload": "this picture", "start": "the picture to start from", "mask": "the mask"}  # by field
 LONGEST = 2048  # pixels of a side that is kept; what is drawn is smaller
 
 
@@ -102,9 +103,9 @@ class Uploads:
         """Keep a picture, or a mask; its id and (width, height).
 
         Raises:
-            Problem: see :func:`opened`.
+            Problem: see :func:`opened`; about the field "file", which both come in.
         """
-        picture = opened(data, self.most_pixels, kind)
+        picture = opened(data, self.most_pixels, "file")
         return self.keep(mask_from(picture) if kind == "mask" else on_white(picture))
 
     def keep(self, picture: Image.Image) -> tuple[str, tuple[int, int]]:
@@ -116,26 +117,26 @@ class Uploads:
         write_atomically(self.folder / f"{name}.png", buffer.getvalue())
         return name, picture.size
 
-    def file(self, name: str) -> Path:
-        """The file of an id.
+    def file(self, name: str, param: str = "upload") -> Path:
+        """The file of an id, which came in the field ``param``.
 
         Raises:
             Problem: no such upload.
         """
         if len(name) != 32 or not set(name) <= set("0123456789abcdef"):
-            raise Problem(400, "an upload's id is 32 hex digits", "start")
+            raise Problem(400, "an upload's id is 32 hex digits", param)
         file = self.folder / f"{name}.png"
         if not file.is_file():
-            raise Problem(410, "the picture to start from is not on the server any more; send it again", "start")
+            raise Problem(410, f"{CALLED[param]} is not on the server any more; send it again", param)
         return file
 
-    def open(self, name: str) -> Image.Image:
+    def open(self, name: str, param: str = "upload") -> Image.Image:
         """An upload's picture.
 
         Raises:
             Problem: no such upload.
         """
-        with Image.open(self.file(name), formats=("PNG",)) as picture:
+        with Image.open(self.file(name, param), formats=("PNG",)) as picture:
             picture.load()
             return picture
 
@@ -145,10 +146,11 @@ class Uploads:
         Raises:
             Problem: no such upload, or the mask has another shape than the picture.
         """
-        return begun(self.open(image).convert("RGB"), None if mask is None else self.open(mask).convert("L"), size)
+        free = None if mask is None else self.open(mask, "mask").convert("L")
+        return begun(self.open(image, "start").convert("RGB"), free, size)
 
     def purge(self, still_needed: Callable[[str], bool]) -> None:
-        """Remove what is old and not needed by a job that waits."""
+        """Remove what is old and not needed by a job that may still be drawn."""
         for file in self.folder.glob("*.png"):
             with contextlib.suppress(OSError):
                 if time.time() - file.stat().st_mtime > KEPT_SECONDS and not still_needed(file.stem):
@@ -164,7 +166,7 @@ def begun(picture: Image.Image, mask: Image.Image | None, size: tuple[int, int])
     try:
         return start_from(picture, size, mask)
     except UserError as error:
-        raise Problem(400, str(error), "mask") from None
+        raise problem_of(error, param="mask") from None
 
 
 def check_reach(start: Start, factor: int) -> None:
@@ -176,4 +178,4 @@ def check_reach(start: Start, factor: int) -> None:
     try:
         start.check(factor)
     except UserError as error:
-        raise Problem(400, str(error), "mask") from None
+        raise problem_of(error, param="mask") from None

@@ -57,8 +57,8 @@ export const api = {
   plot: (body) => ask("POST", "/api/story/plots", body),
   spoil: (body) => ask("POST", "/api/story/spoilt", body),
   repair: (body) => ask("POST", "/api/story/repairs", body),
-  /** What the model does not know in a prompt, where the server tells it; see `facts.check`. */
-  check: (route, body) => ask("POST", route, body),
+  /** What drawing these words would be refused for, or would be told beside them. */
+  check: (body) => ask("POST", "/api/check", body),
   startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
 };
 

@@ -47,19 +47,24 @@ export async function loadJobs() {
 /** After a pause, what ended meanwhile has to be asked for. */
 async function catchUp(open) {
   const still = new Set(open.map((job) => job.id));
-  const missed = openJobs().filter((job) => !still.has(job.id));
+  const missed = [...state.jobs.values()].filter((job) => isOpen(job) && !still.has(job.id)); // those of no queue too
   open.forEach(takeState);
   for (const { id } of missed) {
-    const now = await api.job(id).catch(() => null);
-    if (now) hear({ type: "job", job: id, state: now });
-    else drop(id);
+    const now = await api.job(id).catch((error) => error);
+    if (now.status === 404) drop(id);
+    else if (now.state) hear({ type: "job", job: id, state: now });
   }
 }
 
+/** Forget a job that the server does not know any more; who waits for its pictures hears that none will come. */
 function drop(id) {
   const jobs = new Map(state.jobs);
+  const job = jobs.get(id);
   jobs.delete(id);
   set({ jobs });
+  for (const hearer of [...hearers]) {
+    hearer({ type: "job", job: id, state: { ...job, state: "failed", message: words.lost } });
+  }
 }
 
 function change(id, patch) {
@@ -122,7 +127,7 @@ function changeInJobs(picture) {
 export async function begin(body) {
   const job = await api.begin(body);
   if (!state.jobs.has(job.id)) takeState(job);
-  else if (job.warnings) change(job.id, { warnings: job.warnings }); // the news of the job were faster
+  else change(job.id, { warnings: job.warnings }); // the news of the job were faster
   return job;
 }
 

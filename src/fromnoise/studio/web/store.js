@@ -58,7 +58,7 @@ export function freshForm(facts) {
     fast: false,
     start: null,
     mode: "restyle",
-    strength: 0.75,
+    strength: facts.strengths.restyle,
     /** What settings of a picture have and the form has no field for: width, height, free, towards, amounts. */
     extra: {},
   };

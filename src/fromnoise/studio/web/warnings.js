@@ -1,4 +1,4 @@
-/** What the server warns of: words that the model does not know, with those that come nearest. */
+/** What the server warns of: words that the model does not know, and what would be refused. */
 
 import { el } from "./dom.js";
 
@@ -9,11 +9,10 @@ export const warningsLine = () => el("div", { class: "warnings", role: "status" 
  * Show warnings, or none.
  *
  * @param {HTMLElement} node of `warningsLine`
- * @param {string[]} [list] sentences; where the server tells none, nothing is shown
+ * @param {string[]} list sentences
  */
 export function showWarnings(node, list) {
-  const said = Array.isArray(list) ? [...new Set(list.filter((line) => typeof line === "string" && line))] : [];
-  if (node.dataset.said === said.join("\n")) return; // the same again would be read out again
-  node.dataset.said = said.join("\n");
-  node.replaceChildren(...said.map((text) => el("p", { text })));
+  if (node.dataset.said === list.join("\n")) return; // the same again would be read out again
+  node.dataset.said = list.join("\n");
+  node.replaceChildren(...list.map((text) => el("p", { text })));
 }

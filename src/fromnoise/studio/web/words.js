@@ -13,7 +13,7 @@ export const words = {
   skip: "Skip to the content",
   brand: "fromnoise",
   title: (view) => `${view} · fromnoise`,
-  nav: { label: "Rooms", make: "Make", gallery: "Gallery", chapters: "How it works" },
+  nav: { label: "Rooms", make: "Make", gallery: "Gallery", chapters: "How it works", api: "Image API" },
   close: "Close",
   undo: "Undo",
   cancel: "Cancel",
@@ -21,6 +21,7 @@ export const words = {
   offline: "The studio does not answer; trying again…",
   noFacts: (why) => `The studio cannot be reached: ${why}`,
   unreachable: "the server does not answer",
+  lost: "the server does not know of this drawing any more",
   strange: (status) => `the server answered with status ${status}`,
   pictures: (n) => many(n, "picture", "pictures"),
   duration,
@@ -93,6 +94,7 @@ export const words = {
     title: "On the wall",
     empty: "The wall is still bare. Write what a picture should show, press Draw, and watch it come out of the static.",
     newest: "The newest pictures of the gallery, until you draw your own.",
+    noNewest: (why) => `The gallery cannot be shown: ${why}`,
     all: "All pictures",
     lookAt: (prompt) => `Look at: ${prompt}`,
     tile: (i, prompt) => `Picture ${i}: ${prompt}`,
@@ -163,7 +165,12 @@ export const words = {
     all: "Show all pictures",
     noWayFromStart: "Pictures that started from another picture have no way to a second one.",
     noWayFromWay: "This picture lies between two others already.",
-    noWayFast: "Both must be drawn the same way: fast, or with all steps.",
+    noWayAlike: (list) => `Both must be drawn alike; they differ in ${list.join(", ")}.`,
+    alike: {
+      fast: "fast", free: "words or none", negative: "what they should not show", model: "the model", width: "width",
+      height: "height", steps: "steps", sampler: "sampler", guidance: "guidance", rescale: "rescale",
+      interval: "guidance interval", spacing: "spacing", sigmas: "sigmas",
+    },
   },
 
   detail: {

@@ -6,6 +6,7 @@ The target is v (Salimans & Ho 2022, arXiv 2202.00512, eq. in §4) on a schedule
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ from fromnoise.training.noise_levels import NoiseLevels
 from fromnoise.training.recipe import DiffusionStage
 from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
+
+PAIRS = 64  # of a picture and a noise level, at least, in the held-out loss
 
 
 @dataclass(frozen=True)
@@ -85,14 +88,20 @@ class HeldOut:
 
     @torch.no_grad()
     def loss(self, denoiser: Denoiser, schedule: NoiseSchedule, words: Conditioning) -> dict[str, float]:
-        """Mean squared error in v, with the same noise every time and its levels evenly spread."""
-        device, found = self.latents.device, []
-        noise = torch.randn(self.latents.shape, generator=seeded("cpu", "held-out noise")).to(device)
-        t = torch.linspace(0, schedule.steps - 1, len(self.texts)).round().long().to(device)
-        for part in torch.arange(len(self.texts)).split(32):
-            clean, eps, times = self.latents[part], noise[part], t[part]
+        """Mean squared error in v, with the same noise every time and its levels evenly spread.
+
+        Few pictures are shown at several levels each, until there are 64 pairs or more: one would else be asked only
+        where there is no noise at all.
+        """
+        device, count, found = self.latents.device, len(self.texts), []
+        which = torch.arange(count * math.ceil(PAIRS / count)) % count
+        shape = (len(which), *self.latents.shape[1:])
+        noise = torch.randn(shape, generator=seeded("cpu", "held-out noise")).to(device)
+        t = torch.linspace(0, schedule.steps - 1, len(which)).round().long().to(device)
+        for part in torch.arange(len(which)).split(32):
+            clean, eps, times = self.latents[which[part].to(device)], noise[part], t[part]
             noisy, level = schedule.add_noise(clean, eps, times), (schedule.alpha(times), schedule.sigma(times))
-            read = words.embed([self.texts[i] for i in part.tolist()], device).float()
+            read = words.embed([self.texts[i] for i in which[part].tolist()], device).float()
             estimate = from_x0("v", denoiser(noisy, times, read), noisy, *level)
             found.append(diffusion_loss(estimate, v_target(clean, eps, *level)))
         return {"held_out_loss": float(torch.cat(found).mean())}

@@ -139,7 +139,8 @@ function actions(picture, dialog, room, act) {
     button(say.start, act(async () => {
       const { id } = await api.startFrom(picture.id);
       const { prompt, style } = picture;
-      fillForm({ prompt, style, start: { id }, mode: "restyle", strength: 0.75, extra: {} });
+      const strength = state.facts.strengths.restyle;
+      fillForm({ prompt, style, start: { id }, mode: "restyle", strength, extra: {} });
       toMake();
     }), { class: "chip" }),
     button(say.delete, act(async () => {

@@ -34,13 +34,15 @@ export function openForm(root) {
 function build() {
   const problem = problemLine();
   const start = el("fieldset", { class: "start", id: "start" });
-  const more = moreSettings();
+  const warnings = warningsLine();
+  const check = checker(warnings);
+  const more = moreSettings(check);
   const submit = el("button", { type: "submit", class: "main", text: say.draw });
   const form = el("form", { onsubmit: (event) => send(event, submit, problem) }, ...[
-    promptField(),
+    promptField(warnings, check),
     styleChips(),
     el("div", { class: "row ends" }, countField(), seedField()),
-    el("div", { class: "row besides" }, fastSwitch(), more),
+    el("div", { class: "row besides" }, fastSwitch(check), more),
     ...inOrder(start, [extraNote(), el("div", { class: "send" }, problem, submit)]),
   ].filter(Boolean));
   form.addEventListener("invalid", () => (more.open = true), true); // a closed field cannot be shown as wrong
@@ -48,9 +50,7 @@ function build() {
   return { form, start };
 }
 
-function promptField() {
-  const warnings = warningsLine();
-  const check = checker(warnings);
+function promptField(warnings, check) {
   const area = el("textarea", {
     name: "prompt", rows: 2, maxlength: 4000, value: state.form.prompt, placeholder: say.promptExample,
     oninput: () => {
@@ -75,27 +75,30 @@ function promptField() {
 
 /** Prompts that the model draws well, to begin with. */
 function examples(take) {
-  const known = state.facts.examples ?? [];
+  const known = state.facts.examples;
   if (!known.length) return [];
   return [el("div", { class: "examples", role: "group", "aria-label": say.examples },
     el("span", { class: "hint", text: say.examples }),
     known.map((prompt) => button(prompt, () => take(prompt), { class: "example" })))];
 }
 
-/** Says which words the model does not know, before it draws; silent where the server has no such check. */
+/** Says, before anything is drawn, which words the model does not know and what it would refuse. */
 function checker(warnings) {
   let timer = 0;
   return () => {
     clearTimeout(timer);
-    const { check } = state.facts;
-    if (!check) return;
     timer = setTimeout(async () => {
-      const { prompt } = state.form;
-      const found = prompt.trim() ? await api.check(check, { prompt }).catch(() => ({})) : {};
-      if (prompt === state.form.prompt) showWarnings(warnings, found.warnings);
+      const asked = wordsOf(state.form);
+      const blank = !asked.prompt.trim() && !asked.negative.trim();
+      const found = blank ? { warnings: [] } : await api.check(asked).catch(() => ({ warnings: [] }));
+      const now = wordsOf(state.form);
+      if (asked.prompt === now.prompt && asked.negative === now.negative) showWarnings(warnings, found.warnings);
     }, TYPING);
   };
 }
+
+/** What is drawn has no negative words where it is drawn fast. */
+const wordsOf = ({ prompt, negative, fast }) => ({ prompt, negative: fast ? "" : negative });
 
 function styleChips() {
   const chips = state.facts.model.styles.map((style) => {
@@ -157,12 +160,13 @@ function seedField() {
   return el("div", { class: "seed" }, seed, dice, lock);
 }
 
-function fastSwitch() {
+function fastSwitch(check) {
   if (!state.facts.fast) return null;
   const chip = toggle(say.fast(state.facts.fast.steps), state.form.fast, () => {
     setForm({ fast: !state.form.fast });
     chip.setAttribute("aria-pressed", String(state.form.fast));
     applyFast(chip.form);
+    check();
   });
   chip.title = say.fastHint;
   return chip;
@@ -175,11 +179,14 @@ function applyFast(form) {
   }
 }
 
-function moreSettings() {
+function moreSettings(check) {
   const { limits, samplers } = state.facts;
   const negative = el("input", {
     name: "negative", type: "text", maxlength: 4000, value: state.form.negative, autocomplete: "off",
-    oninput: () => setForm({ negative: negative.value }),
+    oninput: () => {
+      setForm({ negative: negative.value });
+      check();
+    },
   });
   const sampler = el("select", { name: "sampler", onchange: () => setForm({ sampler: sampler.value }) },
     samplers.map((name) => el("option", { value: name, text: name })));

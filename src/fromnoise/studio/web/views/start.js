@@ -37,7 +37,7 @@ function chosen() {
   const { start, mode } = state.form;
   const change = (patch) => fillForm(patch);
   const modes = ["restyle", "inpaint"].map((name) =>
-    toggle(say[name], mode === name, () => change({ mode: name, strength: name === "inpaint" ? 1 : 0.75 })));
+    toggle(say[name], mode === name, () => change({ mode: name, strength: state.facts.strengths[name] })));
   return [
     start.origin ? oursNote(start) : null,
     el("div", { class: "chips", role: "group", "aria-label": say.mode }, modes),
@@ -99,7 +99,7 @@ export async function takeFile(file) {
     const [upload, settings] = await Promise.all([api.upload(file), asked]);
     told = "";
     const start = { id: upload.id, origin: settings?.origin, sameModel: settings?.same_model };
-    fillForm({ start, mode: "restyle", strength: 0.75 });
+    fillForm({ start, mode: "restyle", strength: state.facts.strengths.restyle });
   } catch (error) {
     tell(error.message);
   }

@@ -1,7 +1,7 @@
 /** What this page asked for, picture by picture, coming out of the static; before that, the newest of the gallery. */
 
 import { api, pictureUrl } from "../api.js";
-import { button, el, staticUrl } from "../dom.js";
+import { button, el, problemLine, staticUrl } from "../dom.js";
 import { hangs, isOpen, onNews, progressOf, promptOf } from "../jobs.js";
 import { formOf } from "../settings.js";
 import { fillForm, state, subscribe } from "../store.js";
@@ -48,14 +48,20 @@ function makeNewest() {
   const tiles = el("div", { class: "tiles small" });
   const some = el("div", { class: "newest" },
     el("p", { class: "hint", text: say.newest }), tiles, el("a", { class: "link", href: "#gallery", text: say.all }));
-  const node = el("div", {}, bare, some);
+  const problem = problemLine();
+  const node = el("div", {}, problem, bare, some);
   let shown = false;
 
   async function load() {
-    const { pictures } = await api.pictures({ limit: NEWEST }).catch(() => ({ pictures: [] }));
-    bare.hidden = pictures.length > 0;
-    some.hidden = !bare.hidden;
-    tiles.replaceChildren(...pictures.map(tileOf));
+    try {
+      const { pictures } = await api.pictures({ limit: NEWEST });
+      bare.hidden = pictures.length > 0;
+      some.hidden = !bare.hidden;
+      tiles.replaceChildren(...pictures.map(tileOf));
+      problem.textContent = "";
+    } catch (error) {
+      problem.textContent = say.noNewest(error.message); // what hangs there is unknown, which is not bare
+    }
   }
 
   function show(now) {
@@ -67,7 +73,12 @@ function makeNewest() {
     shown = now;
   }
 
-  const hear = (news) => shown && (news.type === "gallery" || (news.type === "picture" && news.picture.id)) && load();
+  function hear(news) {
+    const again = news.type === "hello" && problem.textContent; // the server is back
+    const changed = news.type === "gallery" || (news.type === "picture" && news.picture.id);
+    if (shown && (again || changed)) load();
+  }
+
   return { node, show, hear };
 }
 

@@ -14,16 +14,23 @@ export function whyNoWay({ origin }) {
   return origin.request.towards === null ? "" : words.gallery.noWayFromWay;
 }
 
-/** Why two pictures have no way between them; "" if they have. */
-export const whyNotTogether = (one, other) =>
-  one.origin.fast === other.origin.fast ? "" : words.gallery.noWayFast;
+const DRAWN = ["width", "height", "steps"]; // what a drawing is asked for beside its words and seed
+const BUILT_IN = ["guidance", "rescale", "sampler", "interval", "spacing", "sigmas"]; // into the fast model
+
+/** Why two pictures have no way between them whose ends they would be; "" if they have. */
+export function whyNotTogether({ origin: one }, { origin: other }) {
+  const facts = ({ request, fast, model_hash: model }) => ({ ...request, fast, model });
+  const [a, b] = [facts(one), facts(other)];
+  const names = ["model", "fast", ...DRAWN, ...(a.fast && b.fast ? [] : BUILT_IN), "free", ...(a.free ? ["negative"] : [])];
+  const apart = names.filter((name) => JSON.stringify(a[name]) !== JSON.stringify(b[name]));
+  return apart.length ? words.gallery.noWayAlike(apart.map((name) => words.gallery.alike[name])) : "";
+}
 
 /** What POST /api/jobs takes to draw this picture's request. */
 function bodyOf({ origin: { request, fast } }) {
-  const names = ["prompt", "negative", "style", "seed", "rescale", "width", "height", "free"];
-  const own = fast ? [] : ["steps", "guidance", "sampler"];
-  const body = Object.fromEntries([...names, ...own].map((name) => [name, request[name]]));
-  return fast ? { ...body, fast: true, negative: "", rescale: null } : body;
+  const names = ["prompt", "style", "seed", "free", ...DRAWN, ...(fast ? [] : ["negative", ...BUILT_IN])];
+  const body = Object.fromEntries(names.map((name) => [name, request[name]]));
+  return fast ? { ...body, fast: true } : body;
 }
 
 /** Four pictures near this one. */
