@@ -91,7 +91,7 @@ def test_a_saved_picture_says_how_it_was_drawn(model: fromnoise.Pipeline, tmp_pa
     model.save(picture, tmp_path / "a.png")
     assert read_origin(tmp_path / "a.png").request.seed == 5
     assert np.array_equal(pixels(Image.open(tmp_path / "a.png")), pixels(picture))
-    with pytest.raises(UserError, match="does not say"):
+    with pytest.raises(UserError, match="no picture that says"):
         model.save(Image.new("RGB", (8, 8)), tmp_path / "b.png")
 
 
@@ -119,7 +119,9 @@ def test_a_picture_to_start_from(model: fromnoise.Pipeline) -> None:
 @pytest.mark.parametrize(
     ("wishes", "error", "message"),
     [
-        ({"stepz": 3}, TypeError, "'stepz' is no wish"),
+        ({"stepz": 3}, TypeError, "no setting 'stepz'; did you mean steps"),
+        ({"xyzzy": 3}, TypeError, "no setting 'xyzzy'; known are: .*guidance"),
+        ({"size": 128}, TypeError, "give width and height"),
         ({"steps": 3, "num_inference_steps": 4}, UserError, "say the same"),
         ({"seed": 1, "generator": torch.Generator()}, UserError, "say the same"),
         ({"style": "cubism"}, UserError, "unknown style"),

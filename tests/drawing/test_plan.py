@@ -230,6 +230,23 @@ def test_words_that_no_caption_had_are_named(tiny_model: TextToImage) -> None:
     assert plan(tiny_model, replace(APPLE, prompt="Kermit")).notes == ()  # nobody knows: nothing is said
 
 
+def test_a_style_in_the_prompt_is_no_unknown_word_and_two_styles_are_told(tiny_model: TextToImage) -> None:
+    model = replace(tiny_model, known=KnownWords.of(["a red apple"]), styles=("noto", "fluent-emoji-3d"))
+    asked = replace(APPLE, prompt="a red apple, Fluent-Emoji-3D style", style=None)
+    assert not [note for note in plan(model, asked).notes if "never seen" in note or "both are read" in note]
+    both = "the prompt names a style (fluent-emoji-3d) beside the one that is chosen (noto); both are read"
+    assert both in plan(model, replace(asked, style="noto")).notes
+    strange = plan(model, replace(asked, prompt="a red apple, cubism style")).notes
+    assert "this model has never seen the word 'cubism'" in strange
+
+
+def test_a_zero_in_a_prompt_is_refused(tiny_model: TextToImage) -> None:
+    for field in ("prompt", "negative"):
+        with pytest.raises(UserError, match=r"U\+0000") as caught:
+            plan(tiny_model, replace(APPLE, **{field: "a\0b"}))
+        assert caught.value.field == field
+
+
 def test_of_many_unknown_words_the_first_are_named(tiny_model: TextToImage) -> None:
     model = replace(tiny_model, known=KnownWords.of(["a red apple"]))
     strange = [f"b{'x' * i}" for i in range(3, 13)]

@@ -212,6 +212,15 @@ def test_pictures_are_turned_as_their_camera_says(model: fromnoise.Pipeline, tmp
     assert np.array_equal(found, drawn_from(model, *turned))
 
 
+def test_files_may_be_named_as_in_the_command(model: fromnoise.Pipeline, tmp_path: Path) -> None:
+    PHOTO.save(tmp_path / "photo.png")
+    half().save(tmp_path / "mask.png")
+    named = model("sun", image=tmp_path / "photo.png", mask=str(tmp_path / "mask.png"), seed=1, steps=2)[0]
+    assert np.array_equal(pixels(named), pixels(model("sun", image=PHOTO, mask=half(), seed=1, steps=2)[0]))
+    with pytest.raises(UserError, match="there is no file"):
+        model("sun", image=tmp_path / "none.png")
+
+
 def test_a_mask_that_no_latent_feels_is_refused_before_drawing(model: fromnoise.Pipeline) -> None:
     photo, mask = PHOTO.resize((32, 32)), Image.new("L", (32, 32), 0)
     ImageDraw.Draw(mask).rectangle((1, 1, 2, 2), fill=255)
@@ -229,5 +238,9 @@ def test_a_picture_that_was_changed_is_not_saved_as_the_one_that_was_drawn(
         changed.info.update(picture.info)
         with pytest.raises(UserError, match="was changed"):
             model.save(changed, tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"should end in \.png"):
+        model.save(picture, tmp_path / "a.jpg")
+    with pytest.raises(UserError, match="no picture that says"):
+        model.save("a.png", tmp_path / "b.png")  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
     model.save(picture.copy(), tmp_path / "a.png")

@@ -331,6 +331,37 @@ def test_a_full_queue_is_told_and_the_form_kept(visit: Visitors) -> None:
     visit.troubles = [trouble for trouble in visit.troubles if "429" not in trouble]  # the browser notes it by itself
 
 
+def test_a_slow_answer_does_not_bring_a_deleted_picture_back(visit: Visitors) -> None:
+    page = visit()
+    draw(page, "a heron")
+    finished(page, "a heron")
+    page.get_by_role("link", name="Gallery").click()
+    search = page.get_by_label("Search the prompts")
+    search.fill("heron")
+    tiles = page.locator(".grid .frame")
+    expect(tiles).to_have_count(1)
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route("**/api/pictures?*search=hero&*", hold)
+    with page.expect_request("**/api/pictures?*search=hero&*"):
+        search.fill("hero")
+    tiles.first.click()
+    page.get_by_role("button", name="Delete").click()
+    expect(tiles).to_have_count(0)
+    route, answer = held[0]
+    assert answer.json()["pictures"]  # it is older than the deletion
+    with page.expect_response("**/api/pictures?*search=hero&*"):
+        route.fulfill(response=answer)
+    expect(page.get_by_text("No picture fits")).to_be_visible()
+    expect(tiles).to_have_count(0)
+
+
 def test_gallery(visit: Visitors) -> None:
     page = visit()
     for prompt in ("a walrus", "an umbrella"):

@@ -229,7 +229,7 @@ def _lines(prompts: Path) -> list[str]:
     try:
         lines = [line.strip() for line in lines_of(decoded(prompts.read_bytes()))]
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8 or UTF-16"
         raise UserError(f"cannot read the prompts in {prompts}: {reason}") from None
     while lines and not lines[-1]:
         lines.pop()

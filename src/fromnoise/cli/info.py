@@ -6,12 +6,16 @@ from typing import Annotated
 
 import typer
 
+from fromnoise.ground.errors import UserError
+
 
 def info(
     model: Annotated[str | None, typer.Argument(help="A model: folder, file or name.")] = None,
+    named: Annotated[str | None, typer.Option("--model", help="The same, as other commands take it.")] = None,
     speed: Annotated[bool, typer.Option("--speed", help="Also measure what this machine is worth; 10 s.")] = False,
 ) -> None:
     """Print a model's styles, sizes, defaults and training facts."""
+    model = _one_of(model, named)
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -46,3 +50,9 @@ def info(
         config = system.unet.config
         for what, value in measured(model, sum(p.numel() for p in system.unet.parameters()), config):
             Console().print(f"{what:<13}{value}", highlight=False, soft_wrap=True)
+
+
+def _one_of(argument: str | None, option: str | None) -> str | None:
+    if argument is not None and option is not None:
+        raise UserError("the model is named twice; give it once")
+    return option if argument is None else argument

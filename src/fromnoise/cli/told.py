@@ -118,17 +118,21 @@ def _only_with_again(told: Told, opening: Opening, files: Files, explain: bool) 
 
 def _not_over_what_is_read(files: Files, count: int) -> None:
     from fromnoise.cli.drawing import names_for
+    from fromnoise.drawing.request import MOST_PICTURES
 
-    targets = [file for out in (files.out, files.film) if out for file in names_for(out, count)]
     sources = {
         files.image: "the picture to start from",
         files.mask: "the mask",
         files.again: "the picture to draw again",
         files.prompts: "the file of prompts",
     }
-    for source, what in sources.items():
-        for target in targets:
-            if source and target.exists() and source.exists() and target.samefile(source):
+    read = [(source, what) for source, what in sources.items() if source and source.exists()]
+    many = min(count, MOST_PICTURES) if read else 0  # more are refused, but later
+    for out in filter(None, (files.out, files.film)):
+        for target in names_for(out, many) if many else ():
+            for source, what in read:
+                if not (target.exists() and target.samefile(source)):
+                    continue
                 raise UserError(f"{source} is {what}; name another file for what is drawn")
 
 

@@ -108,6 +108,8 @@ def check_unicode(text: str, field: str) -> None:
     Raises:
         UserError: there is some.
     """
+    if "\0" in text:
+        raise UserError("the prompt holds a zero (U+0000), which is no sign of any writing; leave it out", field)
     if any(0xD800 <= ord(sign) < 0xE000 for sign in text):
         raise UserError("the prompt is not valid UTF-8 text; set the terminal to UTF-8", field)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from fromnoise.diffusion.samplers.names import nearest
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.size import Size
+from fromnoise.ground.wording import said_style
 from fromnoise.system.foreign_syntax import read_otherwise
 from fromnoise.system.prompt import describe
 from fromnoise.system.text_to_image import TextToImage
@@ -39,13 +40,17 @@ def _notes(model: TextToImage, request: Request, texts: Sequence[Tokens], size: 
         for said in (each.prompt, each.negative):
             yield from filter(None, [read_otherwise(said)])
             yield from unknown_words(model, said)
+        _, named = said_style(each.prompt)
+        if named in model.styles and each.style is not None:
+            yield f"the prompt names a style ({named}) beside the one that is chosen ({each.style}); both are read"
     yield from size.notes
 
 
 def unknown_words(model: TextToImage, prompt: str) -> list[str]:
     """A sentence about each word of a prompt that no training caption had, with words that are spelt almost so; of many
     words only the first ones are named."""
-    words, found = model.known.unknown(prompt), []
+    text, style = said_style(prompt)
+    words, found = model.known.unknown(text if style in model.styles else prompt), []
     for word in words[:MOST_WORDS]:
         near = model.known.near(word)
         hint = f"; it knows {', '.join(near)}" if near else ""

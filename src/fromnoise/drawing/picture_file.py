@@ -107,7 +107,9 @@ def origin_in(source: Path | bytes, name: str) -> Origin:
     """
     text = _stored_text(source, name)
     if not text:
-        raise UserError(f"{name} does not say how it was drawn; only PNG files drawn by fromnoise do")
+        raise UserError(
+            f"{name} does not say how it was drawn; PNG files that fromnoise saved do (from Python: model.save)"
+        )
     if len(text) > MOST_METADATA:
         raise UserError(f"the metadata in {name} is larger than {MOST_METADATA} characters; it is not ours")
     try:

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -25,7 +26,7 @@ from fromnoise.drawing.opened import Opening, open_model, origin_of
 from fromnoise.drawing.picture_file import Origin, save_png, to_image
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request, Towards, any_seed, strength_of
-from fromnoise.drawing.start import Start, fitting_size, start_from, upright
+from fromnoise.drawing.start import Start, fitting_size, open_photo, start_from, upright
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 
@@ -148,9 +149,11 @@ class Pipeline:
         Raises:
             UserError: it was drawn elsewhere, or the file cannot be written.
         """
-        stored = picture.info.get("fromnoise")
+        stored = picture.info.get("fromnoise") if isinstance(picture, Image.Image) else None
         if stored is None:
-            raise UserError("this picture does not say how it was drawn; save it with picture.save(...)")
+            raise UserError("this is no picture that says how it was drawn; others are saved with picture.save(...)")
+        if Path(file).suffix.lower() != ".png":
+            raise UserError(f"'{file}' should end in .png; other kinds of files do not say how a picture was drawn")
         origin = Origin.from_dict(json.loads(stored))
         drawn = origin.request.width or self.model.pixels, origin.request.height or self.model.pixels
         if picture.mode != "RGB" or picture.size != drawn:
@@ -185,8 +188,8 @@ class Pipeline:
     def _request(self, prompt: Any, said: dict[str, Any]) -> tuple[Request, Image.Image | None, Image.Image | None]:
         values = _in_our_words(said)
         image, mask = values.pop("image", None), values.pop("mask", None)
-        image = None if image is None else upright(image)
-        mask = None if mask is None else upright(mask, "mask")
+        image = None if image is None else _picture(image, "image")
+        mask = None if mask is None else _picture(mask, "mask")
         request = _typed({"seed": any_seed(), **values, "prompt": _text(prompt)})
         request = replace(request, strength=strength_of(request.strength, image is not None, mask is not None))
         if image is not None and request.width is None and request.height is None:
@@ -261,7 +264,7 @@ def _in_our_words(said: dict[str, Any]) -> dict[str, Any]:
     for name, value in said.items():
         ours = SAME.get(name, name)
         if ours not in known:
-            raise TypeError(f"'{name}' is no wish; known are: {', '.join(sorted(known | set(SAME)))}")
+            raise TypeError(_unknown(name, known | set(SAME)))
         if value is None:  # as if it were not said
             continue
         if ours in values:
@@ -273,6 +276,24 @@ def _in_our_words(said: dict[str, Any]) -> dict[str, Any]:
             raise UserError("seed and generator say the same; give one of them", "seed")
         values["seed"] = seeds[0]
     return {"count" if name == "n" else name: value for name, value in values.items()}
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    if name == "size":
+        return "there is no setting 'size'; give width and height, in pixels"
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(sorted(known))}"
+    return f"there is no setting '{name}'; {hint}"
+
+
+def _picture(said: Any, field: str) -> Image.Image:
+    """A picture in memory, or the one of a file that was named."""
+    if not isinstance(said, str | Path):
+        return upright(said, field)
+    try:
+        return open_photo(Path(said))
+    except UserError as error:
+        raise error.behind("", field) from None
 
 
 def _seeds(generator: Generators | None) -> list[int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from fromnoise.drawing.size import AS_IT_IS, Size, own_area, too_large
+from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Limits
 from fromnoise.system.text_to_image import TextToImage
@@ -19,7 +20,9 @@ def read_size(text: str | None, model: TextToImage, limits: Limits) -> Size:
     own = (model.pixels, model.pixels)
     if text in (None, "", "auto"):
         return Size(own, own)
-    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text or "")
+    found = re.fullmatch(r"0*([1-9][0-9]*)x0*([1-9][0-9]*)", text or "")
+    if found and max(map(len, found.groups())) > len(str(MOST_SIDE)):
+        raise Problem(400, f"a side is at most {MOST_SIDE} pixels", "size", "invalid_size")
     if not found:
         raise Problem(400, f"size is auto or width x height in pixels, as {own[0]}x{own[1]}", "size", "invalid_size")
     given = (int(found[1]), int(found[2]))

@@ -14,13 +14,15 @@ const TYPING = 250; // milliseconds without a key before it is searched
 
 const change = (patch) => set({ gallery: { ...state.gallery, ...patch } });
 let asked = 0; // counts searches, so that a slow answer does not replace a newer one
+let changed = 0; // counts news, so that an answer from before a deletion does not bring the picture back
 
 async function load(more = false) {
   const { search, favourites, next, pictures } = state.gallery;
-  const turn = ++asked;
+  const turn = ++asked, before = changed;
   const query = { search, favourites, limit: PAGE, ...(more && { before: next }) };
   const found = await api.pictures(query);
   if (turn !== asked) return;
+  if (before !== changed) return load(more);
   const known = new Set(more ? pictures.map((picture) => picture.id) : []);
   const fresh = found.pictures.filter((picture) => !known.has(picture.id));
   change({ pictures: more ? [...pictures, ...fresh] : fresh, next: found.next, total: found.total, loaded: true });
@@ -104,6 +106,7 @@ function hearNews(news) {
 }
 
 function put(picture) {
+  changed++;
   const { pictures, next } = state.gallery;
   const others = pictures.filter((other) => other.id !== picture.id);
   const beyond = next && others.length && picture.created < others.at(-1).created; // comes with the next page
