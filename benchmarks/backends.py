@@ -20,10 +20,13 @@ from torch import Tensor
 from fromnoise import backends
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.request import Request
+from fromnoise.ground.cores import native_bf16
 from fromnoise.system.text_to_image import TextToImage
 
 PROMPTS = (("red apple", "noto"), ("smiling cat", "twemoji"))
 WAYS = (("torch", "bf16"), ("openvino", "fp32"), ("openvino", "bf16"), ("openvino-int8", "bf16"))
+if not native_bf16():
+    WAYS = (("openvino", "fp32"), ("openvino-int8", "fp32"))
 ROUNDS = 3
 
 

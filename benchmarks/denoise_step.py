@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import os
 import statistics
 import subprocess
 import sys
@@ -27,9 +28,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from fromnoise.ground.cores import each_alone, together
+from fromnoise.ground.cores import cpu_class, each_alone, native_bf16, together
 from fromnoise.models.layers.embedding import sinusoids
 from fromnoise.models.layers.packed import packed_copy
+from fromnoise.models.layers.winograd import SWITCH
 from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
 from fromnoise.weights.configs import unet_to_foreign, vae_to_foreign
@@ -37,6 +39,7 @@ from fromnoise.weights.diffusers_layout import load_unet, load_vae
 from other_engines import peak_mib
 
 Run = Callable[[], Tensor]
+HINT = "bf16" if native_bf16() else "f32"  # what OpenVINO computes in
 UNET = UNetConfig(
     sample_size=64,
     in_channels=4,
@@ -101,7 +104,7 @@ def openvino_unet(folder: Path, int8: bool) -> Run:
     place.mkdir(exist_ok=True)
     export_unet(network, place, int8)
     del network
-    graph = CompiledGraph(place, "bf16", 1 if int8 else 2)
+    graph = CompiledGraph(place, HINT, 1 if int8 else 2)
     rows = [(x[i : i + 1], waves[i : i + 1], words[i]) for i in range(2)]
     return lambda: torch.cat(each_alone(graph, rows))
 
@@ -122,7 +125,7 @@ def openvino_own_unet(folder: Path, int8: bool) -> Run:
     place = folder / f"openvino-own-{int8}.xml"
     ov.save_model(graph, place, compress_to_fp16=True)
     del network, graph
-    hints = {"INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "LATENCY"}
+    hints = {"INFERENCE_PRECISION_HINT": HINT, "PERFORMANCE_HINT": "LATENCY"}
     request = ov.Core().compile_model(place, "CPU", hints).create_infer_request()
     return lambda: torch.from_numpy(request.infer([part.numpy() for part in inputs])[0].copy())
 
@@ -141,6 +144,17 @@ def our_vae(folder: Path, dtype: torch.dtype) -> Run:
     return lambda: together(network.decode, (z,))
 
 
+def without_winograd(contender: Callable[[Path, torch.dtype], Run], folder: Path) -> Run:
+    """A contender in fp32 whose convolutions are oneDNN's; its process has no other."""
+    os.environ[SWITCH] = "0"
+    return contender(folder, torch.float32)
+
+
+def computable(name: str) -> bool:
+    """Whether this CPU multiplies what a contender computes with; in software a step takes an hour."""
+    return "bf16" not in name or native_bf16()
+
+
 # Name → contender; the first of each kind is what the others' outputs are compared with. Register new ones here.
 CONTENDERS: dict[str, dict[str, Callable[[Path], Run]]] = {
     "U-Net": {
@@ -148,19 +162,21 @@ CONTENDERS: dict[str, dict[str, Callable[[Path], Run]]] = {
         "diffusers bf16": lambda folder: diffusers_unet(folder, torch.bfloat16),
         "fromnoise bf16": lambda folder: our_unet(folder, torch.bfloat16),
         "fromnoise fp32": lambda folder: our_unet(folder, torch.float32),
+        "fromnoise fp32, direct convolutions": lambda folder: without_winograd(our_unet, folder),
     },
     "VAE": {
         "diffusers VAE fp32": lambda folder: diffusers_vae(folder, torch.float32),
         "diffusers VAE bf16": lambda folder: diffusers_vae(folder, torch.bfloat16),
         "fromnoise VAE bf16": lambda folder: our_vae(folder, torch.bfloat16),
         "fromnoise VAE fp32": lambda folder: our_vae(folder, torch.float32),
+        "fromnoise VAE fp32, direct convolutions": lambda folder: without_winograd(our_vae, folder),
     },
 }
 COMPILED = {"diffusers bf16 compiled": lambda folder: diffusers_unet(folder, torch.bfloat16, compiled=True)}
 OPENVINO: dict[str, Callable[[Path], Run]] = {
     "fromnoise --backend openvino": lambda folder: openvino_unet(folder, int8=False),
     "fromnoise --backend openvino-int8": lambda folder: openvino_unet(folder, int8=True),
-    "OpenVINO own pipeline bf16": lambda folder: openvino_own_unet(folder, int8=False),
+    "OpenVINO own pipeline": lambda folder: openvino_own_unet(folder, int8=False),
     "OpenVINO own pipeline int8": lambda folder: openvino_own_unet(folder, int8=True),
 }
 UNPACKED = {"fromnoise bf16, weights not packed": lambda folder: our_unet(folder, torch.bfloat16, packed=False)}
@@ -245,11 +261,11 @@ def measure(kind: str, names: list[str], folder: Path, rounds: int) -> Table:
             contender.turn()
     for contender in every.values():
         contender.end()
-    table = Table(title=f"{kind}: median of {rounds} rounds, {torch.get_num_threads()} threads")
-    for title in ("", "seconds", "fastest", "× diffusers bf16", "peak MiB", "max |difference|"):
+    table = Table(title=f"{kind}: median of {rounds} rounds, {torch.get_num_threads()} threads, {cpu_class()}")
+    for title in ("", "seconds", "fastest", "× diffusers' best", "peak MiB", "max |difference|"):
         table.add_column(title, justify="right" if title else "left")
     exact = torch.load(folder / f"{names[0]}.pt", weights_only=True)
-    base = statistics.median(running[names[1]].seconds)
+    base = min(statistics.median(c.seconds) for name, c in running.items() if name.startswith("diffusers"))
     for name, c in running.items():
         middle = statistics.median(c.seconds)
         found = (torch.load(folder / f"{name}.pt", weights_only=True) - exact).abs().max()
@@ -280,7 +296,7 @@ def main() -> None:
         for kind, group in CONTENDERS.items():
             more = [name for key, group in OPTIONAL.items() if getattr(options, key) for name in group]
             if options.only in ("", kind):
-                names = [*group, *(more if kind == "U-Net" else [])]
+                names = [name for name in (*group, *(more if kind == "U-Net" else [])) if computable(name)]
                 Console().print(measure(kind, names, folder, options.rounds))
     return None
 

@@ -2,8 +2,8 @@
 
     python benchmarks/large_pictures.py [--pixels 1024 2048] [--rounds 1] [--small]
 
-Time and memory: a VAE of Stable Diffusion's size with random weights, in bf16, each contender in a process of its own,
-one at a time. Memory is the most that was resident while decoding, weights included.
+Time and memory: a VAE of Stable Diffusion's size with random weights, in bf16 where the CPU has it, each
+contender in a process of its own, one at a time. Memory is the most that was resident while decoding, weights included.
 
 Seams: the shipped model's VAE, which was trained, in float32, on a picture of 1,024 x 1,024 pixels that is white above
 and a sheet of stickers below. Each way's picture is compared with the whole decoded in float64; levels are those of 8
@@ -30,7 +30,7 @@ from torch import Tensor
 from denoise_step import SMALL_VAE, VAE, forget_peak
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.starter import starter_path
-from fromnoise.ground.cores import together
+from fromnoise.ground.cores import native_bf16, together
 from fromnoise.ground.pictures import from_bytes
 from fromnoise.models.layers.packed import packed_in_place
 from fromnoise.models.vae.bands import decode_in_bands, encode_in_bands
@@ -71,7 +71,7 @@ CONTENDERS: dict[str, Callable[[Path, torch.dtype], Decode]] = {
 def serve(name: str, folder: Path, pixels: int, rounds: int) -> None:
     """Be a contender: print the median of the seconds, and peak MiB."""
     torch.set_grad_enabled(False)
-    decode = CONTENDERS[name](folder, torch.bfloat16)
+    decode = CONTENDERS[name](folder, torch.bfloat16 if native_bf16() else torch.float32)
     latents = torch.randn(1, 4, pixels // 8, pixels // 8, generator=torch.Generator().manual_seed(1))
     decode(latents[:, :, :32, :32])
     forget_peak()
@@ -85,7 +85,8 @@ def serve(name: str, folder: Path, pixels: int, rounds: int) -> None:
 
 def measure(sizes: list[int], rounds: int, small: bool) -> Table:
     """Time and memory of all contenders at all sizes."""
-    table = Table(title=f"decoding with Stable Diffusion's VAE, bf16, {torch.get_num_threads()} threads")
+    numbers = "bf16" if native_bf16() else "fp32"
+    table = Table(title=f"decoding with Stable Diffusion's VAE, {numbers}, {torch.get_num_threads()} threads")
     for title in ("", *(f"{pixels} px: s" if i else f"{pixels} px: MiB" for pixels in sizes for i in (1, 0))):
         table.add_column(title, justify="right" if title else "left")
     with tempfile.TemporaryDirectory() as scratch:

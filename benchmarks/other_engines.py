@@ -28,7 +28,7 @@ def openvino_genai(folder: Path, weights: str) -> Draw:
     import openvino_genai as genai
     from PIL import Image
 
-    hints = {"INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "LATENCY"}
+    hints = {"PERFORMANCE_HINT": "LATENCY"}
     pipeline = genai.Text2ImagePipeline(exported(folder, weights))
     pipeline.reshape(1, 512, 512, pipeline.get_generation_config().guidance_scale)
     pipeline.compile("CPU", **hints)

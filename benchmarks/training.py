@@ -4,8 +4,11 @@
 
 All in one run, on the shipped model's U-Net: the measured peak of a large matrix product in the same number format,
 our training step (forward, backward, AdamW or Muon, EMA), and a plain diffusers UNet2DConditionModel's (forward,
-backward, AdamW) in fp32 and under bf16 autocast. Rounds are interleaved, so that a noisy neighbour hits all alike; the
-median round counts. FLOP are counted by torch on the forward and backward pass, and are the same for all.
+backward, AdamW) in fp32 and, where the CPU multiplies bf16, under bf16 autocast. Rounds are interleaved, so that a
+noisy neighbour hits all alike; the median round counts. FLOP are counted by torch on the forward and backward pass
+with direct convolutions, and are the same for all. A newer CPU can play an older one:
+
+    ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 python benchmarks/training.py
 """
 
 from __future__ import annotations
@@ -24,55 +27,13 @@ import torch  # noqa: E402
 from diffusers import UNet2DConditionModel  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
-from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from fromnoise.cli.train import load_recipe  # noqa: E402
+from fromnoise.ground.cores import cpu_class, native_bf16  # noqa: E402
+from fromnoise.models.layers.winograd import direct  # noqa: E402
 from fromnoise.models.unet import UNetConfig  # noqa: E402
-from fromnoise.training import ema, precision  # noqa: E402
-from fromnoise.training.optimizers import Optimizers  # noqa: E402
-from fromnoise.training.recipe import LoopConfig  # noqa: E402
+from fromnoise.training.speed import flops, inputs, peak, random_step, seconds  # noqa: E402
 from fromnoise.weights.configs import unet_to_foreign  # noqa: E402
-
-CONTEXT = 32
-
-
-def inputs(config: UNetConfig, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Latents, times, text features and targets of one batch."""
-    x = torch.randn(batch, config.in_channels, config.sample_size, config.sample_size)
-    return (
-        x,
-        torch.randint(0, 1000, (batch,)),
-        torch.randn(batch, CONTEXT, config.cross_attention_dim),
-        torch.randn_like(x),
-    )
-
-
-def ours(config: UNetConfig, batch: int, dtype: torch.dtype, optimizer: str = "adamw") -> Callable[[], None]:
-    """The arithmetic of ``Trainer.step``: fp32 masters, a network in ``dtype``, an optimizer and EMA."""
-    network = config.build().to(dtype).to(memory_format=torch.channels_last)
-    weights = list(network.parameters())
-    masters = [w.detach().float().clone() for w in weights]
-    for m in masters:
-        m.grad = torch.zeros_like(m)
-    averages = [m.clone() for m in masters]
-    names = [name for name, _ in network.named_parameters()]
-    moves = Optimizers(network, dict(zip(names, masters, strict=True)), LoopConfig(optimizer=optimizer))
-    x, t, context, target = inputs(config, batch)
-
-    def step() -> None:
-        for weight in weights:
-            weight.grad = None
-        noisy = x.to(dtype).contiguous(memory_format=torch.channels_last)
-        (network(noisy, t, context.to(dtype)).float() - target).square().mean().backward()
-        for master, weight in zip(masters, weights, strict=True):
-            master.grad.copy_(weight.grad)
-        torch.nn.utils.clip_grad_norm_(masters, 1.0)
-        moves.step(1e-4)
-        with torch.no_grad():
-            torch._foreach_copy_(weights, masters)
-            ema.update(averages, masters, 1000, 0.999)
-
-    return step
 
 
 def theirs(config: UNetConfig, batch: int, autocast: bool) -> Callable[[], None]:
@@ -93,18 +54,14 @@ def theirs(config: UNetConfig, batch: int, autocast: bool) -> Callable[[], None]
     return step
 
 
-def peak(dtype: torch.dtype, size: int = 2048) -> float:
-    """FLOP/s of a large matrix product."""
-    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
-    times = [seconds(lambda: a @ b) for _ in range(12)]
-    return 2 * size**3 / statistics.median(times[2:])
+def without_winograd(step: Callable[[], None]) -> Callable[[], None]:
+    """A step whose convolutions are oneDNN's."""
 
+    def measured() -> None:
+        with direct():
+            step()
 
-def seconds(call: Callable[[], object]) -> float:
-    """Wall-clock seconds of one call."""
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
+    return measured
 
 
 def main() -> None:
@@ -114,27 +71,28 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20, help="time per contender")
     options = parser.parse_args()
     config = load_recipe("stickers_cpu").diffusion.model
-    choice = precision.choose(torch.device("cpu"))
-    contenders = {
-        f"fromnoise {choice.name}": ours(config, options.batch, choice.dtype),
-        f"fromnoise {choice.name}, Muon": ours(config, options.batch, choice.dtype, "muon"),
-        "fromnoise fp32": ours(config, options.batch, torch.float32),
-        "diffusers fp32": theirs(config, options.batch, autocast=False),
-        "diffusers bf16 autocast": theirs(config, options.batch, autocast=True),
-    }
-    with FlopCounterMode(display=False) as counter:
-        contenders["fromnoise fp32"]()
-    flop = counter.get_total_flops()
+    formats = [torch.float32, torch.bfloat16] if native_bf16() else [torch.float32]  # in software it takes hours
+    contenders: dict[str, Callable[[], None]] = {}
+    for dtype in formats:
+        name = "fromnoise bf16" if dtype == torch.bfloat16 else "fromnoise fp32"
+        contenders[name] = random_step(config, options.batch, dtype)
+        contenders[f"{name}, Muon"] = random_step(config, options.batch, dtype, "muon")
+    plain = random_step(config, options.batch, torch.float32)
+    contenders["fromnoise fp32, direct convolutions"] = without_winograd(plain)
+    contenders["diffusers fp32"] = theirs(config, options.batch, autocast=False)
+    if native_bf16():
+        contenders["diffusers bf16 autocast"] = theirs(config, options.batch, autocast=True)
+    flop = options.batch * flops(config)
     for step in contenders.values():  # kernels are built on the first calls
         step(), step()
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    peaks = {torch.float32: [], torch.bfloat16: []}  # type: ignore[var-annotated]
+    peaks: dict[torch.dtype, list[float]] = {dtype: [] for dtype in formats}
     end = time.monotonic() + options.seconds * len(contenders)
     while time.monotonic() < end:
         for name, step in contenders.items():
             times[name].append(seconds(step))
         for dtype, found in peaks.items():
-            found.append(peak(dtype))
+            found.append(peak(dtype, rounds=3))
     report(times, {d: statistics.median(p) for d, p in peaks.items()}, flop, options.batch)
 
 
@@ -151,6 +109,7 @@ def report(times: dict[str, list[float]], peaks: dict[torch.dtype, float], flop:
         table.add_row(name, f"{batch / median:.0f}", f"{rate / 1e9:.0f}", f"{rate / top:.0%}", f"{base / median:.2f}")
     console = Console()
     console.print(table)
+    console.print(f"{cpu_class()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     console.print(", ".join(f"matmul peak {str(d)[6:]} {p / 1e9:.0f} GFLOP/s" for d, p in peaks.items()))
 
 

@@ -12,6 +12,7 @@ from fromnoise.ground.errors import UserError
 def info(
     model: Annotated[str | None, typer.Argument(help="A model: folder, file or name.")] = None,
     named: Annotated[str | None, typer.Option("--model", help="The same, as other commands take it.")] = None,
+    speed: Annotated[bool, typer.Option("--speed", help="Also measure what this machine is worth; 10 s.")] = False,
 ) -> None:
     """Print a model's styles, sizes, defaults and training facts."""
     model = _one_of(model, named)
@@ -43,6 +44,12 @@ def info(
                 escape({"pictures": "trained on pictures"}.get(key, key.replace("_", " "))), escape(str(value))
             )
     Console().print(table, highlight=False)
+    if speed:
+        from fromnoise.cli.speed import measured
+
+        config = system.unet.config
+        for what, value in measured(model, sum(p.numel() for p in system.unet.parameters()), config):
+            Console().print(f"{what:<13}{value}", highlight=False, soft_wrap=True)
 
 
 def _one_of(argument: str | None, option: str | None) -> str | None:

@@ -93,6 +93,18 @@ def native_bf16() -> bool:
     return onednn.lower() not in BELOW_BF16 and _cpu_has_bf16()
 
 
+def cpu_class() -> str:
+    """What figures of speed are named by: "AMX", "AVX512-BF16", "AVX512", "AVX2", or "other" (ARM, very old CPUs).
+
+    As far as this process may use it: see :func:`native_bf16`.
+    """
+    vectors = torch.backends.cpu.get_cpu_capability()  # of torch's kernels, which ATEN_CPU_CAPABILITY limits
+    if native_bf16():
+        amx = hasattr(torch.cpu, "_is_amx_tile_supported") and torch.cpu._is_amx_tile_supported()
+        return "AMX" if amx else "AVX512-BF16"
+    return vectors if vectors in ("AVX512", "AVX2") else "other"
+
+
 def _cpu_has_bf16() -> bool:
     cpu = torch.cpu  # whose private names come and go
     avx512 = hasattr(cpu, "_is_avx512_bf16_supported") and cpu._is_avx512_bf16_supported()

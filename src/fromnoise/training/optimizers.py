@@ -1,8 +1,9 @@
 """The optimizers of the loop: AdamW, or Muon for the hidden matrices and AdamW for the rest.
 
 Muon (Jordan et al. 2024; Liu et al. 2025, arXiv 2502.16982) replaces a matrix' gradient by the nearest orthogonal
-matrix, so that every direction of a layer learns at the same pace. Both optimizers are torch's own; this module
-decides which weights go where and keeps the state under the weights' names.
+matrix, so that every direction of a layer learns at the same pace. Both optimizers are torch's own, but that Muon
+computes in float32 where the machine has no bf16 (:mod:`fromnoise.training.muon`); this module decides which weights go
+where and keeps the state under the weights' names.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from fromnoise.ground.cores import available_cores, each_alone
+from fromnoise.training import precision
+from fromnoise.training.muon import Muon
 from fromnoise.training.recipe import LoopConfig
 
 # A network's first and last layers see or make a few channels, where "every direction alike" has no meaning.
@@ -135,7 +138,8 @@ def _muon(masters: dict[str, Tensor], momentum: dict[str, Tensor], config: LoopC
     for name, master in masters.items():
         matrices[name] = _matrix(master)
         matrices[name].grad = _matrix(master.grad)  # type: ignore[arg-type]
-    muon = torch.optim.Muon(
+    kind = torch.optim.Muon if precision.fast(next(iter(matrices.values())).device) else Muon
+    muon = kind(
         matrices.values(),
         lr=config.learning_rate,
         weight_decay=config.weight_decay,

@@ -1,8 +1,9 @@
-"""3×3 convolution that is fast on a few positions too.
+"""3×3 convolution that is fast on a few positions too, and in fp32.
 
 While drawing one picture, a layer sees 16 or 64 positions, and oneDNN's bf16 convolution spends most of its time on
 rearranging the weights. The same sum written as a matrix product is two to three times faster there
-(``benchmarks/drawing.py``). Training in batches, large pictures, fp32 and GPUs keep the library's convolution.
+(``benchmarks/drawing.py``). In fp32 training takes Winograd's way (:mod:`fromnoise.models.layers.winograd`). Large
+pictures in bf16, and GPUs, keep the library's convolution.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from fromnoise.models.layers.winograd import Winograd, fits, suits
 
 FEW = 1024  # positions in the whole batch up to which the matrix product is faster
 
@@ -29,6 +32,8 @@ class Convolution3x3(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out, H', W')."""
+        if torch.is_grad_enabled() and fits(self) and suits(x, learning=True):
+            return Winograd.apply(x, self.weight, self.bias)  # type: ignore[no-any-return,no-untyped-call]
         few = x.shape[0] * x.shape[2] * x.shape[3] <= FEW
         if few and x.dtype == torch.bfloat16 and x.device.type == "cpu" and not torch.is_grad_enabled():
             return self._as_matrix_product(x)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from fromnoise.ground.cores import give_back_memory
 from fromnoise.ground.kept import whatever_the_caller_set
+from fromnoise.models.layers import winograd
 from fromnoise.models.layers.attention import FeedForward, to_picture, to_tokens
 from fromnoise.models.layers.convolution import windows
 
@@ -152,9 +153,11 @@ class PackedConvolution(nn.Module):
         weight = layer.weight.detach().to(dtype, copy=True)
         self.bias = None if layer.bias is None else layer.bias.detach().to(dtype, copy=True)
         self.padding, self.stride = int(layer.padding[0]), layer.stride[0]
+        self._fits = winograd.fits(layer)
         # (out, in, 3, 3), or the same numbers in blocks; in one attribute, so that threads which draw pictures of
         # other sizes see one form or the other, and in a tuple, which modules do not take for a part of theirs.
         self._form: tuple[Tensor] | tuple[PackedLinear] = (weight.contiguous(memory_format=torch.channels_last),)
+        self._kernel: tuple[Tensor] | None = None  # the weights as Winograd's way wants them, once they are needed
 
     @property
     def weight(self) -> Tensor:
@@ -163,12 +166,12 @@ class PackedConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out, H', W'), channels_last."""
-        form = self._form[0]
+        if self._fits and winograd.suits(x, learning=False):
+            return winograd.convolve(x, self._transformed(), self.bias)
+        self._kernel = None
         if x.shape[2] * x.shape[3] > FEW:
-            if isinstance(form, PackedLinear):
-                form = form.weight.to_dense().unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2)  # channels_last
-                self._form = (form,)
-            return nn.functional.conv2d(x, form, self.bias, self.stride, self.padding)
+            return nn.functional.conv2d(x, self._plain(), self.bias, self.stride, self.padding)
+        form = self._form[0]
         if not isinstance(form, PackedLinear):
             plain, form = form, PackedLinear(form.permute(0, 2, 3, 1).flatten(1), self.bias, form.dtype)
             self._form = (form,)
@@ -176,6 +179,20 @@ class PackedConvolution(nn.Module):
                 del plain
                 give_back_memory()
         return form(windows(x, self.padding, self.stride)).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
+
+    def _plain(self) -> Tensor:
+        """The weights as they are, (out, in, 3, 3), channels_last."""
+        form = self._form[0]
+        if isinstance(form, PackedLinear):
+            form = form.weight.to_dense().unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2)
+            self._form = (form,)
+        return form
+
+    def _transformed(self) -> Tensor:
+        """The weights in Winograd's form, which takes four times the memory and is kept beside the plain one."""
+        kernel = self._kernel or (winograd.transformed(self._plain()),)
+        self._kernel = kernel
+        return kernel[0]
 
 
 def _packed_parts(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[nn.Module, nn.Module]]:
