@@ -527,12 +527,12 @@ def test_the_wall_of_an_empty_gallery_is_bare(visit: Visitors, browser: Browser)
 
 def test_a_wall_that_nobody_could_ask_for_is_not_called_bare(visit: Visitors, browser: Browser) -> None:
     page = browser.new_page()
-    answers = [500]
-    page.route("**/api/pictures?*", lambda route: route.fulfill(status=answers.pop(), json={}) if answers
-               else route.continue_())  # fmt: skip
+    down = [True]  # until it is looked for: the page asks again whenever there is news
+    page.route("**/api/pictures?*", lambda route: route.fulfill(status=500, json={}) if down else route.continue_())
     page.goto(visit.server.address)
     expect(page.get_by_text("The gallery cannot be shown")).to_be_visible()
     expect(page.get_by_text("The wall is still bare")).to_be_hidden()
+    down.clear()
     page.evaluate(HIDE, True)
     page.evaluate(HIDE, False)  # the stream begins again, and the wall is asked for again
     expect(page.get_by_text("The gallery cannot be shown")).to_have_count(0)
