@@ -117,6 +117,16 @@ def test_training_takes_it_and_one_switch_turns_it_off(monkeypatch: pytest.Monke
     torch.testing.assert_close(tiled, direct, rtol=0, atol=3e-5)
 
 
+def test_a_kernel_that_would_take_too_much_memory_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(1, 96, 16, 16, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+    for largest, kept in ((9 * 96 * 96, True), (9 * 96 * 96 - 1, False)):
+        monkeypatch.setattr(winograd, "LARGEST", largest)
+        packed = PackedConvolution(layer(96), torch.float32)
+        with torch.inference_mode():
+            packed(x)
+        assert (packed._kernel is not None) == kept
+
+
 def test_a_packed_layer_changes_its_form_with_the_size_and_back() -> None:
     convolution = layer(96)
     packed = PackedConvolution(convolution, torch.float32)

@@ -153,7 +153,7 @@ class PackedConvolution(nn.Module):
         weight = layer.weight.detach().to(dtype, copy=True)
         self.bias = None if layer.bias is None else layer.bias.detach().to(dtype, copy=True)
         self.padding, self.stride = int(layer.padding[0]), layer.stride[0]
-        self._fits = winograd.fits(layer)
+        self._fits = winograd.fits(layer) and weight.numel() <= winograd.LARGEST
         # (out, in, 3, 3), or the same numbers in blocks; in one attribute, so that threads which draw pictures of
         # other sizes see one form or the other, and in a tuple, which modules do not take for a part of theirs.
         self._form: tuple[Tensor] | tuple[PackedLinear] = (weight.contiguous(memory_format=torch.channels_last),)

@@ -16,8 +16,8 @@ Rounding: about 1e-5 of the range where a direct sum has 3e-6.
 **The rule** (:func:`fits`, :func:`suits`), which knows no stopwatch: float32 on a CPU, since bf16 would lose too much
 in the transforms; at least so many channels in and out that the products outweigh the transforms; and so many tiles
 that they outweigh what is done to the kernel: 16 of one picture while drawing, where the kernel is transformed once but
-read every time, and 32 of the batch in training. Whether pictures share a call changes nothing while drawing.
-``FROMNOISE_WINOGRAD=0`` in the environment turns it off.
+read every time, and 32 of the batch in training. Layers that draw with more than ``LARGEST`` weights stay direct.
+Whether pictures share a call changes nothing while drawing. ``FROMNOISE_WINOGRAD=0`` in the environment turns it off.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from torch import Tensor, nn
 SWITCH = "FROMNOISE_WINOGRAD"
 CHANNELS = {"AVX2": 64, "AVX512": 96}  # least; a direct sum of many numbers at once is harder to beat
 DRAWN, LEARNT = 16, 32  # least tiles, of a picture and of a batch
+LARGEST = 8 << 20  # weights of a layer that draws: its transformed kernel takes 16 bytes for each, and is kept
 BAND = 128  # tiles computed at once while drawing
 KEPT = 512  # the same in training, where they are kept
 
