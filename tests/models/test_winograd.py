@@ -51,6 +51,24 @@ def test_its_gradients_are_the_convolutions(side: tuple[int, int], band: int, mo
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("learnt", [(0,), (1,), (2,), (0, 2)])
+def test_only_the_gradients_that_are_needed_are_made_and_they_are_the_same(learnt: tuple[int, ...]) -> None:
+    parts = [part.requires_grad_(i in learnt) for i, part in enumerate(inputs((8, 8)))]
+    found, direct = Winograd.apply(*parts), F.conv2d(*parts, padding=1)
+    assert len(found.grad_fn.saved_tensors) == (2 if 1 in learnt else 1)  # tiles are kept for kernels alone
+    wanted = [parts[i] for i in learnt]
+    both = [torch.autograd.grad(way.square().sum(), wanted) for way in (found, direct)]
+    for ours, theirs in zip(*both, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-9)
+
+
+def test_a_gradient_of_a_gradient_is_an_error_and_no_wrong_number() -> None:
+    x, weight, bias = (part.requires_grad_() for part in inputs((8, 8)))
+    (first,) = torch.autograd.grad(Winograd.apply(x, weight, bias).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
+
+
 def test_float32_loses_a_hundred_thousandth_of_the_range_at_most() -> None:
     rng = torch.Generator().manual_seed(0)
     x = torch.randn(1, 320, 32, 32, generator=rng)
@@ -61,7 +79,7 @@ def test_float32_loses_a_hundred_thousandth_of_the_range_at_most() -> None:
 
 @pytest.mark.formats
 @pytest.mark.parametrize("side", [4, 8, 16])
-def test_a_picture_is_the_same_bits_alone_and_on_any_number_of_threads(side: int) -> None:
+def test_it_is_the_same_bits_on_any_number_of_threads_and_nearly_so_alone(side: int) -> None:
     rng = torch.Generator().manual_seed(0)
     x = torch.randn(4, 96, side, side, generator=rng).to(memory_format=torch.channels_last)
     kernel = transformed(torch.randn(64, 96, 3, 3, generator=rng))
@@ -71,6 +89,8 @@ def test_a_picture_is_the_same_bits_alone_and_on_any_number_of_threads(side: int
         for threads in (1, 2):
             torch.set_num_threads(threads)
             found.append(convolve(x, kernel, None))
+            alone = torch.cat([convolve(one, kernel, None) for one in x.split(1)])
+            assert (alone - found[-1]).abs().max() < 1e-5 * alone.abs().max()  # a product may round as it is long
     finally:
         torch.set_num_threads(before)
     assert torch.equal(found[0], found[1])

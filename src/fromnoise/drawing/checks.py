@@ -81,15 +81,15 @@ def check_fixed(request: Request, model: TextToImage) -> None:
         return
     given = [name for name in model.fixed if _contradicts(request, name, model)]
     if given:
-        options = ", ".join(f"--{name}" for name in given)
-        raise UserError(f"--fast has its guidance and its levels built in; leave out {options}, or --fast", given[0])
+        said, options = ", ".join(given), ", ".join(f"--{name}" for name in given)
+        raise UserError(
+            f"fast has {said} built in; leave that out, or fast", given[0], advice=f" ({options}, or --fast)"
+        )
     if request.towards is not None and request.towards.negative and "negative" in model.fixed:
-        raise UserError("--fast has no negative prompt; leave out that of the other picture, or --fast", "towards")
+        raise UserError("fast has no negative prompt; leave out that of the other picture, or fast", "towards")
     if request.steps is not None and not 1 <= request.steps <= MOST_DISTILLED:
         usual = model.defaults.steps
-        raise UserError(
-            f"--fast draws in 1 to {MOST_DISTILLED} steps ({usual} by default), not {request.steps}", "steps"
-        )
+        raise UserError(f"fast draws in 1 to {MOST_DISTILLED} steps ({usual} by default), not {request.steps}", "steps")
 
 
 def _contradicts(request: Request, name: str, model: TextToImage) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -28,18 +27,6 @@ from fromnoise.weights.schedulers import Scheduler, save_scheduler
 FIXED = ("guidance", "negative", "sampler", "rescale", "interval", "spacing", "sigmas")
 # Guidance is in the weights: one call per step, without the unguided half.
 DEFAULTS = Defaults(steps=4, guidance=1.0, interval=(0, 1000), rescale=0.0, sampler="lcm", spacing="distilled")
-
-
-def fixed_settings(given: Mapping[str, Any]) -> list[str]:
-    """Which settings of a request contradict what the few steps have built in."""
-    own = DEFAULTS.to_dict()
-    return [
-        name for name in FIXED if given.get(name) not in (None, "") and _plain(given[name]) != _plain(own.get(name))
-    ]
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def save_few_steps(

@@ -34,7 +34,9 @@ class Muon(torch.optim.Muon):
 
     def _move(self, weight: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
-        momentum = state.setdefault("momentum_buffer", torch.zeros_like(weight.grad))  # type: ignore[arg-type]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(weight.grad)  # type: ignore[arg-type]
+        momentum = state["momentum_buffer"]
         momentum.lerp_(weight.grad, 1 - group["momentum"])
         update = weight.grad.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum  # type: ignore[union-attr]
         direction = orthogonal(update, group["ns_coefficients"], group["ns_steps"], group["eps"])

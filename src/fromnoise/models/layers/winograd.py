@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 SWITCH = "FROMNOISE_WINOGRAD"
 CHANNELS = {"AVX2": 64, "AVX512": 96}  # least; a direct sum of many numbers at once is harder to beat
@@ -113,6 +114,12 @@ def transformed(weight: Tensor) -> Tensor:
     return (_matrices(weight)[1] @ rows).view(36, into, out)
 
 
+def _kernels_own(gradient: Tensor) -> Tensor:
+    """∂w = Gᵀ ∂U G: (36, in, out) to (out, in, 3, 3)."""
+    rows = _matrices(gradient)[1].T @ gradient.view(36, -1)
+    return rows.view(3, 3, *gradient.shape[1:]).permute(3, 2, 0, 1)
+
+
 def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """The convolution of (B, in, H, W) with a kernel that is transformed already, (36, in, out): (B, out, H, W)."""
     sheet = Sheet.of(x, kernel.shape[2])
@@ -129,29 +136,34 @@ class Winograd(torch.autograd.Function):
         """(B, out, H, W), channels_last."""
         kernel = transformed(weight)
         sheet = Sheet.of(x, len(weight))
-        tiles = []
+        kept = []
         for band in sheet.bands(KEPT):
-            tiles.append(band.tiles())
-            band.write(torch.bmm(tiles[-1], kernel), bias)
-        ctx.save_for_backward(kernel, *tiles)
-        ctx.shape, ctx.biased = x.shape, bias is not None
+            tiles = band.tiles()
+            band.write(torch.bmm(tiles, kernel), bias)
+            if ctx.needs_input_grad[1]:
+                kept.append(tiles)
+        ctx.save_for_backward(kernel, *kept)
+        ctx.shape = x.shape
         return sheet.result()
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Of x, weight and bias."""
-        (gradient,), (kernel, *tiles) = gradients, ctx.saved_tensors
-        to_x, to_kernel = torch.zeros(0), torch.zeros_like(kernel)
-        sheet = Sheet.behind(gradient, ctx.shape)
-        backwards = kernel.transpose(1, 2)
-        for band, seen in zip(sheet.bands(KEPT), tiles, strict=True):
+        (gradient,), (kernel, *kept) = gradients, ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        sheet, to_kernel = Sheet.behind(gradient, ctx.shape), torch.zeros_like(kernel)
+        for i, band in enumerate(sheet.bands(KEPT)):
             to_products = band.spread()
-            to_kernel.baddbmm_(seen.transpose(1, 2), to_products)
-            if ctx.needs_input_grad[0]:
-                band.fold(torch.bmm(to_products, backwards))
-        to_x = sheet.folded() if ctx.needs_input_grad[0] else None  # type: ignore[assignment]
-        to_weight = (_matrices(kernel)[1].T @ to_kernel.view(36, -1)).view(3, 3, *kernel.shape[1:]).permute(3, 2, 0, 1)
-        return to_x, to_weight, gradient.sum((0, 2, 3)) if ctx.biased else None
+            if of_weight:
+                to_kernel.baddbmm_(kept[i].transpose(1, 2), to_products)
+            if of_x:
+                band.fold(torch.bmm(to_products, kernel.transpose(1, 2)))
+        return (
+            sheet.folded() if of_x else None,
+            _kernels_own(to_kernel) if of_weight else None,
+            gradient.sum((0, 2, 3)) if of_bias else None,
+        )
 
 
 class Sheet(NamedTuple):

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from PIL import Image
 
-from fromnoise.diffusion.schedule import MOST_DISTILLED
 from fromnoise.drawing.plan import Plan, plan
-from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request, Towards, one_by_one
+from fromnoise.drawing.request import Request, Towards, one_by_one, strength_of
 from fromnoise.drawing.start import fitting_size
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_SIDE
@@ -21,7 +20,6 @@ from fromnoise.studio.desk.planning import planned
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.uploads import Uploads, check_reach
 from fromnoise.studio.settings import Limits
-from fromnoise.system.few_steps import fixed_settings
 from fromnoise.system.text_to_image import TextToImage
 
 SETTINGS = {  # of a drawing, which the page names as a request does
@@ -71,8 +69,7 @@ def orders_from(asked: JobIn, models: Models, uploads: Uploads, limits: Limits) 
     model = models.get(asked.fast)
     base = _base(asked)
     if asked.start is not None:
-        usual = MASKED_STRENGTH if asked.mask else STRENGTH
-        base = replace(base, strength=usual if asked.strength is None else asked.strength)
+        base = replace(base, strength=strength_of(asked.strength, image=True, mask=bool(asked.mask)))
         if base.width is None or base.height is None:
             base = _in_shape(base, uploads.open(asked.start, "start"), model)
     elif asked.strength is not None or asked.mask is not None:
@@ -95,20 +92,11 @@ def checked(requests: list[Request], models: Models, asked: JobIn | Generation, 
     Raises:
         Problem: the model cannot draw one of them, or it is larger than the server allows.
     """
-    fast = bool(asked.fast)
-    model = models.get(fast)
+    model = models.get(bool(asked.fast))
     width, height = requests[0].width or model.pixels, requests[0].height or model.pixels  # of all
     if width * height > limits.pixels * model.pixels**2:
         most = int(limits.pixels**0.5 * model.pixels)
         raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", asked.name_of("width"))
-    built_in = fixed_settings(requests[0].to_dict()) if fast else []
-    if built_in:
-        names = [asked.name_of(name) or name for name in built_in]
-        raise Problem(400, f"fast has {', '.join(names)} built in; leave that out, or fast", names[0])
-    if fast and (requests[0].steps or 0) > MOST_DISTILLED:
-        raise Problem(
-            400, f"fast draws in 1 to {MOST_DISTILLED} steps, not {requests[0].steps}", asked.name_of("steps")
-        )
     try:
         return planned(model, requests)
     except UserError as error:

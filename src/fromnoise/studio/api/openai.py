@@ -23,7 +23,7 @@ from torch import Tensor
 
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.drawing.plan import Plan
-from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH, Request, one_by_one
+from fromnoise.drawing.request import Request, one_by_one, strength_of
 from fromnoise.drawing.size import Size
 from fromnoise.drawing.start import Start
 from fromnoise.studio.api.asking import checked, notes_of, seed_of
@@ -198,8 +198,7 @@ def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State, address:
         free = mask_from(opened(mask, limits.upload_pixels, "mask"))
     else:  # its own transparency says what to fill
         free = own_mask(picture, size.drawn, model.vae.factor)
-    usual = STRENGTH if free is None else MASKED_STRENGTH
-    strength = usual if asked.strength is None else asked.strength
+    strength = strength_of(asked.strength, image=True, mask=free is not None)
     made, notes = _plans(asked, size, studio, strength)
     start = begun(picture, free, size.drawn)
     check_reach(start, model.vae.factor)
