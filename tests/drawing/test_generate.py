@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fromnoise.diffusion.samplers import Step
-from fromnoise.drawing.generate import Finished, draw, draw_all, draw_plans, generate, generate_together, preview
+from fromnoise.drawing.generate import Finished, draw, draw_all, draw_plans, generate, generate_together
 from fromnoise.drawing.plan import alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
@@ -109,9 +109,9 @@ def test_previews_show_the_noise_first_and_the_picture_last(tiny_model: TextToIm
     first, final = steps[0], steps[-1]
     assert isinstance(first, Step)
     assert isinstance(final, Step)
-    assert torch.equal(preview(tiny_model, final.x0_hat), last.pictures)
+    assert torch.equal(tiny_model.decode(final.x0_hat), last.pictures)
     noise = torch.randn(tiny_model.latent_shape(), generator=torch.Generator().manual_seed(APPLE.seed))
-    assert torch.equal(preview(tiny_model, first.x_t), tiny_model.decode(noise[None]))
+    assert torch.equal(tiny_model.decode(first.x_t), tiny_model.decode(noise[None]))
 
 
 def test_guidance_of_one_costs_one_call_and_more_costs_two(

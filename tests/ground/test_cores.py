@@ -99,10 +99,8 @@ def test_bf16_is_native_where_either_instruction_is(capable: pytest.MonkeyPatch)
 def test_an_environment_that_forbids_the_instructions_is_honoured(
     capable: pytest.MonkeyPatch, name: str, value: str, native: bool
 ) -> None:
-    from fromnoise.system import picturewise
     from fromnoise.system.defaults import drawing_format
 
     capable.setenv(name, value)
     assert native_bf16() is native
     assert drawing_format("auto") == (torch.bfloat16 if native else torch.float32)
-    assert picturewise.native_bf16 is native_bf16  # where it used to be

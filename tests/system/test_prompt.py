@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.tokenizer import Tokenizer
-from fromnoise.system.prompt import Chunks, Span, chunked, chunked_pair, describe, parse, weighted
+from fromnoise.system.prompt import Chunks, Span, chunked, describe, parse, weighted
 
 WORDS = ["red", "green", "apple", "house", "tree", "cat", "dog", "in", "with,", "(big)", "[small]", "hello!", "1,000"]
 ANYTHING = st.text(max_size=60)
@@ -252,11 +252,6 @@ def test_what_is_missing_is_read_as_nothing(tokenizer: Tokenizer) -> None:
     assert torch.equal(chunks.ids, tokenizer.encode(["red", "", ""]))
     assert chunks.weights.tolist() == [[1, 2] + [1] * 10, [1] * 12, [1] * 12]
     assert chunked(tokenizer, "red " * 15, pad_to=1).counts == (10, 5)
-    for positive, negative in (("red " * 25, ""), ("red", "red BREAK apple BREAK tree")):
-        pair = chunked_pair(tokenizer, positive, negative)
-        assert [len(x.counts) for x in pair] == [3, 3]
-        assert content(pair[0]) == content(chunked(tokenizer, positive))
-        assert content(pair[1]) == content(chunked(tokenizer, negative))
 
 
 def test_padding_with_another_token(tokenizer: Tokenizer) -> None:

@@ -13,6 +13,7 @@ from fromnoise.data.pictures import entries_of, reason, wanted
 from fromnoise.data.record import Record
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import PictureError, open_picture
+from fromnoise.ground.text import is_unicode
 from fromnoise.ground.whole import whole_file
 
 
@@ -51,7 +52,7 @@ def pack(
         except (OSError, PictureError) as error:
             left_out.append((entry.record.file_name, reason(error, entry.record.file_name)))
             continue
-        if not _is_unicode(entry.record.file_name):
+        if not is_unicode(entry.record.file_name):
             left_out.append((entry.record.file_name, "its name is not valid UTF-8; rename it"))
             continue
         images.append({"bytes": data, "path": entry.record.file_name})
@@ -66,8 +67,3 @@ def pack(
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror or error}") from None
     return len(images), left_out
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether a text can be written as UTF-8; names of files may hold any bytes."""
-    return not any("\ud800" <= sign < "\ue000" for sign in text)

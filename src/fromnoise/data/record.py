@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.ground.config import Config
+from fromnoise.ground.text import is_unicode
 from fromnoise.ground.wording import said_style
 
 TRAIN, HELD_OUT = "train", "test_pair"
@@ -132,7 +133,7 @@ def _check_unicode(record: Record) -> None:
     any bytes."""
     for name, value in record.to_dict().items():
         texts = (value,) if isinstance(value, str) else value
-        if name != "file_name" and any("\ud800" <= sign < "\ue000" for text in texts for sign in text):
+        if name != "file_name" and not all(map(is_unicode, texts)):
             raise ValueError(f"its {name} is not valid Unicode: it holds half a sign (\\ud800 to \\udfff)")
 
 

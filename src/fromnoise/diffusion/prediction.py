@@ -70,11 +70,6 @@ def from_x0(kind: str, x0: Tensor, x_t: Tensor, alpha: Level, sigma: Level) -> T
     return _formula(_FROM_X0, kind)(x0, x_t, per_picture(alpha, x_t), per_picture(sigma, x_t))
 
 
-def to_noise(kind: str, output: Tensor, x_t: Tensor, alpha: Level, sigma: Level) -> Tensor:
-    """The noise estimate that a network's raw output stands for (arguments as ``to_x0``; sigma > 0)."""
-    return from_x0("epsilon", to_x0(kind, output, x_t, alpha, sigma), x_t, alpha, sigma)
-
-
 def check_kind(kind: str) -> None:
     """Raise ``UserError`` unless ``kind`` is one the hub knows."""
     if kind not in KINDS:

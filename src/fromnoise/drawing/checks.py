@@ -11,6 +11,7 @@ from fromnoise.diffusion.schedule import MOST_DISTILLED
 from fromnoise.drawing.request import MOST_PARTS, MOST_PICTURES, Request, Towards
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_SIDE
+from fromnoise.ground.text import is_unicode
 from fromnoise.system.prompt import says_something
 from fromnoise.system.text_to_image import TextToImage
 
@@ -110,7 +111,7 @@ def check_unicode(text: str, field: str) -> None:
     """
     if "\0" in text:
         raise UserError("the prompt holds a zero (U+0000), which is no sign of any writing; leave it out", field)
-    if any(0xD800 <= ord(sign) < 0xE000 for sign in text):
+    if not is_unicode(text):
         raise UserError("the prompt is not valid UTF-8 text; set the terminal to UTF-8", field)
 
 

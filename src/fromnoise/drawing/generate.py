@@ -125,8 +125,3 @@ def draw_plans(model: TextToImage, plans: Sequence[Plan], start: Start | None = 
             if isinstance(event, Finished):
                 pictures.update(zip(group, event.pictures, strict=True))
     return torch.stack([pictures[i] for i in range(len(plans))])
-
-
-def preview(model: TextToImage, latents: Tensor) -> Tensor:
-    """Latents (a step's ``x_t`` or ``x0_hat``) as uint8 pictures [B,3,H,W]."""
-    return model.decode(latents)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from fromnoise.drawing.checks import check_fixed, check_length, check_size, check_towards, check_unicode, check_words
 from fromnoise.drawing.levels import Levels, fill, lay
 from fromnoise.drawing.notes import notes
-from fromnoise.drawing.notes import unknown_words as unknown_words
 from fromnoise.drawing.request import Request, Towards
 from fromnoise.drawing.size import AS_IT_IS, Size, own_area, too_large
 from fromnoise.ground.errors import UserError

@@ -22,6 +22,11 @@ def decoded(data: bytes, errors: str = "strict") -> str:
     return data.decode(encoding, errors).removeprefix(MARK)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8: no halves of signs, as JSON, files and terminals may bring."""
+    return not any("\ud800" <= sign < "\ue000" for sign in text)
+
+
 def lines_of(text: str) -> list[str]:
     """Lines that end as Unix, Windows or old Macs end them, and nowhere else; U+2028 may stand inside JSON."""
     return re.split("\r\n|\r|\n", text)

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from fromnoise.diffusion.denoiser import Call, NetworkDenoiser, Wrapping
 from fromnoise.ground.cores import available_cores, each_alone, together
-from fromnoise.ground.cores import native_bf16 as native_bf16
 
 LARGE = 32 * 32  # positions of the latents from which on a picture keeps a core busy by itself
 

@@ -126,12 +126,6 @@ def chunked(tokenizer: Tokenizer, text: str, pad_to: int = 1) -> Chunks:
     )
 
 
-def chunked_pair(tokenizer: Tokenizer, positive: str, negative: str) -> tuple[Chunks, Chunks]:
-    """Cut a prompt and its negative into equally many parts, as guidance needs them; errors as in :func:`chunked`."""
-    most = max(len(chunked(tokenizer, text).counts) for text in (positive, negative))
-    return chunked(tokenizer, positive, most), chunked(tokenizer, negative, most)
-
-
 def describe(chunks: Chunks) -> str | None:
     """One line for the user about a prompt that is read in parts; None where there is nothing to say."""
     parts, room = sum(count > 0 for count in chunks.counts), chunks.ids.shape[1] - 2
