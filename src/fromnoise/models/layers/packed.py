@@ -22,6 +22,8 @@ from fromnoise.ground.kept import whatever_the_caller_set
 from fromnoise.models.layers import winograd
 from fromnoise.models.layers.attention import FeedForward, to_picture, to_tokens
 from fromnoise.models.layers.convolution import windows
+from fromnoise.models.layers.norm import affine
+from fromnoise.models.layers.residual import ResidualBlock
 
 N = TypeVar("N", bound=nn.Module)
 OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
@@ -164,11 +166,22 @@ class PackedConvolution(nn.Module):
         """(out, in, 3, 3), or the same numbers in blocks."""
         return form.weight if isinstance(form := self._form[0], PackedLinear) else form
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in, H, W) to (B, out, H', W'), channels_last."""
+    def forward(self, x: Tensor, norm: nn.GroupNorm | None = None, plus: Tensor | None = None) -> Tensor:
+        """Map (B, in, H, W) to (B, out, H', W'), channels_last.
+
+        Args:
+            x: feature map.
+            norm: is taken of x first, and then the SiLU.
+            plus: (B, out, H', W'), added to the result.
+        """
         if self._fits and winograd.suits(x, learning=False):
-            return winograd.convolve(x, self._transformed(), self.bias)
+            before = None if norm is None else affine(norm, x)
+            return winograd.convolve(x, self._transformed(), self.bias, before, plus)
         self._kernel = None
+        found = self._directly(x if norm is None else nn.functional.silu(norm(x), inplace=True))
+        return found if plus is None else found.add_(plus)
+
+    def _directly(self, x: Tensor) -> Tensor:
         if x.shape[2] * x.shape[3] > FEW:
             return nn.functional.conv2d(x, self._plain(), self.bias, self.stride, self.padding)
         form = self._form[0]
@@ -195,6 +208,26 @@ class PackedConvolution(nn.Module):
         return kernel[0]
 
 
+class PackedResidualBlock(ResidualBlock):
+    """A residual block whose norms, activations and sum are taken by its convolutions, in memory that is there."""
+
+    conv_1: PackedConvolution  # type: ignore[assignment]
+    conv_2: PackedConvolution  # type: ignore[assignment]
+
+    def __init__(self, block: ResidualBlock, dtype: torch.dtype) -> None:
+        nn.Module.__init__(self)
+        for name, child in block.named_children():
+            setattr(self, name, _packed(child, dtype) or copy.deepcopy(child).to(dtype))
+        self.time, self.shortcut = getattr(self, "time", None), getattr(self, "shortcut", None)
+
+    def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
+        """Map x (B, in, H, W) to (B, out, H, W); ``time`` (B, time_width) has already passed its SiLU."""
+        h = self.conv_1(x, self.norm_1)
+        if self.time is not None:
+            h += self.time(time)[:, :, None, None]
+        return self.conv_2(h, self.norm_2, x if self.shortcut is None else self.shortcut(x))
+
+
 def _packed_parts(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[nn.Module, nn.Module]]:
     """The layers that can be packed, and what replaces them."""
     packed = _packed(module, dtype)
@@ -206,6 +239,8 @@ def _packed_parts(module: nn.Module, dtype: torch.dtype) -> Iterator[tuple[nn.Mo
 
 
 def _packed(module: nn.Module, dtype: torch.dtype) -> nn.Module | None:
+    if isinstance(module, ResidualBlock):
+        return PackedResidualBlock(module, dtype)
     if isinstance(module, FeedForward):
         return PackedFeedForward(module, dtype)
     if isinstance(module, nn.Linear):

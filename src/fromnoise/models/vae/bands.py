@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fromnoise.ground.cores import each_alone
+from fromnoise.models.layers.norm import as_affine, moments, of_groups
 from fromnoise.models.layers.residual import Downsample, ResidualBlock, Upsample
 from fromnoise.models.vae.vae import VAE, Posterior
 
@@ -103,37 +104,25 @@ def _through_residual(block: ResidualBlock, x: Tensor) -> Tensor:
 
 def _after_norm(norm: nn.GroupNorm, x: Tensor, layer: nn.Module) -> Layer:
     """The layer on the SiLU of the norm, with mean and variance of the whole of x, (1, C, H, W)."""
-    mean, variance = (moment.repeat_interleave(x.shape[1] // norm.num_groups) for moment in _moments(x, norm))
-    scale = norm.weight.double() / (variance + norm.eps).sqrt()
-    wide = torch.promote_types(x.dtype, torch.float32)
-    scale, shift = scale.to(wide), (norm.bias.double() - mean * scale).to(wide)
+    scale, shift = as_affine(norm, *_moments(x, norm), torch.promote_types(x.dtype, torch.float32))
     zeros, ones = torch.zeros_like(shift), torch.ones_like(shift)
     # With statistics given, batch norm is a product and a sum for each channel; in 16 bits it computes in 32.
     return lambda band: layer(F.silu(F.batch_norm(band, zeros, ones, scale, shift, eps=0.0)))
 
 
 def _moments(x: Tensor, norm: nn.GroupNorm) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each group of channels of (1, C, H, W), float64 [groups], put together from those of bands.
-
-    By the formula of Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-    variances" (1979), for each channel and then for the group.
-    """
+    """Mean and variance of each group of channels of (1, C, H, W), float64 [groups], put together from those of bands."""
     bands = _bands(x.shape[2], x.shape[3])
-    wide = torch.promote_types(x.dtype, torch.float32)
     means, variances = torch.empty(2, len(bands), x.shape[1], dtype=torch.float64, device=x.device)
 
     def of_band(rows: slice) -> None:
-        band = x[0, :, rows].permute(1, 2, 0).flatten(0, 1).to(wide, copy=True)  # (positions, C)
-        mean = band.mean(0)
         # Not returned: small tensors that stay, between large ones that go, would keep the memory from being reused.
         index = bands.index(rows)
-        means[index], variances[index] = mean, band.sub_(mean).square_().mean(0)
+        means[index], variances[index] = moments(x[0, :, rows].permute(1, 2, 0).flatten(0, 1))
 
     _side_by_side(of_band, bands, x)
-    share = torch.tensor([rows.stop - rows.start for rows in bands], dtype=torch.float64, device=x.device) / x.shape[2]
-    mean = (share @ means).reshape(norm.num_groups, -1).mean(1)  # (groups,)
-    apart = (means - mean.repeat_interleave(x.shape[1] // norm.num_groups)).square()
-    return mean, (share @ (variances + apart)).reshape(norm.num_groups, -1).mean(1)
+    shares = torch.tensor([rows.stop - rows.start for rows in bands], dtype=torch.float64, device=x.device) / x.shape[2]
+    return of_groups(means, variances, shares, norm.num_groups)
 
 
 def _fill(
