@@ -1,4 +1,4 @@
-"""A run that goes on on a machine of another kind keeps its number formats to the bit, and tells what it cannot keep."""
+"""A run that goes on on another kind of machine keeps its number formats to the bit, and tells what it cannot keep."""
 
 from __future__ import annotations
 
