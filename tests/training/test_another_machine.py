@@ -18,15 +18,19 @@ from fromnoise.training.recipe import Recipe
 from fromnoise.training.run import train
 from fromnoise.training.story import StoryRecipe, train_story
 
+pytestmark = pytest.mark.formats
+
 STORY = {
     "precision": "auto", "threads": "1", "vocabulary": "400", "network.context": "16", "network.embedding": "32",
-    "network.width": "64", "network.layers": "1", "network.heads": "2", "loop.pictures": "192", "loop.batch": "32",
+    "network.width": "32", "network.layers": "1", "network.heads": "2", "loop.pictures": "192", "loop.batch": "32",
     "loop.warmup": "32", "loop.optimizer": "muon",
 }  # fmt: skip
 PICTURES = {
     "threads": "1", "data.pixels": "32", "data.limit": "64", "clip.image.pixels": "32", "clip.loop.pictures": "256",
     "clip.loop.batch": "64", "clip.loop.optimizer": "muon", "vae.model.block_out_channels": "16,32,32",
     "diffusion.model.block_out_channels": "48,64", "diffusion.model.head_dim": "16",
+    "clip.text.width": "32", "clip.text.layers": "1", "clip.image.width": "32", "clip.image.layers": "1",
+    "diffusion.model.cross_attention_dim": "32",
 }  # fmt: skip
 MOVES = pytest.mark.parametrize(
     ("kind", "began", "precision_set"),

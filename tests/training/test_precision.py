@@ -63,6 +63,7 @@ def test_a_slow_format_is_said_in_one_line_with_the_way_out(monkeypatch: pytest.
     assert precision.warning(elsewhere, CPU) == ""
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize(
     ("facts", "native", "products"),
     [
