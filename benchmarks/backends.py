@@ -17,16 +17,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from formats import NAME, machine, measurable
 from fromnoise import backends
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.request import Request
-from fromnoise.ground.cores import native_bf16
 from fromnoise.system.text_to_image import TextToImage
 
 PROMPTS = (("red apple", "noto"), ("smiling cat", "twemoji"))
-WAYS = (("torch", "bf16"), ("openvino", "fp32"), ("openvino", "bf16"), ("openvino-int8", "bf16"))
-if not native_bf16():
-    WAYS = (("openvino", "fp32"), ("openvino-int8", "fp32"))
+WAYS = ("torch bf16", "openvino fp32", "openvino bf16", f"openvino-int8 {NAME}")
 ROUNDS = 3
 
 
@@ -49,7 +47,7 @@ def main() -> None:
         for (prompt, _), style in zip(PROMPTS, styles, strict=True)
     ]
     ways = {("torch", "fp32"): loaded.for_drawing("fp32")}
-    for name, precision in WAYS:
+    for name, precision in map(str.split, measurable(WAYS)):
         ways[name, precision] = (
             loaded.for_drawing(precision) if name == "torch" else backends.apply(loaded, name, precision)
         )
@@ -60,7 +58,7 @@ def main() -> None:
             begin = time.perf_counter()
             pictures[way] = torch.cat([draw(model, request) for request in requests])
             seconds[way].append(time.perf_counter() - begin)
-    table = Table(title=f"{len(requests) * options.count} pictures")
+    table = Table(title=f"{len(requests) * options.count} pictures, {machine()}")
     for title in ("", "seconds", "PSNR mean dB", "worst dB"):
         table.add_column(title, justify="right" if title else "left")
     for way, times in seconds.items():

@@ -29,7 +29,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 import fromnoise
 from denoise_step import SMALL_UNET, SMALL_VAE, UNET, VAE
-from fromnoise.ground.cores import cpu_class, native_bf16
+from formats import BEST, machine, measurable
 from fromnoise.weights.configs import unet_to_foreign, vae_to_foreign
 from other_engines import NEGATIVE, PROMPT, Draw, serve
 
@@ -96,9 +96,7 @@ FP32: dict[str, Open] = {
     "diffusers fp32": lambda folder: diffusers_drawer(folder, torch.float32),
     "fromnoise fp32": lambda folder: our_drawer(folder, "fp32"),
 }
-CONTENDERS = BF16 if native_bf16() else FP32  # in software bf16 takes an hour a step
-DTYPE = torch.bfloat16 if native_bf16() else torch.float32
-COMPILED: dict[str, Open] = {"diffusers compiled": lambda folder: diffusers_drawer(folder, DTYPE, compiled=True)}
+COMPILED: dict[str, Open] = {"diffusers compiled": lambda folder: diffusers_drawer(folder, BEST, compiled=True)}
 OPENVINO: dict[str, Open] = {
     "fromnoise, OpenVINO": lambda folder: our_drawer(folder, "auto", "openvino"),
     "fromnoise, OpenVINO int8": lambda folder: our_drawer(folder, "auto", "openvino-int8"),
@@ -156,11 +154,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to keep the models; a temporary folder by default")
     options = parser.parse_args()
     if options.serve:
-        every = {**CONTENDERS, **FP32, **COMPILED, **OPENVINO}
+        every = {**BF16, **FP32, **COMPILED, **OPENVINO}
         picture = options.folder.parent / f"{options.serve}.png"
         return serve(lambda: every[options.serve](options.folder), picture, options.steps)
-    torch_groups = (CONTENDERS, *(g for g, on in ((FP32, options.fp32), (COMPILED, options.compiled)) if on))
-    own = [name for group in (*torch_groups, *((OPENVINO,) if options.openvino else ())) for name in group]
+    own = measurable(BF16)
+    for group, on in ((FP32, options.fp32 or not own), (COMPILED, options.compiled), (OPENVINO, options.openvino)):
+        own += group if on else ()
     with tempfile.TemporaryDirectory() as scratch:
         model = (options.folder or Path(scratch)) / "model"
         if not model.exists():
@@ -174,9 +173,7 @@ def main() -> None:
                 subprocess.run([*commands[name], "--folder", model, "--export"], check=True, stdout=DEVNULL)
         if options.cpp and not model.with_suffix(".safetensors").exists():
             subprocess.run([sys.executable, "-m", "fromnoise", "convert", model, f"{model}.safetensors"], check=True)
-        table = Table(
-            title=f"text to PNG, {options.steps} guided steps, {torch.get_num_threads()} threads, {cpu_class()}"
-        )
+        table = Table(title=f"text to PNG, {options.steps} guided steps, {machine()}")
         for title in ("", "first picture s", "warm s", "× diffusers", "peak MiB"):
             table.add_column(title, justify="right" if title else "left")
         base = 0.0

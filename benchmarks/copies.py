@@ -24,6 +24,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from formats import machine
 from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.drawing.generate import draw_all
 from fromnoise.drawing.picture_file import to_image
@@ -159,7 +160,8 @@ def main() -> None:
     pictures = training_pictures(model.card, load_folder(options.data, model.pixels))
     index, limits = index_of(model, None), index_of(model, None).limits
     table = Table(
-        title=f"called copies: ratio below {limits.features:.3f} by features or {limits.pixels:.3f} by pixels"
+        title=f"called copies: ratio below {limits.features:.3f} by features or {limits.pixels:.3f} by pixels",
+        caption=machine(),
     )
     for name in ("pictures", "called copies", "95 %", "close", "95 %", "of the right picture", "n"):
         table.add_column(name, justify="left" if name == "pictures" else "right")

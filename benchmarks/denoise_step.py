@@ -28,7 +28,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from fromnoise.ground.cores import cpu_class, each_alone, native_bf16, together
+from formats import NAME, machine, measurable
+from fromnoise.ground.cores import each_alone, together
 from fromnoise.models.layers.embedding import sinusoids
 from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.layers.winograd import SWITCH
@@ -39,7 +40,7 @@ from fromnoise.weights.diffusers_layout import load_unet, load_vae
 from other_engines import peak_mib
 
 Run = Callable[[], Tensor]
-HINT = "bf16" if native_bf16() else "f32"  # what OpenVINO computes in
+HINT = "bf16" if NAME == "bf16" else "f32"  # what OpenVINO computes in
 UNET = UNetConfig(
     sample_size=64,
     in_channels=4,
@@ -150,11 +151,6 @@ def without_winograd(contender: Callable[[Path, torch.dtype], Run], folder: Path
     return contender(folder, torch.float32)
 
 
-def computable(name: str) -> bool:
-    """Whether this CPU multiplies what a contender computes with; in software a step takes an hour."""
-    return "bf16" not in name or native_bf16()
-
-
 # Name → contender; the first of each kind is what the others' outputs are compared with. Register new ones here.
 CONTENDERS: dict[str, dict[str, Callable[[Path], Run]]] = {
     "U-Net": {
@@ -261,7 +257,7 @@ def measure(kind: str, names: list[str], folder: Path, rounds: int) -> Table:
             contender.turn()
     for contender in every.values():
         contender.end()
-    table = Table(title=f"{kind}: median of {rounds} rounds, {torch.get_num_threads()} threads, {cpu_class()}")
+    table = Table(title=f"{kind}: median of {rounds} rounds, {machine()}")
     for title in ("", "seconds", "fastest", "× diffusers' best", "peak MiB", "max |difference|"):
         table.add_column(title, justify="right" if title else "left")
     exact = torch.load(folder / f"{names[0]}.pt", weights_only=True)
@@ -296,7 +292,7 @@ def main() -> None:
         for kind, group in CONTENDERS.items():
             more = [name for key, group in OPTIONAL.items() if getattr(options, key) for name in group]
             if options.only in ("", kind):
-                names = [name for name in (*group, *(more if kind == "U-Net" else [])) if computable(name)]
+                names = measurable([*group, *(more if kind == "U-Net" else [])])
                 Console().print(measure(kind, names, folder, options.rounds))
     return None
 

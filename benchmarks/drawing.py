@@ -21,11 +21,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from rich.console import Console
 from rich.table import Table
 
+from formats import machine
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.drawing.request import Request
@@ -106,7 +106,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = find_model(options.model)
     every = Request(prompt=PROMPT, style=STYLE, seed=1, steps=options.steps, interval=(0, 1000), rescale=0.0)
-    table = Table(title=f"prompt to PNG, warm, {options.steps} steps, {torch.get_num_threads()} threads: seconds")
+    table = Table(title=f"prompt to PNG, warm, {options.steps} steps, {machine()}: seconds")
     for name in (
         "pictures",
         "diffusers",

@@ -25,6 +25,7 @@ from rich.table import Table
 from torch import Tensor
 
 from drawing import PROMPT, STYLE, ours, seconds, theirs
+from formats import machine
 from fromnoise.data.pictures import load_folder
 from fromnoise.drawing.generate import draw_all
 from fromnoise.drawing.request import Request
@@ -42,7 +43,7 @@ SHOWN = ("red apple", "cat face", "sailboat", "tulip", "pizza", "house", "fish",
 
 def speed(folder: Path, steps: int, rounds: int) -> Table:
     """Seconds of few steps, 20 steps and diffusers' 20 steps."""
-    table = Table(title=f"prompt to PNG, warm, {torch.get_num_threads()} threads: seconds, and share of the time")
+    table = Table(title=f"prompt to PNG, warm, {machine()}: seconds, and share of the time")
     names = ("diffusers 20", "ours 20", f"plain {steps}", "of diffusers", f"distilled {steps}", "of diffusers")
     for name in ("pictures", *names):
         table.add_column(name, justify="right")
@@ -73,7 +74,7 @@ def retrieval(models: dict[str, TextToImage], data: str, concepts: int, seed: in
     keys, questions = choose_questions(asked_of(first, pictures), first.styles, concepts, seed)
     indices, records = relevant(pictures, keys)
     gallery = Gallery(keys, records, features(pictures.images[indices]))
-    table = Table(title=f"which of {concepts} captions?")
+    table = Table(title=f"which of {concepts} captions? {machine()}")
     for name in ("pictures", "top-1", "95 %", "top-5", "n"):
         table.add_column(name, justify="right")
     kinds = {"real (ceiling)": pictures.images[[q.real for q in questions]]}

@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from formats import machine, measurable
+
 HERE = Path(__file__).parents[1]
 PROMPTS = ("a red apple", "cat face", "(house:1.3) with a [tree]", "a very long line of words " * 6)
 SHIPPED: tuple[tuple[str, ...], ...] = (
@@ -104,13 +106,15 @@ def main() -> int:
         models = Path(folder) / "models"
         models.mkdir()
         prepare(models)
-        for i, arguments in enumerate(cases(models)):
+        named = {" ".join(arguments): arguments for arguments in cases(models)}
+        wanted = measurable(named)
+        for i, arguments in enumerate(named[name] for name in wanted):
             ours, theirs = (drawn(c, arguments, Path(folder) / f"{n}{i}") for n, c in (("a", HERE), ("b", other)))
             same = len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
             pictures += len(ours)
             differing += not same
             print(f"{'same  ' if same else 'DIFFER'} {' '.join(arguments).replace(folder, '')}", flush=True)
-    print(f"{pictures} pictures in {i + 1} cases: {differing} cases differ")
+    print(f"{pictures} pictures in {len(wanted)} cases: {differing} cases differ, {machine()}")
     return min(1, differing)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from formats import machine
 from fromnoise.cli.opened import Opening, load
 from fromnoise.data.pictures import load_folder
 from fromnoise.drawing.generate import draw_all
@@ -52,7 +53,7 @@ def main() -> None:
     keys, questions = choose_questions(asked_of(model, pictures), model.styles, options.concepts, options.seed)
     indices, records = relevant(pictures, keys)
     gallery = Gallery(keys, records, features(pictures.images[indices]))
-    table = Table(title=f"{name} ({model.hash}): which of {options.concepts} captions?")
+    table = Table(title=f"{name} ({model.hash}): which of {options.concepts} captions? {machine()}")
     for title in ("guidance", "rescale", "interval", "steps", "top-1", "95 %", "top-5"):
         table.add_column(title, justify="right")
     console = Console()

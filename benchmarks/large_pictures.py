@@ -28,9 +28,10 @@ from rich.table import Table
 from torch import Tensor
 
 from denoise_step import SMALL_VAE, VAE, forget_peak
+from formats import BEST, NAME, machine
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.starter import starter_path
-from fromnoise.ground.cores import native_bf16, together
+from fromnoise.ground.cores import together
 from fromnoise.ground.pictures import from_bytes
 from fromnoise.models.layers.packed import packed_in_place
 from fromnoise.models.vae.bands import decode_in_bands, encode_in_bands
@@ -71,7 +72,7 @@ CONTENDERS: dict[str, Callable[[Path, torch.dtype], Decode]] = {
 def serve(name: str, folder: Path, pixels: int, rounds: int) -> None:
     """Be a contender: print the median of the seconds, and peak MiB."""
     torch.set_grad_enabled(False)
-    decode = CONTENDERS[name](folder, torch.bfloat16 if native_bf16() else torch.float32)
+    decode = CONTENDERS[name](folder, BEST)
     latents = torch.randn(1, 4, pixels // 8, pixels // 8, generator=torch.Generator().manual_seed(1))
     decode(latents[:, :, :32, :32])
     forget_peak()
@@ -85,8 +86,7 @@ def serve(name: str, folder: Path, pixels: int, rounds: int) -> None:
 
 def measure(sizes: list[int], rounds: int, small: bool) -> Table:
     """Time and memory of all contenders at all sizes."""
-    numbers = "bf16" if native_bf16() else "fp32"
-    table = Table(title=f"decoding with Stable Diffusion's VAE, {numbers}, {torch.get_num_threads()} threads")
+    table = Table(title=f"decoding with Stable Diffusion's VAE, {NAME}, {machine()}")
     for title in ("", *(f"{pixels} px: s" if i else f"{pixels} px: MiB" for pixels in sizes for i in (1, 0))):
         table.add_column(title, justify="right" if title else "left")
     with tempfile.TemporaryDirectory() as scratch:
@@ -117,7 +117,9 @@ def seams() -> Table:
     folder = find_model(None) / "vae"
     latents = encode_in_bands(load_vae(folder), sheet()).mean
     exact = levels(load_vae(folder).double().decode(latents.double()))
-    table = Table(title="1,024 x 1,024 pixels of stickers and white, in float32, against the whole in float64")
+    table = Table(
+        title=f"1,024 x 1,024 pixels of stickers and white, in float32, against the whole in float64, {machine()}"
+    )
     for title in ("", "mean", "most", "visible"):
         table.add_column(title, justify="right" if title else "left")
     for name, contender in CONTENDERS.items():

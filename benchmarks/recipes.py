@@ -24,6 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from formats import machine
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.drawing.generate import draw_all
@@ -41,7 +42,6 @@ CONCEPTS = 60
 PICTURES = {"clip": 24_000, "vae": 19_200, "diffusion": 64_000}
 WORLD = {
     "name": "ab",
-    "precision": "bf16",
     "threads": "1",
     "data.styles": ",".join(STYLES),
     "data.groups": "food-drink",
@@ -166,7 +166,7 @@ def mean_rank(ranks: list[int], captions: int, base: list[int] | None = None) ->
 
 def show(results: Mapping[str, dict[str, Any]]) -> None:
     """Print the table."""
-    table = Table(title="one change at a time")
+    table = Table(title=f"one change at a time, {machine()}")
     for column in (
         "variant",
         "rank",

@@ -31,6 +31,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from formats import machine, measurable
 from fromnoise.system.opening import find_model
 
 PROMPTS = ("red apple", "blue house", "cat face", "green tree", "yellow sun", "guitar", "mushroom", "car")
@@ -159,7 +160,7 @@ def load(served: Served, clients: int, seconds: float, extra: dict[str, object])
 
 def show(rows: dict[tuple[int, str], Round], clients: list[int]) -> None:
     """Print the table."""
-    table = Table(title="many clients")
+    table = Table(title=f"many clients, {machine()}")
     for name in ("clients", "server", "pictures/s", "p50, s", "p95, s", "memory, MiB", "ratio"):
         table.add_column(name, justify="right")
     for count in clients:
@@ -185,6 +186,7 @@ def main() -> None:
     if options.plain:
         plain_server(folder, options.plain, options.steps, options.bf16)
         return
+    in_bf16 = options.bf16 and bool(measurable(["the plain server in bf16; it is in fp32"]))
     clients = [int(count) for count in options.clients.split(",")]
     rows: dict[tuple[int, str], Round] = {}
     with ExitStack() as stack:
@@ -203,7 +205,7 @@ def main() -> None:
         studio += ["--gallery", gallery, "--model", str(folder)]
         for count in clients:  # one server at a time: the other would take memory and cache
             for name, command, port in (
-                ("diffusers", plain + (["--bf16"] if options.bf16 else []), ports[0]),
+                ("diffusers", plain + (["--bf16"] if in_bf16 else []), ports[0]),
                 ("fromnoise", studio, ports[1]),
             ):
                 served = started(command, port)

@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from formats import machine
 from fromnoise.data.plots import HELD_OUT, TRAIN, Line, read
 from fromnoise.story.draw import StoryRequest, draw_stories, story_steps
 from fromnoise.story.examples import puzzles
@@ -306,11 +307,11 @@ def main() -> None:
                strict=True) if r == real and UNKNOWN not in row][: options.lines]
         for name, real in (("made", False), ("real", True))
     }  # fmt: skip
-    found: dict[str, Any] = {"model": model.hash, "card": model.card}
+    found: dict[str, Any] = {"machine": machine(), "model": model.hash, "card": model.card}
     wanted = PARTS if options.only is None else options.only.split(",")
     if "speed" in wanted:
         found["speed"] = speed(model)
-        CONSOLE.print(found["speed"])
+        CONSOLE.print(machine(), found["speed"])
     for name, lines in rows.items() if "repair" in wanted else ():
         found[f"repair {name}"] = repairs(model, lines, (1, 2, 4, 8))
         show(f"repair, held-out {name} lines", found[f"repair {name}"])

@@ -28,12 +28,22 @@ from diffusers import UNet2DConditionModel  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from formats import BEST, machine, measurable  # noqa: E402
 from fromnoise.cli.train import load_recipe  # noqa: E402
-from fromnoise.ground.cores import cpu_class, native_bf16  # noqa: E402
 from fromnoise.models.layers.winograd import direct  # noqa: E402
 from fromnoise.models.unet import UNetConfig  # noqa: E402
 from fromnoise.training.speed import flops, inputs, peak, random_step, seconds  # noqa: E402
 from fromnoise.weights.configs import unet_to_foreign  # noqa: E402
+
+CONTENDERS = (
+    "fromnoise fp32",
+    "fromnoise fp32, Muon",
+    "fromnoise bf16",
+    "fromnoise bf16, Muon",
+    "fromnoise fp32, direct convolutions",
+    "diffusers fp32",
+    "diffusers bf16 autocast",
+)
 
 
 def theirs(config: UNetConfig, batch: int, autocast: bool) -> Callable[[], None]:
@@ -64,6 +74,15 @@ def without_winograd(step: Callable[[], None]) -> Callable[[], None]:
     return measured
 
 
+def contender(name: str, config: UNetConfig, batch: int) -> Callable[[], None]:
+    """A step by its name."""
+    if name.startswith("diffusers"):
+        return theirs(config, batch, autocast="bf16" in name)
+    dtype = torch.bfloat16 if "bf16" in name else torch.float32
+    step = random_step(config, batch, dtype, "muon" if "Muon" in name else "adamw")
+    return without_winograd(step) if "direct" in name else step
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -71,22 +90,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20, help="time per contender")
     options = parser.parse_args()
     config = load_recipe("stickers_cpu").diffusion.model
-    formats = [torch.float32, torch.bfloat16] if native_bf16() else [torch.float32]  # in software it takes hours
-    contenders: dict[str, Callable[[], None]] = {}
-    for dtype in formats:
-        name = "fromnoise bf16" if dtype == torch.bfloat16 else "fromnoise fp32"
-        contenders[name] = random_step(config, options.batch, dtype)
-        contenders[f"{name}, Muon"] = random_step(config, options.batch, dtype, "muon")
-    plain = random_step(config, options.batch, torch.float32)
-    contenders["fromnoise fp32, direct convolutions"] = without_winograd(plain)
-    contenders["diffusers fp32"] = theirs(config, options.batch, autocast=False)
-    if native_bf16():
-        contenders["diffusers bf16 autocast"] = theirs(config, options.batch, autocast=True)
+    contenders = {name: contender(name, config, options.batch) for name in measurable(CONTENDERS)}
     flop = options.batch * flops(config)
     for step in contenders.values():  # kernels are built on the first calls
         step(), step()
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    peaks: dict[torch.dtype, list[float]] = {dtype: [] for dtype in formats}
+    peaks: dict[torch.dtype, list[float]] = {torch.float32: [], BEST: []}
     end = time.monotonic() + options.seconds * len(contenders)
     while time.monotonic() < end:
         for name, step in contenders.items():
@@ -109,7 +118,7 @@ def report(times: dict[str, list[float]], peaks: dict[torch.dtype, float], flop:
         table.add_row(name, f"{batch / median:.0f}", f"{rate / 1e9:.0f}", f"{rate / top:.0%}", f"{base / median:.2f}")
     console = Console()
     console.print(table)
-    console.print(f"{cpu_class()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    console.print(f"{machine()}, torch {torch.__version__}")
     console.print(", ".join(f"matmul peak {str(d)[6:]} {p / 1e9:.0f} GFLOP/s" for d, p in peaks.items()))
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from formats import machine
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.meanings.sentences import embeddings
 from fromnoise.data.pictures import load_folder
@@ -82,7 +83,7 @@ def main() -> None:
             "table of meanings": by_table(Meanings.load(options.meanings)),
             "sentence model, bare words": embeddings,
         }
-    table = Table(title=f"{len(asked)} words that no caption has: nearest of {len(names)} concepts")
+    table = Table(title=f"{len(asked)} words that no caption has: nearest of {len(names)} concepts, {machine()}")
     for column in ("by", "top-1", "top-5"):
         table.add_column(column, justify="left" if column == "by" else "right")
     for name, embed in ways.items():

@@ -15,6 +15,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from fromnoise.ground.cores import cpu_class
 from fromnoise.training.memory import SPINS
 
 SETTINGS = {
@@ -68,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="stickers-64")
     options = parser.parse_args()
-    table = Table(title=f"{os.cpu_count()} cores: ms per step")
+    table = Table(title=f"{cpu_class()}, {os.cpu_count()} cores: ms per step")
     for name in ("waiting", "draw", "train", "draw beside a busy process", "train beside it"):
         table.add_column(name, justify="left" if name == "waiting" else "right")
     for name, changes in SETTINGS.items():

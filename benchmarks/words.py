@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from formats import machine
 from fromnoise.data.pictures import PictureSet, load_folder
 from fromnoise.diffusion.loss import diffusion_loss, v_target
 from fromnoise.ground.pictures import from_bytes
@@ -61,7 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()
     torch.set_grad_enabled(False)
-    table = Table(title="v-loss with the caption | without words")
+    table = Table(title=f"v-loss with the caption | without words, {machine()}")
     for name in ("model", "pictures seen", "pictures", *(f"t = {time}" for time in TIMES)):
         table.add_column(name, justify="right")
     for name in options.models:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import platform
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,3 +148,13 @@ def test_a_picture_remembers_its_engine_and_is_redrawn_by_it(
     again = CliRunner().invoke(entry.app, ["generate", "--again", "a.png", *common, "--out", "b.png"])
     assert again.exit_code == 0, again.output
     assert as_tensor(tmp_path / "a.png").equal(as_tensor(tmp_path / "b.png"))
+
+
+def test_what_openvino_computes_in_is_asked_of_it_and_not_of_the_hint() -> None:
+    """As on AVX2: there it takes a hint of bf16, computes in float32, and says so of the compiled graph alone."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        pytest.skip("ONEDNN_MAX_CPU_ISA is for x86")
+    asked = "from fromnoise.backends.openvino import computed_in as c; print(c('bf16'), c('f32'))"
+    env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    found = subprocess.run([sys.executable, "-c", asked], env=env, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["f32", "f32"]

@@ -40,6 +40,7 @@ from fromnoise.training.identity import Going, Identity
 from fromnoise.training.recipe import LoopConfig, Recipe
 from fromnoise.training.story import StoryRecipe
 
+CPU = torch.device("cpu")
 OLD: dict[str, Any] = json.loads(Path(__file__).with_name("recipes_of_old_runs.json").read_text())
 RECIPE = Recipe.from_dict(OLD["recipe"])
 
@@ -299,7 +300,7 @@ def test_the_meanings_are_noted_by_the_first_call_that_reads_them(tmp_path: Path
         going = Going(stored_run(tmp_path / "run"), tasks=(task,))
         identity = Identity(recipe, "here", tmp_path / "run", going, "p")
         identity.check("", False)
-        identity.write(precision.choose(torch.device("cpu"), "fp32"), Console(quiet=True))
+        identity.write(precision.choose(CPU, "fp32"), CPU, Console(quiet=True))
         found: dict[str, Any] = json.loads((tmp_path / "run" / "run.json").read_text())
         return found
 

@@ -42,11 +42,11 @@ def test_a_run_keeps_the_format_it_began_with_on_any_machine(
     facts = json.loads(json.dumps(precision.Choice(began, "of that machine", began == "fp32").to_facts()))
     for native in (True, False):
         monkeypatch.setattr(precision, "native_bf16", lambda native=native: native)
-        choice = as_begun(tmp_path, facts)
+        choice = as_begun(tmp_path, facts, CPU)
         assert (choice.name, choice.channels_last) == (began, began == "fp32")
         assert bool(precision.warning(choice, CPU)) == (began == "bf16" and not native)
     with pytest.raises(UserError, match="names no number format"):
-        as_begun(tmp_path, {"dtype": "float8", "channels_last": True})
+        as_begun(tmp_path, {"dtype": "float8", "channels_last": True}, CPU)
 
 
 def test_a_slow_format_is_said_in_one_line_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +54,32 @@ def test_a_slow_format_is_said_in_one_line_with_the_way_out(monkeypatch: pytest.
     said = precision.warning(precision.choose(CPU, "bf16"), CPU)
     assert "\n" not in said
     assert "--set precision=fp32" in said
+    elsewhere = precision.Choice("fp32", "as this run began", products="bf16")
+    said = precision.warning(elsewhere, CPU)
+    assert "\n" not in said
+    assert "Muon's products are bf16" in said
+    assert precision.warning(elsewhere, CPU, muon=False) == ""
+    monkeypatch.setattr(precision, "native_bf16", lambda: True)
+    assert precision.warning(elsewhere, CPU) == ""
+
+
+@pytest.mark.formats
+@pytest.mark.parametrize(
+    ("facts", "native", "products"),
+    [
+        ({"dtype": "bfloat16", "why": "this CPU multiplies bf16 in hardware"}, False, "bf16"),
+        ({"dtype": "float32", "why": "this CPU does not multiply bf16 in hardware"}, True, "fp32"),
+        ({"dtype": "float32", "why": "set by the recipe"}, True, "bf16"),
+        ({"dtype": "bfloat16", "why": "set by the recipe"}, False, "fp32"),
+        ({"dtype": "bfloat16", "why": "set by the recipe", "muon_products": "bfloat16"}, False, "bf16"),
+        ({"dtype": "float32", "why": "set by the recipe", "muon_products": "float32"}, True, "fp32"),
+    ],
+)
+def test_muons_products_stay_in_the_format_they_had(
+    facts: dict[str, str], native: bool, products: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs of earlier versions did not store it: there it followed the machine that they began on."""
+    monkeypatch.setattr(precision, "native_bf16", lambda: native)
+    choice = precision.as_begun({**facts, "channels_last": True}, CPU)
+    assert choice.products == products
+    assert choice.to_facts()["muon_products"] == {"bf16": "bfloat16", "fp32": "float32"}[products]

@@ -10,6 +10,7 @@ shipped model, in about 5 for Stable Diffusion.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import queue
@@ -20,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -40,12 +42,14 @@ from fromnoise.system.text_to_image import TextToImage
 
 try:
     import openvino as ov
+    from openvino import opset13 as opset
 except ImportError:
     ov = None
 
 EXPORT = 1  # counts changes of what is exported, since graphs in the cache outlive a version of this file
 GRAPH = "graph.xml"
 MOST_PIXELS = 1024 * 1024  # that the decoder's graph is for; beyond, bands in torch need half of its memory
+NO_BF16 = "bf16 was asked for, and OpenVINO computes none on this CPU: drawing in fp32"
 KEPT = 2  # sizes that stay compiled; each holds the weights once more
 Dims = list[int]
 
@@ -170,7 +174,8 @@ def openvino_model(model: TextToImage, int8: bool = False, precision: str = "aut
     """
     if ov is None:
         raise missing_packages("--backend openvino needs OpenVINO", "openvino")
-    hint = "bf16" if drawing_format(precision) == torch.bfloat16 else "f32"
+    wanted = "bf16" if drawing_format(precision) == torch.bfloat16 else "f32"
+    hint = computed_in(wanted)
     unet = cached(_name(model, "unet", model.unet, int8), lambda folder: export_unet(model.unet, folder, int8))
     decoder = cached(_name(model, "vae", model.vae, False), lambda folder: _export_decoder(model, folder))
     engine = OpenVINOEngine(
@@ -179,7 +184,20 @@ def openvino_model(model: TextToImage, int8: bool = False, precision: str = "aut
         model.unet.config.block_out_channels[0],
         model.vae,
     )
-    return replace(model, unet=prompt_reader(model.unet), identity=model.hash, backend=engine)
+    note = "; ".join(filter(None, (model.note, NO_BF16 if hint != wanted else "")))
+    return replace(model, unet=prompt_reader(model.unet), identity=model.hash, backend=engine, note=note)
+
+
+@functools.cache
+def computed_in(hint: str) -> str:
+    """What OpenVINO computes in on this CPU when it is given a hint, "bf16" or "f32": AVX2 alone has no bf16.
+
+    It tells of a compiled graph only, so a tiny one is compiled.
+    """
+    rows = opset.parameter([1, 8], np.float32)
+    graph = ov.Model([opset.matmul(rows, np.ones((8, 8), np.float32), False, False)], [rows])
+    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
+    return "bf16" if compiled.get_property("INFERENCE_PRECISION_HINT") == ov.Type.bf16 else "f32"
 
 
 def _name(model: TextToImage, part: str, network: nn.Module, int8: bool) -> str:

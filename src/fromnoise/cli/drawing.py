@@ -147,7 +147,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
     tell([made])
     drawn = draw_plans(model, [made], begun)[0]
-    save_png(drawn, file, replace(origin, version=__version__))
+    save_png(drawn, file, replace(origin, version=__version__, precision=model.precision))
     print(file)
     if not torch.equal(drawn, before):
         ERRORS.print("the pixels differ from the file: it was edited, or drawn on another kind of machine")

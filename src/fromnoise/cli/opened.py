@@ -12,6 +12,7 @@ from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start, fitting_size, open_photo, read_photo, start_from
 from fromnoise.ground.errors import one_line
+from fromnoise.system.defaults import slow_format
 from fromnoise.system.text_to_image import TextToImage
 
 __all__ = ["Opening", "load", "planned", "tell"]
@@ -20,8 +21,10 @@ __all__ = ["Opening", "load", "planned", "tell"]
 def load(wanted: Opening) -> tuple[str, TextToImage]:
     """The model, ready to draw, and its name; what its makers drew otherwise is said on standard error."""
     name, model = open_model(wanted)
-    if model.note:
-        print(one_line(f"note: {model.note}"), file=sys.stderr)
+    draws = wanted.precision != "as stored"
+    for note in (model.note, slow_format(model.precision, model.device) if draws else ""):
+        if note:
+            print(one_line(f"note: {note}"), file=sys.stderr)
     return name, model
 
 

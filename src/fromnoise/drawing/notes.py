@@ -8,6 +8,7 @@ from fromnoise.diffusion.samplers.names import nearest
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.size import Size
 from fromnoise.ground.wording import said_style
+from fromnoise.system.defaults import slow_format
 from fromnoise.system.foreign_syntax import read_otherwise
 from fromnoise.system.prompt import describe
 from fromnoise.system.text_to_image import TextToImage
@@ -31,6 +32,8 @@ def notes(model: TextToImage, request: Request, texts: Sequence[Tokens], size: S
 def _notes(model: TextToImage, request: Request, texts: Sequence[Tokens], size: Size) -> Iterator[str]:
     if model.note:
         yield model.note
+    if slow := slow_format(model.precision, model.device):
+        yield slow
     stand_in = nearest(request.sampler or "")
     if stand_in:
         yield f"{request.sampler} is not here; drawing with {stand_in}, which comes nearest"

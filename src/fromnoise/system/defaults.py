@@ -58,6 +58,20 @@ def drawing_format(precision: str) -> torch.dtype:
     return torch.bfloat16 if precision == "bf16" or (precision == "auto" and native_bf16()) else torch.float32
 
 
+def in_hardware(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether a device multiplies numbers of a format in hardware. CPUs are not asked for float16, which few have."""
+    if device.type != "cpu":
+        return True
+    return native_bf16() if dtype == torch.bfloat16 else dtype != torch.float16
+
+
+def slow_format(precision: str, device: torch.device) -> str:
+    """A sentence where drawing in "bf16" or "fp32" is slow on a device, else ""."""
+    if in_hardware(torch.bfloat16 if precision == "bf16" else torch.float32, device):
+        return ""
+    return "drawing in bf16, which this CPU computes in software, many times slower than fp32"
+
+
 def read_facts(folder: Path) -> tuple[tuple[str, ...], Defaults, dict[str, Any], bytes | None]:
     """Return (styles, defaults, card, what knows the training pictures); a model from elsewhere has none of them."""
     file = folder / FACTS

@@ -6,6 +6,7 @@ model, how it was trained) is in ``fromnoise.json`` beside ``model_index.json``.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,9 +19,10 @@ from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
 from fromnoise.diffusion.schedule import NoiseSchedule, Spacing
 from fromnoise.ground.cores import each_alone, together
+from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.layers.packed import packed_copy, packed_in_place
 from fromnoise.models.vae.bands import is_wide
-from fromnoise.system.defaults import drawing_format
+from fromnoise.system.defaults import drawing_format, in_hardware
 from fromnoise.system.engine import Engine, TorchEngine
 from fromnoise.system.identity import weights_hash, with_loras_hash
 from fromnoise.system.load import read_model
@@ -127,19 +129,25 @@ class TextToImage(Model):
         Args:
             precision: "fp32", "bf16", or "auto": bf16 where the CPU multiplies it in hardware. Read from the CPU and
                 not measured, so that the same seed gives the same picture every time. The VAE follows in models made
-                elsewhere; ours stays in fp32.
+                elsewhere; ours stays in fp32. Weights that were loaded in a format which the CPU lacks are drawn with
+                in fp32 unless that format is asked for.
             keep: leave this model as it is. Without, its networks are changed, and no memory is needed twice.
 
         Raises:
             UserError: an unknown precision.
         """
-        dtype = torch.bfloat16 if self.dtype == torch.bfloat16 else drawing_format(precision)
-        on_gpu = self.device.type != "cpu" and (precision == "auto" or dtype == self.dtype)
+        dtype, here = drawing_format(precision), self.device
+        if self.dtype == torch.bfloat16 and in_hardware(torch.bfloat16, here):  # weights that are rounded already
+            dtype = torch.bfloat16
+        on_gpu = here.type != "cpu" and (precision == "auto" or dtype == self.dtype)
         if on_gpu or self.backend is not None:  # another engine is ready to draw as it is
             return self
         pack, before = packed_copy if keep else packed_in_place, self.hash  # of the weights before they are rounded
         vae = pack(self.vae, dtype if self.files else torch.float32)
-        return replace(self, unet=pack(self.unet, dtype), vae=vae, identity=before)
+        tower, second = _readable(self.text_tower, dtype, keep), self.second
+        if second is not None:
+            second = second[0], _readable(second[1], dtype, keep)
+        return replace(self, unet=pack(self.unet, dtype), vae=vae, text_tower=tower, second=second, identity=before)
 
     def with_loras(self, loras: Sequence[tuple[Path, float]]) -> TextToImage:
         """Add LoRAs to the weights, in place, and return the model, whose hash names them too.
@@ -207,3 +215,11 @@ class TextToImage(Model):
             UserError: no such model, or a file in it is missing, damaged, or does not fit its config.
         """
         return read_model(cls, place, dtype, prediction)
+
+
+def _readable(tower: TextTower, drawn: torch.dtype, keep: bool) -> TextTower:
+    """A text tower to draw with: in float32 where its own format is one that the CPU lacks and nobody asked for."""
+    weight = next(tower.parameters())
+    if weight.dtype == drawn or in_hardware(weight.dtype, weight.device):
+        return tower
+    return (copy.deepcopy(tower) if keep else tower).float()

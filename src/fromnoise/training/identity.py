@@ -15,7 +15,7 @@ from rich.console import Console
 from fromnoise import __version__
 from fromnoise.data.pictures import PictureSet
 from fromnoise.ground.errors import UserError
-from fromnoise.training import precision
+from fromnoise.training import machine, precision
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.run_folder import write_run
 
@@ -94,34 +94,38 @@ class Identity:
                 )
 
     def format(self, device: torch.device, console: Console) -> precision.Choice:
-        """The number format that the run began with; a new run takes what the machine is fast in.
+        """The number formats that the run began with; a new run takes what the machine is fast in.
 
         Raises:
             UserError: the stored one is none that this version knows.
         """
         stored = self.going.stored
-        choice = precision.choose(device, self.recipe.precision) if stored is None else as_begun(self.out, stored)
-        console.print(f"training in {choice.name}: {choice.reason}", highlight=False)
-        if slow := precision.warning(choice, device):
-            console.print(slow, style="yellow", highlight=False, soft_wrap=True)
+        if stored is None:
+            choice = precision.choose(device, self.recipe.precision)
+        else:
+            choice = as_begun(self.out, stored, device)
+        loops = self.recipe.loops()
+        muon = any(loops[task].optimizer == "muon" for task in self.going.tasks or loops)
+        tell_format(choice, device, muon, console)
         return choice
 
-    def write(self, choice: precision.Choice, console: Console) -> None:
-        """Store what the run is, when it begins; later what this call changes in it by request, and what it was made
-        from as soon as that is known: the first call that trains CLIP is the one that reads its meanings.
+    def write(self, choice: precision.Choice, device: torch.device, console: Console) -> None:
+        """Store what the run is, when it begins; later what this call changes in it by request, on what it goes on,
+        and what it was made from as soon as that is known: the first call that trains CLIP reads its meanings.
         """
-        recipe = {"recipe": self.recipe.to_dict()}
-        if self.going.stored is None:
+        recipe, stored = {"recipe": self.recipe.to_dict()}, self.going.stored
+        if stored is None:
             about = {"version": __version__, "data": self.data, "pictures": self.pictures, "made_from": self.made_from}
-            write_run(self.out, {**choice.to_facts(), **about, **recipe}, [])
+            write_run(self.out, {**choice.to_facts(), **about, **machine.seen({}, device, console), **recipe}, [])
             return
-        before = self.going.stored.get("made_from", {})
-        news = {what: self.made_from[what] for what in ("start_from", "meanings") if not before.get(what)}
         if self.going.changed:
             tell_changes(self.out, self.going.changed, console)
-        if self.going.changed or any(news.values()):
-            made_from = {"made_from": {**before, **news}} if any(news.values()) else {}
-            write_run(self.out, {**self.going.stored, **made_from, **recipe}, self.going.changed)
+        before = stored.get("made_from", {})
+        news = {what: self.made_from[what] for what in ("start_from", "meanings") if not before.get(what)}
+        made_from = {"made_from": {**before, **news}} if any(news.values()) else {}
+        facts = {**choice.to_facts(), **stored, **made_from, **machine.seen(stored, device, console)}
+        if self.going.changed or facts != stored:
+            write_run(self.out, {**facts, **recipe}, self.going.changed)
 
     def _meanings(self) -> str:
         file = Path(self.recipe.clip.meanings)
@@ -129,16 +133,23 @@ class Identity:
         return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if read else ""
 
 
-def as_begun(out: Path, stored: dict[str, Any]) -> precision.Choice:
-    """The number format that a run in ``out`` has stored.
+def as_begun(out: Path, stored: dict[str, Any], device: torch.device) -> precision.Choice:
+    """The number formats that a run in ``out`` has stored, for going on on a device.
 
     Raises:
         UserError: none that this version knows.
     """
     try:
-        return precision.as_begun(stored)
+        return precision.as_begun(stored, device)
     except KeyError as error:
         raise UserError(f"{out}/run.json names no number format ({error}); use a new --out") from None
+
+
+def tell_format(choice: precision.Choice, device: torch.device, muon: bool, console: Console) -> None:
+    """Say in which format a run computes, and if that is slow on its device; arguments as of ``precision.warning``."""
+    console.print(f"training in {choice.name}: {choice.reason}", highlight=False)
+    if slow := precision.warning(choice, device, muon):
+        console.print(slow, style="yellow", highlight=False, soft_wrap=True)
 
 
 def tell_changes(out: Path, changed: list[str], console: Console) -> None:

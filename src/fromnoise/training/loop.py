@@ -64,6 +64,7 @@ class Trainer:
         telling: what the log knows of the run around the task.
         on_save: called with the averaged network, the clock and the hours trained so far, after every checkpoint.
         deadline: ``time.monotonic()`` after which the training saves and pauses.
+        of_muon: the format of Muon's products, as the run stores it; None takes what the device multiplies.
 
     Raises:
         UserError: the checkpoint belongs to another network, or the disk is full.
@@ -77,6 +78,7 @@ class Trainer:
         telling: Telling | None = None,
         on_save: Hook | None = None,
         deadline: float = math.inf,
+        of_muon: torch.dtype | None = None,
     ) -> None:
         self.task, self.folder, self.config = task, folder, task.config
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,8 @@ class Trainer:
         for master, gradient in zip(self.masters, self.gradients, strict=True):
             master.grad = gradient
         self.averages = [m.clone() for m in self.masters]
-        self.optimizer = Optimizers(task.network, dict(zip(self.names, self.masters, strict=True)), self.config)
+        named = dict(zip(self.names, self.masters, strict=True))
+        self.optimizer = Optimizers(task.network, named, self.config, of_muon)
         self._on_save, self._deadline = on_save, deadline
         self.seconds = 0.0  # of steps in all sessions; for the model card, nothing depends on it
         self.elapsed = 0.0  # of training in all sessions, sheets and all; decides where the time is limited

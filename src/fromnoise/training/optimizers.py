@@ -2,8 +2,8 @@
 
 Muon (Jordan et al. 2024; Liu et al. 2025, arXiv 2502.16982) replaces a matrix' gradient by the nearest orthogonal
 matrix, so that every direction of a layer learns at the same pace. Both optimizers are torch's own, but that Muon
-computes in float32 where the machine has no bf16 (:mod:`fromnoise.training.muon`); this module decides which weights go
-where and keeps the state under the weights' names.
+computes in float32 in runs that began where the machine has no bf16 (:mod:`fromnoise.training.muon`); this module
+decides which weights go where and keeps the state under the weights' names.
 """
 
 from __future__ import annotations
@@ -29,15 +29,22 @@ class Optimizers:
         network: says what each weight is; its own weights are not touched.
         masters: fp32 weights by name; each has its ``grad`` set, and keeps that very tensor as its gradient.
         config: which optimizer, learning rate, weight decay, betas.
+        products: the format of Muon's products, bfloat16 or float32; None takes what the device multiplies.
     """
 
-    def __init__(self, network: nn.Module, masters: dict[str, Tensor], config: LoopConfig) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        masters: dict[str, Tensor],
+        config: LoopConfig,
+        products: torch.dtype | None = None,
+    ) -> None:
         hidden = hidden_matrices(network) & set(masters) if config.optimizer == "muon" else set()
         self._rest = {name: m for name, m in masters.items() if name not in hidden}
         self._momentum = {name: torch.zeros_like(m) for name, m in masters.items() if name in hidden}
         self._adamw = _adamw(self._rest.values(), config) if self._rest else None
         self._muons = [
-            _muon({name: masters[name] for name in names}, self._momentum, config)
+            _muon({name: masters[name] for name in names}, self._momentum, config, products)
             for names in _shares({name: masters[name] for name in self._momentum})
         ]
 
@@ -132,14 +139,17 @@ def _adamw(masters: Iterable[Tensor], config: LoopConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=1e-8, fused=True)
 
 
-def _muon(masters: dict[str, Tensor], momentum: dict[str, Tensor], config: LoopConfig) -> torch.optim.Muon:
+def _muon(
+    masters: dict[str, Tensor], momentum: dict[str, Tensor], config: LoopConfig, products: torch.dtype | None = None
+) -> torch.optim.Muon:
     """Muon on views of the weights as matrices, with the momentum kept in the weights' own shape."""
     matrices = {}
     for name, master in masters.items():
         matrices[name] = _matrix(master)
         matrices[name].grad = _matrix(master.grad)  # type: ignore[arg-type]
-    kind = torch.optim.Muon if precision.fast(next(iter(matrices.values())).device) else Muon
-    muon = kind(
+    device = next(iter(matrices.values())).device
+    in_bf16 = precision.fast(device) if products is None else products == torch.bfloat16
+    muon = (torch.optim.Muon if in_bf16 else Muon)(
         matrices.values(),
         lr=config.learning_rate,
         weight_decay=config.weight_decay,

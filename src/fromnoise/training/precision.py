@@ -18,26 +18,41 @@ from fromnoise.ground.errors import UserError
 FORMATS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 STORED = {"bfloat16": "bf16", "float32": "fp32"}  # as ``run.json`` calls them
 SETTINGS = ("auto", *FORMATS)
+SET = "set by the recipe"
+MUON = "muon_products"  # in ``run.json``
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The number format and memory layout to train with, and why."""
+    """The number formats and memory layout to train with, and why.
+
+    Attributes:
+        name: of the network's format, "bf16" or "fp32".
+        reason: why that one.
+        channels_last: layout of pictures and kernels.
+        products: the format of Muon's products, "bf16" or "fp32"; those follow the machine where the network's format
+            is set by the recipe.
+    """
 
     name: str
     reason: str
     channels_last: bool = True
+    products: str = "fp32"
 
     @property
     def dtype(self) -> torch.dtype:
         """The format of the network's weights and of what it computes."""
         return FORMATS[self.name]
 
+    @property
+    def of_muon(self) -> torch.dtype:
+        """The format of Muon's products."""
+        return FORMATS[self.products]
+
     def to_facts(self) -> dict[str, Any]:
         """What a run stores of it."""
-        return {
-            "dtype": str(self.dtype).removeprefix("torch."), "channels_last": self.channels_last, "why": self.reason
-        }  # fmt: skip
+        dtype, of_muon = (str(each).removeprefix("torch.") for each in (self.dtype, self.of_muon))
+        return {"dtype": dtype, "channels_last": self.channels_last, "why": self.reason, MUON: of_muon}
 
 
 def check(setting: str) -> None:
@@ -57,21 +72,30 @@ def choose(device: torch.device, setting: str = "auto") -> Choice:
         UserError: an unknown setting.
     """
     check(setting)
+    best = _fastest(device)
     if setting != "auto":
-        return Choice(setting, "set by the recipe")
-    where = "CPU" if device.type == "cpu" else "GPU"
-    if fast(device):
-        return Choice("bf16", f"this {where} multiplies bf16 in hardware")
-    return Choice("fp32", f"this {where} does not multiply bf16 in hardware")
+        return Choice(setting, SET, products=best)
+    where, does = "CPU" if device.type == "cpu" else "GPU", "multiplies" if best == "bf16" else "does not multiply"
+    return Choice(best, f"this {where} {does} bf16 in hardware", products=best)
 
 
-def as_begun(facts: dict[str, Any]) -> Choice:
-    """The format that a run began with, from what it stored, whatever this machine would choose.
+def as_begun(facts: dict[str, Any], device: torch.device) -> Choice:
+    """The formats that a run began with, from what it stored, whatever this machine would choose.
+
+    Earlier versions stored nothing of Muon's products, which followed the machine. Where that also chose the network's
+    format, it is known by that; else the run is taken to be where it was.
+
+    Args:
+        facts: what the run stored.
+        device: where it goes on.
 
     Raises:
         KeyError: the run has stored no format that this version knows.
     """
-    return Choice(STORED[facts["dtype"]], "as this run began", bool(facts["channels_last"]))
+    name = STORED[facts["dtype"]]
+    then = _fastest(device) if facts.get("why") == SET else name
+    products = STORED[facts[MUON]] if MUON in facts else then
+    return Choice(name, "as this run began", bool(facts["channels_last"]), products)
 
 
 def fast(device: torch.device) -> bool:
@@ -81,11 +105,23 @@ def fast(device: torch.device) -> bool:
     return device.type == "cpu" and native_bf16()
 
 
-def warning(choice: Choice, device: torch.device) -> str:
-    """One line for a run whose format is slow here, else ""."""
-    if choice.name != "bf16" or fast(device):
+def _fastest(device: torch.device) -> str:
+    return "bf16" if fast(device) else "fp32"
+
+
+def warning(choice: Choice, device: torch.device, muon: bool = True) -> str:
+    """One line for a run whose format is slow here, else "".
+
+    Args:
+        choice: how the run computes.
+        device: where it trains.
+        muon: whether any of its weights are Muon's.
+    """
+    if fast(device):
         return ""
-    return (
-        "bf16 is computed in software on this machine, several times slower than fp32. A run keeps its format; "
-        "a new --out with --set precision=fp32 would be faster"
-    )
+    slow = "computed in software on this machine, several times slower than fp32. A run keeps its format; a new --out"
+    if choice.name == "bf16":
+        return f"bf16 is {slow} with --set precision=fp32 would be faster"
+    if choice.products == "bf16" and muon:
+        return f"Muon's products are bf16, as this run began, {slow} would be faster"
+    return ""

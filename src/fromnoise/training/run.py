@@ -158,7 +158,7 @@ class Run:
         self.choice = self.identity.format(self.device, self.console)
         layout = torch.channels_last if self.choice.channels_last else torch.contiguous_format
         self.compute = Compute(self.device, self.choice.dtype, layout)
-        self.identity.write(self.choice, self.console)
+        self.identity.write(self.choice, self.device, self.console)
         self.curves = curves(accelerated)
 
     def train(self, name: str) -> None:
@@ -233,8 +233,8 @@ class Run:
         self, task: Task, on_save: Hook | None = None, is_written: Callable[[Clock], bool] = lambda clock: True
     ) -> nn.Module:
         """Train a task, or go on with it; what ``on_save`` should have written is written where it is not."""
-        folder = self.out / task.name
-        trainer = Trainer(task, folder, self.recipe.seed, self._telling(task.name), on_save, self.going.deadline)
+        how = self._telling(task.name), on_save, self.going.deadline, self.choice.of_muon
+        trainer = Trainer(task, self.out / task.name, self.recipe.seed, *how)
         if not trainer.clock.done:
             return trainer.run()
         if on_save is not None and not is_written(trainer.clock):  # the disk was full then, or somebody ended it

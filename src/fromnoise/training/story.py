@@ -20,10 +20,10 @@ from fromnoise.ground.errors import UserError
 from fromnoise.models.story.denoiser import WordDenoiserConfig
 from fromnoise.story.model import StoryModel
 from fromnoise.story.vocabulary import END, UNKNOWN, Vocabulary, words_of
-from fromnoise.training import precision
+from fromnoise.training import machine, precision
 from fromnoise.training.clock import Clock
 from fromnoise.training.continuing import Call, begun, of_story, settled, stored_run, story_checkpoints
-from fromnoise.training.identity import as_begun, tell_changes
+from fromnoise.training.identity import as_begun, tell_changes, tell_format
 from fromnoise.training.log import Telling
 from fromnoise.training.loop import Trainer
 from fromnoise.training.memory import keep_freed_memory
@@ -104,7 +104,8 @@ def train_story(recipe: StoryRecipe, data: Path | str, out: Path, call: Call | N
         vocabulary.save(out / VOCABULARY)
         task = _task(recipe, vocabulary, lines, choice, accelerated.device)
         telling = Telling(curves(accelerated), verbose=call.verbose)
-        Trainer(task, story_checkpoints(out), recipe.seed, telling, _Keeper(recipe, task, out).save, deadline).run()
+        how = telling, _Keeper(recipe, task, out).save, deadline, choice.of_muon
+        Trainer(task, story_checkpoints(out), recipe.seed, *how).run()
     finally:
         lock.release()
     return out / "model"
@@ -164,16 +165,14 @@ def _begin(
     """
     (stored, stamp, changed), console = begun, Console(stderr=True)
     known = stored is not None and "dtype" in stored  # runs of earlier versions measured it anew at every start
-    choice = as_begun(out, stored) if stored and known else precision.choose(device, recipe.precision)
-    console.print(f"training in {choice.name}: {choice.reason}", highlight=False)
-    if slow := precision.warning(choice, device):
-        console.print(slow, style="yellow", highlight=False, soft_wrap=True)
+    choice = as_begun(out, stored, device) if stored and known else precision.choose(device, recipe.precision)
+    tell_format(choice, device, recipe.loop.optimizer == "muon", console)
     if changed:
         tell_changes(out, changed, console)
-    if changed or not known:
-        facts = stored or {"lines": stamp}
-        formats = {} if known else choice.to_facts()
-        write_run(out, {**facts, **formats, "story": recipe.to_dict()}, changed)
+    facts = {**choice.to_facts(), **(stored or {"lines": stamp})}
+    here = machine.seen(facts, device, console)
+    if changed or {**facts, **here} != stored:
+        write_run(out, {**facts, **here, "story": recipe.to_dict()}, changed)
     return choice
 
 

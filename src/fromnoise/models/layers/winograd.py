@@ -91,10 +91,15 @@ def fits(layer: nn.Conv2d) -> bool:
 
 def suits(x: Tensor, learning: bool) -> bool:
     """Whether an input (B, C, H, W) of a layer that fits is computed in this way, with gradients or without."""
-    if x.dtype != torch.float32 or x.device.type != "cpu" or os.environ.get(SWITCH, "1") == "0":
+    if x.dtype != torch.float32 or x.device.type != "cpu" or not switched_on():
         return False
     tiles = (x.shape[2] // 4) * (x.shape[3] // 4)
     return tiles * len(x) >= LEARNT if learning else tiles >= DRAWN
+
+
+def switched_on() -> bool:
+    """Whether this way is taken where it suits, as the environment says."""
+    return os.environ.get(SWITCH, "1") != "0"
 
 
 @contextlib.contextmanager
