@@ -33,9 +33,8 @@ except SystemExit as end:
 
 def test_it_is_as_before_afterwards() -> None:
     assert gc.isenabled()
-    with pytest.raises(KeyError), without_collecting():
-        assert not gc.isenabled()
-        raise KeyError
+    with pytest.raises(KeyError):
+        fails()
     assert gc.isenabled()
     gc.disable()
     try:
@@ -71,6 +70,13 @@ def test_a_command_ends_without_a_last_look_but_calls_whoever_asked() -> None:
         "sys.argv = ['fromnoise', '--version']; main()"
     )
     assert printed(code).splitlines()[-1] == "frozen True"
+
+
+@without_collecting()
+def fails() -> None:
+    """Raises KeyError while nothing is collected."""
+    assert not gc.isenabled()
+    raise KeyError
 
 
 def printed(code: str) -> str:
