@@ -4,8 +4,8 @@
 
 Warm: the model is loaded, one picture has been drawn; both draw 64×64 pictures with classifier-free guidance at
 every step and write a PNG. Ours is measured in fp32 like diffusers, and with its defaults: bf16 where the CPU has it,
-guidance only in the interval that the model asks for (diffusers knows no interval). Cold: a
-fresh process from the shell, imports and loading included. Rounds are interleaved; medians are printed.
+guidance only in the interval that the model asks for (diffusers knows no interval). Rounds are interleaved; medians
+are printed. What a fresh process adds, imports and loading, is what ``benchmarks/starting.py`` shows.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from __future__ import annotations
 import argparse
 import io
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,15 +31,6 @@ from fromnoise.system.opening import find_model
 from fromnoise.system.text_to_image import TextToImage
 
 PROMPT, STYLE = "red apple", "noto"
-COLD_PEER = """
-import sys, torch
-from diffusers import StableDiffusionPipeline
-pipe = StableDiffusionPipeline.from_pretrained(sys.argv[1])
-pipe.set_progress_bar_config(disable=True)
-size = pipe.unet.config.sample_size * pipe.vae_scale_factor
-options = dict(num_inference_steps=int(sys.argv[3]), guidance_scale=3.0, height=size, width=size)
-pipe(sys.argv[2], **options).images[0].save(sys.argv[4])
-"""
 
 
 def ours(folder: Path, request: Request, precision: str, fast: bool = False) -> Callable[[], None]:
@@ -80,23 +68,6 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def cold(folder: Path, steps: int) -> dict[str, float]:
-    """Median of three fresh processes each."""
-    with tempfile.TemporaryDirectory() as scratch:
-        out = str(Path(scratch) / "a.png")
-        own = [sys.executable, "-m", "fromnoise", "generate", PROMPT, "--style", STYLE, "--seed", "1", "--steps",
-               str(steps), "--model", str(folder), "--out", out]  # fmt: skip
-        peer = [sys.executable, "-c", COLD_PEER, str(folder), f"{PROMPT}, {STYLE} style", str(steps), out]
-
-        def run(command: list[str]) -> float:
-            return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
-
-        return {
-            "fromnoise": statistics.median(run(own) for _ in range(3)),
-            "diffusers": statistics.median(run(peer) for _ in range(3)),
-        }
-
-
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -132,11 +103,7 @@ def main() -> None:
         m = {name: statistics.median(r[name] for r in rounds) for name in calls}
         cells = [m["peer"], *(x for name in ("fp32", "every", "interval") for x in (m[name], m["peer"] / m[name]))]
         table.add_row(str(count), *(f"{value:.2f}" for value in cells))
-    console = Console()
-    console.print(table)
-    found = cold(folder, options.steps)
-    peer, own = found["diffusers"], found["fromnoise"]
-    console.print(f"cold, from the shell: diffusers {peer:.1f} s, fromnoise {own:.1f} s, {peer / own:.1f}×")
+    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -97,13 +98,46 @@ def test_the_pinned_versions_are_ones_that_the_project_allows() -> None:
     assert wrong == {t for t in PROJECT["optional-dependencies"]["meanings"] if not t.startswith("transformers")}
 
 
-@pytest.mark.parametrize("command", ["", "generate", "train", "studio", "story", "data stickers"])
-def test_help_needs_no_torch(command: str) -> None:
-    code = "import sys; from fromnoise.cli import main\ntry: main()\nexcept SystemExit: print('torch' in sys.modules)"
-    arguments = [sys.executable, "-c", code, *command.split(), "--help"]
+HEAVY = {"torch", "numpy", "PIL", "tokenizers", "safetensors", "transformers", "huggingface_hub", "fastapi", "uvicorn"}
+LOADED = """
+import sys
+from fromnoise.cli import main
+try:
+    main()
+except SystemExit:
+    print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        *((f"{command} --help", "Usage") for command in ("", "generate", "train", "studio", "story", "data stickers")),
+        *((f"{command} --help", "Usage") for command in ("restyle", "sheet", "info", "inspect", "inspect copies")),
+        *((f"{command} --help", "Usage") for command in ("convert", "distill", "film", "evaluate", "data")),
+        ("--version", "fromnoise"),
+        ("", "Usage"),
+        ("generate --wrong", "fromnoise: No such option: --wrong"),
+        ("generate -n many", "fromnoise: Invalid value"),
+        ("nothing", "fromnoise: No such command"),
+    ],
+)
+def test_help_and_slips_of_the_pen_need_nothing_heavy(command: str, said: str) -> None:
+    arguments = [sys.executable, "-c", LOADED, *command.split()]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    assert "Usage" in done.stdout
-    assert done.stdout.splitlines()[-1] == "False"
+    assert said in done.stdout + done.stderr
+    loaded = done.stdout.splitlines()[-1].split()
+    assert loaded[0] == "loaded"
+    assert "fromnoise" in loaded
+    assert HEAVY.isdisjoint(loaded)
+
+
+def test_asking_for_completions_needs_nothing_heavy() -> None:
+    asked = {"_FROMNOISE_COMPLETE": "complete_bash", "COMP_WORDS": "fromnoise gen", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+    )
+    assert HEAVY.isdisjoint(done.stdout.splitlines()[-1].split())
 
 
 def test_python_dash_m_is_the_command() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fromnoise.ground.collecting import without_collecting
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'fromnoise' has no attribute '{name}'")
-    return vars(import_module(_HOMES[name]))[name]
+    with without_collecting():
+        return vars(import_module(_HOMES[name]))[name]
 
 
 def __dir__() -> list[str]:

@@ -173,3 +173,13 @@ Tokenizer.train({TEXTS!r}, vocab_size=700, context=16).save(folder)
     subprocess.run([sys.executable, "-c", code, str(again)], check=True, timeout=240)
     for name in ("vocab.json", "merges.txt", "tokenizer.json"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_what_it_says_of_its_files_is_what_it_writes(tmp_path: Path) -> None:
+    # A model's name is made of these very bytes, without writing them first.
+    tokenizer = Tokenizer.train(["ein roter Apfel", "zwei grüne Äpfel"], vocab_size=600)
+    tokenizer.save(tmp_path)
+    said = tokenizer.bpe_files()
+    assert {name: text.encode() for name, text in said.items()} == {
+        name: (tmp_path / name).read_bytes() for name in ("vocab.json", "merges.txt")
+    }

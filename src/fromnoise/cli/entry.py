@@ -25,6 +25,7 @@ from fromnoise.cli import (
     studio,
     train,
 )
+from fromnoise.ground.collecting import end_without_collecting
 from fromnoise.ground.errors import UserError, one_line
 
 app = typer.Typer(
@@ -89,6 +90,8 @@ def main() -> None:
         if error.filename is None:
             raise
         sys.exit(_complain(f"{error.filename}: {error.strerror}"))
+    finally:
+        end_without_collecting()
 
 
 def _complain(message: str) -> int:

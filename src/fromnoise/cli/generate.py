@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fromnoise.ground.collecting import without_collecting
+
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="What the picture should show.")] = "",
@@ -50,9 +52,10 @@ def generate(
 
     fromnoise generate "a red apple" --style noto -n 4 --seed 7 --out apple.png --film apple.gif
     """
-    from fromnoise.cli.files import Files
-    from fromnoise.cli.told import Told, do
-    from fromnoise.drawing.opened import Opening
+    with without_collecting():
+        from fromnoise.cli.files import Files
+        from fromnoise.cli.told import Told, do
+        from fromnoise.drawing.opened import Opening
 
     told = Told(
         *(prompt, style, negative, free, count, seed, steps, guidance, rescale, interval),

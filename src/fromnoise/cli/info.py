@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fromnoise.ground.collecting import without_collecting
 from fromnoise.ground.errors import UserError
 
 
@@ -20,7 +21,8 @@ def info(
     from rich.markup import escape
     from rich.table import Table
 
-    from fromnoise.cli.opened import Opening, load
+    with without_collecting():
+        from fromnoise.cli.opened import Opening, load
 
     name, system = load(
         Opening(model, precision="as stored")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from fromnoise.ground.collecting import without_collecting
+
 
 def restyle(
     photo: Annotated[Path, typer.Argument(help="The picture to begin with.")],
@@ -34,9 +36,10 @@ def restyle(
 
     fromnoise restyle cat.jpg "a cat, as a woodcut" --strength 0.6 --out woodcut.png
     """
-    from fromnoise.cli.files import Files
-    from fromnoise.cli.told import Told, do
-    from fromnoise.drawing.opened import Opening
+    with without_collecting():
+        from fromnoise.cli.files import Files
+        from fromnoise.cli.told import Told, do
+        from fromnoise.drawing.opened import Opening
 
     told = Told(prompt, style, negative, False, count, seed, steps, guidance, sampler=sampler, size=size)
     opening = Opening(model, tuple(lora or ()), fast=fast)

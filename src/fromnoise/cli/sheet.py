@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fromnoise.ground.collecting import without_collecting
 from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ def sheet(
     import io
     import time
 
-    from fromnoise.cli.drawing import check_file, make_folder
-    from fromnoise.cli.opened import tell
-    from fromnoise.drawing.generate import draw_plans
-    from fromnoise.drawing.opened import Opening, open_model
-    from fromnoise.drawing.plan import plans
-    from fromnoise.ground.whole import write_atomically
-    from fromnoise.inspection.sheet import contact_sheet
+    with without_collecting():
+        from fromnoise.cli.drawing import check_file, make_folder
+        from fromnoise.cli.opened import tell
+        from fromnoise.drawing.generate import draw_plans
+        from fromnoise.drawing.opened import Opening, open_model
+        from fromnoise.drawing.plan import plans
+        from fromnoise.ground.whole import write_atomically
+        from fromnoise.inspection.sheet import contact_sheet
 
     if out.suffix.lower() != ".png" or out.is_dir():
         raise UserError(f"'{out}' should be a file that ends in .png")

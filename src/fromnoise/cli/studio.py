@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fromnoise.ground.collecting import without_collecting
+
 
 def studio(
     host: Annotated[str, typer.Option(help="Address to listen at; others than this machine's need --token.")] = (
@@ -30,12 +32,13 @@ def studio(
 
     fromnoise studio --model runs/mine/model
     """
-    from fromnoise.cli.opened import Opening, load
-    from fromnoise.ground.errors import UserError
-    from fromnoise.studio.desk.models import Models
-    from fromnoise.studio.server import serve
-    from fromnoise.studio.settings import Settings
-    from fromnoise.system.text_to_image import TextToImage
+    with without_collecting():
+        from fromnoise.cli.opened import Opening, load
+        from fromnoise.ground.errors import UserError
+        from fromnoise.studio.desk.models import Models
+        from fromnoise.studio.server import serve
+        from fromnoise.studio.settings import Settings
+        from fromnoise.system.text_to_image import TextToImage
 
     if gallery is not None and not str(gallery).strip(" ."):
         raise UserError("--gallery needs the name of a folder of its own")

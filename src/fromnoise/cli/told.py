@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from fromnoise.cli.files import Files
+from fromnoise.ground.collecting import without_collecting
 from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
     Raises:
         UserError: options that contradict one another, and everything that drawing refuses.
     """
-    from fromnoise.cli import drawing
+    with without_collecting():
+        from fromnoise.cli import drawing
 
     _not_over_what_is_read(files, told.count)
     if files.again is not None:

@@ -9,6 +9,7 @@ from fromnoise import __version__, backends
 from fromnoise.drawing.picture_file import Origin
 from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.start import Start
+from fromnoise.ground.collecting import without_collecting
 from fromnoise.ground.cores import give_back_memory
 from fromnoise.ground.errors import UserError
 from fromnoise.system.defaults import drawing_format
@@ -48,7 +49,8 @@ def open_model(wanted: Opening) -> tuple[str, TextToImage]:
         raise UserError(f"--prediction is epsilon or v, not '{wanted.prediction}'")
     loras = [_lora(text) for text in wanted.loras]
     stored = wanted.precision == "as stored"
-    model = TextToImage.load(wanted.place, None if stored else drawing_format(wanted.precision), wanted.prediction)
+    with without_collecting():
+        model = TextToImage.load(wanted.place, None if stored else drawing_format(wanted.precision), wanted.prediction)
     name = str(model.card.get("name") or Path(wanted.place or DEFAULT_MODEL).resolve().name)
     model = with_few_steps(model, loras) if wanted.fast else model.with_loras(loras)
     if wanted.backend != "torch":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,10 +20,8 @@ def weights_hash(networks: Mapping[str, nn.Module], tokenizer: Tokenizer) -> str
         for name, tensor in sorted(network.state_dict().items()):
             digest.update(f"{part}.{name} {tuple(tensor.shape)}\n".encode())
             digest.update(tensor.detach().to("cpu", torch.float16).flatten().view(torch.uint8).numpy().data)
-    with tempfile.TemporaryDirectory() as folder:
-        tokenizer.save(Path(folder))
-        digest.update((Path(folder) / "vocab.json").read_bytes())
-        digest.update((Path(folder) / "merges.txt").read_bytes())
+    for text in tokenizer.bpe_files().values():
+        digest.update(text.encode())
     return digest.hexdigest()[:12]
 
 

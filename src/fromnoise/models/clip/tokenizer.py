@@ -126,16 +126,21 @@ class Tokenizer:
         merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in learned]
         return cls(_backend(_bpe(alphabet, merges, vocab_size)), context)
 
+    def bpe_files(self) -> dict[str, str]:
+        """What ``vocab.json`` and ``merges.txt`` say, by their names: all that makes its ids."""
+        state = json.loads(self._backend.to_str())["model"]
+        merges = [" ".join(m) if isinstance(m, list) else m for m in state["merges"]]
+        vocabulary = json.dumps(state["vocab"], ensure_ascii=False)
+        return {"vocab.json": vocabulary, "merges.txt": "#version: 0.2\n" + "\n".join(merges) + "\n"}
+
     def save(self, folder: Path) -> None:
         """Write the files that transformers' CLIPTokenizer opens."""
         folder.mkdir(parents=True, exist_ok=True)
-        state = json.loads(self._backend.to_str())["model"]
-        merges = [" ".join(m) if isinstance(m, list) else m for m in state["merges"]]
         special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": self._pad}
         options = {**special, "tokenizer_class": "CLIPTokenizer", "model_max_length": self.context}
         (folder / "tokenizer.json").write_text(self._backend.to_str(pretty=True), encoding="utf-8")
-        (folder / "vocab.json").write_text(json.dumps(state["vocab"], ensure_ascii=False), encoding="utf-8")
-        (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
+        for name, text in self.bpe_files().items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
         options |= {"do_lower_case": True, "add_prefix_space": False, "clean_up_tokenization_spaces": True}
         (folder / "tokenizer_config.json").write_text(json.dumps(options, indent=1), encoding="utf-8")
         (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=1), encoding="utf-8")
