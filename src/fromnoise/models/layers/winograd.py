@@ -298,9 +298,10 @@ class Band(NamedTuple):
         above = 4 * self.first - 1
         there = slice(max(above, 0), min(4 * self.last + 1, self.cut.height))
         inside = slice(there.start - above, there.stop - above)
-        for border in (seen[:, : inside.start], seen[:, inside.stop :], seen[:, :, :1], seen[:, :, self.cut.width + 1 :]):
+        across = slice(1, self.cut.width + 1)
+        for border in (seen[:, : inside.start], seen[:, inside.stop :], seen[:, :, :1], seen[:, :, across.stop :]):
             border.zero_()
-        middle, source = seen[:, inside, 1 : self.cut.width + 1], x[self.pictures, there]
+        middle, source = seen[:, inside, across], x[self.pictures, there]
         if before is None:
             middle.copy_(source)
         else:

@@ -111,7 +111,7 @@ def _after_norm(norm: nn.GroupNorm, x: Tensor, layer: nn.Module) -> Layer:
 
 
 def _moments(x: Tensor, norm: nn.GroupNorm) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each group of channels of (1, C, H, W), float64 [groups], put together from those of bands."""
+    """Mean and variance of each group of channels of (1, C, H, W), float64 [groups], from those of bands."""
     bands = _bands(x.shape[2], x.shape[3])
     means, variances = torch.empty(2, len(bands), x.shape[1], dtype=torch.float64, device=x.device)
 
