@@ -66,20 +66,11 @@ _G = torch.tensor(
     dtype=torch.float64,
 )
 _A_T = torch.tensor([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]).double()
-_SQUARES = tuple(torch.kron(matrix, matrix) for matrix in (_B_T, _G, _A_T))  # 36×36, 36×9, 16×36
-
-
-def _squares(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    into, kernel, out = (matrix.to(dtype) for matrix in _SQUARES)
-    return into, kernel, out
-
-
-_FLOAT32 = _squares(torch.float32)
-
-
-def _matrices(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Bᵀ⊗Bᵀ, G⊗G and Aᵀ⊗Aᵀ in the format of a tensor."""
-    return _FLOAT32 if like.dtype == torch.float32 else _squares(like.dtype)
+# Bᵀ⊗Bᵀ (36×36), G⊗G (36×9) and Aᵀ⊗Aᵀ (16×36) for each format.
+_MATRICES = {
+    dtype: tuple(torch.kron(matrix, matrix).to(dtype) for matrix in (_B_T, _G, _A_T))
+    for dtype in (torch.float32, torch.float64)
+}
 
 
 def fits(layer: nn.Conv2d) -> bool:
@@ -120,12 +111,12 @@ def transformed(weight: Tensor) -> Tensor:
     """U = G w Gᵀ of a kernel (out, in, 3, 3): (36, out, in)."""
     out, into = weight.shape[:2]
     rows = weight.permute(2, 3, 0, 1).reshape(9, out * into)
-    return (_matrices(weight)[1] @ rows).view(36, out, into)
+    return (_MATRICES[weight.dtype][1] @ rows).view(36, out, into)
 
 
 def _kernels_own(gradient: Tensor) -> Tensor:
     """∂w = Gᵀ ∂U G: (36, out, in) to (out, in, 3, 3)."""
-    rows = _matrices(gradient)[1].T @ gradient.view(36, -1)
+    rows = _MATRICES[gradient.dtype][1].T @ gradient.view(36, -1)
     return rows.view(3, 3, *gradient.shape[1:]).permute(2, 3, 0, 1)
 
 
@@ -148,12 +139,12 @@ def convolve(
     Returns:
         (B, out, H, W), channels_last.
     """
-    cut, room = Cut(*x.shape[::2], x.shape[3]), Room(x)
+    cut, room = Cut.of(x), Room(x)
     pictures, kernel, added = _last(x), kernel.transpose(1, 2), None if plus is None else _last(plus)
     out = cut.empty(x, kernel.shape[2])
     for band in cut.bands(BAND):
-        tiles = band.tiles(pictures, room, before, room.take("tiles", 36, band.count, x.shape[1]))
-        products = torch.bmm(tiles, kernel, out=room.take("products", 36, band.count, kernel.shape[2]))
+        tiles = band.tiles(pictures, room, before, room.take("tiles", 36, band.number, x.shape[1]))
+        products = torch.bmm(tiles, kernel, out=room.take("products", 36, band.number, kernel.shape[2]))
         band.write(out, products, bias, room)
         if added is not None:
             band.own(out).add_(band.own(added))
@@ -166,7 +157,7 @@ class Winograd(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """(B, out, H, W), channels_last."""
-        kernel, cut, room, kept = transformed(weight), Cut(*x.shape[::2], x.shape[3]), Room(x), []
+        kernel, cut, room, kept = transformed(weight), Cut.of(x), Room(x), []
         out = cut.empty(x, len(weight))
         for band in cut.bands(KEPT):
             tiles = band.tiles(_last(x), room)
@@ -188,7 +179,8 @@ class Winograd(torch.autograd.Function):
         for i, band in enumerate(cut.bands(KEPT)):
             to_products = band.spread(made, room)
             if of_weight:
-                to_kernel = _plus_product(to_kernel, to_products.transpose(1, 2), kept[i])
+                a, tiles = to_products.transpose(1, 2), kept[i]
+                to_kernel = torch.bmm(a, tiles) if to_kernel is None else to_kernel.baddbmm_(a, tiles)
             if seen is not None:
                 band.fold(seen, torch.bmm(to_products, kernel), room)
         return (
@@ -196,10 +188,6 @@ class Winograd(torch.autograd.Function):
             None if to_kernel is None else _kernels_own(to_kernel),
             gradient.sum((0, 2, 3)) if of_bias else None,
         )
-
-
-def _plus_product(total: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
-    return torch.bmm(a, b) if total is None else total.baddbmm_(a, b)
 
 
 def _last(x: Tensor) -> Tensor:
@@ -228,6 +216,11 @@ class Cut(NamedTuple):
     batch: int
     height: int
     width: int
+
+    @classmethod
+    def of(cls, x: Tensor) -> Cut:
+        """Of pictures (B, C, H, W)."""
+        return cls(len(x), x.shape[2], x.shape[3])
 
     @property
     def rows(self) -> int:
@@ -275,7 +268,7 @@ class Band(NamedTuple):
     last: int
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """How many tiles."""
         return math.prod(self._grid())
 
@@ -289,7 +282,7 @@ class Band(NamedTuple):
         windows = room.take("windows", *sides)
         windows.copy_(seen.as_strided(sides, (row, pixel, picture, 4 * row, 4 * pixel, 1)))
         flat = None if out is None else out.view(36, -1)
-        return torch.mm(_matrices(x)[0], windows.view(36, -1), out=flat).view(36, -1, x.shape[3])
+        return torch.mm(_MATRICES[x.dtype][0], windows.view(36, -1), out=flat).view(36, -1, x.shape[3])
 
     def _seen(self, x: Tensor, room: Room, before: tuple[Tensor, Tensor] | None) -> Tensor:
         """What the tiles see, with zeros around the picture, (pictures, 4 rows + 2, 4 columns + 2, C)."""
@@ -312,7 +305,7 @@ class Band(NamedTuple):
     def write(self, out: Tensor, products: Tensor, bias: Tensor | None, room: Room) -> None:
         """Put y = Aᵀ M A + bias of products M (36, T, C) into its place in (B, 4h, 4w, C)."""
         flat = room.take("made", 16, products[0].numel())
-        torch.mm(_matrices(products)[2], products.view(36, -1), out=flat)
+        torch.mm(_MATRICES[products.dtype][2], products.view(36, -1), out=flat)
         tiles = flat.view(4, 4, *self._grid(), -1).permute(2, 3, 0, 4, 1, 5)
         target = self._cells(out)
         if bias is None:
@@ -329,12 +322,12 @@ class Band(NamedTuple):
         tiles = room.take("made", 4, 4, *self._grid(), made.shape[3])
         tiles.copy_(self._cells(made).permute(2, 4, 0, 1, 3, 5))
         products = room.take("products", 36, tiles[0, 0].numel())
-        return torch.mm(_matrices(made)[2].T, tiles.view(16, -1), out=products).view(36, -1, made.shape[3])
+        return torch.mm(_MATRICES[made.dtype][2].T, tiles.view(16, -1), out=products).view(36, -1, made.shape[3])
 
     def fold(self, seen: Tensor, gradients: Tensor, room: Room) -> None:
         """Add ∂x = B ∂V Bᵀ of each tile, for ∂V (36, T, C), where the tile lies in the cells of an overlapping map."""
         flat = room.take("windows", 36, gradients[0].numel())
-        torch.mm(_matrices(gradients)[0].T, gradients.view(36, -1), out=flat)
+        torch.mm(_MATRICES[gradients.dtype][0].T, gradients.view(36, -1), out=flat)
         tiles = flat.view(6, 6, *self._grid(), -1)
         cells = seen[self.pictures].unflatten(2, (-1, 4)).unflatten(1, (-1, 4))
         cells[:, self.first + (self.first > 0) : self.last + 1].zero_()  # the first row has the last band's sums
