@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from fromnoise.ground.errors import UserError, one_line
 
+Wishes = tuple[tuple[str, bool, str], ...]
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -169,3 +170,10 @@ def _coerce_scalar(hint: Any, value: Any, name: str) -> Any:
     except (ValueError, TypeError, KeyError, OverflowError):
         kind = KINDS.get(hint, str(hint))
         raise UserError(f"'{name}' must be {kind}, not {value!r:.60}") from None
+
+
+def check(config: Config, prefix: str, wishes: Wishes) -> None:
+    """Raise ``UserError`` for the first (setting, whether it is fine, what it must be) that is not fine."""
+    for name, fine, wish in wishes:
+        if not fine:  # wishes are written so that a value that is not a number is not fine either
+            raise UserError(f"{prefix}{name} must be {wish}, not {vars(config)[name]}")

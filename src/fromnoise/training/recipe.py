@@ -13,7 +13,7 @@ from pathlib import Path
 from fromnoise.data.captions import CaptionMix
 from fromnoise.diffusion.loss import TimeMix
 from fromnoise.diffusion.schedule import DISTILLED_LEVELS, MOST_DISTILLED
-from fromnoise.ground.config import Config
+from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
@@ -22,19 +22,11 @@ from fromnoise.models.vae.vae import VAEConfig
 from fromnoise.training import precision
 from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
 
-Wishes = tuple[tuple[str, bool, str], ...]
 OPTIMIZERS = ("adamw", "muon")
 TASKS = ("clip", "vae", "diffusion", "distill")
 LARGEST_BATCH = 65_536
 PER_ROOT = 6_900  # 300 pictures are seen 400 times each, 40 a thousand times
 LARGEST_PICTURE = 4_096
-
-
-def _check(config: Config, prefix: str, wishes: Wishes) -> None:
-    """Raise ``UserError`` for the first (setting, whether it is fine, what it must be) that is not fine."""
-    for name, fine, wish in wishes:
-        if not fine:  # wishes are written so that a value that is not a number is not fine either
-            raise UserError(f"{prefix}{name} must be {wish}, not {vars(config)[name]}")
 
 
 @dataclass(frozen=True)
@@ -95,7 +87,7 @@ class LoopConfig(Config):
             ("sheet_minutes", self.sheet_minutes > 0, "above 0"),
             ("save_minutes", self.save_minutes > 0, "above 0"),
         )
-        _check(self, "loop.", wishes)
+        check(self, "loop.", wishes)
 
     def suited(self, count: int) -> LoopConfig:
         """The loop for a set of ``count`` pictures: where its length is left to the data, it grows with the set's
@@ -135,7 +127,7 @@ class DataConfig(Config):
             ("scenes", 0 <= self.scenes <= 1_000_000, "0 (none) or more"),
             ("scene_share", 0 <= self.scene_share < 1, "0 or more and below 1"),
         )
-        _check(self, "data.", wishes)
+        check(self, "data.", wishes)
 
 
 @dataclass(frozen=True)
@@ -175,6 +167,10 @@ class VAEStage(Config):
     latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it began (see ``Recipe.start_from``), so
     that a U-Net trained with it stays right. ``whiten`` gives every channel of the latents zero mean and unit variance
     before the U-Net learns from them.
+
+    With ``prefixes``, such as (8, 32, 64), each picture is decoded from its first 8, 32 or 64 channels alone, so that
+    these say what it is and the last ones how crisp it is (DC-AE 1.5, arXiv 2508.00413). ``noise`` is the most that is
+    added to latents before decoding, in standard deviations, so that the decoder forgives (as in arXiv 2507.15856).
     """
 
     model: VAEConfig = field(default_factory=VAEConfig)
@@ -186,7 +182,17 @@ class VAEStage(Config):
     equivariance: float = 0.0
     decoder_only: bool = False
     whiten: bool = True
+    prefixes: tuple[int, ...] = ()
+    noise: float = 0.0
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(learning_rate=1e-3))
+
+    def __post_init__(self) -> None:
+        channels = self.model.latent_channels
+        wishes: Wishes = (
+            ("prefixes", all(1 <= n <= channels for n in self.prefixes), f"numbers of 1…{channels}, the VAE's latents"),
+            ("noise", 0 <= self.noise < 100, "0 or more and below 100"),
+        )
+        check(self, "vae.", wishes)
 
     def weights(self) -> dict[str, float]:
         """The weight of each part of the loss; L1 is the others' yardstick."""
@@ -221,7 +227,7 @@ class DiffusionStage(Config):
             ("guidance", 0 <= self.guidance <= 100, "0…100"),
             ("mirror", 0 <= self.mirror <= 1, "0…1"),
         )
-        _check(self, "diffusion.", wishes)
+        check(self, "diffusion.", wishes)
 
 
 @dataclass(frozen=True)
@@ -267,7 +273,7 @@ class DistillStage(Config):
             ("mirror", 0 <= self.mirror <= 1, "0…1"),
             ("steps", 1 <= self.steps <= MOST_DISTILLED, f"1…{MOST_DISTILLED}"),
         )
-        _check(self, "distill.", wishes)
+        check(self, "distill.", wishes)
 
 
 @dataclass(frozen=True)
@@ -305,7 +311,7 @@ class Recipe(Config):
             ("threads", 0 <= self.threads <= 1024, "0 (all) to 1024"),
             ("tasks", bool(self.tasks) and set(self.tasks) <= set(TASKS), f"some of {', '.join(TASKS)}"),
         )
-        _check(self, "", wishes)
+        check(self, "", wishes)
         self._check_fit()
 
     def loops(self) -> dict[str, LoopConfig]:

@@ -66,7 +66,7 @@ class VAETask(Task):
         pictures = batch.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
         posterior = self.network.encode(pictures)
         latents = posterior.sample(clock.generator("posterior", batch.device))
-        decoded = self._decode(latents)
+        decoded = self._decode(self._harder(latents, clock))
         parts = reconstruction_losses(decoded, batch)
         parts["kl"] = posterior.kl().float().mean()
         if self._eye is not None:
@@ -75,6 +75,20 @@ class VAETask(Task):
         if self.stage.equivariance:
             parts["equivariance"] = self._equivariance(latents, batch, clock)
         return {"loss": self._weighted(parts), **parts}
+
+    def _harder(self, latents: Tensor, clock: Clock) -> Tensor:
+        """Latents with noise added and their last channels left out, as far as the stage asks for it."""
+        if self.stage.noise:
+            rng = clock.generator("latent noise", latents.device)
+            strength = self.stage.noise * torch.rand(len(latents), 1, 1, 1, generator=rng, device=latents.device)
+            noise = torch.randn(latents.shape, generator=rng, device=latents.device)
+            spread = latents.detach().float().std((0, 2, 3), keepdim=True)
+            latents = latents + (strength * spread * noise).to(latents.dtype)
+        if self.stage.prefixes:
+            which = torch.randint(len(self.stage.prefixes), (len(latents),), generator=clock.generator("prefixes"))
+            kept = torch.tensor(self.stage.prefixes)[which].to(latents.device)
+            latents = first_channels(latents, kept)
+        return latents
 
     def _weighted(self, parts: dict[str, Tensor]) -> Tensor:
         weights = self.stage.weights()
@@ -112,12 +126,26 @@ class VAETask(Task):
         """Mean PSNR in dB on held-out pictures, and their loss: of pixels alone, as the network draws them."""
         pictures = from_bytes(self.watched)
         again = torch.cat([_reconstruct(network, part) for part in pictures.split(64)]).clamp(-1, 1)
-        error = (again - pictures).square().flatten(1).mean(1) / 4
-        psnr = float((-10 * error.clamp_min(1e-10).log10()).mean())
-        return {
-            f"{self._watched}_psnr": psnr,
+        found = {
+            f"{self._watched}_psnr": psnr(again, pictures),
             f"{self._watched}_loss": float(self._weighted(reconstruction_losses(again, pictures))),
         }
+        for count in self.stage.prefixes:
+            fewer = [_reconstruct(network, part, count) for part in pictures.split(64)]
+            found[f"{self._watched}_psnr_{count}"] = psnr(torch.cat(fewer).clamp(-1, 1), pictures)
+        return found
+
+
+def psnr(again: Tensor, pictures: Tensor) -> float:
+    """Mean over pictures in −1…1, [B,3,H,W], of how near they were made again, in dB."""
+    error = (again - pictures).square().flatten(1).mean(1) / 4
+    return float((-10 * error.clamp_min(1e-10).log10()).mean())
+
+
+def first_channels(latents: Tensor, kept: Tensor) -> Tensor:
+    """Latents [B,C,h,w] with zeros behind the first ``kept`` [B] channels of each picture."""
+    numbers = torch.arange(latents.shape[1], device=latents.device)
+    return latents * (numbers < kept[:, None])[:, :, None, None]
 
 
 def reconstruction_losses(decoded: Tensor, pictures: Tensor) -> dict[str, Tensor]:
@@ -148,8 +176,12 @@ def _eye(compute: Compute) -> Any:
     return copy.deepcopy(perception.network()).to(compute.device, compute.dtype, memory_format=compute.memory_format)
 
 
-def _reconstruct(network: Any, pictures: Tensor) -> Tensor:
-    return network.decode(network.encode(pictures).mean)  # type: ignore[no-any-return]
+def _reconstruct(network: Any, pictures: Tensor, channels: int = 0) -> Tensor:
+    """Pictures through the VAE, from the first ``channels`` of its latents, or from all."""
+    latents = network.encode(pictures).mean
+    if channels:
+        latents = first_channels(latents, torch.full((len(latents),), channels, device=latents.device))
+    return network.decode(latents)  # type: ignore[no-any-return]
 
 
 @torch.no_grad()
