@@ -21,7 +21,10 @@ _SIZES = {"tiny": ("tiny", "tiny", "very small"), "small": ("small", "little"), 
           "huge": ("huge", "huge", "very big", "giant")}  # fmt: skip
 _COLOURS = {"gray": ("gray", "grey"), "dark blue": ("dark blue", "navy blue"), "light blue": ("light blue", "sky blue")}
 _TURNS_BEFORE = {"upside down": ("upside-down",), "tilted": ("tilted", "slanted")}
-_TURNS_AFTER = {"upside down": ("upside down", "turned upside down"), "tilted": ("that is tilted", "tilted to one side")}
+_TURNS_AFTER = {
+    "upside down": ("upside down", "turned upside down"),
+    "tilted": ("that is tilted", "tilted to one side"),
+}
 _SCENES = {
     "sky": ("in the sky", "in front of a cloudy sky", "against a blue sky with clouds"),
     "night": ("at night", "under the stars", "in front of a starry night sky"),
@@ -42,6 +45,7 @@ _RELATIONS = {
     "and": ("{a} and {b}", "{a} and {b}", "{b} and {a}", "{a} with {b}"),
 }  # fmt: skip
 _WITH = ("skin", "hair", "glasses", "hat", "beard", "moustache", "earrings", "eyes", "mouth", "tears")
+_PEOPLE = frozenset({"person", "man", "woman", "boy", "girl", "baby", "child"})
 _BEFORE = frozenset({"man", "woman", "boy", "girl", "male", "female", "young", "old", "older"})
 
 
@@ -100,10 +104,10 @@ def exact(described: Description, chance: Chance | None = None, mix: WorldCaptio
     both = len(described.styles) > 1
     things = [phrases.thing(thing, "one" if described.kind == "counts" else "") for thing in described.things]
     if both:
-        things = [f"{text}, {t.style} style" if t.style else text for text, t in zip(things, described.things, strict=True)]
+        things = [styled(text, t.style) for text, t in zip(things, described.things, strict=True)]
     text = things[0] if len(things) == 1 else _related(described.relation, things, phrases, both)
     text = phrases.somewhere(text, described.things[0].place if len(things) == 1 else "")
-    text = phrases.before(text, described.ground)
+    text = phrases.before(f"{text}," if both and described.ground.kind else text, described.ground)
     named = not both and (chance is None or chance(phrases.mix.style))
     return styled(text, described.styles[0] if named else "")
 
@@ -132,7 +136,7 @@ class Phrases:
         phrase = " ".join([*before, name])
         if one:
             phrase = f"{self.pick(('one', 'one', '1', 'a single'))} {phrase}"
-        elif one_thing(name) or _is_person(name):
+        elif one_thing(name) or _is_one_person(name):
             phrase = article(phrase)
         return " ".join([phrase, *after])
 
@@ -146,13 +150,13 @@ class Phrases:
             after.append(self.pick(_TURNS_AFTER[thing.turn]))
         if colour := thing.colour or self._own_colour(thing):
             word = self.pick(_COLOURS.get(colour, (colour,)))
-            (after.append if False else before.append)(word)
+            before.append(word)
         for fact in thing.attributes:
             _say(fact, thing.names[0], before, after)
         return before, after
 
     def _own_colour(self, thing: Thing) -> str:
-        colour = thing.own_colours[0] if thing.own_colours else ""
+        colour = thing.own_colour
         named = any(colour in name or colour.split()[-1] in name.split() for name in thing.names) if colour else True
         if named or not one_thing(thing.names[0]) or held_out_colour(colour, thing.thing):
             return ""
@@ -162,9 +166,8 @@ class Phrases:
         """With where in the picture it is."""
         if not place:
             return text
-        other = place.replace("in the middle", "in the centre").replace("on the ", "on the ")
-        options = (f"{text} {place}", f"{place}, {text}", f"{text} {other}")
-        return self.pick(options)
+        other = place.replace("in the middle", "in the centre")
+        return self.pick((f"{text} {place}", f"{place}, {text}", f"{text} {other}"))
 
     def before(self, text: str, ground: Ground) -> str:
         """With what is behind it."""
@@ -185,7 +188,8 @@ def _related(relation: str, things: list[str], phrases: Phrases, hands: bool) ->
     wording = phrases.pick(_RELATIONS[relation])
     if hands:
         first, second = sorted(("{a}", "{b}"), key=wording.index)
-        wording = wording.replace(first, first + ",", 1)
+        wording = wording.replace(first, f"{first},", 1)
+        wording = wording if wording.endswith(second) else wording.replace(second, f"{second},", 1)
     return wording.format(a=things[0], b=things[1])
 
 
@@ -200,8 +204,11 @@ def _say(fact: str, name: str, before: list[str], after: list[str]) -> None:
         before.append(fact) if " " not in fact else after.append(fact)
 
 
-def _is_person(name: str) -> bool:
-    return name.split()[0] in ("person", "man", "woman", "boy", "girl", "baby", "child") and ":" not in name
+def _is_one_person(name: str) -> bool:
+    """Whether a name that no rule of things allows is yet one person's or one face's: "face with tears of joy"."""
+    if ":" in name or name.endswith("s") or name.startswith(("two ", "three ")):
+        return False
+    return name.split()[0] in _PEOPLE or ("and" not in name.split() and bool({"face", "cat"} & set(name.split())))
 
 
 def _with_less(described: Description, chance: Chance) -> Description:

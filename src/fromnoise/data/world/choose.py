@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -16,7 +15,8 @@ from fromnoise.data.world.grounds import FEET, GRADIENTS, SCENES
 from fromnoise.data.world.held_out import held_out
 from fromnoise.data.world.looks import TILTED, UPSIDE_DOWN, Look, Looks
 from fromnoise.data.world.pools import Pools
-from fromnoise.data.world.rules import is_face, is_thing, may_recolour, names, thing_of, words
+from fromnoise.data.world.recolour import own_colour
+from fromnoise.data.world.rules import may_recolour, names, thing_of, words
 from fromnoise.data.world.seen import is_seen
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
@@ -150,14 +150,14 @@ class World:
 
     def thing(self, index: int | None, chance: Chance, colour: str = "") -> Thing | None:
         """A drawing as a thing that is not yet anywhere, in its own colour or a named one."""
-        if index is None or self.looks(index, colour) is None:
+        if index is None or (look := self.looks(index, colour)) is None:
             return None
         drawing = self.drawings[index]
         if not colour and drawing.kind == "silhouette":
             return self.thing(index, chance, chance.pick(COLOURS))
         return Thing(
             drawing=index, names=names(drawing, bool(colour)), thing=thing_of(drawing), style=drawing.style,
-            key=drawing.key, colour=colour, own_colours=() if colour else drawing.colours[:1],
+            key=drawing.key, colour=colour, own_colour="" if colour else own_colour(drawing.colours, look.pixels),
             attributes=drawing.attributes, keywords=words(drawing, bool(colour))[:8],
         )  # fmt: skip
 
@@ -314,7 +314,9 @@ def _mixed(world: World, chance: Chance) -> Found:
 
 def _faces(world: World, chance: Chance) -> Found:
     if chance(0.5):
-        return _alone(world, world.some_thing("faces", chance, colour=0.0), chance, chance.pick(("", "", "tiny", "huge")))
+        return _alone(
+            world, world.some_thing("faces", chance, colour=0.0), chance, chance.pick(("", "", "tiny", "huge"))
+        )
     two = world.two_things(("faces", "faces"), chance, 0.0)
     looks = _looks(world, two)
     if two is None or looks is None:

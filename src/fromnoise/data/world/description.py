@@ -21,7 +21,7 @@ class Thing(Config):
         key: the concept.
         places: where each copy lies, as shares of the picture; as many as are shown.
         colour: the named colour it was given; "" where it has its own.
-        own_colours: what colours it has by itself, most common first; empty where it was given one.
+        own_colour: the named colour that it plainly has by itself; "" where it was given one.
         size: "tiny", "small", "big", "huge", or "" for what is not said.
         turn: "upside down", "tilted" or "".
         angle: degrees clockwise.
@@ -37,7 +37,7 @@ class Thing(Config):
     key: str
     places: tuple[Place, ...] = ()
     colour: str = ""
-    own_colours: tuple[str, ...] = ()
+    own_colour: str = ""
     size: str = ""
     turn: str = ""
     angle: float = 0.0

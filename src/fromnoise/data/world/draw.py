@@ -13,7 +13,9 @@ from fromnoise.ground.pictures import open_picture
 Box = tuple[float, float, float, float]  # left, top, width, height
 
 
-def render_vector(body: str, box: Box, width: int, height: int, window: Box | None = None, angle: float = 0) -> Image.Image:
+def render_vector(
+    body: str, box: Box, width: int, height: int, window: Box | None = None, angle: float = 0
+) -> Image.Image:
     """Draw an SVG body.
 
     Args:
@@ -36,8 +38,13 @@ def render_vector(body: str, box: Box, width: int, height: int, window: Box | No
         raise RefusedError(f"holds '{found[0].strip()[:40]}'")
     left, top, wide, high = box
     inner = (
-        f'<g transform="rotate({angle:.3f} {left + wide / 2} {top + high / 2})"><svg x="{left}" y="{top}" '
-        f'width="{wide}" height="{high}" viewBox="{left} {top} {wide} {high}">{body}</svg></g>'
+        body
+        if not angle
+        # a window lies inside the box, so only what is turned needs to be cut to it
+        else (
+            f'<g transform="rotate({angle:.3f} {left + wide / 2} {top + high / 2})"><svg x="{left}" y="{top}" '
+            f'width="{wide}" height="{high}" viewBox="{left} {top} {wide} {high}">{body}</svg></g>'
+        )
     )
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" color="black" '

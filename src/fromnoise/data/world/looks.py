@@ -13,7 +13,7 @@ from fromnoise.data.world.draw import Box, picture_box, render_picture, render_v
 from fromnoise.data.world.drawing import Drawing
 from fromnoise.data.world.recolour import coloured, dominates, recoloured
 
-MEASURED_AT = 96  # pixels
+MEASURED_AT = 72  # pixels
 REMEMBERED = 4096  # drawings
 SOLID = 128  # alpha from which a pixel belongs to the thing
 UPSIDE_DOWN, TILTED = 180.0, (20.0, 40.0)  # degrees
@@ -70,7 +70,7 @@ class Looks:
     def turned_differs(self, index: int) -> bool:
         """Whether one can see that the drawing stands on its head: a ball and a star cannot be said to."""
         look = self(index)
-        if look is None or not 0.4 < look.window[2] / look.window[3] < 2.5:
+        if look is None or not 0.4 < look.window[2] / look.window[3] < 2.5 or _lies_aslant(look.mask):
             return False
         small = render(self._drawings[index], look, 32, 32)
         values = np.asarray(small, np.float32)
@@ -127,12 +127,17 @@ def render(drawing: Drawing, look: Look, width: int, height: int, angle: float =
     return _render(look.body, drawing.picture, box, (width, height), look.window, angle)
 
 
-def _render(
-    body: str, picture: bytes, box: Box, size: tuple[int, int], window: Box, angle: float
-) -> Image.Image:
+def _render(body: str, picture: bytes, box: Box, size: tuple[int, int], window: Box, angle: float) -> Image.Image:
     if body:
         return render_vector(body, box, *size, window, angle)
     return render_picture(picture, *size, window, angle)
+
+
+def _lies_aslant(mask: np.ndarray) -> bool:
+    """Whether a thing is long and drawn aslant, so that a tilt does not show."""
+    values, axes = np.linalg.eigh(np.cov(np.argwhere(mask).T))
+    slope = np.degrees(np.arctan2(*np.abs(axes[:, 1])))
+    return bool(values[1] > 1.8 * values[0] and 18 < slope < 72)
 
 
 def _turned_box(box: Box, angle: float) -> Box:

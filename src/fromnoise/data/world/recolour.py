@@ -24,9 +24,11 @@ _KIN = {
     "light blue": ("blue",), "dark red": ("red",), "dark green": ("green",), "brown": ("dark red",),
     "yellow": ("orange", "beige"), "orange": ("brown",), "pink": (), "white": ("gray",), "black": ("gray",),
 }  # fmt: skip
+MOST_FILLS = 200  # of a body that is recoloured
 NEAR_HUE = 40  # degrees: fills within it change together
 GREY = 14  # chroma below which a fill is grey
 DARK, LIGHT = 24, 94  # L* of outlines, and of paper, teeth and eyes, which keep their colour
+PLAINLY = 26  # distance in CIE L*a*b* of half a thing's pixels at most from a colour it is called by
 OWN_SHARE, KIN_SHARE = 0.45, 0.6  # what of a thing must have the colour itself, and it or its shades
 
 
@@ -59,10 +61,11 @@ def recoloured(body: str, pixels: np.ndarray, colour: str) -> str | None:
     Returns:
         The new body, or None where no fill can be told to dominate.
     """
-    written = sorted(paints(body))
-    if not written or not len(pixels):
+    found = paints(body)
+    written = sorted(found)
+    if not 0 < len(written) <= MOST_FILLS or not len(pixels):
         return None
-    values = lab(np.array([paints(body)[w] for w in written]))
+    values = lab(np.array([found[w] for w in written]))
     area = _areas(values, pixels)
     chosen = _family(values, area)
     if not chosen.any() or area[chosen].sum() < 0.35:
@@ -98,6 +101,14 @@ def dominates(colour: str, pixels: np.ndarray) -> bool:
     chroma = np.hypot(values[:, 1], values[:, 2])
     counts = kin | ~((chroma < GREY) & ((values[:, 0] < DARK) | (values[:, 0] > LIGHT)))
     return bool(own[counts].mean() >= OWN_SHARE and kin[counts].mean() >= KIN_SHARE and kin.mean() >= 1 / 3)
+
+
+def own_colour(said: tuple[str, ...], pixels: np.ndarray) -> str:
+    """The first of a drawing's own colour words, if its pixels are plainly of that colour; else ""."""
+    if not said or said[0] not in PALETTE or not dominates(said[0], pixels):
+        return ""
+    apart = np.sqrt(((lab(pixels) - _LAB[_WORDS.index(said[0])]) ** 2).sum(-1))
+    return said[0] if float(np.median(apart)) < PLAINLY else ""
 
 
 def _areas(values: np.ndarray, pixels: np.ndarray) -> np.ndarray:

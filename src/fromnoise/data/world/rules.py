@@ -5,7 +5,7 @@
 * Only things are counted and paired. What has no plural ("rice") or what there is one of ("moon") is no thing.
 * Coloured are things whose name has no colour in it, unless it is "<colour> <noun>" and no animal ("red apple" → "a
   blue apple", but a red panda stays red), and silhouettes of any kind. Faces, people and flags keep their colours.
-* Turned are things and faces, where it can be seen.
+* Turned are faces and things that stand (animals, vehicles, buildings, cups, trees), where it can be seen.
 """
 
 from __future__ import annotations
@@ -24,11 +24,80 @@ _COLOUR = re.compile(
 )
 # Things that are named for their colour, or that are no such thing in another one.
 _OWN_COLOUR = frozenset({"orange", "goldfish", "rainbow", "blackboard", "blueberry", "bluebird", "gold", "chocolate"})
-_SHOWS_SIGNS = re.compile(r"\b(sign|button|calendar|keyboard|letter|number|abacus|ticket|newspaper|book|banknote|label)\b")
+_SHOWS_SIGNS = re.compile(
+    r"\b(sign|button|calendar|keyboard|letter|number|abacus|ticket|newspaper|book|banknote|label)\b"
+)
 # Words that other sets use as names and that say nothing or more than is there.
 _BAD_NAME = re.compile(r"\d|^(?:.{0,2}|.{40,})$|[^a-z '-]|\bsymbol\b|\bemoji\b|\bicon\b")
-# Views of one thing from elsewhere, which no "tilted" can be told from, or which are tilted already.
+# Names that say size or position themselves, which ours would contradict.
+_SAYS_ITSELF = re.compile(
+    r"\b(tiny|small|little|medium|big|large|huge|giant|left|right|up|down|upside|tilted|top|bottom|behind|"
+    r"single|double|pair|pile|bunch|group|stack)\b"
+)
+# What stands, so that one sees it lie or hang: no flower, no shovel.
+_STANDS = re.compile(
+    r"^(animal-|transport-|place-building|place-religious|food-sweet|drink|dishware|plant-other|household)"
+)
+_STANDING = frozenset(
+    [
+        "house",
+        "tree",
+        "car",
+        "bottle",
+        "cup",
+        "mug",
+        "lamp",
+        "chair",
+        "table",
+        "sofa",
+        "dog",
+        "cat",
+        "horse",
+        "cow",
+        "pig",
+        "bird",
+        "fish",
+        "rabbit",
+        "bear",
+        "lion",
+        "tiger",
+        "elephant",
+        "bus",
+        "truck",
+        "bicycle",
+        "motorcycle",
+        "train",
+        "boat",
+        "ship",
+        "tower",
+        "castle",
+        "church",
+        "robot",
+        "snowman",
+        "teapot",
+        "vase",
+        "candle",
+        "cake",
+        "umbrella",
+        "cactus",
+        "mushroom",
+        "pineapple",
+        "penguin",
+        "owl",
+        "duck",
+        "chicken",
+        "frog",
+        "fox",
+        "wolf",
+        "monkey",
+        "mouse",
+        "kangaroo",
+        "giraffe",
+        "camel",
+    ]
+)
 _FACES = ("face", "cat-face", "monkey-face")
+_FACE_WORD = re.compile(r"\b(face|cat|monkey|skull|ghost|robot|alien|clown|devil|ogre|goblin|monster|imp)\b")
 
 
 def is_face(drawing: Drawing) -> bool:
@@ -40,7 +109,7 @@ def is_thing(drawing: Drawing) -> bool:
     """Whether a drawing shows one countable thing."""
     if not drawing.noun or drawing.kind not in ("colour", "silhouette") or not one_thing(drawing.name):
         return False
-    if drawing.group in NO_THINGS:
+    if drawing.group in NO_THINGS or _SAYS_ITSELF.search(drawing.name):
         return False
     return drawing.subgroup not in NO_THING_SUBGROUPS or drawing.name in _TIMEPIECES
 
@@ -52,7 +121,11 @@ def may_recolour(drawing: Drawing) -> bool:
 
 def may_turn(drawing: Drawing) -> bool:
     """Whether a drawing may be turned; whether one sees it is measured."""
-    return is_face(drawing) or (is_thing(drawing) and not _SHOWS_SIGNS.search(drawing.name))
+    if is_face(drawing):
+        return not _SAYS_ITSELF.search(drawing.name)
+    if not is_thing(drawing) or _SHOWS_SIGNS.search(drawing.name):
+        return False
+    return bool(_STANDS.match(drawing.subgroup)) or (not drawing.subgroup and drawing.noun in _STANDING)
 
 
 def names(drawing: Drawing, recoloured: bool = False) -> tuple[str, ...]:
@@ -61,6 +134,8 @@ def names(drawing: Drawing, recoloured: bool = False) -> tuple[str, ...]:
     if recoloured and drawing.kind != "silhouette":
         own = _without_colour(drawing)
     good = [name for name in drawing.alt if not _BAD_NAME.search(name) and one_thing(name) == one_thing(drawing.name)]
+    if is_face(drawing):  # "smiling" alone names no face
+        good = [name for name in good if _FACE_WORD.search(name)]
     if recoloured:
         good = [name for name in good if not _COLOUR.search(name)]
     return tuple(dict.fromkeys([own, *good])) if own else ()
