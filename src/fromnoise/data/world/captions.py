@@ -217,5 +217,5 @@ def _with_less(described: Description, chance: Chance) -> Description:
     things = described.things
     for name in drops:
         if name != "ground":
-            things = tuple(replace(thing, **{name: ""}) for thing in things)
+            things = tuple(Thing.from_dict({**thing.to_dict(), name: ""}) for thing in things)
     return replace(described, things=things, ground=Ground() if "ground" in drops else described.ground)

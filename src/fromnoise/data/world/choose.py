@@ -15,7 +15,6 @@ from fromnoise.data.world.grounds import FEET, GRADIENTS, SCENES
 from fromnoise.data.world.held_out import held_out
 from fromnoise.data.world.looks import TILTED, UPSIDE_DOWN, Look, Looks
 from fromnoise.data.world.pools import Pools
-from fromnoise.data.world.recolour import own_colour
 from fromnoise.data.world.rules import may_recolour, names, thing_of, words
 from fromnoise.data.world.seen import is_seen
 from fromnoise.ground.config import Config
@@ -150,14 +149,14 @@ class World:
 
     def thing(self, index: int | None, chance: Chance, colour: str = "") -> Thing | None:
         """A drawing as a thing that is not yet anywhere, in its own colour or a named one."""
-        if index is None or (look := self.looks(index, colour)) is None:
+        if index is None or self.looks(index, colour) is None:
             return None
         drawing = self.drawings[index]
         if not colour and drawing.kind == "silhouette":
             return self.thing(index, chance, chance.pick(COLOURS))
         return Thing(
             drawing=index, names=names(drawing, bool(colour)), thing=thing_of(drawing), style=drawing.style,
-            key=drawing.key, colour=colour, own_colour="" if colour else own_colour(drawing.colours, look.pixels),
+            key=drawing.key, colour=colour, own_colour="" if colour else self.looks.own_colour(index),
             attributes=drawing.attributes, keywords=words(drawing, bool(colour))[:8],
         )  # fmt: skip
 
@@ -179,7 +178,7 @@ class World:
         return [first, second] if second and not _same(first, second) else None
 
     def ground_too(self, chance: Chance) -> Ground:
-        """Sometimes something behind, mostly nothing; scenes need things that stand, so here they are skies and nights."""
+        """Sometimes something behind, mostly nothing; of scenes those in which nothing need stand: skies and nights."""
         if not chance(self.mix.ground_too):
             return Ground()
         kind = chance.pick(("plain", "plain", "gradient", "scene"))

@@ -1,4 +1,4 @@
-"""What a picture of the world shows, whole and exact: the picture is drawn from it, and its captions are told from it."""
+"""What a picture of the world shows, whole and exact: it is drawn from this, and its captions are told from this."""
 
 from __future__ import annotations
 

@@ -82,4 +82,5 @@ def _opened(data: bytes) -> Image.Image:
 
 def picture_box(data: bytes) -> Box:
     """The view box of a picture file."""
-    return (0.0, 0.0, *map(float, _opened(data).size))
+    width, height = _opened(data).size
+    return (0.0, 0.0, float(width), float(height))

@@ -29,7 +29,7 @@ def ground_body(ground: Ground) -> str:
     if ground.kind == "plain":
         return _whole(_rgb(ground.colours[0]))
     if ground.kind == "gradient":
-        return _gradient(*map(_rgb, ground.colours))
+        return _gradient(_rgb(ground.colours[0]), _rgb(ground.colours[1]))
     return SCENES[ground.scene](Chance("scene", ground.scene, ground.variant)) if ground.kind == "scene" else ""
 
 

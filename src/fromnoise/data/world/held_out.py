@@ -24,7 +24,7 @@ def held_out_count(count: int, thing: str) -> bool:
 
 
 def held_out_relation(relation: str, first: str, second: str) -> bool:
-    """Whether two things never stand so to each other in training; "and" and "beside" count as one, either way round."""
+    """Whether two things never stand so to each other in training; "and" and "beside" are one, either way round."""
     if relation in _SAME_BOTH_WAYS:
         relation, (first, second) = "and", sorted((first, second))
     return bool(relation) and hashed_share("relation", relation, first, second) < COMBINATIONS_HELD_OUT

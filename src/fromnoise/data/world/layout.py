@@ -13,7 +13,8 @@ GAP = 0.03  # nor things that are counted to each other
 GRID = 96  # cells a side, for measuring what covers what
 SIZES = {"tiny": (0.21, 0.26), "small": (0.33, 0.40), "": (0.62, 0.86), "huge": (0.95, 0.97)}
 WHERE = {
-    "on the left": (0.24, None), "on the right": (0.76, None), "at the top": (None, 0.24), "at the bottom": (None, 0.76),
+    "on the left": (0.24, None), "on the right": (0.76, None), "at the top": (None, 0.24),
+    "at the bottom": (None, 0.76),
     "in the top left corner": (0.0, 0.0), "in the top right corner": (1.0, 0.0),
     "in the bottom left corner": (0.0, 1.0), "in the bottom right corner": (1.0, 1.0), "in the middle": (0.5, 0.5),
 }  # fmt: skip

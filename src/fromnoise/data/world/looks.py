@@ -11,7 +11,7 @@ from PIL import Image
 from fromnoise.data.stickers.render import lab
 from fromnoise.data.world.draw import Box, picture_box, render_picture, render_vector
 from fromnoise.data.world.drawing import Drawing
-from fromnoise.data.world.recolour import coloured, dominates, recoloured
+from fromnoise.data.world.recolour import coloured, dominates, own_colour, recoloured
 
 MEASURED_AT = 72  # pixels
 REMEMBERED = 4096  # drawings
@@ -56,6 +56,8 @@ class Looks:
     def __init__(self, drawings: list[Drawing]) -> None:
         self._drawings = drawings
         self._look = lru_cache(REMEMBERED)(self._measured)
+        self.turned_differs = lru_cache(REMEMBERED)(self._turned_differs)
+        self.own_colour = lru_cache(REMEMBERED)(self._own_colour)
 
     def __call__(self, index: int, colour: str = "", angle: float = 0) -> Look | None:
         """The look of a drawing in a named colour ("" is its own), turned by degrees clockwise.
@@ -67,7 +69,12 @@ class Looks:
     def __reduce__(self) -> tuple[type[Looks], tuple[list[Drawing]]]:
         return Looks, (self._drawings,)
 
-    def turned_differs(self, index: int) -> bool:
+    def _own_colour(self, index: int) -> str:
+        """The named colour that a drawing plainly has by itself, or ""."""
+        look = self(index)
+        return own_colour(self._drawings[index].colours, look.pixels) if look else ""
+
+    def _turned_differs(self, index: int) -> bool:
         """Whether one can see that the drawing stands on its head: a ball and a star cannot be said to."""
         look = self(index)
         if look is None or not 0.4 < look.window[2] / look.window[3] < 2.5 or _lies_aslant(look.mask):
@@ -113,12 +120,12 @@ def measure(drawing: Drawing, body: str, angle: float = 0) -> Look | None:
     if (rgba[..., 3] >= SOLID).sum() < 40:
         return None
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
-    t, b, l, r = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    window = (room[0] + l / size[0] * room[2], room[1] + t / size[1] * room[3],
-              (r - l) / size[0] * room[2], (b - t) / size[1] * room[3])  # fmt: skip
-    mask = rgba[t:b, l:r, 3] >= SOLID
-    pixels = rgba[t:b, l:r, :3][mask]
-    return Look(body, tuple(map(float, window)), mask, pixels[:: max(1, len(pixels) // 600)][:600])  # type: ignore[arg-type]
+    top, low, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    x, y = room[2] / size[0], room[3] / size[1]  # units of a pixel
+    window = (float(room[0] + left * x), float(room[1] + top * y), float((right - left) * x), float((low - top) * y))
+    mask = rgba[top:low, left:right, 3] >= SOLID
+    pixels = rgba[top:low, left:right, :3][mask]
+    return Look(body, window, mask, pixels[:: max(1, len(pixels) // 600)][:600])
 
 
 def render(drawing: Drawing, look: Look, width: int, height: int, angle: float = 0) -> Image.Image:

@@ -33,14 +33,17 @@ class Painted:
 
 
 def paint(world: World, described: Description, pixels: int) -> Painted:
-    """Draw a description of ``world`` as a square of ``pixels``: the last thing first, so that the first is in front."""
+    """Draw a description of ``world`` as a square of ``pixels``, the last thing first: the first is in front."""
     canvas = _ground(described.ground, pixels).copy()  # premultiplied float [P,P,4], 0…255
     for thing in reversed(described.things):
         look = world.look(thing)
         if look is None:
             raise ValueError(f"drawing {thing.drawing} is not of this world")
-        for place in thing.places:
-            _lay(canvas, *_copy(world, thing, look, place, pixels))
+        parts: dict[tuple[int, int], np.ndarray] = {}  # copies of one size are rendered once
+        for left, top, wide, high in (corners(place, pixels) for place in thing.places):
+            if (wide, high) not in parts:
+                parts[wide, high] = _copy(world, thing, look, wide, high)
+            _lay(canvas, parts[wide, high], left, top)
     picture = canvas[..., :3] + 255 - canvas[..., 3:]
     return Painted(np.round(picture).clip(0, 255).astype(np.uint8), np.round(canvas[..., 3]).astype(np.uint8))
 
@@ -52,13 +55,12 @@ def corners(place: Place, pixels: int) -> tuple[int, int, int, int]:
     return min(max(left, 0), pixels - wide), min(max(top, 0), pixels - high), wide, high
 
 
-def _copy(world: World, thing: Thing, look: Look, place: Place, pixels: int) -> tuple[np.ndarray, int, int]:
-    """One copy of a thing, premultiplied float [h,w,4], and where its corner lies."""
-    left, top, wide, high = corners(place, pixels)
+def _copy(world: World, thing: Thing, look: Look, wide: int, high: int) -> np.ndarray:
+    """A thing of width × height pixels, premultiplied float [h,w,4]."""
     flipped = thing.angle == UPSIDE_DOWN
     image = render(world.drawings[thing.drawing], look, wide, high, 0.0 if flipped else thing.angle)
     part = _premultiplied(image)
-    return (part[::-1, ::-1] if flipped else part), left, top
+    return part[::-1, ::-1] if flipped else part
 
 
 def _lay(canvas: np.ndarray, part: np.ndarray, left: int, top: int) -> None:

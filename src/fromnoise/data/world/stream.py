@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -138,5 +139,5 @@ class _Batches(Dataset[WorldBatch]):
         return picture_batch(self._world, self._stream, number, self._captions)
 
 
-def _as_it_is(batch: WorldBatch) -> WorldBatch:
+def _as_it_is(batch: Any) -> Any:
     return batch
