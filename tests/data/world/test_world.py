@@ -27,6 +27,7 @@ from fromnoise.data.world import (
 )  # fmt: skip
 from fromnoise.data.world.captions import WorldCaptions, caption, exact
 from fromnoise.data.world.chance import Chance
+from fromnoise.data.world.description import Thing
 from fromnoise.data.world.held_out import held_out, held_out_colour, held_out_relation
 from fromnoise.data.world.paint import corners, paint
 from fromnoise.data.world.rules import is_thing, may_recolour, may_turn
@@ -155,7 +156,7 @@ def test_a_recoloured_thing_has_the_colour_that_is_said_and_keeps_its_shades(dra
 
 def test_a_colour_that_does_not_come_to_dominate_is_not_said(drawings: list[Drawing]) -> None:
     stripes = "".join(f'<path d="M0 {y}H64V{y + 8}H0z" fill="{c}"/>' for y, c in
-                      zip(range(0, 64, 8), ("#d22", "#2b2", "#22d", "#dd2", "#2cc", "#c2c", "#fa0", "#842"), strict=True))  # fmt: skip
+                      zip(range(0, 64, 8), ["#d22", "#2b2", "#22d", "#dd2", "#2cc", "#c2c", "#fa0", "#842"], strict=True))  # fmt: skip
     world = World([drawing("parrot", stripes), *drawings])
     assert world.looks(0, "blue") is None
     assert world.looks(1, "blue") is not None
@@ -221,12 +222,14 @@ def test_a_thing_stands_out_from_what_is_behind_it(drawings: list[Drawing]) -> N
 def test_plurals_and_articles() -> None:
     names = ("mouse", "box", "wolf", "tabby cat", "glass of milk", "man's shoe", "tomato", "ox", "child", "yo-yo")
     assert [plural(n) for n in names] == [
-        "mice", "boxes", "wolves", "tabby cats", "glasses of milk", "man's shoes", "tomatoes", "oxen", "children", "yo-yos",
+        "mice", "boxes", "wolves", "tabby cats", "glasses of milk", "man's shoes", "tomatoes", "oxen",
+        "children", "yo-yos",
     ]  # fmt: skip
     assert [article(n) for n in ("apple", "unicorn", "umbrella", "hourglass", "uniform", "x-ray", "one-eyed cat")] == [
         "an apple", "a unicorn", "an umbrella", "an hourglass", "a uniform", "an x-ray", "a one-eyed cat",
     ]  # fmt: skip
-    assert [n for n in ("scissors", "two hearts", "rice", "moon", "grapes", "sheep", "bus", "dress") if one_thing(n)] == [
+    names = ("scissors", "two hearts", "rice", "moon", "grapes", "sheep", "bus", "dress")
+    assert [n for n in names if one_thing(n)] == [
         "bus", "dress",
     ]  # fmt: skip
 
@@ -286,6 +289,15 @@ def test_captions_say_all_facts_and_nothing_else(drawings: list[Drawing]) -> Non
         )
         said |= {"blue"} if {"dark blue", "light blue"} & {*described.ground.colours} else set()
         assert words & colours <= said, text
+
+
+def test_faces_and_people_get_an_article_and_flags_do_not() -> None:
+    def said(name: str) -> str:
+        return exact(Description(0, 0, "plain", (Thing(0, (name,), name, "", "", ((0, 0, 1, 1),)),)))
+
+    assert said("face with open hands") == "a face with open hands"
+    assert said("man dancing") == "a man dancing"
+    assert [said(n) for n in ("flag: peru", "two hearts", "grapes")] == ["flag: peru", "two hearts", "grapes"]
 
 
 def test_most_captions_are_full_and_two_hands_are_both_named(drawings: list[Drawing]) -> None:

@@ -37,7 +37,8 @@ _SCENES = {
 }  # fmt: skip
 # Of a picture in which the first is so to the second: {a} and {b} are the two, as phrases.
 _RELATIONS = {
-    "left of": ("{a} to the left of {b}", "{a} left of {b}", "{b} to the right of {a}", "{a} on the left and {b} on the right"),
+    "left of": ("{a} to the left of {b}", "{a} left of {b}", "{b} to the right of {a}",
+                "{a} on the left and {b} on the right"),
     "above": ("{a} above {b}", "{b} below {a}", "{a} over {b}", "{a} at the top and {b} at the bottom"),
     "on": ("{a} on {b}", "{a} on top of {b}", "{b} with {a} on top", "{a} standing on {b}"),
     "in front of": ("{a} in front of {b}", "{b} behind {a}"),
@@ -206,9 +207,10 @@ def _say(fact: str, name: str, before: list[str], after: list[str]) -> None:
 
 def _is_one_person(name: str) -> bool:
     """Whether a name that no rule of things allows is yet one person's or one face's: "face with tears of joy"."""
-    if ":" in name or name.endswith("s") or name.startswith(("two ", "three ")):
+    words = name.split()
+    if ":" in name or "and" in words or words[0] in ("two", "three"):
         return False
-    return name.split()[0] in _PEOPLE or ("and" not in name.split() and bool({"face", "cat"} & set(name.split())))
+    return "face" in words or (not name.endswith("s") and (words[0] in _PEOPLE or "cat" in words))
 
 
 def _with_less(described: Description, chance: Chance) -> Description:

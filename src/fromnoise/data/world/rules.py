@@ -1,7 +1,8 @@
 """Which drawings may be counted, paired, coloured or turned. Whatever could make a caption untrue is left out.
 
 * A *thing* is a drawing of one visible thing (it has a noun) with a plain singular name: no flag, no symbol, no
-  letters or numbers, no face and no person, no clock that shows a time, nothing whose name is a plural, a number or several things.
+  letters or numbers, no face and no person, no clock that shows a time, nothing whose name is a plural, a number or several
+  things.
 * Only things are counted and paired. What has no plural ("rice") or what there is one of ("moon") is no thing.
 * Coloured are things whose name has no colour in it, unless it is "<colour> <noun>" and no animal ("red apple" → "a
   blue apple", but a red panda stays red), and silhouettes of any kind. Faces, people and flags keep their colours.
@@ -25,7 +26,7 @@ _COLOUR = re.compile(
 # Things that are named for their colour, or that are no such thing in another one.
 _OWN_COLOUR = frozenset({"orange", "goldfish", "rainbow", "blackboard", "blueberry", "bluebird", "gold", "chocolate"})
 _SHOWS_SIGNS = re.compile(
-    r"\b(sign|button|calendar|keyboard|letter|number|abacus|ticket|newspaper|book|banknote|label)\b"
+    r"\b(sign|button|elevator|calendar|keyboard|letter|number|abacus|ticket|newspaper|book|banknote|label)\b"
 )
 # Words that other sets use as names and that say nothing or more than is there.
 _BAD_NAME = re.compile(r"\d|^(?:.{0,2}|.{40,})$|[^a-z '-]|\bsymbol\b|\bemoji\b|\bicon\b")
@@ -41,7 +42,8 @@ _STANDS = re.compile(
 _STANDING = frozenset(
     """house tree car bottle cup mug lamp chair table sofa dog cat horse cow pig bird fish rabbit bear lion tiger
     elephant bus truck bicycle motorcycle train boat ship tower castle church robot snowman teapot vase candle cake
-    umbrella cactus mushroom pineapple penguin owl duck chicken frog fox wolf monkey mouse kangaroo giraffe camel""".split()  # noqa: SIM905
+    umbrella cactus mushroom pineapple penguin owl duck chicken frog fox wolf monkey mouse kangaroo
+    giraffe camel""".split()  # noqa: SIM905
 )
 _FACES = ("face", "cat-face", "monkey-face")
 _FACE_WORD = re.compile(r"\b(face|cat|monkey|skull|ghost|robot|alien|clown|devil|ogre|goblin|monster|imp)\b")
