@@ -1,8 +1,8 @@
 """Which drawings may be counted, paired, coloured or turned. Whatever could make a caption untrue is left out.
 
 * A *thing* is a drawing of one visible thing (it has a noun) with a plain singular name: no flag, no symbol, no
-  letters or numbers, no face and no person, no clock that shows a time, nothing whose name is a plural, a number or several
-  things.
+  letters or numbers, no face and no person, no clock that shows a time, nothing whose name is a plural, a number,
+  several things, a size or a position.
 * Only things are counted and paired. What has no plural ("rice") or what there is one of ("moon") is no thing.
 * Coloured are things whose name has no colour in it, unless it is "<colour> <noun>" and no animal ("red apple" → "a
   blue apple", but a red panda stays red), and silhouettes of any kind. Faces, people and flags keep their colours.
