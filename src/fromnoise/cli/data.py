@@ -26,6 +26,25 @@ def stickers(
 
 
 @app.command()
+def world(
+    drawings: Annotated[Path, typer.Option(help="The folder that 'fromnoise data drawings' made.")],
+    sheet: Annotated[Path, typer.Option(help="The contact sheet to write, a PNG.")] = Path("world.png"),
+    pixels: Annotated[int, typer.Option(help="Side of the pictures.")] = 128,
+    count: Annotated[int, typer.Option(help="How many.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of the endless row of pictures.")] = 0,
+    kind: Annotated[str, typer.Option(help="Only one kind: plain, recoloured, sizes, counts, pairs, relations …")] = "",
+    split: Annotated[str, typer.Option(help="train, test_pair, test_concept, or combinations (held out).")] = "train",
+) -> None:
+    """Look at the world: pictures made of drawings, with their captions, on one sheet."""
+    from fromnoise.data.world import World, WorldMix, read_drawings
+    from fromnoise.data.world.sheet import write_sheet
+
+    mix = WorldMix.only(kind) if kind else WorldMix()
+    write_sheet(World(read_drawings(drawings), mix, split), sheet, pixels, count, seed)
+    print(f"{count:,} pictures: {sheet}")
+
+
+@app.command()
 def pack(
     folder: Annotated[str, typer.Argument(help="A folder of captioned pictures, or 'starter'.")],
     file: Annotated[Path, typer.Argument(help="The .parquet file to write.")],

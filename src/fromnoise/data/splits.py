@@ -31,9 +31,9 @@ def split_of(key: str, style: str, families: int) -> str:
         "test_concept" for 2 % of the concepts, "test_pair" for 5 % of the (concept, style family) pairs among
         concepts of at least four families, else "train".
     """
-    if _share("concept", key) < CONCEPTS_HELD_OUT:
+    if hashed_share("concept", key) < CONCEPTS_HELD_OUT:
         return "test_concept"
-    if families >= FAMILIES_NEEDED and _share("pair", key, family(style)) < PAIRS_HELD_OUT:
+    if families >= FAMILIES_NEEDED and hashed_share("pair", key, family(style)) < PAIRS_HELD_OUT:
         return "test_pair"
     return "train"
 
@@ -47,6 +47,7 @@ def splits(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     return {(key, style): split_of(key, style, len(families[key])) for key, style in pairs}
 
 
-def _share(*parts: str) -> float:
+def hashed_share(*parts: str) -> float:
+    """A number from 0 up to 1 that belongs to these words, on every machine."""
     digest = hashlib.sha256(":".join(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

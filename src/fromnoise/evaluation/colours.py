@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fromnoise.data.stickers.render import PALETTE, _lab
+from fromnoise.data.stickers.render import PALETTE, lab
 
 BACKGROUND = 245  # channels of at least this are background: pictures stand on white
 NAMES = tuple(dict.fromkeys("green" if name == "teal" else name.split()[-1] for name in PALETTE))
@@ -39,6 +39,6 @@ def _shares(picture: Tensor) -> np.ndarray:
     thing = pixels[(pixels < BACKGROUND).any(-1)]
     if not len(thing):
         return np.zeros(len(NAMES))
-    palette = _lab(np.array(list(PALETTE.values())))
-    nearest = ((_lab(thing)[:, None] - palette) ** 2).sum(-1).argmin(1)
+    palette = lab(np.array(list(PALETTE.values())))
+    nearest = ((lab(thing)[:, None] - palette) ** 2).sum(-1).argmin(1)
     return np.bincount(np.array(_PLACE)[nearest], minlength=len(NAMES)) / len(thing)

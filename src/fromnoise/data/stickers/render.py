@@ -89,13 +89,13 @@ def colour_words(picture: np.ndarray, alpha: np.ndarray) -> list[str]:
     opaque = picture[alpha > 200]
     if len(opaque) < 20:
         return []
-    distance = ((_lab(opaque)[:, None] - _PALETTE_LAB) ** 2).sum(-1)
+    distance = ((lab(opaque)[:, None] - _PALETTE_LAB) ** 2).sum(-1)
     share = np.bincount(distance.argmin(1), minlength=len(PALETTE)) / len(opaque)
     names = list(PALETTE)
     return [names[i] for i in np.argsort(-share, kind="stable")[:3] if share[i] >= 0.15]
 
 
-def _lab(rgb: np.ndarray) -> np.ndarray:
+def lab(rgb: np.ndarray) -> np.ndarray:
     """sRGB 0…255 to CIE L*a*b* (D65), where distances are roughly what people see."""
     c = np.asarray(rgb, np.float32) / 255
     c = np.where(c > 0.04045, ((c + 0.055) / 1.055) ** 2.4, c / 12.92)
@@ -105,4 +105,4 @@ def _lab(rgb: np.ndarray) -> np.ndarray:
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
 
 
-_PALETTE_LAB = _lab(np.array(list(PALETTE.values())))
+_PALETTE_LAB = lab(np.array(list(PALETTE.values())))
