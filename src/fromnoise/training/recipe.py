@@ -171,10 +171,12 @@ class ClipStage(Config):
 class VAEStage(Config):
     """VAE: its size, its loss weights (docs/training.md) and its training.
 
-    ``perceptual`` weighs early features of a network that looks at pictures, ``equivariance`` asks that a smaller
-    latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it began (see ``Recipe.start_from``), so
+    ``equivariance`` asks that a smaller latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it began (see ``Recipe.start_from``), so
     that a U-Net trained with it stays right. ``whiten`` gives every channel of the latents zero mean and unit variance
     before the U-Net learns from them.
+
+    ``perceptual`` is how much earlier versions weighed early features of a network that judges what is drawn. Nothing
+    learns by it any more; it stays in the recipes of runs that began so (``training/retired.py``).
     """
 
     model: VAEConfig = field(default_factory=VAEConfig)
@@ -192,7 +194,7 @@ class VAEStage(Config):
         """The weight of each part of the loss; L1 is the others' yardstick."""
         return {
             "l1": 1.0, "multiscale": self.multiscale, "gradient": self.gradient, "ssim": self.ssim, "kl": self.kl,
-            "perceptual": self.perceptual, "equivariance": self.equivariance,
+            "equivariance": self.equivariance,
         }  # fmt: skip
 
 
