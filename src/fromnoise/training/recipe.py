@@ -171,9 +171,9 @@ class ClipStage(Config):
 class VAEStage(Config):
     """VAE: its size, its loss weights (docs/training.md) and its training.
 
-    ``equivariance`` asks that a smaller latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it began (see ``Recipe.start_from``), so
-    that a U-Net trained with it stays right. ``whiten`` gives every channel of the latents zero mean and unit variance
-    before the U-Net learns from them.
+    ``equivariance`` asks that a smaller latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it
+    began (see ``Recipe.start_from``), so that a U-Net trained with it stays right. ``whiten`` gives every channel of
+    the latents zero mean and unit variance before the U-Net learns from them.
 
     ``perceptual`` is how much earlier versions weighed early features of a network that judges what is drawn. Nothing
     learns by it any more; it stays in the recipes of runs that began so (``training/retired.py``).

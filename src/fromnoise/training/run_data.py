@@ -70,7 +70,7 @@ def card(recipe: Recipe, records: list[Record], progress: dict[str, Any]) -> dic
 
 
 def begun_with(base: TextToImage) -> dict[str, Any]:
-    """What a card tells of the model that the training began with: which it was, and if its decoder learnt by a judge."""
+    """What a card tells of the model that its training began with: which, and if its decoder learnt by a judge."""
     taught = judging_teacher(base.card)
     return {"started_from": base.hash, **({"decoder": {"of": taught}} if taught else {})}
 
