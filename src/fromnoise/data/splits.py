@@ -9,6 +9,7 @@ from collections.abc import Iterable
 CONCEPTS_HELD_OUT = 0.02
 PAIRS_HELD_OUT = 0.05
 FAMILIES_NEEDED = 4
+COMBINATIONS_HELD_OUT = 0.10
 
 # The three Fluent sets show the same drawing; what is held out in one must not be trained on in another.
 _FAMILY = {"fluent-emoji": "fluent", "fluent-emoji-flat": "fluent", "fluent-emoji-3d": "fluent"}
@@ -36,6 +37,16 @@ def split_of(key: str, style: str, families: int) -> str:
     if families >= FAMILIES_NEEDED and _share("pair", key, family(style)) < PAIRS_HELD_OUT:
         return "test_pair"
     return "train"
+
+
+def combination_held_out(kind: str, *parts: str) -> bool:
+    """Whether a combination is kept from the training: 10 % of (colour, thing), (count, thing), (relation, one, other).
+
+    Args:
+        kind: "colour", "count" or "relation".
+        parts: "blue" and "dog"; "three" and "star"; "left", "cat" and "tree".
+    """
+    return _share("combination", kind, *parts) < COMBINATIONS_HELD_OUT
 
 
 def splits(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
