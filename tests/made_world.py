@@ -23,8 +23,8 @@ SIDE = 32
 STYLES = ("noto", "twemoji", "fluent-emoji-flat")
 WHITE = torch.full((3, SIDE, SIDE), 255, dtype=torch.uint8)
 SIZES = Sizes(
-    concepts=8, asked=8, held_out=8, words=8, per_style=40, rebuilt=6, colours=2, counts=2, pairs=4, attributes=4, seeds=1,
-    chains=2, spread=4, curve=6, steps=(2, 4, 8), guidances=(1.0, 3.0),
+    concepts=8, asked=8, held_out=8, words=8, per_style=40, rebuilt=6, colours=2, counts=2, pairs=4, attributes=4,
+    seeds=1, chains=2, spread=4, curve=6, steps=(2, 4, 8), guidances=(1.0, 3.0),
 )  # fmt: skip
 Draw = Callable[[Request], Tensor]
 
