@@ -84,7 +84,6 @@ VARIANTS: dict[str, tuple[dict[str, str], str]] = {
     "words without pictures": ({"clip.meanings": "MEANINGS"}, "clip"),
     "latents: not whitened": ({"vae.whiten": "false"}, "vae"),
     "latents: equivariant": ({"vae.equivariance": "0.5"}, "vae"),
-    "VAE: perceptual": ({"vae.perceptual": "0.2"}, "vae"),
     "VAE: f4 with 4 channels": (
         {
             "vae.model.latent_channels": "4",

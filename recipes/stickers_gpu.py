@@ -52,7 +52,6 @@ def recipe() -> Recipe:
         ),
         vae=VAEStage(
             model=VAEConfig(latent_channels=16, block_out_channels=(32, 64, 96, 128), layers_per_block=1),
-            perceptual=0.2,
             loop=LoopConfig(pictures=900_000, batch=128, learning_rate=1e-3, warmup=20_000, ema=0.998),
         ),
         diffusion=DiffusionStage(

@@ -19,7 +19,7 @@ from fromnoise.evaluation.store import Store
 NASTY = "<script>alert('&')</script>\"x\""
 FACTS = {
     "model": NASTY, "model_hash": "abc", "precision": "fp32", "seed": 0, "data": "d", "version": "1", "hardware": "h",
-    "quick": True, "settings": "s",
+    "quick": True, "settings": "s", "note": NASTY,
 }  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def test_nothing_on_the_page_is_markup_or_asks_the_network() -> None:
     text = page(FACTS, [section()])
     tags = Reader(text).tags
     assert "script" not in {tag for tag, _ in tags}
-    assert text.count("alert(&#39;&amp;&#39;)") >= 7  # title, headings, texts, table, alt: escaped, not lost
+    assert text.count("alert(&#39;&amp;&#39;)") >= 8  # title, headings, note, texts, table, alt: escaped, not lost
     for _, attributes in tags:
         for name in ("src", "href"):
             value = attributes.get(name) or "#"

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import fromnoise
+from fromnoise.evaluation import judge
 from fromnoise.ground.kept import whatever_the_caller_set
-from fromnoise.models import perception
 from fromnoise.models.layers.packed import can_pack
 
 SOURCE = Path(fromnoise.__file__).parent
@@ -21,10 +21,10 @@ SOURCE = Path(fromnoise.__file__).parent
 @pytest.fixture
 def fresh() -> Iterator[None]:
     """Nothing is kept yet, and nothing of this test is kept afterwards."""
-    for kept in (perception.network, can_pack):
+    for kept in (judge.network, can_pack):
         kept.cache_clear()
     yield
-    for kept in (perception.network, can_pack):
+    for kept in (judge.network, can_pack):
         kept.cache_clear()
 
 
@@ -50,20 +50,20 @@ class default_dtype:
 
 
 def looked_at() -> torch.Tensor:
-    """What the perceptual loss says of two pictures; its gradient goes to the first."""
-    drawn = torch.linspace(-1, 1, 3 * 32 * 32).reshape(1, 3, 32, 32).requires_grad_()
-    perception.perceptual_loss(perception.network(), drawn, -drawn.detach()).backward()
-    assert drawn.grad is not None
-    return drawn.grad
+    """What the judge sees in a picture, and how that changes with its pixels: the gradient."""
+    picture = torch.linspace(0, 1, 3 * 32 * 32).reshape(1, 3, 32, 32).requires_grad_()
+    judge.network().extract_features(judge.normalised(picture)).square().sum().backward()
+    assert picture.grad is not None
+    return picture.grad
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-def test_the_eye_trains_whoever_opened_it_first(caller: str, fresh: None) -> None:
+def test_the_eye_sees_the_same_whoever_opened_it_first(caller: str, fresh: None) -> None:
     expected = looked_at()
     assert expected.abs().sum() > 0
-    perception.network.cache_clear()
+    judge.network.cache_clear()
     with CALLERS[caller]():
-        perception.network()
+        judge.network()
     assert torch.equal(looked_at(), expected)
 
 
@@ -77,7 +77,7 @@ def test_what_can_be_packed_does_not_depend_on_who_asked_first(caller: str, dtyp
         assert can_pack(dtype) == expected
 
 
-@pytest.mark.parametrize("kept", [perception.network, lambda: can_pack(torch.float32)], ids=["eye", "packing"])
+@pytest.mark.parametrize("kept", [judge.network, lambda: can_pack(torch.float32)], ids=["eye", "packing"])
 def test_the_first_use_takes_no_random_numbers_from_the_caller(kept: Callable[[], object], fresh: None) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
@@ -109,4 +109,4 @@ def test_everything_kept_for_the_process_that_holds_tensors_is_built_this_way() 
                 if "torch." in body:
                     names.append(f"{file.stem}.{node.name}")
     assert careless == ["cores._pool"]
-    assert sorted(careful) == ["packed.can_pack", "perception.network"]
+    assert sorted(careful) == ["judge.network", "packed.can_pack"]

@@ -17,16 +17,17 @@ NAMES = tuple(dict.fromkeys("green" if name == "teal" else name.split()[-1] for 
 _PLACE = [NAMES.index("green" if name == "teal" else name.split()[-1]) for name in PALETTE]
 
 
-def colour_shares(pictures: Tensor) -> Tensor:
+def colour_shares(pictures: Tensor, least: float = 0.0) -> Tensor:
     """Share of each colour of :data:`NAMES` in the pixels that are not background.
 
     Args:
         pictures: uint8 [N,3,H,W].
+        least: how much of a picture must not be background for that to count.
 
     Returns:
-        float64 [N,C]; zeros for a picture that is all background.
+        float64 [N,C]; zeros for a picture with less than ``least``, or nothing, that is not background.
     """
-    return torch.stack([torch.from_numpy(_shares(picture)) for picture in pictures])
+    return torch.stack([torch.from_numpy(_shares(picture, least)) for picture in pictures])
 
 
 def main_colour(shares: Tensor) -> list[str]:
@@ -34,10 +35,10 @@ def main_colour(shares: Tensor) -> list[str]:
     return [NAMES[int(row.argmax())] if row.any() else "" for row in shares]
 
 
-def _shares(picture: Tensor) -> np.ndarray:
+def _shares(picture: Tensor, least: float) -> np.ndarray:
     pixels = picture.permute(1, 2, 0).numpy()
     thing = pixels[(pixels < BACKGROUND).any(-1)]
-    if not len(thing):
+    if not len(thing) or len(thing) < least * pixels.shape[0] * pixels.shape[1]:
         return np.zeros(len(NAMES))
     palette = lab(np.array(list(PALETTE.values())))
     nearest = ((lab(thing)[:, None] - palette) ** 2).sum(-1).argmin(1)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.section import Section
+from fromnoise.evaluation.sections.attributes import attributes_section
 from fromnoise.evaluation.sections.colours import colours_section
 from fromnoise.evaluation.sections.composition import composition_section
 from fromnoise.evaluation.sections.copies import drawn_copies_section
@@ -20,6 +21,7 @@ from fromnoise.evaluation.sections.film import film_section
 from fromnoise.evaluation.sections.pairs import pairs_section
 from fromnoise.evaluation.sections.reconstruction import reconstruction_section
 from fromnoise.evaluation.sections.retrieval import retrieval_section
+from fromnoise.evaluation.sections.second_style import second_style_section
 from fromnoise.evaluation.sections.specificity import specificity_section
 from fromnoise.evaluation.sections.style import style_section
 from fromnoise.evaluation.sections.words import words_section
@@ -30,6 +32,7 @@ Measurement = Callable[[Bench], Section]
 MEASUREMENTS: dict[str, Measurement] = {
     "retrieval": retrieval_section,
     "style": style_section,
+    "second_style": second_style_section,
     "reconstruction": reconstruction_section,
     "distances": distances_section,
     "composition": composition_section,
@@ -37,12 +40,13 @@ MEASUREMENTS: dict[str, Measurement] = {
     "colours": colours_section,
     "counts": counts_section,
     "pairs": pairs_section,
+    "attributes": attributes_section,
     "specificity": specificity_section,
     "curves": curves_section,
     "film": film_section,
 }
 # Those that ask the main questions.
-ON_ALL_CONCEPTS = {"retrieval", "style", "distances", "specificity", "curves", "copies"}
+ON_ALL_CONCEPTS = {"retrieval", "style", "second_style", "distances", "specificity", "curves", "copies"}
 ON_REQUEST: dict[str, Measurement] = {"copies": drawn_copies_section}  # measured with --copies, shown once stored
 
 

@@ -28,8 +28,13 @@ from fromnoise.evaluation.words import figure, interval, way
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
+from fromnoise.system.teachers import judging_teacher
 from fromnoise.system.text_to_image import TextToImage
 
+TAUGHT = (
+    "The decoder learnt by the first blocks of the network whose features judge here ({}). So figures of retrieval, "
+    "style and distance are a little flattered; the second judge of styles shares nothing with it."
+)
 MOST_SEED = 2**62  # drawings have seeds of their own above it
 
 
@@ -68,6 +73,7 @@ class Facts(Config):
         hardware: of the machine that measured.
         quick: whether with fewer drawings.
         settings: how the model draws by default.
+        note: what is to be kept in mind with all figures, a sentence or two, or "".
     """
 
     model: str
@@ -79,6 +85,7 @@ class Facts(Config):
     hardware: str
     quick: bool
     settings: str
+    note: str = ""
 
 
 def run(model: TextToImage, name: str, data: Path | str, out: Path, wanted: Wanted | None = None) -> list[Section]:
@@ -165,14 +172,16 @@ def _facts(model: TextToImage, name: str, wanted: Wanted, data: str) -> Facts:
     default = model.defaults
     settings = f"{default.steps} steps, guidance {default.guidance:g}, {default.sampler}"
     hardware = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    taught = judging_teacher(model.card)
     return Facts(
-        name, model.hash, model.precision, wanted.seed, data, __version__, hardware, wanted.quick, settings
+        name, model.hash, model.precision, wanted.seed, data, __version__, hardware, wanted.quick, settings,
+        TAUGHT.format(taught) if taught else "",
     )  # fmt: skip
 
 
 def _identity(facts: Facts, sizes: Sizes, wanted: Wanted) -> dict[str, Any]:
-    """What must be equal for a stored section to be shown: everything but the machine and the model's name."""
-    same = {k: v for k, v in facts.to_dict().items() if k not in ("hardware", "model")}
+    """What must be equal for a stored section to be shown: all but the machine, the model's name and the note."""
+    same = {k: v for k, v in facts.to_dict().items() if k not in ("hardware", "model", "note")}
     return {**same, "sizes": sizes.to_dict(), "beside": [[label, model.hash] for label, model in wanted.beside]}
 
 
@@ -189,5 +198,7 @@ def _print(facts: Facts, sections: Sequence[Section]) -> None:
         ends = (figure(end, h.unit) for end in (h.floor, h.ceiling))
         table.add_row(h.name, figure(h.value, h.unit), interval(h), *ends, way(h), str(h.n or ""), h.target)
     Console().print(table)
+    if facts.note:
+        Console().print(f"note: {facts.note}", highlight=False)
     if facts.quick:
         Console().print("quick: fewer drawings, wider intervals; figures that depend on n cannot be compared")

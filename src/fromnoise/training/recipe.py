@@ -163,14 +163,14 @@ class ClipStage(Config):
 class VAEStage(Config):
     """VAE: its size, its loss weights (docs/training.md) and its training.
 
-    ``perceptual`` weighs early features of a network that looks at pictures, ``equivariance`` asks that a smaller
-    latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it began (see ``Recipe.start_from``), so
-    that a U-Net trained with it stays right. ``whiten`` gives every channel of the latents zero mean and unit variance
-    before the U-Net learns from them.
+    ``equivariance`` asks that a smaller latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it
+    began (see ``Recipe.start_from``), so that a U-Net trained with it stays right. ``whiten`` gives every channel of
+    the latents zero mean and unit variance before the U-Net learns from them.
 
     With ``prefixes``, such as (8, 32, 64), each picture is decoded from its first 8, 32 or 64 channels alone, so that
     these say what it is and the last ones how crisp it is (DC-AE 1.5, arXiv 2508.00413). ``noise`` is the most that is
     added to latents before decoding, in standard deviations, so that the decoder forgives (as in arXiv 2507.15856).
+    ``perceptual`` is of runs of earlier versions; nothing learns by it any more (``training/retired.py``).
     """
 
     model: VAEConfig = field(default_factory=VAEConfig)
@@ -198,7 +198,7 @@ class VAEStage(Config):
         """The weight of each part of the loss; L1 is the others' yardstick."""
         return {
             "l1": 1.0, "multiscale": self.multiscale, "gradient": self.gradient, "ssim": self.ssim, "kl": self.kl,
-            "perceptual": self.perceptual, "equivariance": self.equivariance,
+            "equivariance": self.equivariance,
         }  # fmt: skip
 
 

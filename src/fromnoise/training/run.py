@@ -29,7 +29,6 @@ from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
-from fromnoise.system.defaults import read_facts
 from fromnoise.system.known_words import KnownWords
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
@@ -44,13 +43,16 @@ from fromnoise.training.log import Later, Telling
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
+from fromnoise.training.retired import GOES_ON, without_judges
 from fromnoise.training.run_data import (
     all_words,
+    begun_with,
     card,
     heard_words,
     held_out_latents,
     kept_latents,
     read_pictures,
+    seen_by,
     some_prompts,
     taught_words,
 )
@@ -83,6 +85,7 @@ def train(
     call = call or Call()
     deadline = time.monotonic() + 60 * call.minutes
     stored = continuing.stored_run(out)
+    recipe, call = without_judges(recipe, stored, out, call)
     tasks = continuing.tasks_of(recipe, stored, call) if tasks is None else tasks
     tasks = tuple(name for name in TASKS if name in tasks)
     if call.minutes < math.inf and continuing.fits_minutes(recipe, stored):
@@ -149,7 +152,7 @@ class Run:
         self.train_set, self.held_out = read_pictures(recipe, self.data, self.console)
         self._fingerprint = fingerprint(self.train_set)
         self.identity = Identity(recipe, self.data, out, self.going, self._fingerprint)
-        self.identity.check(self.base.hash if self.base is not None else "", self._clip_is_made())
+        self.identity.check(self.base.hash if self.base is not None else "", self._is_made("clip"))
         out.mkdir(parents=True, exist_ok=True)
         self._lock = locked(out)
         torch.set_num_threads(recipe.threads or available_cores())
@@ -190,6 +193,8 @@ class Run:
         stage = replace(self.recipe.vae, loop=self._loop("vae"))
         network = self._compute(self._fresh("vae", stage.model))
         pictures = (self.train_set.images, self.held_out.images)
+        if stage.perceptual and not self._is_made("vae"):
+            self.console.print(GOES_ON.format(stage.perceptual), style="yellow", highlight=False, soft_wrap=True)
         self._train(VAETask(stage, pictures, network, self.compute, self.recipe.seed))
 
     def train_diffusion(self) -> None:
@@ -209,7 +214,7 @@ class Run:
         def keep_model(unet: nn.Module, clock: Clock, hours: float) -> None:
             self._save_model(clip, vae, unet, {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)})
 
-        self._train(task, keep_model, lambda clock: self._in_model() == clock.pictures)
+        self._train(task, keep_model, lambda clock: seen_by(self.out / "model") == clock.pictures)
 
     def train_distill(self) -> None:
         """Learn to draw in a few steps: a small difference beside the model that is there."""
@@ -217,7 +222,7 @@ class Run:
         if (self.out / "diffusion").exists():
             self._finished("diffusion")
             found, _ = checkpoint.newest(self.out / "diffusion")
-            if found is not None and self._in_model() != found.facts["step"] * found.facts["batch"]:
+            if found is not None and seen_by(self.out / "model") != found.facts["step"] * found.facts["batch"]:
                 raise UserError(
                     f"{folder} is not yet what the U-Net has learnt; run without --tasks, or with --tasks diffusion "
                     "first"
@@ -241,17 +246,9 @@ class Run:
             trainer.tell()
         return trainer.averaged()
 
-    def _in_model(self) -> int | None:
-        """How many pictures the U-Net of ``model/`` has seen; None where there is no model."""
-        folder = self.out / "model"
-        if not (folder / "model_index.json").is_file():
-            return None
-        seen = read_facts(folder)[2].get("pictures_seen")
-        return seen if isinstance(seen, int) else None
-
-    def _clip_is_made(self) -> bool:
-        found, _ = checkpoint.newest(self.out / "clip")
-        return found is not None and continuing.finished(found.facts, self._loop("clip"))
+    def _is_made(self, name: str) -> bool:
+        found, _ = checkpoint.newest(self.out / name)
+        return found is not None and continuing.finished(found.facts, self._loop(name))
 
     def _loop(self, name: str) -> LoopConfig:
         return self.recipe.loops()[name].suited(len(self.train_set.records))
@@ -320,7 +317,7 @@ class Run:
         hardware = f"{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {self.choice.name}"
         facts = card(self.recipe, self.train_set.records, {**progress, "hardware": hardware})
         if self.base is not None:
-            facts["started_from"] = self.base.hash
+            facts |= begun_with(self.base)
         known = self.base.styles if self.base is not None else ()
         styles = (*known, *sorted({r.style for r in self.train_set.records if r.style} - set(known)))
         schedule = ScheduleConfig().build()

@@ -20,7 +20,10 @@ from fromnoise.data.scenes import scenes
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
+from fromnoise.system.defaults import read_facts
 from fromnoise.system.known_words import KnownWords
+from fromnoise.system.teachers import judging_teacher
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
 from fromnoise.training.recipe import Recipe, shareable
 from fromnoise.training.tasks.base import Compute
@@ -64,6 +67,20 @@ def card(recipe: Recipe, records: list[Record], progress: dict[str, Any]) -> dic
         "sources": [list(source) for source in sources],
         "recipe": shareable(recipe).to_dict(),
     }
+
+
+def begun_with(base: TextToImage) -> dict[str, Any]:
+    """What a card tells of the model that its training began with: which, and if its decoder learnt by a judge."""
+    taught = judging_teacher(base.card)
+    return {"started_from": base.hash, **({"decoder": {"of": taught}} if taught else {})}
+
+
+def seen_by(folder: Path) -> int | None:
+    """How many pictures the U-Net of a model's folder has seen; None where there is no model."""
+    if not (folder / "model_index.json").is_file():
+        return None
+    seen = read_facts(folder)[2].get("pictures_seen")
+    return seen if isinstance(seen, int) else None
 
 
 def all_words(pictures: PictureSet) -> list[str]:

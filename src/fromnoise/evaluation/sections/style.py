@@ -14,7 +14,7 @@ from fromnoise.evaluation.words import share, share_interval
 SETS = ("noto", "twemoji", "fluent-emoji-flat", "fluent-emoji-3d", "fluent-emoji", "emojione", "noto-v1", "fxemoji")
 KINDS = ("real", "again", "drawn", "noise")
 TEXT = (
-    "A judge of styles, which has nothing to do with the model, learns from real pictures how each style looks: "
+    "A judge of styles learns from real pictures how each style looks: "
     "its textures, its paint box and its edges. It sees every picture twice, as it is and a little damaged "
     "(blurred, compressed, scaled or noisy), or else it would go by pixel-exact edges that no drawing has. The "
     "concepts asked for here are kept from it. Then it names the style of each picture.",

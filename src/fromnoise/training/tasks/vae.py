@@ -1,12 +1,12 @@
 """Task: a VAE that reconstructs pictures (Kingma & Welling 2013, arXiv 1312.6114).
 
 The loss is made for flat art: L1, multi-scale L1, L1 of the gradients (sharp edges), 1 − SSIM, and a
-touch of KL. No discriminator: flat art stays crisp without one.
+touch of KL. No discriminator: flat art stays crisp without one. And no network that looks at pictures: those judge what
+is drawn (``evaluation/judge.py``), and what judges must not have taught.
 """
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -15,7 +15,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from fromnoise.ground.pictures import from_bytes, to_bytes
-from fromnoise.models import perception
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.recipe import VAEStage
@@ -49,7 +48,6 @@ class VAETask(Task):
         if stage.decoder_only:
             network.requires_grad_(False)
             network.decoder.requires_grad_(True)
-        self._eye = _eye(compute) if stage.perceptual else None
 
     def batch(self, clock: Clock) -> Tensor:
         """Pictures in −1…1, [B,3,P,P]: mirrored at random, and a fifth of them with their colours swapped."""
@@ -69,9 +67,6 @@ class VAETask(Task):
         decoded = self._decode(self._harder(latents, clock))
         parts = reconstruction_losses(decoded, batch)
         parts["kl"] = posterior.kl().float().mean()
-        if self._eye is not None:
-            drawn, wanted = decoded.to(self.compute.dtype), batch.to(self.compute.dtype)
-            parts["perceptual"] = perception.perceptual_loss(self._eye, drawn, wanted).float()
         if self.stage.equivariance:
             parts["equivariance"] = self._equivariance(latents, batch, clock)
         return {"loss": self._weighted(parts), **parts}
@@ -169,11 +164,6 @@ def ssim(a: Tensor, b: Tensor, window: int = 7) -> Tensor:
     both = mean(a * b) - mean_a * mean_b
     top = (2 * mean_a * mean_b + c1) * (2 * both + c2)
     return (top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean()
-
-
-def _eye(compute: Compute) -> Any:
-    """The network that looks at pictures, in the compute format."""
-    return copy.deepcopy(perception.network()).to(compute.device, compute.dtype, memory_format=compute.memory_format)
 
 
 def _reconstruct(network: Any, pictures: Tensor, channels: int = 0) -> Tensor:
