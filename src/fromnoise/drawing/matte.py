@@ -8,6 +8,8 @@ that is large enough, so composing the result on white gives back what was drawn
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,7 +18,8 @@ WHITE = 255
 NEAR = 24  # levels below white that a background may have
 LEAST_WHITE = 0.2  # share of the border that must be nearly white, for a picture to have a white background
 SURE = 40  # levels below white from which a speck is part of the thing
-REACH = 2  # pixels, how wide a soft edge is at most
+SPREADS = 5  # median deviations that noise may be off the usual
+ON_THE_LINE = 20  # levels that a mixture of white and a colour may be off that line
 OPAQUE = "the background is not white, so it could not be made transparent; the picture is left as it was drawn"
 
 
@@ -48,7 +51,7 @@ def alpha_of(rgb: np.ndarray) -> np.ndarray:
     ground = _ground(depth)
     if ground is None:
         return np.full(depth.shape, WHITE, np.uint8)
-    return np.where(ground, 0, _edges(rgb, depth, ground)).astype(np.uint8)
+    return np.where(ground, 0, _edges(rgb, ground)).astype(np.uint8)
 
 
 def unmixed(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -107,17 +110,50 @@ def _ground(depth: np.ndarray) -> np.ndarray | None:
     white = outside[outside <= NEAR]
     if len(white) < LEAST_WHITE * len(outside):
         return None
-    noise = min(NEAR, 3 + int(np.percentile(white, 95)))
+    usual = np.median(white)  # of the white itself, and not of pale things that reach the border
+    noise = min(NEAR, 2 + int(usual + SPREADS * np.median(np.abs(white - usual))))
     ground = reached(depth <= noise, border)
     sure = ~ground & (depth > min(SURE, int(depth.max()) // 2))
     thing = reached(~ground, sure)  # what else is there are specks in the white
     return ~thing if thing.any() else None
 
 
-def _edges(rgb: np.ndarray, depth: np.ndarray, ground: np.ndarray) -> np.ndarray:
-    """Alpha of the pixels that are no background, float [H,W]: below 255 only near it."""
+def _edges(rgb: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    """Alpha of the pixels that are no background, float [H,W]: below 255 only near it.
+
+    A pixel is the share of the colour behind it that lies in it: the projection of what it lacks of white onto what
+    that colour lacks. Where it touches the background it is taken for a mixture; one further in only if it looks like
+    one, being on the line from white to that colour.
+    """
     missing = (WHITE - rgb).astype(np.float64)
-    full = _colour_inside(missing, depth, ground)
-    share = (missing * full).sum(-1) / np.maximum((full * full).sum(-1), 1)
-    alpha = np.round(np.clip(share, 0, 1) * WHITE)
-    return np.where(_spread(ground, REACH), alpha, WHITE)
+    touching = _spread(ground)
+    full = _colour_inside(missing, ~touching)
+    share = np.clip((missing * full).sum(-1) / np.maximum((full * full).sum(-1), 1), 0, 1)
+    apart = np.abs(missing - share[..., None] * full).max(-1)
+    mixed = touching | (_spread(touching) & (apart <= ON_THE_LINE))
+    return np.where(mixed, np.round(share * WHITE), WHITE)
+
+
+def _colour_inside(missing: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """What the thing lacks of white beside each pixel, float [H,W,3]: the mean of its sure pixels among the nine, and
+    where there are none, as in thin lines, the darkest of the nine."""
+    total, darkest = np.zeros_like(missing), missing
+    count = np.zeros(sure.shape)
+    for near, is_sure in zip(_nine(missing), _nine(sure), strict=True):
+        total, count = total + near * is_sure[..., None], count + is_sure
+        darkest = np.where((near.max(-1) > darkest.max(-1))[..., None], near, darkest)
+    return np.where(count[..., None] > 0, total / np.maximum(count, 1)[..., None], darkest)
+
+
+def _spread(mask: np.ndarray) -> np.ndarray:
+    """A mask and all that touches it, also at corners."""
+    return np.logical_or.reduce(list(_nine(mask)))
+
+
+def _nine(values: np.ndarray) -> Iterator[np.ndarray]:
+    """An array [H,W,…] nine times, moved by up to a pixel each way; zeros come in."""
+    height, width = values.shape[:2]
+    padded = np.pad(values, [(1, 1), (1, 1)] + [(0, 0)] * (values.ndim - 2))
+    for down in range(3):
+        for right in range(3):
+            yield padded[down : down + height, right : right + width]

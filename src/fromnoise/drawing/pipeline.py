@@ -38,7 +38,8 @@ class Wishes(TypedDict, total=False):
     """What may be said beside the prompt; everything else is the model's own. Ranges are :class:`Request`'s.
 
     ``n`` pictures have seeds ``seed``, ``seed + 1``, …; without a seed a fresh one is taken, and every picture's
-    ``info["seed"]`` has its own. ``transparent`` cuts things out of their white background. ``image`` is a picture to start from, ``mask`` is white where it may change.
+    ``info["seed"]`` has its own. ``transparent`` cuts things out of their white background.
+    ``image`` is a picture to start from, ``mask`` is white where it may change.
     The last five are diffusers' names for ``steps``, ``guidance``, ``negative``, ``n`` and the seed.
     """
 
@@ -104,8 +105,8 @@ class Pipeline:
             wishes: see :class:`Wishes`.
 
         Returns:
-            RGB pictures, RGBA where ``transparent`` is wished for; ``info`` has "seed", "notes" (sentences, such as which words the model does not know) and
-            what :meth:`save` writes into the file.
+            RGB pictures, RGBA where ``transparent`` is wished for; ``info`` has "seed", "notes" (sentences, such as which
+            words the model does not know) and what :meth:`save` writes into the file.
 
         Raises:
             UserError: see :func:`fromnoise.drawing.plan.plan`.
