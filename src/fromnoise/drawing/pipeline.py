@@ -105,8 +105,8 @@ class Pipeline:
             wishes: see :class:`Wishes`.
 
         Returns:
-            RGB pictures, RGBA where ``transparent`` is wished for; ``info`` has "seed", "notes" (sentences, such as which
-            words the model does not know) and what :meth:`save` writes into the file.
+            RGB pictures, RGBA where ``transparent`` is wished for; ``info`` has "seed", "notes" (sentences, such as
+            which words the model does not know) and what :meth:`save` writes into the file.
 
         Raises:
             UserError: see :func:`fromnoise.drawing.plan.plan`.
