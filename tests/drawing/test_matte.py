@@ -138,3 +138,12 @@ def test_a_maze_is_followed_to_its_end_and_not_through_its_walls() -> None:
     assert found[1, 7]
     way[5, 5] = False
     assert reached(way, begin).sum() == way[:, :5].sum()
+
+
+def test_a_faint_haze_around_the_thing_is_hardly_there_on_any_ground() -> None:
+    large = Image.new("RGB", (32, 32), "white")
+    ImageDraw.Draw(large).rectangle((6, 6, 25, 25), (247, 247, 245))
+    ImageDraw.Draw(large).rectangle((9, 9, 22, 22), RED)
+    alpha = alpha_of(np.asarray(large))
+    assert (alpha[9:23, 9:23] == 255).all()
+    assert alpha[6:26, 6:26].sum() == 255 * 14 * 14 + 10 * (20 * 20 - 14 * 14)  # as little as gives it back on white

@@ -19,6 +19,7 @@ NEAR = 24  # levels below white that a background may have
 LEAST_WHITE = 0.2  # share of the border that must be nearly white, for a picture to have a white background
 SURE = 40  # levels below white from which a speck is part of the thing
 SPREADS = 5  # median deviations that noise may be off the usual
+HAZE = 12  # levels below white that ringing around the thing may have
 ON_THE_LINE = 20  # levels that a mixture of white and a colour may be off that line
 OPAQUE = "the background is not white, so it could not be made transparent; the picture is left as it was drawn"
 
@@ -51,7 +52,8 @@ def alpha_of(rgb: np.ndarray) -> np.ndarray:
     ground = _ground(depth)
     if ground is None:
         return np.full(depth.shape, WHITE, np.uint8)
-    return np.where(ground, 0, _edges(rgb, ground)).astype(np.uint8)
+    haze = _haze(depth, ground)  # is as faint as it can be: black, of hardly any alpha
+    return np.where(ground, 0, np.where(haze, depth, _edges(rgb, ground | haze))).astype(np.uint8)
 
 
 def unmixed(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -116,6 +118,16 @@ def _ground(depth: np.ndarray) -> np.ndarray | None:
     sure = ~ground & (depth > min(SURE, int(depth.max()) // 2))
     thing = reached(~ground, sure)  # what else is there are specks in the white
     return ~thing if thing.any() else None
+
+
+def _haze(depth: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    """What is hardly darker than white between the background and the thing, bool [H,W]: a decoder's ringing, a blur.
+
+    It is thinner than five pixels; a pale thing, a cloud or the white of a flag, is not.
+    """
+    pale = reached(depth <= HAZE, ground) & ~ground
+    core = ~_spread(_spread(~pale))
+    return pale & ~_spread(_spread(core))
 
 
 def _edges(rgb: np.ndarray, ground: np.ndarray) -> np.ndarray:
