@@ -147,3 +147,19 @@ def test_a_faint_haze_around_the_thing_is_hardly_there_on_any_ground() -> None:
     alpha = alpha_of(np.asarray(large))
     assert (alpha[9:23, 9:23] == 255).all()
     assert alpha[6:26, 6:26].sum() == 255 * 14 * 14 + 10 * (20 * 20 - 14 * 14)  # as little as gives it back on white
+
+
+def test_a_haze_squeezed_between_the_thing_and_the_border_is_hardly_there_either() -> None:
+    picture = Image.new("RGB", (32, 32), "white")
+    ImageDraw.Draw(picture).rectangle((4, 4, 27, 28), RED)
+    ImageDraw.Draw(picture).rectangle((10, 29, 21, 31), (247, 247, 245))
+    assert (alpha_of(np.asarray(picture))[29:, 10:22] <= 10).all()
+
+
+def test_an_edge_that_ends_just_at_the_border_is_soft_and_what_is_cut_off_there_is_not() -> None:
+    picture = Image.new("RGB", (32, 32), "white")
+    ImageDraw.Draw(picture).rectangle((4, 0, 27, 30), RED)
+    ImageDraw.Draw(picture).line((4, 31, 27, 31), (244, 210, 212))  # a fifth of RED
+    alpha = alpha_of(np.asarray(picture))
+    assert (alpha[0, 4:28] == 255).all()
+    assert np.abs(alpha[31, 5:27].astype(int) - 51).max() <= 1

@@ -126,7 +126,8 @@ def _haze(depth: np.ndarray, ground: np.ndarray) -> np.ndarray:
     It is thinner than five pixels; a pale thing, a cloud or the white of a flag, is not.
     """
     pale = reached(depth <= HAZE, ground) & ~ground
-    core = ~_spread(_spread(~pale))
+    thick = np.pad(pale, 2)  # beyond the border nothing is pale: what is squeezed against it is thin
+    core = ~_spread(_spread(~thick))[2:-2, 2:-2]
     return pale & ~_spread(_spread(core))
 
 
@@ -138,7 +139,7 @@ def _edges(rgb: np.ndarray, ground: np.ndarray) -> np.ndarray:
     one, being on the line from white to that colour.
     """
     missing = (WHITE - rgb).astype(np.float64)
-    touching = _spread(ground)
+    touching = _spread(np.pad(ground, 1, constant_values=True))[1:-1, 1:-1]  # an edge may end just at the border
     full = _colour_inside(missing, ~touching)
     share = np.clip((missing * full).sum(-1) / np.maximum((full * full).sum(-1), 1), 0, 1)
     apart = np.abs(missing - share[..., None] * full).max(-1)
