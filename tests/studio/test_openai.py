@@ -244,7 +244,8 @@ def test_models(api: OpenAI) -> None:
         ({"output_format": "tiff"}, 400, "output_format"),
         ({"fast": True}, 400, "fast"),
         ({"unknown_field": 1}, 400, "unknown_field"),
-        ({"background": "transparent"}, 400, "background"),
+        ({"background": "transparent", "output_format": "jpeg"}, 400, "background"),
+        ({"background": "clear"}, 400, "background"),
     ],
 )
 def test_what_is_wrong_is_said(http: httpx.Client, changes: dict[str, object], status: int, param: str | None) -> None:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fromnoise import __version__
 from fromnoise.cli.files import Files
-from fromnoise.cli.opened import Opening, planned, tell
+from fromnoise.cli.opened import Opening, planned, tell, tell_opaque
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import Finished, draw_plans
 from fromnoise.drawing.generate import generate as events
@@ -113,6 +113,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
             pictures = draw_plans(model, [made[i] for i in lines_here], start)
             for i, picture in zip(lines_here, pictures, strict=True):
                 save_png(picture, files[i], _origin(made[i], job, start, i))
+                tell_opaque(picture, files[i])
             bar.advance(task, len(group))
     print(folder)
     return made[0].seed
@@ -141,7 +142,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
     if model.hash != origin.model_hash:
         raise UserError(f"{needed}; this model is {name} ({model.hash}). Give its folder with --model")
     file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
-    before = as_tensor(picture)
+    before = as_tensor(picture, 4 if origin.request.transparent else 3)
     made, begun = planned(model, replace(origin.request, count=1), *start)
     if begun is not None and begun.digest != origin.start:
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
@@ -149,6 +150,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
     drawn = draw_plans(model, [made], begun)[0]
     save_png(drawn, file, replace(origin, version=__version__, precision=model.precision))
     print(file)
+    tell_opaque(drawn, file)
     if not torch.equal(drawn, before):
         ERRORS.print("the pixels differ from the file: it was edited, or drawn on another kind of machine")
 
@@ -158,6 +160,7 @@ def _write(event: Finished, whole: Plan, job: Job, start: Start | None, files: l
     for picture, seed, file in zip(event.pictures, event.seeds, files, strict=False):
         index = seed - whole.seed
         save_png(picture, file, _origin(whole.moved(index, 1), job, start, index))
+        tell_opaque(picture, file)
         written.append(file)
     return written
 

@@ -46,6 +46,7 @@ def generate(
     native: Annotated[
         bool, typer.Option("--native", help="Draw every pixel of a --size far beyond the model's own.")
     ] = False,
+    transparent: Annotated[bool, typer.Option("--transparent", help="Without the white background.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be done; draw nothing.")] = False,
 ) -> None:
     """Draw pictures from words.
@@ -59,7 +60,7 @@ def generate(
 
     told = Told(
         *(prompt, style, negative, free, count, seed, steps, guidance, rescale, interval),
-        *(sampler, spacing, sigmas, size, native, strength),
+        *(sampler, spacing, sigmas, size, native, strength, transparent),
     )
     opening = Opening(model, tuple(lora or ()), precision, prediction, backend, fast)
     do(told, opening, Files(image, mask, out, film, prompts, again), explain)

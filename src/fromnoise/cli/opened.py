@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from torch import Tensor
+
+from fromnoise.drawing.matte import told_of
 from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request
@@ -15,7 +18,7 @@ from fromnoise.ground.errors import one_line
 from fromnoise.system.defaults import slow_format
 from fromnoise.system.text_to_image import TextToImage
 
-__all__ = ["Opening", "load", "planned", "tell"]
+__all__ = ["Opening", "load", "planned", "tell", "tell_opaque"]
 
 
 def load(wanted: Opening) -> tuple[str, TextToImage]:
@@ -32,6 +35,12 @@ def tell(made: Iterable[Plan]) -> None:
     """Say on standard error what the plans have to say, each sentence once."""
     for line in dict.fromkeys(note for each in made for note in each.notes):
         print(one_line(line), file=sys.stderr)
+
+
+def tell_opaque(picture: Tensor, name: str | Path) -> None:
+    """Say on standard error that a picture, uint8 [C,H,W], kept the background that it should not have."""
+    for note in told_of(picture):
+        print(one_line(f"{name}: {note}"), file=sys.stderr)
 
 
 def planned(

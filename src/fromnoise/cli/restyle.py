@@ -29,6 +29,7 @@ def restyle(
     model: Annotated[str | None, typer.Option(help="A model: folder, file, name, or owner/name on the hub.")] = None,
     lora: Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Draw in 4 steps, if the model has few_steps/.")] = False,
+    transparent: Annotated[bool, typer.Option("--transparent", help="Without the white background.")] = False,
     out: Annotated[Path | None, typer.Option(help="A .png file.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): on the way.")] = None,
 ) -> None:
@@ -43,4 +44,4 @@ def restyle(
 
     told = Told(prompt, style, negative, False, count, seed, steps, guidance, sampler=sampler, size=size)
     opening = Opening(model, tuple(lora or ()), fast=fast)
-    do(replace(told, strength=strength), opening, Files(photo, mask, out, film))
+    do(replace(told, strength=strength, transparent=transparent), opening, Files(photo, mask, out, film))

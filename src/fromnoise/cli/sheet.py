@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,9 @@ def sheet(
     prompt: Annotated[list[str] | None, typer.Option(help="A row of the sheet; may be given several times.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Steps from noise to picture.")] = None,
+    transparent: Annotated[
+        bool, typer.Option("--transparent", help="Without the white background, on a checkerboard.")
+    ] = False,
 ) -> None:
     """Draw a labelled sheet: prompts down, the model's styles across. Unselected: the first draw is shown."""
     import io
@@ -30,10 +34,11 @@ def sheet(
 
     with without_collecting():
         from fromnoise.cli.drawing import check_file, make_folder
-        from fromnoise.cli.opened import tell
+        from fromnoise.cli.opened import tell, tell_opaque
         from fromnoise.drawing.generate import draw_plans
         from fromnoise.drawing.opened import Opening, open_model
         from fromnoise.drawing.plan import plans
+        from fromnoise.drawing.request import Request
         from fromnoise.ground.whole import write_atomically
         from fromnoise.inspection.sheet import contact_sheet
 
@@ -41,7 +46,7 @@ def sheet(
         raise UserError(f"'{out}' should be a file that ends in .png")
     name, system = open_model(Opening(model))
     rows, styles = tuple(prompt or PROMPTS), system.styles or ("",)
-    made = plans(system, _cells(rows, styles, seed, steps))
+    made = plans(system, _cells(rows, styles, Request(seed=seed, steps=steps, transparent=transparent)))
     if out == DEFAULT_OUT:  # the folder of a name that was typed is checked for a slip, not made
         make_folder(out.parent)
     check_file(out)
@@ -49,6 +54,8 @@ def sheet(
     begin = time.perf_counter()
     pictures = draw_plans(system, made)
     seconds = time.perf_counter() - begin
+    for picture, cell in zip(pictures, made, strict=True):
+        tell_opaque(picture, cell.words.wanted.text)
     buffer = io.BytesIO()
     contact_sheet(pictures, rows, styles).save(buffer, "PNG")
     write_atomically(out, buffer.getvalue())
@@ -56,9 +63,7 @@ def sheet(
     print(f"{pictures_drawn} by {name} in {seconds:.1f} s: {out.resolve()}")
 
 
-def _cells(rows: tuple[str, ...], styles: tuple[str, ...], seed: int, steps: int | None) -> list[Request]:
-    """One request per cell, row by row, each with a seed of its own."""
-    from fromnoise.drawing.request import Request
-
+def _cells(rows: tuple[str, ...], styles: tuple[str, ...], base: Request) -> list[Request]:
+    """One request per cell, row by row, each with a seed of its own, counted from the base's."""
     pairs = [(row, style) for row in rows for style in styles]
-    return [Request(prompt=row, style=s or None, seed=seed + i, steps=steps) for i, (row, s) in enumerate(pairs)]
+    return [replace(base, prompt=row, style=s or None, seed=base.seed + i) for i, (row, s) in enumerate(pairs)]

@@ -37,6 +37,7 @@ class Told:
     size: str | None = None
     native: bool = False
     strength: float | None = None
+    transparent: bool = False
 
 
 def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> None:
@@ -89,6 +90,7 @@ def _request(told: Told, files: Files) -> Request:
         height=height,
         strength=strength_of(told.strength, files.image is not None, files.mask is not None),
         native=told.native,
+        transparent=told.transparent,
     )
 
 

@@ -26,6 +26,8 @@ def explain(model: TextToImage, plan: Plan) -> list[tuple[str, str]]:
 def _lines(model: TextToImage, plan: Plan) -> Iterator[tuple[str, str]]:
     yield "pictures", _counted(plan)
     yield "size", _size(plan)
+    if plan.transparent:
+        yield "background", "made transparent where it is white"
     yield from _words(model, plan.words, "reads")
     if plan.on_the_way:
         yield "towards", f"{plan.amount:g} of the way to seed {plan.goal_seed}"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.conditioning import Wanted, conditioned, noise_of
+from fromnoise.drawing.matte import cut_out
 from fromnoise.drawing.plan import Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Prepared, Start, pasted, prepare
@@ -23,7 +24,10 @@ from fromnoise.system.text_to_image import TextToImage
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """The end of the stream: uint8 pictures [B,3,H,W] on the CPU, and the seed of each."""
+    """The end of the stream: uint8 pictures on the CPU, and the seed of each.
+
+    They are [B,3,H,W], or [B,4,H,W] with alpha where that was asked for.
+    """
 
     pictures: Tensor
     seeds: tuple[int, ...]
@@ -81,7 +85,9 @@ def generate_together(
     # Latents to pixels.
     if not torch.isfinite(x).all():
         raise UserError("the drawing became not-a-number; try lower guidance, or another sampler")
-    yield Finished(plan.size.fit_all(pasted(model.decode(x), start)), tuple(each.seed for each in plans))
+    drawn = pasted(model.decode(x), start)
+    finished = cut_out(drawn) if plan.transparent else drawn
+    yield Finished(plan.size.fit_all(finished), tuple(each.seed for each in plans))
 
 
 def _begin(
@@ -106,17 +112,17 @@ def _begin(
 
 
 def draw(model: TextToImage, request: Request, start: Start | None = None) -> Tensor:
-    """Plan a request, draw it, and return only the pictures, uint8 [B,3,H,W]; errors as :func:`plan`."""
+    """Plan a request, draw it, and return only the pictures, uint8 [B,C,H,W]; errors as :func:`plan`."""
     return draw_plans(model, plan(model, request).one_by_one(), start)
 
 
 def draw_all(model: TextToImage, requests: Sequence[Request], start: Start | None = None) -> Tensor:
-    """Draw one picture per request, together where they are alike, uint8 [B,3,H,W] in their order."""
+    """Draw one picture per request, together where they are alike, uint8 [B,C,H,W] in their order."""
     return draw_plans(model, plans(model, requests), start)
 
 
 def draw_plans(model: TextToImage, plans: Sequence[Plan], start: Start | None = None) -> Tensor:
-    """Draw one picture per plan, together where they are alike, uint8 [B,3,H,W] in their order."""
+    """Draw one picture per plan, together where they are alike, uint8 [B,C,H,W] in their order (C as in Finished)."""
     if not plans:
         return torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
     pictures: dict[int, Tensor] = {}

@@ -57,7 +57,7 @@ class Origin(Config):
 
 
 def to_image(picture: Tensor) -> Image.Image:
-    """uint8 [3,H,W] as a Pillow picture."""
+    """uint8 [3,H,W], or [4,H,W] with alpha, as a Pillow picture."""
     return Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
 
 
@@ -65,7 +65,7 @@ def save_png(picture: Tensor, file: Path, origin: Origin) -> None:
     """Write a picture with its origin, whole or not at all.
 
     Args:
-        picture: uint8 [3,H,W].
+        picture: uint8 [3,H,W], or [4,H,W] with alpha.
         file: ends in .png.
         origin: how it was drawn.
     """
@@ -73,7 +73,7 @@ def save_png(picture: Tensor, file: Path, origin: Origin) -> None:
 
 
 def png_bytes(picture: Tensor, origin: Origin) -> bytes:
-    """A picture, uint8 [3,H,W], with its origin, as the bytes of a PNG file."""
+    """A picture, uint8 [3,H,W] or [4,H,W], with its origin, as the bytes of a PNG file."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt(KEY, json.dumps(origin.to_dict(), ensure_ascii=False))
     info.add_itxt("parameters", _readable(origin))
@@ -154,16 +154,21 @@ def _stored_text(source: Path | bytes, name: str) -> str | None:
         raise UserError(f"{name} cannot be read as a picture: {getattr(error, 'strerror', None) or error}") from None
 
 
-def as_tensor(file: Path) -> Tensor:
-    """The pixels of a PNG, uint8 [3,H,W].
+def as_tensor(file: Path, channels: int = 3) -> Tensor:
+    """The pixels of a PNG, uint8 [3,H,W], or with 4 ``channels`` and alpha.
 
     Raises:
         FileNotFoundError: there is no such file.
         PictureError: it is damaged, or larger than any picture that is drawn.
     """
-    picture = open_picture(file, formats=("PNG",)).convert("RGB")
-    data = bytearray(picture.tobytes())
-    return torch.frombuffer(data, dtype=torch.uint8).view(picture.height, picture.width, 3).permute(2, 0, 1)
+    picture = open_picture(file, formats=("PNG",)).convert("RGBA" if channels == 4 else "RGB")
+    return from_image(picture)
+
+
+def from_image(picture: Image.Image) -> Tensor:
+    """An RGB or RGBA picture as uint8 [3,H,W] or [4,H,W]."""
+    pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
+    return pixels.view(picture.height, picture.width, -1).permute(2, 0, 1)
 
 
 def _readable(origin: Origin) -> str:
@@ -181,6 +186,7 @@ def _readable(origin: Origin) -> str:
         "Denoising strength": r.strength,
         "LoRA": ", ".join(origin.loras) or None,
         "Style": r.style,
+        "Background": "transparent" if r.transparent else None,
         "Model": origin.model,
         "Model hash": origin.model_hash,
         "Version": f"fromnoise {origin.version}",

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.generate import Finished, draw_plans, generate_together
+from fromnoise.drawing.matte import told_of
 from fromnoise.drawing.opened import Opening, open_model, origin_of
-from fromnoise.drawing.picture_file import Origin, save_png, to_image
+from fromnoise.drawing.picture_file import Origin, from_image, save_png, to_image
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request, Towards, any_seed, strength_of
 from fromnoise.drawing.start import Start, fitting_size, open_photo, start_from, upright
@@ -37,7 +38,8 @@ class Wishes(TypedDict, total=False):
     """What may be said beside the prompt; everything else is the model's own. Ranges are :class:`Request`'s.
 
     ``n`` pictures have seeds ``seed``, ``seed + 1``, …; without a seed a fresh one is taken, and every picture's
-    ``info["seed"]`` has its own. ``image`` is a picture to start from, ``mask`` is white where it may change.
+    ``info["seed"]`` has its own. ``transparent`` cuts things out of their white background.
+    ``image`` is a picture to start from, ``mask`` is white where it may change.
     The last five are diffusers' names for ``steps``, ``guidance``, ``negative``, ``n`` and the seed.
     """
 
@@ -55,6 +57,7 @@ class Wishes(TypedDict, total=False):
     width: int | None
     height: int | None
     native: bool
+    transparent: bool
     free: bool
     towards: Towards | None
     image: Image.Image | None
@@ -102,8 +105,8 @@ class Pipeline:
             wishes: see :class:`Wishes`.
 
         Returns:
-            RGB pictures; ``info`` has "seed", "notes" (sentences, such as which words the model does not know) and
-            what :meth:`save` writes into the file.
+            RGB pictures, RGBA where ``transparent`` is wished for; ``info`` has "seed", "notes" (sentences, such as
+            which words the model does not know) and what :meth:`save` writes into the file.
 
         Raises:
             UserError: see :func:`fromnoise.drawing.plan.plan`.
@@ -156,20 +159,20 @@ class Pipeline:
             raise UserError(f"'{file}' should end in .png; other kinds of files do not say how a picture was drawn")
         origin = Origin.from_dict(json.loads(stored))
         drawn = origin.request.width or self.model.pixels, origin.request.height or self.model.pixels
-        if picture.mode != "RGB" or picture.size != drawn:
+        mode = "RGBA" if origin.request.transparent else "RGB"
+        if picture.mode != mode or picture.size != drawn:
             raise UserError(
-                f"this picture was changed: it is {picture.mode}, {picture.width}×{picture.height}, and drawn as RGB, "
-                f"{drawn[0]}×{drawn[1]}; save what was drawn, or the changed one with picture.save(...)"
+                f"this picture was changed: it is {picture.mode}, {picture.width}×{picture.height}, and drawn as "
+                f"{mode}, {drawn[0]}×{drawn[1]}; save what was drawn, or the changed one with picture.save(...)"
             )
-        pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
-        shaped = pixels.view(picture.height, picture.width, 3).permute(2, 0, 1)
-        save_png(shaped, Path(file), origin)
+        save_png(from_image(picture), Path(file), origin)
 
     def _as_picture(self, pixels: Tensor, plan: Plan, start: Start | None, index: int) -> Image.Image:
         picture = to_image(pixels)
         origin = origin_of(plan, self.name, self.model, self.opening, start, index)
         stored = json.dumps(origin.to_dict(), ensure_ascii=False)
-        picture.info.update({"seed": plan.seed, "notes": plan.notes, "fromnoise": stored})
+        notes = (*plan.notes, *told_of(pixels))
+        picture.info.update({"seed": plan.seed, "notes": notes, "fromnoise": stored})
         return picture
 
     def _begun(self, prompt: str | Sequence[str], wishes: Wishes) -> _Begun:

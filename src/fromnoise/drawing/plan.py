@@ -82,6 +82,7 @@ class Plan:
         strength: how far a given picture may be changed, above 0…1; 1 without one.
         from_picture: whether the pictures begin with a given one.
         parts: in how many parts all words are read.
+        transparent: whether the thing is cut out of its white background.
         notes: sentences for the person: what is done otherwise than they may expect.
     """
 
@@ -101,6 +102,7 @@ class Plan:
     strength: float
     from_picture: bool
     parts: int
+    transparent: bool
     notes: tuple[str, ...]
 
     @property
@@ -151,6 +153,7 @@ class Plan:
             height=self.size.given[1],
             native=self.native,
             strength=self.strength if self.from_picture else None,
+            transparent=self.transparent,
         )
 
     @property
@@ -207,6 +210,7 @@ def plan(model: TextToImage, request: Request) -> Plan:
         strength=1.0 if request.strength is None else request.strength,
         from_picture=request.strength is not None,
         parts=parts,
+        transparent=request.transparent,
         notes=notes(model, request, [text for w in (words, goal) for text in (w.wanted, w.unwanted)], size),
     )
 

@@ -55,6 +55,7 @@ class Request(Config):
         width, height: of the picture in pixels, multiples of the VAE's factor (8); the model's own by default. More
             than twice the model's own side is drawn at its own size and enlarged.
         native: draw every pixel all the same.
+        transparent: cut the thing out of its white background (:mod:`fromnoise.drawing.matte`).
         strength: how far a given picture may be changed, above 0…1; None where no picture is given.
         towards: another picture to go part of the way to.
     """
@@ -77,6 +78,7 @@ class Request(Config):
     strength: float | None = None
     towards: Towards | None = None
     native: bool = False
+    transparent: bool = False
 
     @property
     def text(self) -> str:

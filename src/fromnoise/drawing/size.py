@@ -15,6 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fromnoise.drawing.matte import unmixed
+from fromnoise.ground.pictures import on_white
+
 AS_IT_IS = 2.0  # times the model's own side
 ABOUT_OWN = 1.25  # times the model's own area: a strip of so few pixels is drawn as it is, however long
 
@@ -49,11 +52,20 @@ class Size:
         return (f"drawn at {drawn}, which the model can draw well, and made {self.text} by enlarging",)
 
     def fit(self, picture: Image.Image) -> Image.Image:
-        """A drawn picture as it is handed out."""
-        return picture.resize(self.given, Image.Resampling.LANCZOS) if self.enlarged else picture
+        """A drawn picture as it is handed out, RGB or RGBA.
+
+        What was cut out is enlarged as it looks on white, and unmixed from that again: so no white comes back.
+        """
+        if not self.enlarged:
+            return picture
+        larger = on_white(picture).resize(self.given, Image.Resampling.LANCZOS)
+        if picture.mode == "RGB":
+            return larger
+        alpha = picture.getchannel("A").resize(self.given, Image.Resampling.LANCZOS)
+        return Image.fromarray(unmixed(np.asarray(larger), np.asarray(alpha)))
 
     def fit_all(self, pictures: Tensor) -> Tensor:
-        """Drawn pictures uint8 [B,3,h,w] as they are handed out, uint8 [B,3,H,W]."""
+        """Drawn pictures uint8 [B,C,h,w] as they are handed out, uint8 [B,C,H,W]; C is 3, or 4 with alpha."""
         if not self.enlarged:
             return pictures
         fitted = [self.fit(Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())) for picture in pictures]

@@ -24,7 +24,7 @@ from fromnoise.system.text_to_image import TextToImage
 
 SETTINGS = {  # of a drawing, which the page names as a request does
     *("prompt", "negative", "style", "steps", "guidance", "rescale", "sampler"),
-    *("width", "height", "interval", "spacing", "sigmas", "free", "strength"),
+    *("width", "height", "interval", "spacing", "sigmas", "free", "strength", "transparent"),
 }
 
 

@@ -27,6 +27,7 @@ from fromnoise.drawing.request import Request, one_by_one, strength_of
 from fromnoise.drawing.size import Size
 from fromnoise.drawing.start import Start
 from fromnoise.studio.api.asking import checked, notes_of, seed_of
+from fromnoise.studio.api.background import background_of, wants_transparent, warnings_of
 from fromnoise.studio.api.forms import (
     BINARY,
     PICTURES,
@@ -43,6 +44,7 @@ from fromnoise.studio.api.schemas import Edit, Generation
 from fromnoise.studio.api.sizes import read_size
 from fromnoise.studio.api.state import State, reached_at, state_of
 from fromnoise.studio.api.streams import EventStream, event
+from fromnoise.studio.api.usage import usage_of
 from fromnoise.studio.desk.encode import TYPES
 from fromnoise.studio.desk.engine import Drawn, Event, Failed, Progress, Stopped, Wish
 from fromnoise.studio.desk.problem import Problem
@@ -174,6 +176,7 @@ def _plans(asked: Generation, size: Size, studio: State, strength: float | None)
         width=None if own else size.drawn[0],
         height=None if own else size.drawn[1],
         strength=strength,
+        transparent=wants_transparent(asked),
     )
     made = checked(one_by_one(request), studio.models, asked, limits)
     return made, (*size.notes, *notes_of(made))
@@ -275,7 +278,7 @@ async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes
             else:
                 origin = studio.models.origin(ask.plans[which].request, ask.start, ask.fast, which)
                 data = await asyncio.to_thread(as_given, happened.picture, _given(ask, which), origin)
-                yield event(_completed(ask, data, which, studio), f"{ask.kind}.completed")
+                yield event(_completed(ask, data, which, happened.picture, studio), f"{ask.kind}.completed")
 
 
 def _problem_of(happened: Failed | Stopped) -> Problem:
@@ -292,12 +295,12 @@ def _given(ask: Ask, which: int) -> Given:
     return Given(ask.size, ask.asked.output_format or "png", 100 if quality is None else quality)
 
 
-def _described(ask: Ask) -> dict[str, Any]:
+def _described(ask: Ask, pictures: Sequence[Tensor] = ()) -> dict[str, Any]:
     return {
         "created_at": int(time.time()),
         "size": ask.size.text,
         "quality": ask.asked.quality or "auto",
-        "background": "opaque",
+        "background": background_of(pictures),
         "output_format": ask.asked.output_format or "png",
     }
 
@@ -307,20 +310,32 @@ def _partial(ask: Ask, data: bytes, index: int) -> dict[str, Any]:
     return {"type": f"{ask.kind}.partial_image", "b64_json": b64, "partial_image_index": index, **_described(ask)}
 
 
-def _completed(ask: Ask, data: bytes, which: int, studio: State) -> dict[str, Any]:
+def _completed(ask: Ask, data: bytes, which: int, picture: Tensor, studio: State) -> dict[str, Any]:
     b64 = base64.b64encode(data).decode()
-    found = {"type": f"{ask.kind}.completed", "b64_json": b64, **_described(ask)}
-    return {**found, "usage": _usage(ask, studio), "seed": ask.plans[which].seed, **_warnings(ask)}
+    found = {"type": f"{ask.kind}.completed", "b64_json": b64, **_described(ask, [picture])}
+    return {
+        **found,
+        "usage": usage_of(ask.plans, studio.models.base),
+        "seed": ask.plans[which].seed,
+        **_warnings(ask, [picture]),
+    }
 
 
 def _body(ask: Ask, pictures: Sequence[Tensor], studio: State) -> dict[str, Any]:
     data = [_item(ask, which, picture, studio) for which, picture in enumerate(pictures)]
-    described = {key: value for key, value in _described(ask).items() if key != "created_at"}
-    return {"created": int(time.time()), "data": data, **described, "usage": _usage(ask, studio), **_warnings(ask)}
+    described = {key: value for key, value in _described(ask, pictures).items() if key != "created_at"}
+    return {
+        "created": int(time.time()),
+        "data": data,
+        **described,
+        "usage": usage_of(ask.plans, studio.models.base),
+        **_warnings(ask, pictures),
+    }
 
 
-def _warnings(ask: Ask) -> dict[str, Any]:
-    return {"warnings": list(ask.notes)} if ask.notes else {}
+def _warnings(ask: Ask, pictures: Sequence[Tensor]) -> dict[str, Any]:
+    told = [*ask.notes, *warnings_of(pictures)]
+    return {"warnings": told} if told else {}
 
 
 def _item(ask: Ask, which: int, picture: Tensor, studio: State) -> dict[str, Any]:
@@ -332,17 +347,3 @@ def _item(ask: Ask, which: int, picture: Tensor, studio: State) -> dict[str, Any
         given = _given(ask, which)
         return {"url": ask.address + studio.links.path(f"{name}.{given.kind}", given.quality), **item}
     return {"b64_json": base64.b64encode(as_given(picture, _given(ask, which), origin)).decode(), **item}
-
-
-def _usage(ask: Ask, studio: State) -> dict[str, Any]:
-    """Tokens as OpenAI counts them: of the words, and positions of the latents."""
-    words = ask.plans[0].words.wanted.count
-    _, height, width = studio.models.base.latent_shape(ask.size.drawn[::-1])
-    drawn_tokens = height * width * len(ask.plans)
-    seen = 0 if ask.start is None else height * width
-    return {
-        "input_tokens": words + seen,
-        "input_tokens_details": {"text_tokens": words, "image_tokens": seen},
-        "output_tokens": drawn_tokens,
-        "total_tokens": words + seen + drawn_tokens,
-    }

@@ -7,12 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.drawing.picture_file import Origin, png_bytes, to_image
+from fromnoise.drawing.picture_file import Origin, from_image, png_bytes, to_image
 from fromnoise.drawing.size import Size
 from fromnoise.studio.api.state import State
 from fromnoise.studio.desk.encode import Format, encoded
@@ -29,7 +27,7 @@ class Given:
 
 
 def as_given(picture: Tensor, given: Given, origin: Origin | None) -> bytes:
-    """uint8 [3,H,W] as a file; a PNG in its own size says how it was drawn."""
+    """uint8 [3,H,W] or [4,H,W] as a file; a PNG in its own size says how it was drawn."""
     if origin is not None and given.kind == "png" and not given.size.enlarged:
         return png_bytes(picture, origin)
     return encoded(given.size.fit(to_image(picture)), given.kind, given.quality)
@@ -37,7 +35,7 @@ def as_given(picture: Tensor, given: Given, origin: Origin | None) -> bytes:
 
 def kept_for_link(picture: Image.Image, origin: Origin, size: Size, studio: State) -> str:
     """Keep a picture for as long as its address works; its id."""
-    fitted = torch.from_numpy(np.array(size.fit(picture))).permute(2, 0, 1)
+    fitted = from_image(size.fit(picture))
     request, name = origin.request, secrets.token_hex(16)
     words = (request.prompt, request.style, request.seed)
     until = time.time() + studio.settings.limits.link_seconds
@@ -51,4 +49,5 @@ def as_kind(file: Path, kind: Format, quality: int) -> bytes:
     if kind == "png":
         return file.read_bytes()
     with Image.open(file, formats=("PNG",)) as picture:
-        return encoded(picture.convert("RGB"), kind, quality)
+        picture.load()
+        return encoded(picture, kind, quality)

@@ -115,6 +115,7 @@ class JobIn(Watch):
     spacing: Annotated[Name | None, Field(description="how the steps are spread over t")] = None
     sigmas: Annotated[Name | None, Field(description="how the noise levels fall")] = None
     free: Annotated[bool, Field(description="draw without words")] = False
+    transparent: Annotated[bool, Field(description="cut the thing out of its white background")] = False
     fast: Annotated[bool, Field(description="draw in a few steps, if the model can")] = False
     start: Annotated[Id | None, Field(description="id of an upload to start from")] = None
     mask: Annotated[Id | None, Field(description="id of an upload that says what may change")] = None
@@ -160,7 +161,10 @@ class Generation(Fields):
     partial_images: Annotated[int | None, Field(ge=0, le=50, description="pictures on the way, of a stream")] = 0
     user: Annotated[str | None, Field(max_length=512, description="means nothing here")] = None
     quality: Annotated[str | None, Field(max_length=20, description="means nothing here")] = None
-    background: Annotated[Literal["auto", "opaque"] | None, Field(description="pictures are opaque")] = None
+    background: Annotated[
+        Literal["auto", "opaque", "transparent"] | None,
+        Field(description="transparent cuts the thing out of its white background, in png or webp; auto is opaque"),
+    ] = None
     moderation: Annotated[str | None, Field(max_length=20, description="means nothing here")] = None
     style: Annotated[Name | None, Field(description="one of the model's styles")] = None
     negative_prompt: Annotated[Text | None, Field(description="what the pictures should not show")] = ""

@@ -46,7 +46,7 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """The picture, uint8 [3,H,W]."""
+    """The picture, uint8 [3,H,W], or [4,H,W] with alpha where that was asked for."""
 
     picture: Tensor
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from fromnoise.drawing.matte import told_of
 from fromnoise.drawing.picture_file import png_bytes
 from fromnoise.drawing.start import Start
 from fromnoise.ground.config import Config
@@ -53,6 +54,7 @@ class Job:
     """A job that is known to this server.
 
     Attributes:
+        told: what the drawn pictures have to say, beside their plans' notes.
         steps: (made, of) for each picture.
         pictures: those that are drawn.
         latest: the newest preview of each picture.
@@ -64,6 +66,7 @@ class Job:
     created: float
     state: str = "queued"
     message: str | None = None
+    told: list[str] = field(default_factory=list)
     steps: list[tuple[int, int]] = field(default_factory=list)
     pictures: dict[int, dict[str, Any]] = field(default_factory=dict)
     latest: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -237,6 +240,7 @@ class Jobs:
             job.message = event.problem.message
         elif isinstance(event, Drawn):
             job.steps[i] = (job.steps[i][1],) * 2
+            job.told += told_of(event.picture)
             picture = await asyncio.get_running_loop().run_in_executor(self._writer, self._keep, job, i, event)
             job.pictures[i] = picture
             job.latest.pop(i, None)
@@ -290,7 +294,8 @@ class Jobs:
         found |= {"count": len(job.orders), "done": len(job.pictures), "steps": done, "total": of}
         found |= {"request": first.plan.request.to_dict(), "fast": first.fast, "start": first.start, "mask": first.mask}
         found |= {"client": job.watching.client, "keep": job.watching.keep}
-        found["warnings"] = list(dict.fromkeys(note for order in job.orders for note in order.plan.notes))
+        notes = (note for order in job.orders for note in order.plan.notes)
+        found["warnings"] = list(dict.fromkeys([*notes, *job.told]))
         found["pictures"] = [job.pictures[i] for i in sorted(job.pictures)]
         if job.open and job.wishes:
             waiting = [self.engine.ahead_of(wish) for wish in job.wishes]

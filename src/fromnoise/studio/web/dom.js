@@ -49,6 +49,9 @@ export function toggle(text, pressed, onclick, props = {}) {
 /** A line for what went wrong, empty at first. */
 export const problemLine = () => el("p", { class: "problem", role: "alert" });
 
+/** Show on a checkerboard what has no background. */
+export const markCut = (image, picture) => image.classList.toggle("cut", Boolean(picture.origin?.request.transparent));
+
 /** Put the words into all elements that name theirs. */
 export function fillWords(root) {
   for (const node of root.querySelectorAll("[data-word]")) node.textContent = word(node.dataset.word);

@@ -56,6 +56,7 @@ export function freshForm(facts) {
     locked: false,
     ...facts.defaults,
     fast: false,
+    transparent: false,
     start: null,
     mode: "restyle",
     strength: facts.strengths.restyle,

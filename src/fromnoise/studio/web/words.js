@@ -47,6 +47,8 @@ export const words = {
     sampler: "Sampler",
     fast: (n) => `Fast (${n} steps)`,
     fastHint: "Guidance, steps and sampler are built into the fast model.",
+    transparent: "No background",
+    transparentHint: "Cut out of its white, for a PNG with transparency. A background that is not white stays.",
     draw: "Draw",
     sending: "Sending…",
     alsoSize: (w, h) => `${w}×${h} pixels`,
@@ -175,6 +177,7 @@ export const words = {
 
   detail: {
     pixelated: "Show the pixels",
+    transparent: "transparent",
     favourite: "Favourite",
     download: "Download",
     delete: "Delete",
@@ -197,6 +200,7 @@ export const words = {
       rescale: "Guidance rescale",
       sampler: "Sampler",
       strength: "Change of the start picture",
+      background: "Background",
       size: "Size",
       model: "Model",
       precision: "Precision",

@@ -5,7 +5,7 @@
  */
 
 import { api, pictureUrl } from "../api.js";
-import { announce, button, check, el, problemLine, toggle } from "../dom.js";
+import { announce, button, check, el, markCut, problemLine, toggle } from "../dom.js";
 import { begin } from "../jobs.js";
 import { formOf } from "../settings.js";
 import { fillForm, set, state } from "../store.js";
@@ -79,6 +79,7 @@ function contents(picture, { dialog, room }, turnTo) {
   const prompt = picture.prompt || words.wall.wordless;
   const image = el("img", { src: pictureUrl(picture), alt: prompt, width: picture.width, height: picture.height });
   image.classList.toggle("pixelated", state.pixelated);
+  markCut(image, picture);
   const pixels = check(say.pixelated, state.pixelated, (pixelated) => {
     set({ pixelated });
     image.classList.toggle("pixelated", pixelated);
@@ -172,12 +173,13 @@ function factsOf(picture) {
     rescale: request.rescale,
     sampler: [request.sampler, request.sigmas].filter(Boolean).join(" "),
     strength: request.strength,
+    background: request.transparent && say.transparent,
     size: say.size(picture.width, picture.height),
     model: [`${model} (${hash})`, ...loras].join(", "),
     precision,
     created: new Date(picture.created * 1000).toLocaleString(),
   };
   return Object.entries(values)
-    .filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
     .map(([name, value]) => el("div", {}, el("dt", { text: say.facts[name] }), el("dd", { text: String(value) })));
 }

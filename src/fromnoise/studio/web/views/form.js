@@ -42,7 +42,7 @@ function build() {
     promptField(warnings, check),
     styleChips(),
     el("div", { class: "row ends" }, countField(), seedField()),
-    el("div", { class: "row besides" }, fastSwitch(check), more),
+    el("div", { class: "row besides" }, fastSwitch(check), transparentSwitch(), more),
     ...inOrder(start, [extraNote(), el("div", { class: "send" }, problem, submit)]),
   ].filter(Boolean));
   form.addEventListener("invalid", () => (more.open = true), true); // a closed field cannot be shown as wrong
@@ -172,6 +172,15 @@ function fastSwitch(check) {
   return chip;
 }
 
+function transparentSwitch() {
+  const chip = toggle(say.transparent, state.form.transparent, () => {
+    setForm({ transparent: !state.form.transparent });
+    chip.setAttribute("aria-pressed", String(state.form.transparent));
+  });
+  chip.title = say.transparentHint;
+  return chip;
+}
+
 /** What is built into the fast model cannot be set. */
 function applyFast(form) {
   for (const name of ["negative", "steps", "guidance", "rescale", "sampler"]) {
@@ -262,6 +271,7 @@ function markWrong(form, param) {
 async function bodyOf(form) {
   const { prompt, style, count, seed, fast, extra, start, strength } = form;
   const body = { prompt, style, count, seed, ...extra };
+  if (form.transparent) body.transparent = true;
   if (fast) body.fast = true;
   else for (const name of ["negative", "steps", "guidance", "rescale", "sampler"]) body[name] = form[name];
   if (start) {

@@ -1,7 +1,7 @@
 /** All pictures that are kept. */
 
 import { api, pictureUrl } from "../api.js";
-import { button, check, el, problemLine, toggle } from "../dom.js";
+import { button, check, el, markCut, problemLine, toggle } from "../dom.js";
 import { onNews } from "../jobs.js";
 import { set, state, subscribe } from "../store.js";
 import { words } from "../words.js";
@@ -155,6 +155,7 @@ function makeTile(id, choosing) {
     const url = pictureUrl(picture);
     if (image.getAttribute("src") !== url) image.src = url;
     image.alt = prompt;
+    markCut(image, picture);
     mark.hidden = !picture.favourite;
     const label = choosing.on ? say.pick(prompt) : say.open(prompt);
     node.setAttribute("aria-label", picture.favourite ? `${label} (${say.favouriteMark})` : label);

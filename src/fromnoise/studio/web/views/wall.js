@@ -1,7 +1,7 @@
 /** What this page asked for, picture by picture, coming out of the static; before that, the newest of the gallery. */
 
 import { api, pictureUrl } from "../api.js";
-import { button, el, problemLine, staticUrl } from "../dom.js";
+import { button, el, markCut, problemLine, staticUrl } from "../dom.js";
 import { hangs, isOpen, onNews, progressOf, promptOf } from "../jobs.js";
 import { formOf } from "../settings.js";
 import { fillForm, state, subscribe } from "../store.js";
@@ -85,7 +85,9 @@ function makeNewest() {
 function tileOf(picture) {
   const prompt = picture.prompt || say.wordless;
   const tile = button("", () => lookAt("make", picture), { class: "frame", "aria-label": say.lookAt(prompt), title: prompt });
-  tile.append(el("img", { src: pictureUrl(picture), alt: "", width: picture.width, height: picture.height }));
+  const image = el("img", { src: pictureUrl(picture), alt: "", width: picture.width, height: picture.height });
+  markCut(image, picture);
+  tile.append(image);
   return el("figure", {}, tile);
 }
 
@@ -171,6 +173,7 @@ function makeTile(job, place) {
     image.src = pictureUrl(found);
     image.alt = say.tile(place + 1, prompt);
     image.classList.remove("rough");
+    markCut(image, found);
     frame.disabled = false;
     frame.setAttribute("aria-label", say.open(place + 1, prompt));
     const { towards } = found.origin?.request ?? {};

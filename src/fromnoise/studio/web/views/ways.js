@@ -28,7 +28,7 @@ export function whyNotTogether({ origin: one }, { origin: other }) {
 
 /** What POST /api/jobs takes to draw this picture's request. */
 function bodyOf({ origin: { request, fast } }) {
-  const names = ["prompt", "style", "seed", "free", ...DRAWN, ...(fast ? [] : ["negative", ...BUILT_IN])];
+  const names = ["prompt", "style", "seed", "free", "transparent", ...DRAWN, ...(fast ? [] : ["negative", ...BUILT_IN])];
   const body = Object.fromEntries(names.map((name) => [name, request[name]]));
   return fast ? { ...body, fast: true } : body;
 }
