@@ -16,8 +16,7 @@ from typing import Any
 
 from fromnoise.data.begun import claim, in_parallel
 from fromnoise.data.drawings.file import read_set, write_file
-from fromnoise.data.drawings.naming import LeftOutError, Naming, rules
-from fromnoise.data.drawings.nouns import Nouns
+from fromnoise.data.drawings.naming import LeftOutError, Naming, nouns_of, rules
 from fromnoise.data.drawings.packages import icons
 from fromnoise.data.drawings.rendering import copies, measured
 from fromnoise.data.drawings.sets import DrawingSet, chosen_sets, npm_packages
@@ -78,7 +77,7 @@ def build(options: DrawingsConfig, sets: tuple[DrawingSet, ...] | None = None) -
     sets = sets if sets is not None else chosen_sets(options.share_alike, options.flags)
     modules = Path(options.modules) if options.modules else install(out / ".npm", npm_packages(sets))
     names = Names(modules)
-    naming = Naming(names, Nouns(modules / PACKAGE / "dict", frozenset(rules()["not_seen"])))
+    naming = Naming(names, nouns_of(modules / PACKAGE / "dict"))
     (out / ".sets").mkdir(exist_ok=True)
     notes = [_noted(out, s) or _make_set(s, modules, names, naming, options) for s in sets]
     return _finish(out, sets, notes, naming)
@@ -128,6 +127,9 @@ def _named(
         except LeftOutError as reason:
             dropped[str(reason)] += 1
             continue
+        if chosen.one_colour and found.kind == "symbol":
+            dropped["sign"] += 1
+            continue
         if found.group == "flags" and not options.flags and found.subgroup != "flag":
             dropped["flag"] += 1
             continue
@@ -139,7 +141,7 @@ def _name(icon: Icon, chosen: DrawingSet, naming: Naming) -> Drawing:
         return naming.weather(icon.name)
     if icon.key:
         return naming.emoji(icon.key, chosen.one_colour)
-    return naming.clip_art(icon.name, chosen.style, chosen.one_colour)
+    return naming.clip_art(icon.name, chosen)
 
 
 def _drawn(found: Drawing, icon: Icon, chosen: DrawingSet) -> Drawing:

@@ -6,10 +6,12 @@ import json
 import re
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from fromnoise.data.drawings.nouns import Nouns
 from fromnoise.data.drawings.people import PEOPLE_GROUPS, person_facts, person_name
+from fromnoise.data.drawings.sets import DrawingSet
 from fromnoise.data.drawings.weather import weather_name
 from fromnoise.data.stickers.names import Names, slug
 from fromnoise.data.stickers.render import PALETTE
@@ -19,6 +21,14 @@ from fromnoise.data.world.drawing import Drawing
 _COLOUR = re.compile(
     rf"^(?:(?:{'|'.join(sorted([*PALETTE, 'grey', 'dark', 'light'], key=len, reverse=True))}) )+(?=\w)"
 )
+# Signs drawn beside, around or over the thing.
+_ABSTRACT = re.compile(
+    r"\b(circle|square|triangle|diamond|hexagon|octagon|pentagon|arrows?|outline|shape|letter|symbol|sign|emblem|number|"
+    r"[a-z]|[0-9]+[a-z]*|top|bottom|left|right|up|down|slash|stripes?|lines?|dots?|pin|route|street|checkmark|cross|"
+    r"flag|text|check|plus|minus|wifi|pound|dollar|yen|yuan|euro|baht|rupee|won|paragraph|list|question|exclamation|pixel|wide|under|beside|curb|genitalia|transit|dispenser|asterisk|droplet|prompt|"
+    r"venus|mars|(?:coffin|briefcase|stone|bag|machine|cover|terminal|mountain|hut) with)\b"
+)
+_GENDER = re.compile("(^|-)(1f468|1f469|1f9d1|2640|2642|200d)(?=-|$)")
 _NO_COLOUR_OF_ITS_OWN = ("white board", "black hole", "black cat", "orange juice", "red cross")
 
 
@@ -27,6 +37,11 @@ def rules() -> dict[str, Any]:
     """Hand-made names: what words that are no noun, or the wrong one, should say; null drops an icon."""
     found: dict[str, Any] = json.loads((resources.files(__package__) / "rules.json").read_text(encoding="utf-8"))
     return found
+
+
+def nouns_of(wordnet: Path) -> Nouns:
+    """WordNet's visible things, and what the rules say of them."""
+    return Nouns(wordnet, frozenset(rules()["not_seen"]), frozenset(rules()["seen"]))
 
 
 class LeftOutError(Exception):
@@ -66,26 +81,29 @@ class Naming:
             group=group, subgroup=subgroup, kind=kind, attributes=self._facts(key, kind, name),
         )  # fmt: skip
 
-    def clip_art(self, words: str, style: str, one_colour: bool) -> Drawing:
+    def clip_art(self, words: str, chosen: DrawingSet) -> Drawing:
         """What an icon of this name shows.
 
         Raises:
             LeftOutError: the name is not that of a visible thing.
         """
-        said = {**rules()["clip_art"], **rules()["styles"].get(style, {})}
+        said = {**rules()["clip_art"], **rules()["styles"].get(chosen.style, {})}
         name = said.get(words, words)
         if name is None:
             raise LeftOutError("says something else")
-        if one_colour:
+        if chosen.one_colour:
             name = uncoloured(name)
         key = self._names.exact(name)
         if key and self._names.groups.get(key, ("symbols",))[0] in ("symbols", "flags", "component"):
             raise LeftOutError("sign")
         if key and words not in said:
-            return self.emoji(key, one_colour)
-        if words not in said and not self._nouns.thing(name):
+            return self.emoji(key, chosen.one_colour)
+        if words not in said and not self._nouns.thing(name) and not (chosen.described and self._describes(name)):
             raise LeftOutError("no noun")
         return self._thing(name)
+
+    def _describes(self, name: str) -> bool:
+        return len(name.split()) <= 5 and not _ABSTRACT.search(name) and self._nouns.is_description(name)
 
     def weather(self, words: str) -> Drawing:
         """What a drawing of the weather shows.
@@ -104,7 +122,7 @@ class Naming:
     def concept(self, drawing: Drawing) -> str:
         """What must not be trained on in one drawing when another one is held out: all that shows the same thing."""
         if drawing.kind == "person":
-            return f"person:{re.sub(r'(^|-)(1f468|1f469|1f9d1|2640|2642|200d)(?=-|$)', '', drawing.key).strip('-') or drawing.noun}"
+            return f"person:{_GENDER.sub('', drawing.key).strip('-') or drawing.noun}"
         if drawing.noun and drawing.kind in ("colour", "silhouette"):
             return f"thing:{self._nouns.concept(drawing.noun)}"
         return drawing.key
@@ -152,7 +170,7 @@ def uncoloured(name: str) -> str:
 
 
 def _kind(group: str, subgroup: str, name: str) -> str:
-    if group in ("symbols", "flags") or subgroup == "emotion":
+    if group == "symbols" or (group == "flags" and subgroup != "flag") or subgroup == "emotion":
         return "symbol"
     if subgroup in ("cat-face", "monkey-face") or (subgroup.startswith("face-") and re.search(r"face|head\b", name)):
         return "face"

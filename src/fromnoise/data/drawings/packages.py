@@ -55,7 +55,7 @@ def _clip_art(chosen: DrawingSet, file: Path, dropped: Counter[str]) -> Iterator
 
 
 def _largest(proper: dict[str, str]) -> set[str]:
-    """Of icons with the same name proper the one of the largest size: of "add-16-filled" and "add-24-filled" the last."""
+    """Of icons with the same name proper that of the largest size: of "add-16-filled", "add-24-filled" the last."""
     best: dict[str, tuple[int, str]] = {}
     for name, base in proper.items():
         size = int(found[1]) if (found := re.search(r"-(\d+)-", name[len(base) :])) else 0

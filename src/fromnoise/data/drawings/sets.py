@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fromnoise.data.splits import family
@@ -26,6 +26,7 @@ class DrawingSet:
         licence: SPDX name.
         names: how its icons are named: "emoji" (by what CLDR calls them), "clip art" (by words) or "weather".
         takes: a pattern that the whole name of an icon must match; its group is the name proper.
+        described: whether names of several words are plain English too ("rusty sword"), not only single nouns.
         one_colour: whether all is drawn in one colour, to be coloured.
         authors: who drew it, where the package does not say it.
         folder: where its SVG or WebP files lie, for packages without ``icons.json``.
@@ -37,6 +38,7 @@ class DrawingSet:
     licence: str
     names: Literal["emoji", "clip art", "weather"] = "clip art"
     takes: str = "(.+)"
+    described: bool = False
     one_colour: bool = False
     authors: str = ""
     folder: str = ""
@@ -69,10 +71,8 @@ def _streamline(name: str, package: str, other: str = "") -> tuple[DrawingSet, .
     return (plain, DrawingSet(f"{name}-{other}", *facts, takes=f"(.+)-{other}")) if other else (plain,)
 
 
-def _one_colour(style: str, package: str, version: str, licence: str, takes: str, authors: str = "") -> DrawingSet:
-    return DrawingSet(
-        style, f"@iconify-json/{package}", version, licence, takes=takes, one_colour=True, authors=authors
-    )
+def _one_colour(style: str, package: str, version: str, licence: str, takes: str) -> DrawingSet:
+    return DrawingSet(style, f"@iconify-json/{package}", version, licence, takes=takes, one_colour=True)
 
 
 ALL = (
@@ -98,7 +98,7 @@ ALL = (
         "emoji",
         one_colour=True,
     ),
-    _one_colour("game-icons", "game-icons", "1.2.4", "CC-BY-3.0", "(.+)", GAME_ICONS),
+    replace(_one_colour("game-icons", "game-icons", "1.2.4", "CC-BY-3.0", "(.+)"), described=True, authors=GAME_ICONS),
     _one_colour("phosphor", "ph", "1.2.2", "MIT", "(.+)-fill"),
     _one_colour("fluent-system", "fluent", "1.2.60", "MIT", r"(.+)-\d+-filled"),
     _one_colour("healthicons", "healthicons", "1.2.13", "MIT", "(?!.*-(?:outline|negative|24px)$)(.+)"),
@@ -109,7 +109,7 @@ ALL = (
     _one_colour(
         "material-symbols", "material-symbols", "1.2.98", "Apache-2.0", "(?!.*-(?:outline|rounded|sharp)$)(.+)"
     ),
-    _one_colour("pinhead", "pinhead", "1.2.28", "CC0-1.0", "(?!.*-outline)(.+)"),
+    replace(_one_colour("pinhead", "pinhead", "1.2.28", "CC0-1.0", "(?!.*-outline)(.+)"), described=True),
 )
 
 
