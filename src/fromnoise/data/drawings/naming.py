@@ -19,7 +19,7 @@ from fromnoise.data.world.drawing import Drawing
 
 # Words that no drawing in one colour can be true to.
 _COLOUR = re.compile(
-    rf"^(?:(?:{'|'.join(sorted([*PALETTE, 'grey', 'dark', 'light'], key=len, reverse=True))}) )+(?=\w)"
+    rf"^(?:(?:{'|'.join(sorted([*PALETTE, 'grey'], key=len, reverse=True))}) )+(?=\w)"
 )
 # Signs drawn beside, around or over the thing.
 _ABSTRACT = re.compile(

@@ -15,6 +15,10 @@ _MORE = re.compile(
     r"holding|wearing|feeding|being|getting|doing|playing|making|not))\b"
 )
 _PEOPLE = ("man", "woman", "person", "people", "men", "women", "boy", "girl", "child", "adult", "baby")
+_IRREGULAR = {
+    "people": ["person"], "men": ["man"], "women": ["woman"], "children": ["child"], "mice": ["mouse"],
+    "feet": ["foot"], "teeth": ["tooth"],
+}  # fmt: skip
 _GROUPS = {5: "animals-nature", 20: "animals-nature", 13: "food-drink", 18: "people-body", 8: "people-body",
            17: "travel-places", 19: "travel-places"}  # fmt: skip
 
@@ -83,7 +87,7 @@ class Nouns:
         words = front.split()
         if not words or "and" in words:
             return ""
-        if words[0] in _PEOPLE + ("face", "head") and any(word.endswith("ing") for word in words[1:]):
+        if words[0] in (*_PEOPLE, "face", "head") and any(word.endswith("ing") for word in words[1:]):
             return self.singular(words[0])
         if words[-1] == "face" and len(words) > 1 and (animal := self._last(words[:-1])) and self._has_face(animal):
             return animal
@@ -107,12 +111,4 @@ def _singulars(words: str) -> list[str]:
     for plural, one in (("ies", "y"), ("ves", "f"), ("ves", "fe"), ("es", ""), ("s", ""), ("men", "man")):
         if words.endswith(plural) and len(words) > len(plural) + 1 and not words.endswith("ss"):
             guesses.append(words.removesuffix(plural) + one)
-    return {
-        "people": ["person"],
-        "men": ["man"],
-        "women": ["woman"],
-        "children": ["child"],
-        "mice": ["mouse"],
-        "feet": ["foot"],
-        "teeth": ["tooth"],
-    }.get(words, guesses)
+    return _IRREGULAR.get(words, guesses)
