@@ -57,7 +57,7 @@ def modules(tmp_path: Path) -> Path:
         {"hexcode": key_of(e).upper(), "label": n, "group": g, "subgroup": s}
         for (e, n), (g, s) in zip(names.items(), places, strict=True)])  # fmt: skip
     iconify(root, "toy", "A. Painter", {
-        "red-apple": RED, "green-apple": GREEN, "person-beard": BLUE + RED, "plus": GREEN + RED, "flag-france": BLUE,
+        "red-apple": RED, "green-apple": GREEN, "person-beard": BLUE + RED, "plus": GREEN + BLACK, "flag-france": BLUE,
         "man-farmer": BLUE + BLACK, "thumbs-up": '<image href="/etc/passwd"/>'})  # fmt: skip
     iconify(root, "art", "B. Painter", {
         "fork-2": BLUE, "fork-2-flat": BLUE + BLACK, "fork-3": BLUE, "mouse": RED, "import": RED, "peace": RED,
@@ -118,7 +118,7 @@ def test_a_build_keeps_true_names_and_says_what_it_left_out(modules: Path, tmp_p
     assert (found["toy", "plus sign"].kind, found["toy", "plus sign"].noun) == ("symbol", "")
     # The larger of two sizes is taken; what is drawn in one colour is not called red.
     assert (found["mono", "sword"].body, found["mono", "sword"].kind) == (BLACK, "silhouette")
-    assert found["mono", "apple"].key == "1f34e"
+    assert found["mono", "apple"].key == "name:apple"
     assert found["sky", "thunderstorm with snow at night"].attributes == ("thunderstorm", "night", "snow")
     assert found["plump", "fork"].twin == found["plump-flat", "fork"].twin != ""
     dropped = {s.style: s.dropped for s in summary.sets}
@@ -126,7 +126,7 @@ def test_a_build_keeps_true_names_and_says_what_it_left_out(modules: Path, tmp_p
     assert dropped["plump"] == {"blank": 1, "drawn twice": 1, "no noun": 2, "sign": 1, "trade mark": 1}
     assert dropped["mono"] == {"no noun": 1, "smaller size": 1}
     assert dropped["sky"] == {"sign": 1}
-    assert (summary.drawings, summary.nouns) == (12, 5)
+    assert (summary.drawings, summary.nouns) == (12, 6)
     assert summary.kinds == {"colour": 6, "silhouette": 3, "person": 2, "symbol": 1}
 
 

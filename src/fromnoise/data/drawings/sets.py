@@ -109,6 +109,9 @@ ALL = (
     _one_colour(
         "material-symbols", "material-symbols", "1.2.98", "Apache-2.0", "(?!.*-(?:outline|rounded|sharp)$)(.+)"
     ),
+    _one_colour("hugeicons", "hugeicons", "1.2.35", "MIT", "(.+)"),
+    _one_colour("mingcute", "mingcute", "1.2.8", "Apache-2.0", "(.+)-fill"),
+    _one_colour("temaki", "temaki", "1.2.6", "CC0-1.0", "(.+)"),
     replace(_one_colour("pinhead", "pinhead", "1.2.28", "CC0-1.0", "(?!.*-outline)(.+)"), described=True),
 )
 

@@ -11,6 +11,7 @@ from fromnoise.ground.whole import write_atomically
 
 LICENCES = {
     "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
+    "ISC": "https://opensource.org/license/isc-license-txt",
     "MIT": "https://opensource.org/license/mit",
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "CC-BY-3.0": "https://creativecommons.org/licenses/by/3.0/",
