@@ -16,7 +16,7 @@ from typing import Any
 
 from fromnoise.data.begun import claim, in_parallel
 from fromnoise.data.drawings.file import read_set, write_file
-from fromnoise.data.drawings.naming import LeftOutError, Naming, nouns_of, rules
+from fromnoise.data.drawings.naming import LeftOutError, Naming, nouns_of
 from fromnoise.data.drawings.packages import icons
 from fromnoise.data.drawings.rendering import copies, measured
 from fromnoise.data.drawings.sets import DrawingSet, chosen_sets, npm_packages
@@ -79,7 +79,7 @@ def build(options: DrawingsConfig, sets: tuple[DrawingSet, ...] | None = None) -
     names = Names(modules)
     naming = Naming(names, nouns_of(modules / PACKAGE / "dict"))
     (out / ".sets").mkdir(exist_ok=True)
-    notes = [_noted(out, s) or _make_set(s, modules, names, naming, options) for s in sets]
+    notes = [_make_set(s, modules, names, naming, options) for s in sets]
     return _finish(out, sets, notes, naming)
 
 
@@ -90,10 +90,26 @@ def _make_set(
     author, url = credit(modules / chosen.package)
     author = chosen.authors or author
     drafts = [replace(d, author=author) for d in _named(chosen, modules, names, naming, options, dropped)]
+    made_of = _made_of(drafts)
+    if note := _noted(Path(options.out), chosen, made_of):
+        return note
+    kept, refused = _measured(drafts, options.workers, chosen.style, dropped)
+    why = {reason: count for reason, count in sorted(dropped.items()) if count}
+    summary = SetSummary(chosen.style, chosen.licence, author, url, len(kept), refused, why)
+    note = {"made of": made_of, "summary": asdict(summary)}
+    folder = Path(options.out) / ".sets"
+    write_file(folder / f"{chosen.style}.parquet", kept)
+    write_atomically(folder / f"{chosen.style}.json", json.dumps(note, ensure_ascii=False))
+    return note
+
+
+def _measured(
+    drafts: list[Drawing], workers: int, title: str, dropped: Counter[str]
+) -> tuple[list[Drawing], list[str]]:
+    """The drawings that can be used, with their colours; and what was refused. Others are counted as dropped."""
     kept, thumbs, refused = [], [], []
-    for draft, (drawing, thumb, problem) in zip(
-        drafts, in_parallel(measured, drafts, options.workers, chosen.style), strict=True
-    ):
+    for draft, found in zip(drafts, in_parallel(measured, drafts, workers, title), strict=True):
+        drawing, thumb, problem = found
         if drawing is not None:
             kept.append(drawing)
             thumbs.append(thumb)
@@ -103,14 +119,7 @@ def _make_set(
             refused.append(f"{draft.name}: {problem}")
     same = copies(thumbs)
     dropped["drawn twice"] += len(same)
-    kept = [d for i, d in enumerate(kept) if i not in same]
-    why = {reason: count for reason, count in sorted(dropped.items()) if count}
-    summary = SetSummary(chosen.style, chosen.licence, author, url, len(kept), refused, why)
-    note = {"rules": _rules(chosen), "summary": asdict(summary)}
-    folder = Path(options.out) / ".sets"
-    write_file(folder / f"{chosen.style}.parquet", kept)
-    write_atomically(folder / f"{chosen.style}.json", json.dumps(note, ensure_ascii=False))
-    return note
+    return [d for i, d in enumerate(kept) if i not in same], refused
 
 
 def _named(
@@ -154,25 +163,24 @@ def _drawn(found: Drawing, icon: Icon, chosen: DrawingSet) -> Drawing:
     )
 
 
-def _rules(chosen: DrawingSet) -> str:
-    """What a set's drawings depend on; another value draws it again."""
-    text = json.dumps([FORMAT, asdict(chosen), rules()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _made_of(drafts: list[Drawing]) -> str:
+    """What a finished set depends on; another value draws it again."""
+    return hashlib.sha256(repr((FORMAT, drafts)).encode()).hexdigest()[:16]
 
 
-def _noted(out: Path, chosen: DrawingSet) -> dict[str, Any] | None:
-    """A set that an earlier build completed under the same rules."""
+def _noted(out: Path, chosen: DrawingSet, made_of: str) -> dict[str, Any] | None:
+    """A set that an earlier build completed, made of the same drawings."""
     folder = out / ".sets"
     try:
         note: dict[str, Any] = json.loads((folder / f"{chosen.style}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return note if note.get("rules") == _rules(chosen) and (folder / f"{chosen.style}.parquet").exists() else None
+    return note if note.get("made of") == made_of and (folder / f"{chosen.style}.parquet").exists() else None
 
 
 def _finish(out: Path, sets: tuple[DrawingSet, ...], notes: list[dict[str, Any]], naming: Naming) -> Summary:
     summaries = [SetSummary(**note["summary"]) for note in notes]
-    made = json.dumps([[s.style, note["rules"]] for s, note in zip(sets, notes, strict=True)])
+    made = json.dumps([[s.style, note["made of"]] for s, note in zip(sets, notes, strict=True)])
     mark = out / ".sets" / "made.json"
     if _is_made(out, mark, made):
         drawings = read_drawings(out)

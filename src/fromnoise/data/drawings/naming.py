@@ -18,9 +18,7 @@ from fromnoise.data.stickers.render import PALETTE
 from fromnoise.data.world.drawing import Drawing
 
 # Words that no drawing in one colour can be true to.
-_COLOUR = re.compile(
-    rf"^(?:(?:{'|'.join(sorted([*PALETTE, 'grey'], key=len, reverse=True))}) )+(?=\w)"
-)
+_COLOUR = re.compile(rf"^(?:(?:{'|'.join(sorted([*PALETTE, 'grey'], key=len, reverse=True))}) )+(?=\w)")
 # Signs drawn beside, around or over the thing.
 _ABSTRACT = re.compile(
     r"\b(circle|square|triangle|diamond|hexagon|octagon|pentagon|arrows?|outline|shape|letter|symbol|sign|emblem|number|"

@@ -108,7 +108,7 @@ def _bare(word: str) -> str:
 
 def _singulars(words: str) -> list[str]:
     guesses = [words]
-    for plural, one in (("ies", "y"), ("ves", "f"), ("ves", "fe"), ("es", ""), ("s", ""), ("men", "man")):
+    for plural, one in (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("men", "man")):
         if words.endswith(plural) and len(words) > len(plural) + 1 and not words.endswith("ss"):
             guesses.append(words.removesuffix(plural) + one)
     return _IRREGULAR.get(words, guesses)

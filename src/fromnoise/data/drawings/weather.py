@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _NAME = re.compile(
-    r"(?P<storm>thunderstorms(?: |$))?(?P<sky>overcast|partly cloudy|mostly clear)?(?:(?:^|(?<= )| )(?P<time>day|night))?"
+    r"(?P<storm>thunderstorms(?: |$))?(?P<sky>overcast|partly cloudy|mostly clear)?"
+    r"(?:(?:^|(?<= )| )(?P<time>day|night))?"
     r"(?: ?\b(?P<falls>drizzle|fog|hail|haze|rain|sleet|smoke|snow))?"
 )
 _ADJECTIVES = {"fog": "foggy", "haze": "hazy", "dust": "dusty"}
