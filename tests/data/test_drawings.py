@@ -42,7 +42,8 @@ def modules(tmp_path: Path) -> Path:
     """A node_modules folder with four packages of drawings, the tables of names, and a small WordNet."""
     root = tmp_path / "node_modules"
     names = {"🍎": "red apple", "🍏": "green apple", "🧔": "person: beard", "👨‍🌾": "man farmer",
-             "👩‍🌾": "woman farmer", "➕": "plus", "🇫🇷": "flag: France", "😀": "grinning face", "👍": "thumbs up"}  # fmt: skip
+             "👩‍🌾": "woman farmer",
+             "➕": "plus", "🇫🇷": "flag: France", "😀": "grinning face", "👍": "thumbs up"}  # fmt: skip
     told = {e: {"tts": [n], "default": n.split()[:1]} for e, n in names.items()}
     write(root / "cldr-annotations-full/annotations/en/annotations.json", {"annotations": {"annotations": told}})
     write(root / "cldr-annotations-derived-full/annotationsDerived/en/annotations.json",

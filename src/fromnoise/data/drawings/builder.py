@@ -17,7 +17,7 @@ from typing import Any
 from fromnoise.data.begun import claim, in_parallel
 from fromnoise.data.drawings.file import read_set, write_file
 from fromnoise.data.drawings.naming import LeftOutError, Naming, nouns_of
-from fromnoise.data.drawings.packages import icons
+from fromnoise.data.drawings.packages import icons, words_of
 from fromnoise.data.drawings.rendering import copies, measured
 from fromnoise.data.drawings.sets import DrawingSet, chosen_sets, npm_packages
 from fromnoise.data.drawings.summary import Summary, print_summary, summary_of, write_contact_sheet
@@ -150,14 +150,14 @@ def _name(icon: Icon, chosen: DrawingSet, naming: Naming) -> Drawing:
         return naming.weather(icon.name)
     if icon.key:
         return naming.emoji(icon.key, chosen.one_colour)
-    return naming.clip_art(icon.name, chosen)
+    return naming.clip_art(words_of(icon.name), chosen)
 
 
 def _drawn(found: Drawing, icon: Icon, chosen: DrawingSet) -> Drawing:
     body, box = ("", (0.0, 0.0, 0.0, 0.0)) if isinstance(icon.source, Path) else icon.source
     picture = icon.source.read_bytes() if isinstance(icon.source, Path) else b""
     kind = "silhouette" if chosen.one_colour else found.kind
-    twin = f"{chosen.family}:{icon.key or icon.name}" if chosen.family != chosen.style else ""
+    twin = f"{chosen.family}:{icon.key or icon.name}" if chosen.has_twin else ""
     return replace(
         found, style=chosen.style, kind=kind, body=body, box=box, picture=picture, licence=chosen.licence, twin=twin
     )

@@ -20,7 +20,7 @@ _SVG = re.compile(r"<svg\b[^>]*?viewBox=\"([^\"]+)\"[^>]*>(.*)</svg>", re.DOTALL
 def icons(chosen: DrawingSet, modules: Path, names: Names, dropped: Counter[str]) -> list[Icon]:
     """All icons that the set's pattern takes; why others are not is counted in ``dropped``.
 
-    An icon's key is its code points where it is an emoji, else "".
+    An icon's key is its code points where it is an emoji, else ""; its name is still the package's ("fork-2").
 
     Raises:
         UserError: the package is damaged.
@@ -33,6 +33,11 @@ def icons(chosen: DrawingSet, modules: Path, names: Names, dropped: Counter[str]
         return list(_clip_art(chosen, modules / chosen.package / "icons.json", dropped))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"the package {chosen.package} is damaged ({error}); delete .npm and run this again") from None
+
+
+def words_of(name: str) -> str:
+    """An icon's name in words, without a number that only tells it from others: "fork-2" → "fork"."""
+    return _NUMBER.sub("", name).replace("-", " ")
 
 
 def _without_made_up_key(icon: Icon) -> Icon:
@@ -51,7 +56,7 @@ def _clip_art(chosen: DrawingSet, file: Path, dropped: Counter[str]) -> Iterator
         elif name not in largest:
             dropped["smaller size"] += 1
         else:
-            yield Icon("", _NUMBER.sub("", base).replace("-", " "), (shown[name]["body"], box_of(shown[name], whole)))
+            yield Icon("", base, (shown[name]["body"], box_of(shown[name], whole)))
 
 
 def _largest(proper: dict[str, str]) -> set[str]:

@@ -54,6 +54,11 @@ class DrawingSet:
         return family(self.style)
 
     @property
+    def has_twin(self) -> bool:
+        """Whether another style draws the same in another dress."""
+        return any(s.family == self.family and s.style != self.style for s in ALL)
+
+    @property
     def sticker(self) -> StickerSet:
         """The same set as the stickers' builder knows it."""
         return StickerSet(self.style, self.package, self.version, self.licence, emoji=self.names == "emoji")
