@@ -154,6 +154,8 @@ def _files(folder: Path, names: Names, dropped: Counter[str]) -> Iterator[Icon]:
 
 
 def box_of(facts: dict[str, Any], whole: dict[str, Any]) -> Box:
+    """The view box of an icon of an Iconify set: left, top, width, height."""
+
     def find(name: str, default: float) -> float:
         return float(facts.get(name, whole.get(name, default)))
 

@@ -83,7 +83,8 @@ def read_drawings(folder: Path | str) -> list[Drawing]:
 def _drawing(row: dict[str, Any]) -> Drawing:
     """A row as a drawing: lists become tuples, nulls the defaults; other columns are left aside."""
     known = {field.name for field in dataclasses.fields(Drawing)}
-    facts = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k in known and v is not None}
+    given = {k: v for k, v in row.items() if k in known and v is not None}
+    facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     drawing = Drawing(**facts)
     if not isinstance(drawing.name, str) or not (drawing.body or drawing.picture):
         raise ValueError("a drawing without name or picture")
