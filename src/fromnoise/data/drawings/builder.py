@@ -16,7 +16,7 @@ from typing import Any
 
 from fromnoise.data.begun import claim, in_parallel
 from fromnoise.data.drawings.file import read_set, write_file
-from fromnoise.data.drawings.naming import LeftOutError, Naming, nouns_of
+from fromnoise.data.drawings.naming import LeftOutError, Naming, nouns_of, rules
 from fromnoise.data.drawings.packages import icons, words_of
 from fromnoise.data.drawings.rendering import copies, measured
 from fromnoise.data.drawings.sets import DrawingSet, chosen_sets, npm_packages
@@ -148,6 +148,8 @@ def _named(
 def _name(icon: Icon, chosen: DrawingSet, naming: Naming) -> Drawing:
     if chosen.names == "weather":
         return naming.weather(icon.name)
+    if rules()["styles"].get(chosen.style, {}).get(icon.name, "") is None:
+        raise LeftOutError("says something else")
     if icon.key:
         return naming.emoji(icon.key, chosen.one_colour)
     return naming.clip_art(words_of(icon.name), chosen)

@@ -19,15 +19,16 @@ from fromnoise.data.world.drawing import Drawing
 
 # Words that no drawing in one colour can be true to.
 _COLOUR = re.compile(rf"^(?:(?:{'|'.join(sorted([*PALETTE, 'grey'], key=len, reverse=True))}) )+(?=\w)")
+_COLOURS = re.compile(rf"\b({'|'.join([*PALETTE, 'grey', 'blond', 'rainbow flag', 'transgender flag'])})\b")
 # Signs drawn beside, around or over the thing.
 _ABSTRACT = re.compile(
     r"\b(circle|square|triangle|diamond|hexagon|octagon|pentagon|arrows?|outline|shape|letter|symbol|sign|emblem|number|"
     r"[a-z]|[0-9]+[a-z]*|top|bottom|left|right|up|down|slash|stripes?|lines?|dots?|pin|route|street|checkmark|cross|"
     r"flag|text|check|plus|minus|wifi|pound|dollar|yen|yuan|euro|baht|rupee|won|paragraph|list|question|exclamation|pixel|wide|under|beside|curb|genitalia|transit|dispenser|asterisk|droplet|prompt|"
-    r"venus|mars|(?:coffin|briefcase|stone|bag|machine|cover|terminal|mountain|hut) with)\b"
+    r"impacts?|shot|bite|breath|freeze|force|swing|drain|slices?|ally|figure|targets?|path|screen|card|pips|venus|mars|(?:coffin|briefcase|stone|bag|machine|cover|terminal|mountain|hut) with)\b"
 )
 _GENDER = re.compile("(^|-)(1f468|1f469|1f9d1|2640|2642|200d)(?=-|$)")
-_NO_COLOUR_OF_ITS_OWN = ("white board", "black hole", "black cat", "orange juice", "red cross")
+_NO_COLOUR_OF_ITS_OWN = ("white board", "black hole", "black cat", "orange juice", "red cross", "orange")
 
 
 @cache
@@ -72,6 +73,8 @@ class Naming:
         name = said[called] if called in said else _flag(called) if group == "flags" else person_name(called)
         if one_colour:
             name = uncoloured(name)
+            if _COLOURS.search(name) and name not in _NO_COLOUR_OF_ITS_OWN:
+                raise LeftOutError("told by its colour")
         kind = _kind(group, subgroup, name)
         noun = "" if kind == "symbol" else self._nouns.head(name)
         return Drawing(
@@ -95,6 +98,8 @@ class Naming:
         if key and self._names.groups.get(key, ("symbols",))[0] in ("symbols", "flags", "component"):
             raise LeftOutError("sign")
         if key and words not in said:
+            if name in rules()["emoji"]:  # the emoji's name says something else, or more than an icon shows
+                raise LeftOutError("no noun")
             return self.emoji(key, chosen.one_colour)
         if words not in said and not self._nouns.thing(name) and not (chosen.described and self._describes(name)):
             raise LeftOutError("no noun")

@@ -60,7 +60,7 @@ class Nouns:
     def is_description(self, words: str) -> bool:
         """Whether these words plainly describe a thing: "rusty sword", "house with flag", but not "skull crack"."""
         front = _MORE.split(words, maxsplit=1)[0].split()
-        if not 1 <= len(front) <= 3 or "and" in words.split() or not self._wordnet.thing(_bare(front[-1]), VISIBLE, 1):
+        if not 1 <= len(front) <= 3 or "and" in words.split() or not self._wordnet.thing(_bare(front[-1]), VISIBLE, 2):
             return False
         return all(self._tells(word) for word in front[:-1]) and self.head(words) != ""
 

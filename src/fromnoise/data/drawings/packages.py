@@ -63,7 +63,7 @@ def _largest(proper: dict[str, str]) -> set[str]:
     """Of icons with the same name proper that of the largest size: of "add-16-filled", "add-24-filled" the last."""
     best: dict[str, tuple[int, str]] = {}
     for name, base in proper.items():
-        size = int(found[1]) if (found := re.search(r"-(\d+)-", name[len(base) :])) else 0
+        size = int(found[1]) if (found := re.search(r"-(\d+)(?:-|$)", name[len(base) :])) else 0
         best[base] = max(best.get(base, (-1, "")), (size, name))
     return {name for _, name in best.values()}
 

@@ -65,8 +65,16 @@ class DrawingSet:
 
 
 def _emoji() -> tuple[DrawingSet, ...]:
-    """The stickers' own sets, as they are."""
-    return tuple(DrawingSet(s.style, s.package, s.version, s.licence, "emoji" if s.emoji else "clip art") for s in SETS)
+    """The stickers' own sets; of icons that come in several sizes the largest."""
+    sizes = {"fluent-color": r"(.+)-\d+"}
+    return tuple(
+        DrawingSet(
+            *(s.style, s.package, s.version, s.licence),
+            names="emoji" if s.emoji else "clip art",
+            takes=sizes.get(s.style, "(.+)"),
+        )
+        for s in SETS
+    )
 
 
 def _streamline(name: str, package: str, other: str = "") -> tuple[DrawingSet, ...]:
@@ -116,6 +124,11 @@ ALL = (
     ),
     _one_colour("hugeicons", "hugeicons", "1.2.35", "MIT", "(.+)"),
     _one_colour("mingcute", "mingcute", "1.2.8", "Apache-2.0", "(.+)-fill"),
+    _one_colour("lucide", "lucide", "1.2.137", "ISC", "(.+)"),
+    _one_colour("lucide-lab", "lucide-lab", "1.2.3", "ISC", "(.+)"),
+    _one_colour("boxicons", "bxs", "1.2.3", "MIT", "(.+)"),
+    _one_colour("maki", "maki", "1.2.5", "CC0-1.0", "(.+)"),
+    _one_colour("carbon", "carbon", "1.2.29", "Apache-2.0", "(.+)"),
     _one_colour("temaki", "temaki", "1.2.6", "CC0-1.0", "(.+)"),
     replace(_one_colour("pinhead", "pinhead", "1.2.28", "CC0-1.0", "(?!.*-outline)(.+)"), described=True),
 )
