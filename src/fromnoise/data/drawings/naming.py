@@ -25,7 +25,8 @@ _ABSTRACT = re.compile(
     r"\b(circle|square|triangle|diamond|hexagon|octagon|pentagon|arrows?|outline|shape|letter|symbol|sign|emblem|number|"
     r"[a-z]|[0-9]+[a-z]*|top|bottom|left|right|up|down|slash|stripes?|lines?|dots?|pin|route|street|checkmark|cross|"
     r"flag|text|check|plus|minus|wifi|pound|dollar|yen|yuan|euro|baht|rupee|won|paragraph|list|question|exclamation|pixel|wide|under|beside|curb|genitalia|transit|dispenser|asterisk|droplet|prompt|"
-    r"impacts?|shot|bite|breath|freeze|force|swing|drain|slices?|ally|figure|targets?|path|screen|card|pips|venus|mars|(?:coffin|briefcase|stone|bag|machine|cover|terminal|mountain|hut) with)\b"
+    r"impacts?|shot|bite|breath|freeze|force|swing|drain|slices?|ally|figure|targets?|path|screen|card|pips|venus|mars|"
+    r"(?:coffin|briefcase|stone|bag|machine|cover|terminal|mountain|hut) with)\b"
 )
 _GENDER = re.compile("(^|-)(1f468|1f469|1f9d1|2640|2642|200d)(?=-|$)")
 _NO_COLOUR_OF_ITS_OWN = ("white board", "black hole", "black cat", "orange juice", "red cross", "orange")
