@@ -90,3 +90,16 @@ def plots(
         f"{made.train:,} lines to learn from and {made.held_out:,} for testing; {made.real:,} of them real sentences; "
         f"{made.words:,} different words: {out}"
     )
+
+
+@app.command()
+def drawings(
+    out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("data/drawings"),
+    share_alike: Annotated[bool, typer.Option("--share-alike", help="Also take sets under CC BY-SA.")] = False,
+    flags: Annotated[bool, typer.Option("--flags", help="Also take the flags of countries.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes that draw; 0 takes one per core.", min=0)] = 0,
+) -> None:
+    """Collect drawings with true names from npm packages: what the endless world is made of."""
+    from fromnoise.data.drawings import DrawingsConfig, build
+
+    build(DrawingsConfig(str(out), share_alike, flags, workers=workers))

@@ -10,8 +10,13 @@ CONCEPTS_HELD_OUT = 0.02
 PAIRS_HELD_OUT = 0.05
 FAMILIES_NEEDED = 4
 
-# The three Fluent sets show the same drawing; what is held out in one must not be trained on in another.
-_FAMILY = {"fluent-emoji": "fluent", "fluent-emoji-flat": "fluent", "fluent-emoji-3d": "fluent"}
+# These show the same drawings in another dress; what is held out in one must not be trained on in another.
+_FAMILY = {
+    **{f"fluent-emoji{dress}": "fluent" for dress in ("", "-flat", "-3d", "-high-contrast")},
+    "emojione-monotone": "emojione",
+    **{f"{name}-flat": name for name in ("streamline", "plump", "flex", "sharp", "meteocons")},
+    **{f"{name}-duo": name for name in ("kameleon", "stickies")},
+}
 
 
 def family(style: str) -> str:

@@ -92,10 +92,10 @@ class WordNet:
         """Every noun of which one of the first senses is a thing."""
         return [word for word in self._senses if self.thing(word)]
 
-    def thing(self, word: str) -> Synset | None:
-        """The commonest meaning of a word as a thing, or None."""
-        for key in self._senses.get(word, ())[:NEAR]:
-            if self._synsets[key].kind in THINGS and not self._synsets[key].named:
+    def thing(self, word: str, kinds: frozenset[int] = THINGS, near: int = NEAR) -> Synset | None:
+        """The commonest meaning of a word as a thing of these kinds, among its first ``near`` meanings; or None."""
+        for key in self._senses.get(word, ())[:near]:
+            if self._synsets[key].kind in kinds and not self._synsets[key].named:
                 return self._synsets[key]
         return None
 

@@ -7,29 +7,24 @@ build goes on with the next set. ``metadata.jsonl`` is written last, in one piec
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
+from fromnoise.data.begun import claim, in_parallel
 from fromnoise.data.splits import splits
-from fromnoise.data.stickers.credits import write_credits
+from fromnoise.data.stickers.credits import credit, write_credits
 from fromnoise.data.stickers.icons import Icon, icons_of, is_gendered
 from fromnoise.data.stickers.names import Names
 from fromnoise.data.stickers.npm import install
-from fromnoise.data.stickers.render import RefusedError, colour_words, render_file, render_svg
+from fromnoise.data.stickers.render import RefusedError, colour_words, need_resvg, render_file, render_svg
 from fromnoise.data.stickers.sets import StickerSet, chosen_sets, npm_packages
 from fromnoise.data.stickers.summary import SetSummary, Summary, print_table, write_contact_sheet
 from fromnoise.ground.config import Config
-from fromnoise.ground.cores import available_cores
-from fromnoise.ground.errors import UserError, missing_packages
+from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
 
 FORMAT = 2  # of set.json: a change here renders everything again
@@ -66,9 +61,9 @@ def build(options: StickersConfig, sets: tuple[StickerSet, ...] | None = None) -
     """
     if not 16 <= options.pixels <= 512:
         raise UserError(f"--pixels must be 16…512, not {options.pixels}")
-    _need_resvg()
+    need_resvg()
     out = Path(options.out)
-    _claim(out, options)
+    claim(out, {"pixels": options.pixels}, "--pixels")
     sets = sets if sets is not None else chosen_sets(options.share_alike)
     modules = Path(options.modules) if options.modules else install(out / ".npm", npm_packages(sets))
     names = Names(modules)
@@ -87,10 +82,11 @@ def _make_set(
     icons = _numbered(icons_of(sticker_set, modules, names, dropped))
     folder = out / sticker_set.style
     folder.mkdir(parents=True, exist_ok=True)
-    author, url = _credit(modules / sticker_set.package)
+    author, url = credit(modules / sticker_set.package)
     records, refused = [], []
     jobs = [(stem, icon, folder, options.pixels) for stem, icon in icons]
-    for (stem, icon), (colours, problem) in zip(icons, _render_all(jobs, options, sticker_set.style), strict=True):
+    drawn = in_parallel(_render, jobs, options.workers, sticker_set.style)
+    for (stem, icon), (colours, problem) in zip(icons, drawn, strict=True):
         if colours is None:
             (refused.append(f"{icon.name}: {problem}") if problem != "blank" else dropped.update(blank=1))
             continue
@@ -102,17 +98,6 @@ def _make_set(
     done = {"format": FORMAT, "version": sticker_set.version, "summary": asdict(summary), "records": records}
     write_atomically(folder / "set.json", json.dumps(done, ensure_ascii=False))
     return done
-
-
-def _render_all(jobs: list[Any], options: StickersConfig, style: str) -> Iterable[tuple[list[str] | None, str]]:
-    workers = options.workers or available_cores()
-    console = Console(stderr=True)
-    if workers == 1:
-        yield from track(map(_render, jobs), style, len(jobs), console=console, transient=True)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        found = pool.map(_render, jobs, chunksize=16)
-        yield from track(found, style, len(jobs), console=console, transient=True)
 
 
 def _render(job: tuple[str, Icon, Path, int]) -> tuple[list[str] | None, str]:
@@ -179,38 +164,3 @@ def _finished(out: Path, sticker_set: StickerSet) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return done if (done.get("format"), done.get("version")) == (FORMAT, sticker_set.version) else None
-
-
-def _credit(package: Path) -> tuple[str, str]:
-    """Author and address of a package."""
-    for file in ("info.json", "package.json"):
-        if (package / file).exists():
-            facts = json.loads((package / file).read_text(encoding="utf-8"))
-            author = facts.get("author") or {}
-            if isinstance(author, str):
-                author = {"name": re.sub(r"\s*<.*", "", author)}
-            return str(author.get("name", "unknown")), str(author.get("url") or facts.get("homepage") or "")
-    return "unknown", ""
-
-
-def _claim(out: Path, options: StickersConfig) -> None:
-    """Make the folder; refuse one that holds something else, or pictures of another size."""
-    note = out / "build.json"
-    wanted = {"pixels": options.pixels}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not note.exists():
-            if any(p.name != ".npm" for p in out.iterdir()):
-                raise UserError(f"'{out}' is not empty and was not made by this command; name another --out")
-            write_atomically(note, json.dumps(wanted))
-    except OSError as error:
-        raise UserError(f"cannot write to '{out}': {error.strerror}") from None
-    if json.loads(note.read_text()) != wanted:
-        raise UserError(f"'{out}' was begun with other --pixels; name another --out")
-
-
-def _need_resvg() -> None:
-    try:
-        import resvg_py  # noqa: F401
-    except ImportError:
-        raise missing_packages("drawing SVG needs resvg-py", "train") from None

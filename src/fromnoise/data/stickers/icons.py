@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def icons_of(sticker_set: StickerSet, modules: Path, names: Names, dropped: Coun
         if seen[key] > 1 and sticker_set.style not in _MANY_PER_CONCEPT:
             dropped["same concept"] += 1
             continue
-        icons.append(Icon(key, words, (facts["body"], _box(facts, found))))
+        icons.append(Icon(key, words, (facts["body"], box_of(facts, found))))
     return icons
 
 
@@ -83,7 +83,7 @@ def is_gendered(key: str) -> bool:
 
 
 def _usable(sticker_set: StickerSet, icons: dict[str, Any], dropped: Counter[str]) -> Iterator[tuple[str, Any]]:
-    largest = _largest_sizes(icons) if sticker_set.style == "fluent-color" else None
+    largest = largest_sizes(icons) if sticker_set.style == "fluent-color" else None
     for name, facts in icons.items():
         if BRAND.search(name):
             dropped["trade mark"] += 1
@@ -132,7 +132,7 @@ def _why_not(key: str | None, names: Names, sticker_set: StickerSet) -> str:
     return "" if names.known(key) else "unnamed"
 
 
-def _largest_sizes(icons: dict[str, Any]) -> set[str]:
+def largest_sizes(icons: Iterable[str]) -> set[str]:
     """Of "add-16", "add-24", "add-32" only "add-32"."""
     best: dict[str, int] = {}
     for name in icons:
@@ -153,7 +153,9 @@ def _files(folder: Path, names: Names, dropped: Counter[str]) -> Iterator[Icon]:
             yield Icon(key, names.caption(key), file)
 
 
-def _box(facts: dict[str, Any], whole: dict[str, Any]) -> Box:
+def box_of(facts: dict[str, Any], whole: dict[str, Any]) -> Box:
+    """The view box of an icon of an Iconify set: left, top, width, height."""
+
     def find(name: str, default: float) -> float:
         return float(facts.get(name, whole.get(name, default)))
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fromnoise.data.pictures import fit
+from fromnoise.ground.errors import missing_packages
 from fromnoise.ground.pictures import open_picture
 
 # resvg would load a local file that an <image> names, and text depends on the machine's fonts.
@@ -36,6 +37,14 @@ PALETTE = {
     "dark green": (25, 85, 45),
     "dark red": (130, 20, 35),
 }
+
+
+def need_resvg() -> None:
+    """Raise UserError if SVGs cannot be drawn here."""
+    try:
+        import resvg_py  # noqa: F401
+    except ImportError:
+        raise missing_packages("drawing SVG needs resvg-py", "train") from None
 
 
 class RefusedError(ValueError):

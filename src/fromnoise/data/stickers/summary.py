@@ -42,11 +42,16 @@ class Summary:
 
 def print_table(summary: Summary) -> None:
     """One row per set: pictures, licence, what was refused and what was left out and why."""
-    table = Table(title=f"{summary.pictures:,} pictures of {summary.concepts:,} concepts in {summary.folder}")
+    print_sets(f"{summary.pictures:,} pictures of {summary.concepts:,} concepts in {summary.folder}", summary.sets)
+
+
+def print_sets(title: str, sets: list[SetSummary]) -> None:
+    """The table itself."""
+    table = Table(title=title)
     for name, justify in (("style", "left"), ("pictures", "right"), ("licence", "left"), ("refused", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     table.add_column("left out")
-    for s in summary.sets:
+    for s in sets:
         left_out = ", ".join(f"{n:,} {why}" for why, n in s.dropped.items())
         table.add_row(s.style, f"{s.pictures:,}", s.licence, str(len(s.refused)), left_out)
     Console().print(table)
