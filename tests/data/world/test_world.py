@@ -30,6 +30,7 @@ from fromnoise.data.world.chance import Chance
 from fromnoise.data.world.description import Thing
 from fromnoise.data.world.held_out import held_out, held_out_colour, held_out_relation
 from fromnoise.data.world.paint import corners, paint
+from fromnoise.data.world.pools import Pools
 from fromnoise.data.world.rules import is_thing, may_recolour, may_turn
 from fromnoise.data.world.words import article, one_thing, plural
 from fromnoise.ground.errors import UserError
@@ -217,6 +218,16 @@ def test_a_thing_stands_out_from_what_is_behind_it(drawings: list[Drawing]) -> N
 
 
 # --- words -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("most", "expected"), [(0.1, 0.1), (0.0, 0.0), (0.99, 30 / 31), (1.0, 30 / 31)])
+def test_drawings_in_one_colour_get_no_more_than_their_share(most: float, expected: float) -> None:
+    """Thirty of them beside one in colours; each of its own kind, so that all weigh alike."""
+    many = [drawing(f"thing{i}", shape("disc", "red"), style=f"hand{i}", kind="silhouette") for i in range(30)]
+    pools = Pools([*many, drawing("apple", shape("disc", "red"))], "train", most)
+    chosen = [pools.pick("any", Chance(0, number)) for number in range(4_000)]
+    assert sum(index != 30 for index in chosen) / len(chosen) == pytest.approx(expected, abs=0.02)
+    assert {pools.pick("any", Chance(0, number), "hand3") for number in range(9)} == {3}  # a hand that is asked for
 
 
 def test_plurals_and_articles() -> None:

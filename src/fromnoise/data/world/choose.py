@@ -44,6 +44,7 @@ class WorldMix(Config):
         colour_too: share of the other kinds' things that are recoloured besides.
         ground_too: share of the other kinds' pictures that have something behind them.
         two_hands: share of pictures of two things that are drawn by two hands.
+        silhouettes: largest share of drawings in one colour, where there are others.
     """
 
     plain: float = 0.16
@@ -60,10 +61,11 @@ class WorldMix(Config):
     colour_too: float = 0.25
     ground_too: float = 0.25
     two_hands: float = 0.15
+    silhouettes: float = 0.2
 
     def __post_init__(self) -> None:
         shares = list(self.kinds().values())
-        rest = (self.colour_too, self.ground_too, self.two_hands)
+        rest = (self.colour_too, self.ground_too, self.two_hands, self.silhouettes)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or not all(0 <= share <= 1 for share in rest):
             raise UserError("a WorldMix needs shares of kinds >= 0 that sum to 1, and the others between 0 and 1")
 
@@ -103,7 +105,7 @@ class World:
             raise UserError(f"there is no split '{split:.40}' of the world; there are {', '.join(SPLITS)}")
         self.drawings, self.mix, self.split = drawings, mix or WorldMix(), split
         self.looks = Looks(drawings)
-        self.pools = Pools(drawings, "train" if split == "combinations" else split)
+        self.pools = Pools(drawings, "train" if split == "combinations" else split, self.mix.silhouettes)
 
     def choose(self, seed: int, number: int) -> Description:
         """What picture ``number`` of ``seed`` shows.

@@ -27,18 +27,20 @@ class Pools:
     Args:
         drawings: all of the world.
         split: only these are chosen.
+        silhouettes: largest share of drawings in one colour, where a rule allows others too. There are many of them,
+            and the hands that people ask for are others.
 
     Raises:
         UserError: no drawing has this split.
     """
 
-    def __init__(self, drawings: list[Drawing], split: str) -> None:
+    def __init__(self, drawings: list[Drawing], split: str, silhouettes: float = 1.0) -> None:
         mine = [i for i, drawing in enumerate(drawings) if drawing.split == split]
         if not mine:
             raise UserError(f"none of the {len(drawings):,} drawings has the split '{split}'")
         things = Counter(thing_of(drawings[i]) for i in mine)
         styles = Counter(drawings[i].style for i in mine)
-        self._drawings = drawings
+        self._drawings, self._silhouettes = drawings, silhouettes
         self._weight = {i: (things[thing_of(drawings[i])] * styles[drawings[i].style]) ** -0.5 for i in mine}
         self._known: dict[tuple[str, str], tuple[list[int], list[float]]] = {}
 
@@ -51,5 +53,14 @@ class Pools:
         if (rule, style) not in self._known:
             options = self._pool(rule, "")[0] if style else [i for i in self._weight if _RULES[rule](self._drawings[i])]
             options = [i for i in options if not style or self._drawings[i].style == style]
-            self._known[rule, style] = options, list(accumulate(self._weight[i] for i in options))
+            self._known[rule, style] = options, list(accumulate(self._weights(options)))
         return self._known[rule, style]
+
+    def _weights(self, options: list[int]) -> list[float]:
+        plain = [self._drawings[i].kind == "silhouette" for i in options]
+        weights = [self._weight[i] for i in options]
+        theirs = sum(weight for weight, one in zip(weights, plain, strict=True) if one)
+        others = sum(weights) - theirs
+        most = self._silhouettes * others / (1 - self._silhouettes) if self._silhouettes < 1 else theirs
+        less = min(1.0, most / theirs) if theirs and others else 1.0
+        return [weight * less if one else weight for weight, one in zip(weights, plain, strict=True)]
