@@ -31,7 +31,7 @@ from fromnoise.data.world.description import Thing
 from fromnoise.data.world.held_out import held_out, held_out_colour, held_out_relation
 from fromnoise.data.world.paint import corners, paint
 from fromnoise.data.world.pools import Pools
-from fromnoise.data.world.rules import is_thing, may_recolour, may_turn
+from fromnoise.data.world.rules import is_thing, may_recolour, may_turn, names
 from fromnoise.data.world.words import article, one_thing, plural
 from fromnoise.ground.errors import UserError
 
@@ -245,6 +245,12 @@ def test_plurals_and_articles() -> None:
     ]  # fmt: skip
 
 
+def test_every_name_of_a_face_says_that_it_is_one() -> None:
+    facts = {"kind": "face", "noun": "", "alt": ("smiling", "grinning face")}
+    assert names(drawing("star-struck", shape("disc", "red"), **facts)) == ("star-struck face", "grinning face")
+    assert names(drawing("kissing cat", shape("disc", "red"), **facts)) == ("kissing cat", "grinning face")
+
+
 def test_what_may_be_counted_coloured_and_turned(drawings: list[Drawing]) -> None:
     things = {d.name for d in drawings if is_thing(d)}
     assert things == {"mouse", "apple", "box", "wolf", "bench", "tabby cat", "anchor", "lime"}
@@ -255,6 +261,7 @@ def test_what_may_be_counted_coloured_and_turned(drawings: list[Drawing]) -> Non
     food = {"group": "food-drink", "subgroup": "food-fruit"}
     assert may_recolour(drawing("red apple", shape("disc", "red"), **food))
     assert not may_recolour(drawing("red panda", shape("disc", "red")))
+    assert not may_recolour(drawing("apple", shape("disc", "red"), style="kameleon"))  # its disc would be coloured
     assert not may_turn(drawing("rose", shape("disc", "red"), subgroup="plant-flower"))
     assert not is_thing(drawing("large box", shape("block", "red")))
     assert not is_thing(replace(drawing("box", shape("block", "red")), noun=""))

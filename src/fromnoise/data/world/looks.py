@@ -12,6 +12,7 @@ from fromnoise.data.stickers.render import lab
 from fromnoise.data.world.draw import Box, picture_box, render_picture, render_vector
 from fromnoise.data.world.drawing import Drawing
 from fromnoise.data.world.recolour import coloured, dominates, own_colour, recoloured
+from fromnoise.data.world.rules import ON_A_DISC
 
 MEASURED_AT = 72  # pixels
 REMEMBERED = 4096  # drawings
@@ -72,7 +73,8 @@ class Looks:
     def _own_colour(self, index: int) -> str:
         """The named colour that a drawing plainly has by itself, or ""."""
         look = self(index)
-        return own_colour(self._drawings[index].colours, look.pixels) if look else ""
+        drawing = self._drawings[index]
+        return own_colour(drawing.colours, look.pixels) if look and drawing.style not in ON_A_DISC else ""
 
     def _turned_differs(self, index: int) -> bool:
         """Whether one can see that the drawing stands on its head: a ball and a star cannot be said to."""

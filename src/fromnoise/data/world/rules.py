@@ -5,7 +5,8 @@
   several things, a size or a position.
 * Only things are counted and paired. What has no plural ("rice") or what there is one of ("moon") is no thing.
 * Coloured are things whose name has no colour in it, unless it is "<colour> <noun>" and no animal ("red apple" → "a
-  blue apple", but a red panda stays red), and silhouettes of any kind. Faces, people and flags keep their colours.
+  blue apple", but a red panda stays red), and silhouettes of any kind. Faces, people, flags and what lies on a disc
+  keep their colours.
 * Turned are faces and things that stand (animals, vehicles, buildings, cups, trees), where it can be seen.
 """
 
@@ -45,6 +46,8 @@ _STANDING = frozenset(
     umbrella cactus mushroom pineapple penguin owl duck chicken frog fox wolf monkey mouse kangaroo
     giraffe camel""".split()  # noqa: SIM905
 )
+# Hands that put every thing on a disc in a colour, which would be taken for the thing's.
+ON_A_DISC = frozenset({"kameleon", "kameleon-duo"})
 _FACES = ("face", "cat-face", "monkey-face")
 _FACE_WORD = re.compile(r"\b(face|cat|monkey|skull|ghost|robot|alien|clown|devil|ogre|goblin|monster|imp)\b")
 
@@ -65,7 +68,9 @@ def is_thing(drawing: Drawing) -> bool:
 
 def may_recolour(drawing: Drawing) -> bool:
     """Whether a drawing may be shown in a named colour."""
-    return bool(drawing.body) and (drawing.kind == "silhouette" or (is_thing(drawing) and bool(names(drawing, True))))
+    if not drawing.body or drawing.style in ON_A_DISC:
+        return False
+    return drawing.kind == "silhouette" or (is_thing(drawing) and bool(names(drawing, True)))
 
 
 def may_turn(drawing: Drawing) -> bool:
@@ -83,7 +88,8 @@ def names(drawing: Drawing, recoloured: bool = False) -> tuple[str, ...]:
     if recoloured and drawing.kind != "silhouette":
         own = _without_colour(drawing)
     good = [name for name in drawing.alt if not _BAD_NAME.search(name) and one_thing(name) == one_thing(drawing.name)]
-    if is_face(drawing):  # "smiling" alone names no face
+    if is_face(drawing):  # "smiling" alone names no face, and neither does "star-struck"
+        own = own if _FACE_WORD.search(own) else f"{own} face"
         good = [name for name in good if _FACE_WORD.search(name)]
     if recoloured:
         good = [name for name in good if not _COLOUR.search(name)]
