@@ -28,20 +28,28 @@ def stickers(
 @app.command()
 def world(
     drawings: Annotated[Path, typer.Option(help="The folder that 'fromnoise data drawings' made.")],
-    sheet: Annotated[Path, typer.Option(help="The contact sheet to write, a PNG.")] = Path("world.png"),
+    out: Annotated[Path | None, typer.Option(help="A .parquet file to write, to train with.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="A contact sheet to write, a PNG.")] = None,
     pixels: Annotated[int, typer.Option(help="Side of the pictures.")] = 128,
     count: Annotated[int, typer.Option(help="How many.")] = 64,
     seed: Annotated[int, typer.Option(help="Of the endless row of pictures.")] = 0,
-    kind: Annotated[str, typer.Option(help="Only one kind: plain, recoloured, sizes, counts, pairs, relations …")] = "",
-    split: Annotated[str, typer.Option(help="train, test_pair, test_concept, or combinations (held out).")] = "train",
+    kind: Annotated[str, typer.Option(help="Only one kind: plain, recoloured, sizes, counts, pairs …")] = "",
+    split: Annotated[str, typer.Option(help="Of the sheet: train, test_pair, test_concept, combinations.")] = "train",
+    workers: Annotated[int, typer.Option(help="Processes that draw for --out; 0 draws in this one.", min=0)] = 1,
 ) -> None:
-    """Look at the world: pictures made of drawings, with their captions, on one sheet."""
-    from fromnoise.data.world import World, WorldMix, read_drawings
+    """Look at the world, or write some of it to train with: pictures made of drawings, with captions that are true."""
+    from fromnoise.data.world import World, WorldMix, WorldStream, read_drawings
+    from fromnoise.data.world.packing import pack_world
     from fromnoise.data.world.sheet import write_sheet
 
-    mix = WorldMix.only(kind) if kind else WorldMix()
-    write_sheet(World(read_drawings(drawings), mix, split), sheet, pixels, count, seed)
-    print(f"{count:,} pictures: {sheet}")
+    mix, made_of = WorldMix.only(kind) if kind else WorldMix(), read_drawings(drawings)
+    if out is not None:
+        learnt, tests = pack_world(made_of, out, WorldStream(pixels, seed=seed, workers=workers), count, mix)
+        print(f"{learnt:,} pictures to learn from, {tests:,} for tests, {out.stat().st_size / 2**20:.1f} MiB: {out}")
+    if sheet is not None or out is None:
+        sheet = sheet or Path("world.png")
+        write_sheet(World(made_of, mix, split), sheet, pixels, min(count, 400), seed)
+        print(f"{min(count, 400):,} pictures: {sheet}")
 
 
 @app.command()

@@ -43,8 +43,7 @@ def pack(
     if not entries:
         raise UserError(f"{folder} has no pictures of these styles and groups")
     arrow, parquet = pyarrow()
-    columns: dict[str, list[Any]] = {f.name: [] for f in dataclasses.fields(Record)}
-    images = []
+    images, records = [], []
     for entry in entries:
         try:
             data = entry.read()
@@ -56,14 +55,25 @@ def pack(
             left_out.append((entry.record.file_name, "its name is not valid UTF-8; rename it"))
             continue
         images.append({"bytes": data, "path": entry.record.file_name})
-        for name, value in entry.record.to_dict().items():
-            columns[name].append(value)
+        records.append(entry.record)
     if not images:
         name, why = left_out[len(found.left_out)]  # the first that was to be packed
         raise UserError(f"{folder} has no picture that can be packed: {name}: {why}")
     try:
         with whole_file(file) as draft:
-            parquet.write_table(arrow.table({"image": images, **columns}), draft, compression="zstd")
+            parquet.write_table(table_of(arrow, images, records), draft, compression="zstd")
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror or error}") from None
     return len(images), left_out
+
+
+def table_of(arrow: Any, images: list[dict[str, Any]], records: list[Record]) -> Any:
+    """A table of pictures, each {"bytes", "path"}, and all that their records know; empty columns keep their type."""
+    facts = [record.to_dict() for record in records]
+    lists, text = arrow.list_(arrow.string()), arrow.string()
+    columns = {
+        field.name: arrow.array([f[field.name] for f in facts], lists if "tuple" in str(field.type) else text)
+        for field in dataclasses.fields(Record)
+    }
+    kind = arrow.struct([("bytes", arrow.binary()), ("path", text)])
+    return arrow.table({"image": arrow.array(images, kind), **columns})

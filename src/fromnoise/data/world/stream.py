@@ -7,7 +7,7 @@ constant: each worker holds the drawings and a bounded memory of their looks, an
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,7 @@ class WorldBatch:
     descriptions: list[Description]
 
 
-def world_stream(world: World, stream: WorldStream, captions: WorldCaptions | None = None) -> Iterator[WorldBatch]:
+def world_stream(world: World, stream: WorldStream, captions: WorldCaptions | None = None) -> Generator[WorldBatch]:
     """Batches of the world without end, in order. Closing the iterator, or Ctrl-C, ends the workers.
 
     Args:
