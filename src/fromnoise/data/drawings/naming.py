@@ -125,11 +125,10 @@ class Naming:
 
     def concept(self, drawing: Drawing) -> str:
         """What must not be trained on in one drawing when another one is held out: all that shows the same thing."""
-        if drawing.kind == "person":
+        if drawing.subgroup in PEOPLE_GROUPS:
             return f"person:{_GENDER.sub('', drawing.key).strip('-') or drawing.noun}"
-        if drawing.noun and drawing.kind in ("colour", "silhouette"):
-            return f"thing:{self._nouns.concept(drawing.noun)}"
-        return drawing.key
+        is_sign = drawing.kind in ("face", "symbol") or drawing.subgroup.startswith(("face-", "cat-", "monkey-"))
+        return f"thing:{self._nouns.concept(drawing.noun)}" if drawing.noun and not is_sign else drawing.key
 
     def _thing(self, name: str) -> Drawing:
         noun = self._nouns.head(name)
