@@ -35,16 +35,18 @@ def world(
     seed: Annotated[int, typer.Option(help="Of the endless row of pictures.")] = 0,
     kind: Annotated[str, typer.Option(help="Only one kind: plain, recoloured, sizes, counts, pairs …")] = "",
     split: Annotated[str, typer.Option(help="Of the sheet: train, test_pair, test_concept, combinations.")] = "train",
-    workers: Annotated[int, typer.Option(help="Processes that draw for --out; 0 draws in this one.", min=0)] = 1,
 ) -> None:
     """Look at the world, or write some of it to train with: pictures made of drawings, with captions that are true."""
     from fromnoise.data.world import World, WorldMix, WorldStream, read_drawings
     from fromnoise.data.world.packing import pack_world
     from fromnoise.data.world.sheet import write_sheet
+    from fromnoise.ground.cores import available_cores
 
     mix, made_of = WorldMix.only(kind) if kind else WorldMix(), read_drawings(drawings)
     if out is not None:
-        learnt, tests = pack_world(made_of, out, WorldStream(pixels, seed=seed, workers=workers), count, mix)
+        learnt, tests = pack_world(
+            made_of, out, WorldStream(pixels, seed=seed, workers=min(2, available_cores() - 1)), count, mix
+        )
         print(f"{learnt:,} pictures to learn from, {tests:,} for tests, {out.stat().st_size / 2**20:.1f} MiB: {out}")
     if sheet is not None or out is None:
         sheet = sheet or Path("world.png")
