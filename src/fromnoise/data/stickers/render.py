@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -39,12 +40,17 @@ PALETTE = {
 }
 
 
-def need_resvg() -> None:
-    """Raise UserError if SVGs cannot be drawn here."""
+def need_resvg() -> Any:
+    """The package that draws SVGs.
+
+    Raises:
+        UserError: it is missing.
+    """
     try:
-        import resvg_py  # noqa: F401
+        import resvg_py
     except ImportError:
         raise missing_packages("drawing SVG needs resvg-py", "train") from None
+    return resvg_py
 
 
 class RefusedError(ValueError):
@@ -65,15 +71,14 @@ def render_svg(body: str, box: tuple[float, float, float, float], pixels: int) -
     Raises:
         RefusedError: scripts, text, pictures, or references that do not stay inside the drawing.
     """
-    import resvg_py
-
+    resvg = need_resvg()
     if found := REFUSED.search(body):
         raise RefusedError(f"holds '{found[0].strip()[:40]}'")
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" color="black" '
         f'width="{pixels}" height="{pixels}" viewBox="{" ".join(map(str, box))}">{body}</svg>'
     )
-    data = bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, dpi=96))
+    data = bytes(resvg.svg_to_bytes(svg_string=svg, skip_system_fonts=True, dpi=96))
     return _on_white(open_picture(data).convert("RGBA"), pixels)
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from fromnoise.data.stickers.render import REFUSED, RefusedError
+from fromnoise.data.stickers.render import REFUSED, RefusedError, need_resvg
 from fromnoise.ground.pictures import open_picture
 
 Box = tuple[float, float, float, float]  # left, top, width, height
@@ -31,9 +31,9 @@ def render_vector(
     Raises:
         RefusedError: scripts, text, pictures, or references that do not stay inside the drawing.
         ValueError: resvg cannot draw it.
+        UserError: resvg-py is missing.
     """
-    import resvg_py
-
+    resvg = need_resvg()
     if found := REFUSED.search(body):
         raise RefusedError(f"holds '{found[0].strip()[:40]}'")
     left, top, wide, high = box
@@ -51,7 +51,7 @@ def render_vector(
         f'width="{width}" height="{height}" preserveAspectRatio="none" '
         f'viewBox="{" ".join(f"{v:.5f}" for v in window or box)}">{inner}</svg>'
     )
-    data = bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, dpi=96))
+    data = bytes(resvg.svg_to_bytes(svg_string=svg, skip_system_fonts=True, dpi=96))
     return open_picture(data).convert("RGBA")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
+
+from fromnoise.ground.errors import missing_packages
 
 NUMBERS = ("no", "one", "two", "three", "four", "five")
 # Spoken with a "y" or a "w" in front, or with a silent h.
@@ -63,13 +66,24 @@ def one_thing(name: str) -> bool:
     return bool(_PLAIN.match(name)) and not _MANY.search(name) and head not in _UNCOUNTED and not _is_plural(head)
 
 
+def _forms() -> Any:
+    """The package that knows the forms of words; it reads its tables when first asked.
+
+    Raises:
+        UserError: it is missing.
+    """
+    try:
+        import lemminflect
+    except ImportError as error:
+        raise missing_packages("telling plurals needs more packages", "train") from error
+    return lemminflect
+
+
 def _plural_word(word: str) -> str:
     if word in _PLURALS:
         return _PLURALS[word]
-    from lemminflect import getInflection  # reads its tables when first asked
-
     stem, hyphen, last = word.rpartition("-")
-    found = getInflection(last, "NNS")
+    found = _forms().getInflection(last, "NNS")
     return stem + hyphen + (found[0] if found else f"{last}s")
 
 
@@ -78,10 +92,8 @@ def _is_plural(word: str) -> bool:
         return False
     if word in _PLURAL:
         return True
-    from lemminflect import getLemma
-
     last = word.rpartition("-")[2]
-    lemma = getLemma(last, "NOUN")
+    lemma = _forms().getLemma(last, "NOUN")
     return bool(lemma) and last not in lemma and last != lemma[0] and last[-2:] != "ss"
 
 

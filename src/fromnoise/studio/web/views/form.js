@@ -42,7 +42,7 @@ function build() {
     promptField(warnings, check),
     styleChips(),
     el("div", { class: "row ends" }, countField(), seedField()),
-    el("div", { class: "row besides" }, fastSwitch(check), transparentSwitch(), more),
+    el("div", { class: "row besides" }, fastSwitch(check), more),
     ...inOrder(start, [extraNote(), el("div", { class: "send" }, problem, submit)]),
   ].filter(Boolean));
   form.addEventListener("invalid", () => (more.open = true), true); // a closed field cannot be shown as wrong
@@ -202,6 +202,7 @@ function moreSettings(check) {
   sampler.value = state.form.sampler;
   return el("details", {},
     el("summary", { text: say.more }),
+    transparentSwitch(),
     field(say.negative, negative),
     el("div", { class: "pairs" },
       numberField("steps", say.steps, { min: 1, max: limits.steps, step: 1 }),
