@@ -12,10 +12,11 @@ import pytest
 
 from fromnoise.data.plots import HELD_OUT, TRAIN, PlotsConfig, build, genres, places, read
 from fromnoise.data.plots.builder import puzzle_words
-from fromnoise.data.plots.grammar import Writer, inflected, sections, templates, with_article
+from fromnoise.data.plots.grammar import Writer, inflected, sections, templates
 from fromnoise.data.plots.sentences import sentences
 from fromnoise.data.wordnet import KINDS
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import with_article
 from fromnoise.story.vocabulary import KINDS_OF_WORDS, words_of
 
 

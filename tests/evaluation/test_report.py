@@ -21,7 +21,6 @@ from fromnoise.evaluation import bench as bench_module
 from fromnoise.evaluation import report
 from fromnoise.evaluation.bench import Bench, fingerprint
 from fromnoise.evaluation.measurements import MEASUREMENTS, Measurement, chosen
-from fromnoise.evaluation.nouns import article
 from fromnoise.evaluation.progress import expected
 from fromnoise.evaluation.retrieval import Gallery, Question, relevant, score
 from fromnoise.evaluation.section import Section
@@ -32,6 +31,7 @@ from fromnoise.evaluation.sections.retrieval import retrieval_section
 from fromnoise.evaluation.sections.specificity import CHAINS, spread
 from fromnoise.evaluation.sizes import Sizes
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import with_article
 from fromnoise.system.text_to_image import TextToImage
 
 TINY = Sizes(
@@ -258,7 +258,7 @@ def test_chains_are_many_and_narrow_down() -> None:
 
 
 def test_articles() -> None:
-    assert [article(w) for w in ("car", "apple", "orange car")] == ["a car", "an apple", "an orange car"]
+    assert [with_article(w) for w in ("car", "apple", "orange car")] == ["a car", "an apple", "an orange car"]
 
 
 def test_a_runs_sheets_come_in_order_and_of_one_size(tmp_path: Path) -> None:

@@ -42,11 +42,6 @@ PAIRED = (
 )  # fmt: skip
 
 
-def article(words: str) -> str:
-    """The words with "a" or "an" before them."""
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
 def real_of(bench: Bench, caption: str) -> dict[str, int]:
     """Indices of the real pictures with a caption that the model was trained on, by style."""
     found: dict[str, int] = {}

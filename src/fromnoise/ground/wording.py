@@ -10,6 +10,17 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 
+# Spoken with a "y" or a "w" in front, or with a silent h.
+_SAYS_A = re.compile(r"^(uni(?!n|m)|us[eu]|usb|ubi|uku|ura|ufo|uti|uten|u\b|eu|ewe|one\b|once)")
+_SAYS_AN = re.compile(r"^(hour|hones|hono|heir|x-ray|mri\b)")
+
+
+def with_article(phrase: str) -> str:
+    """A phrase with "a" or "an" before it, by how its first word sounds: "an apple", "a unicorn", "an hourglass"."""
+    first = phrase.lower()
+    vowel = first[:1] in tuple("aeiou") and not _SAYS_A.match(first)
+    return f"{'an' if vowel or _SAYS_AN.match(first) else 'a'} {phrase}"
+
 
 def styled(text: str, style: str | None) -> str:
     """A text and the style it is to have, in the one form that models are taught; either part may be empty.

@@ -32,8 +32,9 @@ from fromnoise.data.world.held_out import held_out, held_out_colour, held_out_re
 from fromnoise.data.world.paint import corners, paint
 from fromnoise.data.world.pools import Pools
 from fromnoise.data.world.rules import is_thing, may_recolour, may_turn, names
-from fromnoise.data.world.words import article, one_thing, plural
+from fromnoise.data.world.words import one_thing, plural
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import with_article
 
 P = 96
 SHADES = {"red": ("#dd2e32", "#a81c20"), "blue": ("#2864d2", "#1a47a0"), "green": ("#50a53c", "#3a7d2a")}
@@ -236,7 +237,8 @@ def test_plurals_and_articles() -> None:
         "mice", "boxes", "wolves", "tabby cats", "glasses of milk", "man's shoes", "tomatoes", "oxen",
         "children", "yo-yos",
     ]  # fmt: skip
-    assert [article(n) for n in ("apple", "unicorn", "umbrella", "hourglass", "uniform", "x-ray", "one-eyed cat")] == [
+    phrases = ("apple", "unicorn", "umbrella", "hourglass", "uniform", "x-ray", "one-eyed cat")
+    assert [with_article(phrase) for phrase in phrases] == [
         "an apple", "a unicorn", "an umbrella", "an hourglass", "a uniform", "an x-ray", "a one-eyed cat",
     ]  # fmt: skip
     names = ("scissors", "two hearts", "rice", "moon", "grapes", "sheep", "bus", "dress")

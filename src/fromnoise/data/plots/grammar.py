@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from fromnoise.ground.errors import UserError, missing_packages
+from fromnoise.ground.wording import with_article
 
 HERE = Path(__file__).parent
 SHARED = "shared"
@@ -94,13 +95,6 @@ def inflected(verb: str, tag: str) -> str:
     if verb == "be":  # the dictionary has all of its present forms
         return {"VBZ": "is", "VBG": "being"}[tag]
     return str(getInflection(verb, tag, inflect_oov=True)[0])
-
-
-def with_article(phrase: str) -> str:
-    """ "a" or "an" and the phrase, by how its first word sounds."""
-    first = phrase.split()[0].lower()
-    vowel = re.match(r"(?!(?:uni(?!n)|use|eu|one\b|one-|once|u\b|ut[ei]|ubi))[aeiou]|hon[eo]|hour|heir", first)
-    return f"{'an' if vowel else 'a'} {phrase}"
 
 
 class Writer:

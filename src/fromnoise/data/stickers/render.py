@@ -71,15 +71,30 @@ def render_svg(body: str, box: tuple[float, float, float, float], pixels: int) -
     Raises:
         RefusedError: scripts, text, pictures, or references that do not stay inside the drawing.
     """
+    return _on_white(
+        rasterised(body, f'width="{pixels}" height="{pixels}" viewBox="{" ".join(map(str, box))}"'), pixels
+    )
+
+
+def rasterised(body: str, frame: str) -> Image.Image:
+    """What stands between ``<svg>`` and ``</svg>`` as RGBA.
+
+    Args:
+        body: that.
+        frame: attributes of ``<svg>``: width and height in pixels, and the view box.
+
+    Raises:
+        RefusedError: scripts, text, pictures, or references that do not stay inside the drawing.
+        ValueError: resvg cannot draw it.
+        UserError: resvg-py is missing.
+    """
     resvg = need_resvg()
     if found := REFUSED.search(body):
         raise RefusedError(f"holds '{found[0].strip()[:40]}'")
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" color="black" '
-        f'width="{pixels}" height="{pixels}" viewBox="{" ".join(map(str, box))}">{body}</svg>'
-    )
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    svg = f'<svg {spaces} color="black" {frame}>{body}</svg>'
     data = bytes(resvg.svg_to_bytes(svg_string=svg, skip_system_fonts=True, dpi=96))
-    return _on_white(open_picture(data).convert("RGBA"), pixels)
+    return open_picture(data).convert("RGBA")
 
 
 def render_file(data: bytes, pixels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,10 +12,10 @@ from itertools import accumulate
 from fromnoise.data.world.chance import Chance
 from fromnoise.data.world.description import Description, Ground, Thing
 from fromnoise.data.world.held_out import held_out_colour
-from fromnoise.data.world.words import NUMBERS, article, one_thing, plural
+from fromnoise.data.world.words import NUMBERS, one_thing, plural
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.wording import styled
+from fromnoise.ground.wording import styled, with_article
 
 _SIZES = {"tiny": ("tiny", "tiny", "very small"), "small": ("small", "little"), "big": ("big", "large"),
           "huge": ("huge", "huge", "very big", "giant")}  # fmt: skip
@@ -138,7 +138,7 @@ class Phrases:
         if one:
             phrase = f"{self.pick(('one', 'one', '1', 'a single'))} {phrase}"
         elif one_thing(name) or _is_one_person(name):
-            phrase = article(phrase)
+            phrase = with_article(phrase)
         return " ".join([phrase, *after])
 
     def _words(self, thing: Thing) -> tuple[list[str], list[str]]:
@@ -179,8 +179,8 @@ class Phrases:
         colours = [self.pick(_COLOURS.get(colour, (colour,))) for colour in ground.colours]
         if ground.kind == "gradient":
             a, b = colours
-            return f"{text} {self.pick((f'on {article(a)} to {b} gradient', f'on a gradient from {a} to {b}'))}"
-        name = article(f"{colours[0]} background")
+            return f"{text} {self.pick((f'on {with_article(a)} to {b} gradient', f'on a gradient from {a} to {b}'))}"
+        name = with_article(f"{colours[0]} background")
         return self.pick((f"{text} on {name}", f"{text} on {name}", f"{text} against {name}", f"{text} with {name}"))
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from fromnoise.data.stickers.render import REFUSED, RefusedError, need_resvg
+from fromnoise.data.stickers.render import rasterised
 from fromnoise.ground.pictures import open_picture
 
 Box = tuple[float, float, float, float]  # left, top, width, height
@@ -33,9 +33,6 @@ def render_vector(
         ValueError: resvg cannot draw it.
         UserError: resvg-py is missing.
     """
-    resvg = need_resvg()
-    if found := REFUSED.search(body):
-        raise RefusedError(f"holds '{found[0].strip()[:40]}'")
     left, top, wide, high = box
     inner = (
         body
@@ -46,13 +43,8 @@ def render_vector(
             f'width="{wide}" height="{high}" viewBox="{left} {top} {wide} {high}">{body}</svg></g>'
         )
     )
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" color="black" '
-        f'width="{width}" height="{height}" preserveAspectRatio="none" '
-        f'viewBox="{" ".join(f"{v:.5f}" for v in window or box)}">{inner}</svg>'
-    )
-    data = bytes(resvg.svg_to_bytes(svg_string=svg, skip_system_fonts=True, dpi=96))
-    return open_picture(data).convert("RGBA")
+    seen = " ".join(f"{v:.5f}" for v in window or box)
+    return rasterised(inner, f'width="{width}" height="{height}" preserveAspectRatio="none" viewBox="{seen}"')
 
 
 def render_picture(data: bytes, width: int, height: int, window: Box | None = None, angle: float = 0) -> Image.Image:

@@ -9,9 +9,6 @@ from typing import Any
 from fromnoise.ground.errors import missing_packages
 
 NUMBERS = ("no", "one", "two", "three", "four", "five")
-# Spoken with a "y" or a "w" in front, or with a silent h.
-_SAYS_A = re.compile(r"^(uni(?!n|m)|us[eu]|usb|uku|ura|ufo|uten|u-|eu|ewe|one\b|once)")
-_SAYS_AN = re.compile(r"^(hour|honest|hono|heir|x-ray|mri\b)")
 _PLAIN = re.compile(r"^[a-z][a-z '-]*[a-z]$")
 _MANY = re.compile(
     r"^(two|three|four|five|six|pair of|group of|bunch of|several|many) |\b(and|with|in|on|at|for|to|or|no)\b"
@@ -33,12 +30,6 @@ _UNCOUNTED = frozenset(
     slider motorway landslide score seaweed bamboo coral ivy moss parking shopping help search settings analytics
     mathematics physics chemistry""".split()  # noqa: SIM905
 )
-
-
-def article(phrase: str) -> str:
-    """A phrase with "a" or "an" before it: "an apple", "a unicorn", "an hourglass"."""
-    vowel = phrase[:1] in "aeiou" and not _SAYS_A.match(phrase)
-    return f"{'an' if vowel or _SAYS_AN.match(phrase) else 'a'} {phrase}"
 
 
 def split_head(name: str) -> tuple[str, str, str]:

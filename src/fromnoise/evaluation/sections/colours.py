@@ -11,10 +11,11 @@ from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.colours import colour_shares, main_colour
 from fromnoise.evaluation.intervals import Mean, mean_of
-from fromnoise.evaluation.nouns import COLOURED, Noun, article, known, real_of
+from fromnoise.evaluation.nouns import COLOURED, Noun, known, real_of
 from fromnoise.evaluation.retrieval import Question, score
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.evaluation.words import share, share_interval
+from fromnoise.ground.wording import with_article
 from fromnoise.inspection.sheet import contact_sheet
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")
@@ -87,7 +88,7 @@ def prompts(bench: Bench, nouns: list[Noun]) -> list[Tint]:
             style = bench.styles[(i + again) % len(bench.styles)]
             seed = bench.seed + 1000 * i + again
             for colour in ("", *COLOURS):
-                text = article(f"{colour} {noun.word}".strip())
+                text = with_article(f"{colour} {noun.word}".strip())
                 found.append(Tint(noun, colour, Request(prompt=text, style=style, seed=seed)))
     return found
 

@@ -8,10 +8,11 @@ from torch import Tensor
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import Mean, mean_of
-from fromnoise.evaluation.nouns import COUNTED, Noun, article, known, real_of
+from fromnoise.evaluation.nouns import COUNTED, Noun, known, real_of
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.evaluation.things import count_things, side_by_side
 from fromnoise.evaluation.words import share, share_interval
+from fromnoise.ground.wording import with_article
 from fromnoise.inspection.sheet import contact_sheet
 
 NUMBERS = ("one", "two", "three")
@@ -74,7 +75,7 @@ def _requests(bench: Bench, nouns: list[Noun]) -> list[Request]:
     for i, noun in enumerate(nouns):
         for again in range(bench.sizes.seeds):
             style = bench.styles[(i + again) % len(bench.styles)]
-            for text in (article(noun.word), f"two {noun.plural}", f"three {noun.plural}"):
+            for text in (with_article(noun.word), f"two {noun.plural}", f"three {noun.plural}"):
                 found.append(Request(prompt=text, style=style, seed=bench.seed + 1000 * i + again))
     return found
 

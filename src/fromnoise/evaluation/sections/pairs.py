@@ -10,11 +10,12 @@ from torch import Tensor
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import mean_of
-from fromnoise.evaluation.nouns import PAIRED, article, real_of
+from fromnoise.evaluation.nouns import PAIRED, real_of
 from fromnoise.evaluation.retrieval import Gallery
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.evaluation.things import side_by_side
 from fromnoise.evaluation.words import share, share_interval
+from fromnoise.ground.wording import with_article
 from fromnoise.inspection.sheet import contact_sheet
 
 FIRST = 5  # of the judge's choices
@@ -36,7 +37,7 @@ def pairs_section(bench: Bench) -> Section:
     pairs = chosen_pairs(bench, len(whole))
     styles = [bench.styles[i % len(bench.styles)] for i in range(len(pairs))]
     real = _composed(bench, whole, pairs, styles)
-    names = [article(word) for word in whole]
+    names = [with_article(word) for word in whole]
     both = bench.draw(_requests(bench, [f"{names[a]} and {names[b]}" for a, b in pairs], styles), "two things")
     alone = bench.draw(_requests(bench, [names[a] for a, _ in pairs], styles), "one of two things")
     gallery = bench.gallery([bench.records[real_of(bench, word)[bench.styles[0]]].key for word in whole])
