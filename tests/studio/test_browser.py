@@ -658,6 +658,30 @@ def test_what_is_needed_to_draw_is_seen_without_scrolling(visit: Visitors, size:
         assert not covered, node
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_without_a_background_pictures_lie_on_a_checkerboard(visit: Visitors, scheme: str) -> None:
+    page, name = visit(scheme=scheme), f"a {scheme} sheep"
+    page.get_by_text("More settings").click()
+    switch = page.get_by_role("button", name="No background", exact=True)
+    switch.click()  # and the mouse stays on it: what is pressed has to be read there too
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    page.get_by_text("More settings").click()
+    page.get_by_role("button", name="Fast (4 steps)").click()
+    colours = "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color]"
+    fast = page.get_by_role("button", name="Fast (4 steps)")
+    page.wait_for_timeout(300)  # the colour changes within 150 ms
+    under_the_mouse = fast.evaluate(colours)
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(300)
+    assert fast.evaluate(colours) == under_the_mouse
+    fast.click()
+    draw(page, name)
+    finished(page, name)
+    picture = page.get_by_role("article", name=name, exact=True).locator("img").first
+    expect(picture).to_have_class(re.compile(r"\bcut\b"))
+    assert "conic-gradient" in picture.evaluate("node => getComputedStyle(node).backgroundImage")
+
+
 def test_an_example_fills_the_form(visit: Visitors) -> None:
     page = visit()
     offered = page.request.get(f"{visit.server.address}/api/facts").json()["examples"]
