@@ -6,6 +6,7 @@ import json
 import shutil
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,7 +18,7 @@ from fromnoise.data.stickers import build as _build
 from fromnoise.data.stickers.credits import write_credits
 from fromnoise.data.stickers.names import key_of, slug, without_variation
 from fromnoise.data.stickers.npm import install
-from fromnoise.data.stickers.render import RefusedError, colour_words, render_svg
+from fromnoise.data.stickers.render import RefusedError, colour_words, rasterised, render_svg
 from fromnoise.data.stickers.sets import StickerSet
 from fromnoise.data.stickers.summary import write_contact_sheet
 from fromnoise.ground.errors import UserError
@@ -222,3 +223,35 @@ def test_a_starter_that_cannot_be_rebuilt_stays(tmp_path: Path) -> None:
         starter.rebuild(source, target)
     assert [file.name for file in target.iterdir()] == ["metadata.jsonl"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["source", "starter"]
+
+
+def test_a_drawing_whose_filters_make_the_library_panic_is_drawn_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        """As pyo3 raises it where Rust code panics: no Exception."""
+
+    import resvg_py
+
+    real, asked = resvg_py.svg_to_bytes, []
+
+    def panics(svg_string: str, **options: Any) -> Any:
+        asked.append(svg_string)
+        if "filter" in svg_string:
+            raise PanicException("index out of bounds")
+        return real(svg_string=svg_string, **options)
+
+    monkeypatch.setattr(resvg_py, "svg_to_bytes", panics)
+    frame = 'width="8" height="8" viewBox="0 0 8 8"'
+    plain = rasterised('<rect width="8" height="4" fill="red"/>', frame)
+    for attribute in ('filter="url(#glow)"', "filter='url(#glow)'", 'style="filter:url(#glow)"'):
+        asked.clear()
+        drawn = rasterised(f'<rect width="8" height="4" {attribute} fill="red"/>', frame)
+        assert drawn.tobytes() == plain.tobytes() and len(asked) == 2
+    with pytest.raises(ValueError, match="stopped while it drew"):
+        rasterised('<filter id="glow"/><rect width="8" height="4"/>', frame)
+
+    def interrupted(**_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(resvg_py, "svg_to_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rasterised('<rect width="8" height="4"/>', frame)
