@@ -23,8 +23,8 @@ from formats import machine
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.meanings.sentences import embeddings
 from fromnoise.data.pictures import load_folder
+from fromnoise.data.unheard import unheard
 from fromnoise.evaluation.bench import asked_of
-from fromnoise.evaluation.synonyms import synonyms
 from fromnoise.ground.wording import styled
 from fromnoise.system.text_to_image import TextToImage
 
@@ -76,7 +76,7 @@ def main() -> None:
     names = sorted(
         {r.text.lower() for r in asked_of(model, pictures) if r.split == "train" and r.style in model.styles}
     )
-    asked = [(word, concept) for word, concept in synonyms() if concept in names]
+    asked = [(word, concept) for word, concept in unheard() if concept in names]
     ways: dict[str, Embed] = {"the model's text tower": by_tower(model)}
     if options.meanings:
         ways |= {

@@ -245,7 +245,8 @@ def test_a_drawing_whose_filters_make_the_library_panic_is_drawn_without_them(mo
     for attribute in ('filter="url(#glow)"', "filter='url(#glow)'", 'style="filter:url(#glow)"'):
         asked.clear()
         drawn = rasterised(f'<rect width="8" height="4" {attribute} fill="red"/>', frame)
-        assert drawn.tobytes() == plain.tobytes() and len(asked) == 2
+        assert drawn.tobytes() == plain.tobytes()
+        assert len(asked) == 2
     with pytest.raises(ValueError, match="stopped while it drew"):
         rasterised('<filter id="glow"/><rect width="8" height="4"/>', frame)
 

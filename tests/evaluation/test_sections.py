@@ -20,6 +20,7 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.stickers.render import PALETTE
+from fromnoise.data.unheard import unheard
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.nouns import COLOURED, COUNTED, PAIRED, Noun
 from fromnoise.evaluation.section import Headline, Section
@@ -36,7 +37,6 @@ from fromnoise.evaluation.sections.retrieval import retrieval_section
 from fromnoise.evaluation.sections.specificity import CHAINS, specificity_section
 from fromnoise.evaluation.sections.style import style_section
 from fromnoise.evaluation.sections.words import words_section
-from fromnoise.evaluation.synonyms import synonyms
 from fromnoise.evaluation.things import side_by_side
 from fromnoise.system.text_to_image import TextToImage
 from made_world import STYLES, WHITE, Draw, World, real, square, world_of
@@ -108,8 +108,8 @@ def test_composition(model: TextToImage, unseen: int, value: float, way: float) 
 
 def test_words(model: TextToImage) -> None:
     meaning: dict[str, str] = {}
-    for word, concept in synonyms():  # one word for each of eight things
-        if concept not in meaning.values() and sum(c == concept for _, c in synonyms()) == 1 and len(meaning) < 8:
+    for word, concept in unheard():  # one word for each of eight things
+        if concept not in meaning.values() and sum(c == concept for _, c in unheard()) == 1 and len(meaning) < 8:
             meaning[word] = concept
     pictures = world_of(list(meaning.values()))
     known, understood = list(meaning.values())[:6], list(meaning)[:3]

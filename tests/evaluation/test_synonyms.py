@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from fromnoise.data.record import Record
-from fromnoise.evaluation.synonyms import synonym_questions, synonyms, vocabulary
+from fromnoise.data.unheard import unheard
+from fromnoise.evaluation.synonyms import synonym_questions, vocabulary
 
 STYLES = ("noto", "twemoji")
 
 
 def test_the_list_is_long_and_says_each_word_once() -> None:
-    words = [word for word, _ in synonyms()]
+    words = [word for word, _ in unheard()]
     assert len(words) >= 200
     assert len(set(words)) == len(words)
     assert words == sorted(words)
-    assert all(word.isalpha() and word not in concept.split() for word, concept in synonyms())
+    assert all(word.isalpha() and word not in concept.split() for word, concept in unheard())
 
 
 def test_a_word_and_its_concept_are_asked_in_the_same_style() -> None:
@@ -28,7 +29,7 @@ def test_a_word_and_its_concept_are_asked_in_the_same_style() -> None:
     assert {q.text for q in names} == {"cat", "horse"}
     assert "tomcat" in {q.text for q in words}
     assert "toad" not in {q.text for q in words}
-    meaning = dict(synonyms())
+    meaning = dict(unheard())
     for word, name in zip(words, names, strict=True):
         assert meaning[word.text] == name.text
         assert (word.concept, word.style, word.real) == (name.concept, name.style, name.real)

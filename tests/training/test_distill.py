@@ -23,13 +23,14 @@ from fromnoise.system.few_steps import save_few_steps, with_few_steps
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import Clock
 from fromnoise.training.continuing import Call
+from fromnoise.training.examples import Latents, StoredExamples
 from fromnoise.training.loop import Trainer
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import DistillStage, LoopConfig, Recipe
 from fromnoise.training.run import distill
 from fromnoise.training.run_folder import check_earlier
 from fromnoise.training.tasks.base import Compute
-from fromnoise.training.tasks.diffusion import Conditioning, Latents
+from fromnoise.training.tasks.diffusion import Conditioning
 from fromnoise.training.tasks.distill import DistillTask, Teaching
 
 COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.channels_last)
@@ -41,10 +42,11 @@ def task(model: TextToImage, rank: int = 8) -> DistillTask:
     latents = torch.randn(32, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     cached = Latents(latents, latents.flip(3), torch.zeros(32, dtype=torch.bool), torch.ones(32))
     records = [Record(f"{i}.png", text) for i, text in enumerate(["red apple", "blue house"] * 16)]
-    words = Conditioning(model.tokenizer, model.text_tower, CaptionSampler(records))
+    words = Conditioning(model.tokenizer, model.text_tower)
     network = LowRank(copy.deepcopy(model.unet), rank, 0)
     teaching = Teaching(network, model.schedule, "v", model.vae, GUIDANCE)
-    return DistillTask(DistillStage(prompts=("red apple", ""), loop=LOOP), cached, words, teaching, COMPUTE, 0)
+    examples = StoredExamples(cached, CaptionSampler(records), 0.15, 0)
+    return DistillTask(DistillStage(prompts=("red apple", ""), loop=LOOP), examples, words, teaching, COMPUTE)
 
 
 def inputs() -> tuple[Tensor, Tensor, Tensor]:

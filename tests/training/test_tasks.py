@@ -20,11 +20,12 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import Posterior, VAEConfig
 from fromnoise.training.clock import Clock
+from fromnoise.training.examples import Latents, StoredExamples
 from fromnoise.training.loop import Trainer
 from fromnoise.training.recipe import ClipStage, DiffusionStage, LoopConfig, VAEStage
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
-from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask, Latents
+from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask
 from fromnoise.training.tasks.vae import VAETask, reconstruction_losses, ssim
 
 COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.channels_last)
@@ -68,10 +69,11 @@ def diffusion_task(pictures: PictureSet, tokenizer: Tokenizer, levels: str = "de
     count = len(pictures.records)
     latents = torch.randn(count, 4, 4, 4, generator=torch.Generator().manual_seed(0))
     cached = Latents(latents, latents.flip(3), torch.zeros(count, dtype=torch.bool), torch.ones(count))
-    words = Conditioning(tokenizer, text_config(tokenizer).build().eval(), CaptionSampler(pictures.records))
+    words = Conditioning(tokenizer, text_config(tokenizer).build().eval())
     vae = VAEConfig(latent_channels=4, block_out_channels=(16, 16, 16, 16), norm_num_groups=8).build().eval()
     stage = DiffusionStage(unet, levels, ("red apple", ""), sheet_steps=3, loop=LOOP)
-    return DiffusionTask(stage, cached, words, (unet.build(), ScheduleConfig().build(), vae), COMPUTE, 0)
+    examples = StoredExamples(cached, CaptionSampler(pictures.records), stage.mirror, 0)
+    return DiffusionTask(stage, examples, words, (unet.build(), ScheduleConfig().build(), vae), COMPUTE)
 
 
 def overfit(task: Task, steps: int) -> list[float]:
@@ -138,12 +140,14 @@ def test_batches_differ_from_step_to_step_but_not_from_run_to_run(pictures: Pict
 def test_mirrored_latents_are_used_only_where_allowed(pictures: PictureSet, tokenizer: Tokenizer) -> None:
     task = diffusion_task(pictures, tokenizer)
     allowed = torch.arange(len(pictures.records)) % 2 == 0
-    task.latents = replace(task.latents, mirrored=task.latents.plain + 100, may_mirror=allowed)
+    examples = task.examples
+    assert isinstance(examples, StoredExamples)
+    examples.latents = replace(examples.latents, mirrored=examples.latents.plain + 100, may_mirror=allowed)
     mirrored = 0
     for step in range(20):
         clock = Clock(step, 8, 10**6, 0)
         flags = task.batch(clock)[0].mean((1, 2, 3)) > 50
-        assert not (flags & ~allowed[task.order.indices(clock)]).any()
+        assert not (flags & ~allowed[examples.order.indices(clock)]).any()
         mirrored += int(flags.sum())
     assert 20 < mirrored < 60  # half of the half that may be
 

@@ -73,8 +73,9 @@ def pack(
 
 @app.command()
 def meanings(
-    data: Annotated[str, typer.Option(help="The pictures whose captions are to be understood.")],
+    data: Annotated[str, typer.Option(help="The pictures whose captions are to be understood, or drawings.")],
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/meanings.safetensors"),
+    sentences: Annotated[int, typer.Option(help="Of drawings: captions of the world to learn.", min=0)] = 40_000,
 ) -> None:
     """Make a table of what words mean, also words without pictures, for CLIP to learn from.
 
@@ -82,7 +83,7 @@ def meanings(
     """
     from fromnoise.data.meanings import build
 
-    table = build(data, out)
+    table = build(data, out, sentences=sentences)
     print(f"{len(table.phrases):,} phrases, {out.stat().st_size / 2**20:.1f} MiB: {out}")
 
 

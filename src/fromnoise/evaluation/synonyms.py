@@ -9,18 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from pathlib import Path
 
 from fromnoise.data.record import Record
+from fromnoise.data.unheard import unheard
 from fromnoise.evaluation.retrieval import Question
-
-FILE = Path(__file__).parent.parent / "assets" / "evaluation" / "synonyms.tsv"
-
-
-def synonyms() -> list[tuple[str, str]]:
-    """(word, name of the concept it means), alphabetically."""
-    lines = FILE.read_text(encoding="utf-8").splitlines()
-    return [(word, concept) for word, concept in (line.split("\t") for line in lines)]
 
 
 def vocabulary(records: list[Record]) -> set[str]:
@@ -46,7 +38,7 @@ def synonym_questions(
     for i, r in enumerate(records):
         if r.split == "train" and r.style in styles:
             places[r.text.lower()].setdefault(r.style, i)
-    asked = [(w, c) for w, c in synonyms() if c in places and not {w, f"{w}s"} & seen]
+    asked = [(w, c) for w, c in unheard() if c in places and not {w, f"{w}s"} & seen]
     keys = sorted({records[i].key for _, c in asked for i in places[c].values()})
     words, names = [], []
     for turn, (word, concept) in enumerate(asked):

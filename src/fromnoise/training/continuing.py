@@ -34,13 +34,13 @@ AS_IT_WAS: dict[str, Any] = {
 }
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.
 FREE = {"name", "threads", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance", "distill.prompts",
-        "distill.steps"}  # fmt: skip
+        "distill.steps", "data.world.workers", "data.world.ahead"}  # fmt: skip
 FREE_OF_LOOP = {"log_steps", "sheet_minutes", "save_minutes"}
 LENGTH = {"pictures", "minutes"}
 # Which tasks learn from what a task has made.
-LATER = {"clip": ("diffusion", "distill"), "vae": ("diffusion", "distill"), "diffusion": ("distill",),
-         "distill": (), "story": ()}  # fmt: skip
-CALLED = {"clip": "CLIP", "vae": "VAE", "diffusion": "U-Net", "distill": "distillation"}
+LATER = {"text": ("clip", "diffusion", "distill"), "clip": ("diffusion", "distill"), "vae": ("diffusion", "distill"),
+         "diffusion": ("distill",), "distill": (), "story": ()}  # fmt: skip
+CALLED = {"text": "text tower", "clip": "CLIP", "vae": "VAE", "diffusion": "U-Net", "distill": "distillation"}
 LONGEST = 160  # characters of a value in a message
 
 
@@ -186,7 +186,13 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[
 
 def begun(out: Path, task: str) -> bool:
     """Whether a task has learnt something in a run. CLIP's tokenizer is made before its first step."""
-    return any((out / task).glob("step-*")) or (task == "clip" and (out / "tokenizer").exists())
+    return any((out / task).glob("step-*")) or (task in ("text", "clip") and (out / "tokenizer").exists())
+
+
+def learning_from(out: Path, task: str) -> tuple[str, ...]:
+    """Which tasks of a run learn from what a task has made. Where the words came first, the U-Net listens to those, and
+    CLIP may follow at any time."""
+    return () if task == "clip" and any((out / "text").glob("step-*")) else LATER[task]
 
 
 def finished(facts: dict[str, Any], loop: LoopConfig) -> bool:
@@ -204,7 +210,7 @@ def of_pictures(out: Path) -> MayChange:
             return ""
         if task not in LATER:
             return "everything that was learnt follows from it"
-        later = [CALLED[other] for other in LATER[task] if begun(out, other)]
+        later = [CALLED[other] for other in learning_from(out, task) if begun(out, other)]
         if later:
             return f"the {later[0]} has already learnt from the {CALLED[task]}"
         return "" if not begun(out, task) else of_loop(out / task, name, value)
@@ -252,7 +258,7 @@ def check_order(out: Path, recipe: Recipe, tasks: tuple[str, ...]) -> None:
         UserError: for example CLIP is asked for where the U-Net has learnt to listen to another one.
     """
     for task in tasks:
-        later = [other for other in LATER[task] if begun(out, other)]
+        later = [other for other in learning_from(out, task) if begun(out, other)]
         if later and not any((out / task).glob("step-*")):
             raise UserError(
                 f"the {CALLED[later[0]]} in {out} has learnt with the {CALLED[task]} of "

@@ -51,6 +51,7 @@ def costs(recipe: Recipe) -> dict[str, float]:
         vae, network = recipe.vae.model.build(), unet.build()
         step = multiplications(network, lambda: network(latent, torch.zeros(1, dtype=torch.long), read))
         return {
+            "text": multiplications(clip, lambda: clip.embed_text(words)),
             "clip": multiplications(clip, lambda: (clip.embed_image(picture), clip.embed_text(words))),
             "vae": multiplications(vae, lambda: vae.decode(vae.encode(picture).mean)),
             "diffusion": step,

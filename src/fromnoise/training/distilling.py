@@ -20,11 +20,12 @@ from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.system.few_steps import save_few_steps
 from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.examples import Latents, StoredExamples
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import ClipStage, DataConfig, DiffusionStage, DistillStage, Recipe, VAEStage
 from fromnoise.training.run_data import held_out_latents, latents_of, some_prompts, stamp_of, write_latents
 from fromnoise.training.tasks.base import Compute
-from fromnoise.training.tasks.diffusion import Conditioning, Latents
+from fromnoise.training.tasks.diffusion import Conditioning
 from fromnoise.training.tasks.distill import DistillTask, Teaching
 
 
@@ -57,13 +58,15 @@ def distill_task(model: TextToImage, materials: Materials) -> DistillTask:
     recipe, compute, records = materials.recipe, materials.compute, materials.pictures[0].records
     latents = _latents(model, materials)
     tower = compute.place(copy.deepcopy(model.text_tower))
-    words = Conditioning(model.tokenizer, tower, CaptionSampler(records, recipe.data.captions))
+    words = Conditioning(model.tokenizer, tower)
+    captions = CaptionSampler(records, recipe.data.captions)
+    examples = StoredExamples(latents, captions, recipe.distill.mirror, recipe.seed)
     network = LowRank(compute.place(copy.deepcopy(model.unet)), recipe.distill.rank, recipe.seed)
     vae = copy.deepcopy(model.vae).to(compute.device)
     teaching = Teaching(network, model.schedule, model.prediction, vae, _guidance(recipe.distill, model))
     prompts = recipe.distill.prompts or recipe.diffusion.prompts or some_prompts(records)
     stage = replace(recipe.distill, prompts=prompts)
-    task = DistillTask(stage, latents, words, teaching, compute, recipe.seed)
+    task = DistillTask(stage, examples, words, teaching, compute)
     task.held_out = held_out_latents(materials.pictures[1], vae, compute)
     return task
 

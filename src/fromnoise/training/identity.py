@@ -129,7 +129,7 @@ class Identity:
 
     def _meanings(self) -> str:
         file = Path(self.recipe.clip.meanings)
-        read = self.recipe.clip.meanings and "clip" in self.going.tasks and file.is_file()
+        read = self.recipe.clip.meanings and {"text", "clip"} & set(self.going.tasks) and file.is_file()
         return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if read else ""
 
 

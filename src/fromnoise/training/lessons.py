@@ -13,8 +13,10 @@ A CLIP that is trained on captions alone knows no word that they lack. Two thing
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,6 +33,23 @@ LONGEST = 16  # tokens of a phrase; few are longer
 LENGTHS = (16, 24, 32)  # tokens a batch is padded to
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """Some phrases.
+
+    Attributes:
+        ids: token ids [B,L].
+        vectors: what the phrases mean, [B,D].
+        position: of each row's state that is asked, int64 [B].
+        styles: number of the style that is named with each, int64 [B]; as many as there are styles where none is.
+    """
+
+    ids: Tensor
+    vectors: Tensor
+    position: Tensor
+    styles: Tensor
+
+
 class Lessons:
     """Draws phrases and compares what the text tower says of them with what they mean.
 
@@ -40,12 +59,15 @@ class Lessons:
         styles: of the pictures.
         batch: phrases per step.
         device: where the network is.
+        inside: share of the phrases that are asked for at their last word; the rest are after their end.
     """
 
     def __init__(
-        self, meanings: Meanings, tokenizer: Tokenizer, styles: tuple[str, ...], batch: int, device: torch.device
-    ) -> None:
+        self, meanings: Meanings, tokenizer: Tokenizer, styles: tuple[str, ...], batch: int, device: torch.device,
+        inside: float = 0.0,
+    ) -> None:  # fmt: skip
         self.meanings, self.tokenizer, self.styles, self.batch_size = meanings, tokenizer, styles, batch
+        self.inside = inside
         self.vectors = meanings.vectors.to(device)
         self.device = device
 
@@ -55,26 +77,29 @@ class Lessons:
         nn.init.normal_(head.weight, std=width**-0.5, generator=torch.Generator().manual_seed(0))
         return head.to(self.device, dtype)
 
-    def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor]:
-        """Token ids [B,L], vectors [B,D], and the position of each row's state, int64 [B]."""
+    def batch(self, clock: Clock) -> Lesson:
+        """The phrases of a step."""
         rng = clock.generator("lessons")
         chosen = torch.multinomial(self.meanings.weights, self.batch_size, replacement=True, generator=rng)
         draws = torch.rand(self.batch_size, 3, generator=rng)
         texts = [self._text(self.meanings.phrases[i], *u) for i, u in zip(chosen.tolist(), draws.tolist(), strict=True)]
+        named = torch.tensor([self._style(*u[1:]) for u in draws.tolist()])
         ids = self.tokenizer.encode(texts)
         length = LENGTHS[int(torch.randint(len(LENGTHS), (1,), generator=rng))]
         length = min(length, ids.shape[1])
         end = (ids == self.tokenizer.eos_id).int().argmax(1).clamp_max(length - 1)
         # The U-Net attends to every position, so the padding after the end has to know the meaning as well.
         position = end + (torch.rand(self.batch_size, generator=rng) * (length - end)).long()
-        return ids[:, :length].to(self.device), self.vectors[chosen.to(self.device)].float(), position.to(self.device)
+        if self.inside:  # it attends to the words as well, and each has to know what was said so far
+            at_word = torch.rand(self.batch_size, generator=rng) < self.inside
+            position = torch.where(at_word, (end - 1).clamp_min(1), position)
+        vectors = self.vectors[chosen.to(self.device)].float()
+        return Lesson(ids[:, :length].to(self.device), vectors, position.to(self.device), named.to(self.device))
 
-    def loss(self, network: Any, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def loss(self, network: Any, lesson: Lesson) -> Tensor:
         """1 − cosine between what the tower says and what is meant, a scalar."""
-        ids, wanted, position = batch
-        states = network.text(ids).tokens
-        said = network.meaning(states[torch.arange(len(states), device=states.device), position]).float()
-        return 1 - F.cosine_similarity(said, wanted, dim=1).mean()
+        said = network.meaning(asked_states(network.text, lesson)).float()
+        return 1 - F.cosine_similarity(said, lesson.vectors, dim=1).mean()
 
     def _text(self, phrase: str, article: float, with_style: float, which: float) -> str:
         """The phrase as people type it: often bare, sometimes "a cat" or "cats"."""
@@ -82,8 +107,20 @@ class Lessons:
             phrase = f"{'an' if phrase[:1] in 'aeiou' else 'a'} {phrase}"
         elif article < 0.25 and phrase[-1:] not in "s.!?":
             phrase = f"{phrase}s"
-        style = self.styles[int(which * len(self.styles))] if self.styles and with_style < STYLED else ""
-        return styled(phrase, style)
+        style = self._style(with_style, which)
+        return styled(phrase, self.styles[style] if style < len(self.styles) else "")
+
+    def _style(self, with_style: float, which: float) -> int:
+        """Number of the style that is named; as many as there are where none is."""
+        named = bool(self.styles) and with_style < STYLED
+        return int(which * len(self.styles)) if named else len(self.styles)
+
+
+def asked_states(tower: Any, lesson: Lesson) -> Tensor:
+    """The tower's states that a lesson asks for, [B,W]."""
+    states = tower(lesson.ids).tokens
+    found: Tensor = states[torch.arange(len(states), device=states.device), lesson.position]
+    return found
 
 
 @torch.no_grad()
@@ -166,3 +203,13 @@ def teachable(meanings: Meanings, tokenizer: Tokenizer) -> Meanings:
     short = ((ids == tokenizer.eos_id).int().argmax(1) < LONGEST - 4) & (ids == tokenizer.eos_id).any(1)
     kept = short.nonzero()[:, 0]
     return Meanings(tuple(meanings.phrases[i] for i in kept.tolist()), meanings.vectors[kept], meanings.weights[kept])
+
+
+def without_words(meanings: Meanings, words: set[str]) -> Meanings:
+    """The phrases that have none of these words, singular or plural."""
+    left_out = {form for word in words for form in (word, f"{word}s")}
+    kept = [
+        i for i, phrase in enumerate(meanings.phrases)
+        if phrase not in left_out and not left_out & set(re.findall(r"[^\W\d_]+", phrase))
+    ]  # fmt: skip
+    return Meanings(tuple(meanings.phrases[i] for i in kept), meanings.vectors[kept], meanings.weights[kept])

@@ -6,13 +6,11 @@ numbers by dotted names (``--set diffusion.loop.pictures=200000``); the whole re
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fromnoise.data.captions import CaptionMix
 from fromnoise.diffusion.loss import TimeMix
-from fromnoise.diffusion.schedule import DISTILLED_LEVELS, MOST_DISTILLED
 from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
@@ -20,80 +18,13 @@ from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig
 from fromnoise.training import precision
+from fromnoise.training.loop_config import LoopConfig
 from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
+from fromnoise.training.stages import DistillStage, TextStage
+from fromnoise.training.world_config import WorldConfig
 
-OPTIMIZERS = ("adamw", "muon")
-TASKS = ("clip", "vae", "diffusion", "distill")
-LARGEST_BATCH = 65_536
-PER_ROOT = 6_900  # 300 pictures are seen 400 times each, 40 a thousand times
+TASKS = ("text", "clip", "vae", "diffusion", "distill")
 LARGEST_PICTURE = 4_096
-
-
-@dataclass(frozen=True)
-class LoopConfig(Config):
-    """How one task is trained.
-
-    Attributes:
-        pictures: pictures seen in the whole run (a clock in pictures does not change with the batch size); 0: as many
-            as suit the data, see :func:`suited`.
-        minutes: of training, at most; warm-up and decay follow. 0: no limit.
-        batch: pictures per step.
-        optimizer: "adamw", or "muon" for the hidden matrices (AdamW moves the rest).
-        learning_rate: after warm-up.
-        warmup: pictures over which the learning rate rises from 0.
-        warmup_most: largest share of the run that may take; 0: all of it.
-        decay: last share of the run over which the learning rate falls linearly to 0.
-        weight_decay: on matrices and kernels only.
-        betas: of AdamW.
-        clip_norm: largest norm of the gradient.
-        ema: decay of the weights' moving average per step (it warms up).
-        log_steps: steps between two lines in the curves.
-        sheet_minutes: minutes between two sample sheets.
-        save_minutes: minutes between two checkpoints.
-    """
-
-    pictures: int = 200_000
-    minutes: float = 0.0
-    batch: int = 64
-    optimizer: str = "adamw"
-    learning_rate: float = 8e-4
-    warmup: int = 20_000
-    warmup_most: float = 0.2
-    decay: float = 0.4
-    weight_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.99)
-    clip_norm: float = 1.0
-    ema: float = 0.999
-    log_steps: int = 20
-    sheet_minutes: float = 5.0
-    save_minutes: float = 5.0
-
-    def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise UserError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not '{self.optimizer}'")
-        wishes: Wishes = (
-            ("pictures", 0 <= self.pictures <= 10**12, "1 or more, or 0 for as many as suit the data"),
-            ("minutes", 0 <= self.minutes <= 10**6, "0 (no limit) or more"),
-            ("batch", 1 <= self.batch <= LARGEST_BATCH, f"1…{LARGEST_BATCH}"),
-            ("learning_rate", 0 < self.learning_rate < 10, "above 0 and below 10"),
-            ("warmup", self.warmup >= 0, "0 or more"),
-            ("warmup_most", 0 <= self.warmup_most <= 1, "0…1"),
-            ("decay", 0 <= self.decay <= 1, "0…1"),
-            ("weight_decay", 0 <= self.weight_decay < 10, "0 or more and below 10"),
-            ("betas", all(0 <= beta < 1 for beta in self.betas), "two numbers of 0 or more and below 1"),
-            ("clip_norm", self.clip_norm > 0, "above 0"),
-            ("ema", 0 <= self.ema < 1, "0 or more and below 1"),
-            ("log_steps", self.log_steps >= 1, "1 or more"),
-            ("sheet_minutes", self.sheet_minutes > 0, "above 0"),
-            ("save_minutes", self.save_minutes > 0, "above 0"),
-        )
-        check(self, "loop.", wishes)
-
-    def suited(self, count: int) -> LoopConfig:
-        """The loop for a set of ``count`` pictures: where its length is left to the data, it grows with the set's
-        square root. Few pictures are seen more often each, and many need longer in all.
-        """
-        return self if self.pictures else replace(self, pictures=round(PER_ROOT * math.sqrt(max(1, count))))
 
 
 @dataclass(frozen=True)
@@ -109,6 +40,7 @@ class DataConfig(Config):
         scene_share: how often the U-Net sees one of those.
         captions: how captions are drawn.
         said_styles: take the end of "a cat, linocut style" for the picture's style.
+        world: how the endless world is used, where the data are drawings.
     """
 
     pixels: int = 64
@@ -119,6 +51,7 @@ class DataConfig(Config):
     scene_share: float = 0.12
     captions: CaptionMix = field(default_factory=CaptionMix)
     said_styles: bool = True
+    world: WorldConfig = field(default_factory=WorldConfig)
 
     def __post_init__(self) -> None:
         wishes: Wishes = (
@@ -231,54 +164,8 @@ class DiffusionStage(Config):
 
 
 @dataclass(frozen=True)
-class DistillStage(Config):
-    """Drawing in a few steps: what is baked into the weights, and the training of their difference.
-
-    Attributes:
-        rank: of the LoRA; the size of its file grows with it.
-        skip: how many of the 50 levels a step of the teacher spans. More of them carry what is learnt at the clean end
-            to pure noise in fewer steps, and follow the teacher's trajectories less exactly.
-        guidance, interval, rescale: the guidance that is baked in, as ``Request`` has it; None: the model's own.
-        huber: where the loss turns from squares to absolute values.
-        plain: weight of the ordinary loss of diffusion, which keeps the network on real pictures.
-        mirror: as in ``DiffusionStage``.
-        prompts: are drawn for the sample sheets; empty takes captions from the data.
-        steps: of the pictures on the sheets.
-    """
-
-    rank: int = 32
-    skip: int = 4
-    guidance: float | None = None
-    interval: tuple[int, int] | None = None
-    rescale: float | None = None
-    huber: float = 0.001
-    plain: float = 0.1
-    mirror: float = 0.15
-    prompts: tuple[str, ...] = ()
-    steps: int = 4
-    loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(
-            pictures=64_000, batch=32, learning_rate=3e-4, warmup=640, weight_decay=0.0, ema=0.98
-        )
-    )
-
-    def __post_init__(self) -> None:
-        wishes: Wishes = (
-            ("rank", 1 <= self.rank <= 1024, "1…1024"),
-            ("skip", 1 <= self.skip <= DISTILLED_LEVELS, f"1…{DISTILLED_LEVELS}"),
-            ("guidance", self.guidance is None or 0 <= self.guidance <= 100, "0…100"),
-            ("rescale", self.rescale is None or 0 <= self.rescale <= 1, "0…1"),
-            ("huber", 0 < self.huber < 10, "above 0 and below 10"),
-            ("plain", 0 <= self.plain <= 100, "0…100"),
-            ("mirror", 0 <= self.mirror <= 1, "0…1"),
-            ("steps", 1 <= self.steps <= MOST_DISTILLED, f"1…{MOST_DISTILLED}"),
-        )
-        check(self, "distill.", wishes)
-
-
-@dataclass(frozen=True)
 class Recipe(Config):
-    """A whole training run: data, the three tasks, and the distillation that may follow.
+    """A whole training run: data, the three networks, the words before them and the distillation that may follow.
 
     Attributes:
         name: name of the model it makes.
@@ -299,6 +186,7 @@ class Recipe(Config):
     precision: str = "auto"
     threads: int = 0
     data: DataConfig = field(default_factory=DataConfig)
+    text: TextStage = field(default_factory=TextStage)
     clip: ClipStage = field(default_factory=ClipStage)
     vae: VAEStage = field(default_factory=VAEStage)
     diffusion: DiffusionStage = field(default_factory=DiffusionStage)
@@ -312,12 +200,18 @@ class Recipe(Config):
             ("tasks", bool(self.tasks) and set(self.tasks) <= set(TASKS), f"some of {', '.join(TASKS)}"),
         )
         check(self, "", wishes)
+        if "text" in self.tasks and not self.clip.meanings:
+            raise UserError(
+                "the task text needs meanings to learn: make them with 'fromnoise data meanings', and name the file "
+                "with --set clip.meanings=…"
+            )
         self._check_fit()
 
     def loops(self) -> dict[str, LoopConfig]:
         """How each task is trained, by its name."""
         return {
-            "clip": self.clip.loop, "vae": self.vae.loop, "diffusion": self.diffusion.loop, "distill": self.distill.loop
+            "text": self.text.loop, "clip": self.clip.loop, "vae": self.vae.loop, "diffusion": self.diffusion.loop,
+            "distill": self.distill.loop,
         }  # fmt: skip
 
     def _check_fit(self) -> None:

@@ -1,4 +1,4 @@
-"""A whole training run: CLIP, then the VAE, then the U-Net, into one folder; a distillation may follow.
+"""A whole training run: words, CLIP, the VAE, then the U-Net, into one folder; a distillation may follow.
 
 ``runs/NAME/`` holds ``run.json`` (the recipe and the number format), ``tokenizer/``, a folder per task
 (checkpoints, sheets, curves), ``latents.safetensors`` and ``model/``, which can be drawn with from the first
@@ -26,17 +26,17 @@ from fromnoise.data.meanings import Meanings
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.cores import available_cores
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
-from fromnoise.system.known_words import KnownWords
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
-from fromnoise.training.beginning import Keeper, asked_vocabulary, begin_with
+from fromnoise.training.assembling import Networks, assembled, kept_tokenizer, names_of, styles_of
+from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep, recipe_for
+from fromnoise.training.examples import Examples
 from fromnoise.training.identity import Going, Identity, fingerprint
 from fromnoise.training.lessons import sow
 from fromnoise.training.log import Later, Telling
@@ -45,21 +45,18 @@ from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 from fromnoise.training.retired import GOES_ON, without_judges
 from fromnoise.training.run_data import (
-    all_words,
-    begun_with,
     card,
-    heard_words,
     held_out_latents,
-    kept_latents,
     read_pictures,
     seen_by,
     some_prompts,
-    taught_words,
 )
+from fromnoise.training.run_examples import examples_of, sampled
 from fromnoise.training.run_folder import accelerator, check_earlier, curves, locked
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
-from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask, Latents
+from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask
+from fromnoise.training.tasks.text import TextTask
 from fromnoise.training.tasks.vae import VAETask
 
 
@@ -149,7 +146,7 @@ class Run:
         self.recipe, self.out, self.data, self.going = recipe, out, str(data), going or Going()
         self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
-        self.train_set, self.held_out = read_pictures(recipe, self.data, self.console)
+        self.train_set, self.held_out = read_pictures(recipe, sampled(recipe, self.data, out), self.console)
         self._fingerprint = fingerprint(self.train_set)
         self.identity = Identity(recipe, self.data, out, self.going, self._fingerprint)
         self.identity.check(self.base.hash if self.base is not None else "", self._is_made("clip"))
@@ -167,18 +164,24 @@ class Run:
     def train(self, name: str) -> None:
         """Train one of the tasks, or go on with it."""
         tasks = {
-            "clip": self.train_clip, "vae": self.train_vae, "diffusion": self.train_diffusion,
-            "distill": self.train_distill,
+            "text": self.train_text, "clip": self.train_clip, "vae": self.train_vae,
+            "diffusion": self.train_diffusion, "distill": self.train_distill,
         }  # fmt: skip
         tasks[name]()
 
     # --- the three tasks -------------------------------------------------------------------------------------
 
+    def train_text(self) -> None:
+        """Learn what words mean, before any picture."""
+        self._train(self._text_task())
+
     def train_clip(self) -> None:
         """Tie words to pictures."""
         words = (self.tokenizer, CaptionSampler(self.train_set.records, self.recipe.data.captions))
         network = self._fresh("clip", self._config("clip"))
-        if self.recipe.clip.meanings:
+        if continuing.begun(self.out, "text"):
+            network.text = self._finished("text").text  # frozen
+        elif self.recipe.clip.meanings:
             sow(network.text.token, self.tokenizer, Meanings.load(Path(self.recipe.clip.meanings)))
         network = self._compute(network)
         stage = replace(self.recipe.clip, loop=self._loop("clip"))
@@ -199,20 +202,21 @@ class Run:
 
     def train_diffusion(self) -> None:
         """Learn to remove noise, guided by words."""
-        clip, vae = self._finished("clip"), self._finished("vae")
-        latents = self._latents(vae)
+        text, clip, vae = self._heard(), self._image_side(), self._finished("vae")
+        examples = self._examples(vae)
         stage, schedule = self.recipe.diffusion, ScheduleConfig().build()
-        tower = self._compute(copy.deepcopy(clip.text)).eval().requires_grad_(False)
-        words = Conditioning(self.tokenizer, tower, CaptionSampler(self.train_set.records, self.recipe.data.captions))
+        tower = self._compute(copy.deepcopy(text)).eval().requires_grad_(False)
+        words = Conditioning(self.tokenizer, tower)
         network = self._compute(self._fresh("diffusion", stage.model))
         prompts = stage.prompts or some_prompts(self.train_set.records)
         stage = replace(stage, prompts=prompts, loop=self._loop("diffusion"))
         parts = (network, schedule, vae)
-        task = DiffusionTask(stage, latents, words, parts, self.compute, self.recipe.seed)
+        task = DiffusionTask(stage, examples, words, parts, self.compute)
         task.held_out = held_out_latents(self.held_out, vae, self.compute)
 
         def keep_model(unet: nn.Module, clock: Clock, hours: float) -> None:
-            self._save_model(clip, vae, unet, {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)})
+            progress = {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)}
+            self._save_model(Networks(text, unet, vae, clip), progress)
 
         self._train(task, keep_model, lambda clock: seen_by(self.out / "model") == clock.pictures)
 
@@ -277,7 +281,7 @@ class Run:
                 f"{name} in {self.out} has seen {seen:,} of {wanted:,} pictures; "
                 f"run without --tasks, or with --tasks {name} first"
             )
-        network = self._fresh(name, self._config(name)).float()
+        network = self._begun(name).float()
         stored = {**found.groups.get("frozen", {}), **found.groups["ema"]}
         network.load_state_dict({key: stored[key] for key in network.state_dict()})
         return network.to(self.device).eval().requires_grad_(False)
@@ -303,44 +307,43 @@ class Run:
     def _compute(self, network: Any) -> Any:
         return network.to(self.device, self.compute.dtype, memory_format=self.compute.memory_format)
 
-    def _latents(self, vae: Any) -> Latents:
-        """Whiten the VAE and encode every picture, once; later sessions read the file."""
+    def _begun(self, name: str) -> Any:
+        """A network of a task as it was before its first step."""
+        return self._text_task().network if name == "text" else self._fresh(name, self._config(name))
+
+    def _text_task(self) -> TextTask:
+        meanings = Meanings.load(Path(self.recipe.clip.meanings))
+        tower = self._fresh("clip", self._config("clip")).text
+        sow(tower.token, self.tokenizer, meanings)
+        words = (self.tokenizer, styles_of(self.train_set))
+        stage = replace(self.recipe.text, loop=self._loop("text"))
+        return TextTask(stage, meanings, words, self._compute(tower), names_of(self.train_set), self.compute)
+
+    def _heard(self) -> Any:
+        """The text tower that the U-Net listens to: one that learnt by itself, or CLIP's."""
+        return self._finished("text").text if continuing.begun(self.out, "text") else self._finished("clip").text
+
+    def _image_side(self) -> Any:
+        """CLIP, which ties pictures to the words; None where it is still to be trained with the words as they are."""
+        late = continuing.begun(self.out, "text") and not self._is_made("clip")
+        return None if late else self._finished("clip")
+
+    def _examples(self, vae: Any) -> Examples:
+        """What the U-Net learns from; the VAE is made white for it."""
         found, _ = checkpoint.newest(self.out / "vae")
         stamp = f"pictures {self._fingerprint}, vae step {found.facts['step'] if found else 0}"
         # An encoder that is taken as it is has been whitened for the U-Net that comes with it.
         whiten = self.recipe.vae.whiten and found is not None and not self.recipe.vae.decoder_only
-        file, share = self.out / "latents.safetensors", self.recipe.data.scene_share
-        return kept_latents(file, stamp, vae, self.train_set, self.compute, whiten, share)
+        encoder = (vae, self.compute, whiten)
+        return examples_of(self.recipe, self.data, self.out, stamp, encoder, self.train_set)
 
-    def _save_model(self, clip: Any, vae: Any, unet: Any, progress: dict[str, Any]) -> None:
+    def _save_model(self, networks: Networks, progress: dict[str, Any]) -> None:
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.machine()
         hardware = f"{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {self.choice.name}"
         facts = card(self.recipe, self.train_set.records, {**progress, "hardware": hardware})
-        if self.base is not None:
-            facts |= begun_with(self.base)
-        known = self.base.styles if self.base is not None else ()
-        styles = (*known, *sorted({r.style for r in self.train_set.records if r.style} - set(known)))
-        schedule = ScheduleConfig().build()
-        model = TextToImage(self.tokenizer, clip.text, unet, vae, schedule, "v", styles, facts, clip)
-        known_words = heard_words(self.train_set)
-        if self.base is not None:  # of a base that does not say, nothing is known: then nothing is warned of
-            known_words = self.base.known.and_also(known_words) if self.base.known else KnownWords()
-        replace(model, known=known_words).save(self.out / "model")
+        assembled(self.tokenizer, networks, self.train_set, facts, self.base).save(self.out / "model")
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
         """Made from the run's pictures when it is first needed; a distillation uses its model's."""
-        folder = self.out / "tokenizer"
-        if not folder.exists():
-            stage = self.recipe.clip
-            if self.base is not None and asked_vocabulary(self.base, stage.vocabulary) == stage.vocabulary:
-                tokenizer = self.base.tokenizer
-            else:
-                words = [*all_words(self.train_set), *taught_words(stage.meanings)]
-                tokenizer = Tokenizer.train(words, stage.vocabulary, stage.text.context)
-            try:
-                with whole_folder(folder, what="the tokenizer") as draft:
-                    tokenizer.save(draft)
-            except OSError as error:
-                raise UserError(f"cannot write {folder}: {error}; free some space and run again") from error
-        return Tokenizer.load(folder)
+        return kept_tokenizer(self.out / "tokenizer", self.recipe.clip, self.train_set, self.base)

@@ -25,9 +25,10 @@ from fromnoise.system.known_words import KnownWords
 from fromnoise.system.teachers import judging_teacher
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
+from fromnoise.training.examples import Latents
 from fromnoise.training.recipe import Recipe, shareable
 from fromnoise.training.tasks.base import Compute
-from fromnoise.training.tasks.diffusion import HeldOut, Latents
+from fromnoise.training.tasks.diffusion import HeldOut
 from fromnoise.training.tasks.vae import encode_all
 
 

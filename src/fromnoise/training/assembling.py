@@ -1,0 +1,74 @@
+"""What a run makes of its networks: a tokenizer before them, a model after them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fromnoise.data.pictures import PictureSet
+from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.whole import whole_folder
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.system.known_words import KnownWords
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.beginning import asked_vocabulary
+from fromnoise.training.recipe import ClipStage
+from fromnoise.training.run_data import all_words, begun_with, heard_words, taught_words
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The networks of a model, in fp32: text tower, U-Net, VAE, and CLIP, which may still be missing."""
+
+    text: Any
+    unet: Any
+    vae: Any
+    clip: Any | None
+
+
+def styles_of(pictures: PictureSet) -> tuple[str, ...]:
+    """The hands of the pictures, alphabetically."""
+    return tuple(sorted({r.style for r in pictures.records if r.style}))
+
+
+def names_of(pictures: PictureSet) -> list[str]:
+    """What the pictures show, in lower case, each once."""
+    return sorted({r.text.lower() for r in pictures.records})
+
+
+def kept_tokenizer(folder: Path, stage: ClipStage, pictures: PictureSet, base: TextToImage | None) -> Tokenizer:
+    """The tokenizer of a folder, which is written first where it is missing: the base's where that has as many tokens,
+    else one that learns the pictures' words and those with meanings.
+
+    Raises:
+        UserError: the disk is full, or the folder is damaged.
+    """
+    if not folder.exists():
+        if base is not None and asked_vocabulary(base, stage.vocabulary) == stage.vocabulary:
+            tokenizer = base.tokenizer
+        else:
+            words = [*all_words(pictures), *taught_words(stage.meanings)]
+            tokenizer = Tokenizer.train(words, stage.vocabulary, stage.text.context)
+        try:
+            with whole_folder(folder, what="the tokenizer") as draft:
+                tokenizer.save(draft)
+        except OSError as error:
+            raise UserError(f"cannot write {folder}: {error}; free some space and run again") from error
+    return Tokenizer.load(folder)
+
+
+def assembled(
+    tokenizer: Tokenizer, networks: Networks, pictures: PictureSet, facts: dict[str, Any], base: TextToImage | None
+) -> TextToImage:
+    """The model of a run, with its card, styles and known words beside those of the model that it began with."""
+    known: tuple[str, ...] = ()
+    words = heard_words(pictures)
+    if base is not None:
+        facts, known = {**facts, **begun_with(base)}, base.styles
+        # of a base that does not say, nothing is known: then nothing is warned of
+        words = base.known.and_also(words) if base.known else KnownWords()
+    styles = (*known, *(style for style in styles_of(pictures) if style not in known))
+    parts = (tokenizer, networks.text, networks.unet, networks.vae, ScheduleConfig().build(), "v", styles, facts)
+    return replace(TextToImage(*parts, networks.clip), known=words)

@@ -1,0 +1,87 @@
+"""Settings of the tasks around the three networks: words alone before them, and drawing in few steps after them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fromnoise.diffusion.schedule import DISTILLED_LEVELS, MOST_DISTILLED
+from fromnoise.ground.config import Config, Wishes, check
+from fromnoise.training.loop_config import LoopConfig
+
+
+@dataclass(frozen=True)
+class TextStage(Config):
+    """The text tower by itself: from words whose meanings are known it learns what whole phrases mean, and no picture
+    makes it forget that. CLIP's image tower then learns with it as it is (LiT, Zhai et al. 2021, arXiv 2111.07991).
+
+    Its size, vocabulary and meanings are those of ``clip``.
+
+    Attributes:
+        inside: share of the phrases that are asked for at their last word, since the U-Net attends to words as well.
+        smear: how far the embeddings of words are moved meanwhile, of their length; see ``ClipStage``.
+        hands: weight of telling which style was named, beside the meaning.
+        loop: how it is trained; its "pictures" are phrases.
+    """
+
+    inside: float = 0.5
+    smear: float = 0.2
+    hands: float = 0.2
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            pictures=800_000, batch=256, learning_rate=1e-3, warmup=50_000, weight_decay=0.05, ema=0.998
+        )
+    )
+
+    def __post_init__(self) -> None:
+        wishes: Wishes = (
+            ("inside", 0 <= self.inside <= 1, "0…1"),
+            ("smear", 0 <= self.smear <= 1, "0…1"),
+            ("hands", 0 <= self.hands <= 100, "0…100"),
+        )
+        check(self, "text.", wishes)
+
+
+@dataclass(frozen=True)
+class DistillStage(Config):
+    """Drawing in a few steps: what is baked into the weights, and the training of their difference.
+
+    Attributes:
+        rank: of the LoRA; the size of its file grows with it.
+        skip: how many of the 50 levels a step of the teacher spans. More of them carry what is learnt at the clean end
+            to pure noise in fewer steps, and follow the teacher's trajectories less exactly.
+        guidance, interval, rescale: the guidance that is baked in, as ``Request`` has it; None: the model's own.
+        huber: where the loss turns from squares to absolute values.
+        plain: weight of the ordinary loss of diffusion, which keeps the network on real pictures.
+        mirror: as in ``DiffusionStage``.
+        prompts: are drawn for the sample sheets; empty takes captions from the data.
+        steps: of the pictures on the sheets.
+    """
+
+    rank: int = 32
+    skip: int = 4
+    guidance: float | None = None
+    interval: tuple[int, int] | None = None
+    rescale: float | None = None
+    huber: float = 0.001
+    plain: float = 0.1
+    mirror: float = 0.15
+    prompts: tuple[str, ...] = ()
+    steps: int = 4
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            pictures=64_000, batch=32, learning_rate=3e-4, warmup=640, weight_decay=0.0, ema=0.98
+        )
+    )
+
+    def __post_init__(self) -> None:
+        wishes: Wishes = (
+            ("rank", 1 <= self.rank <= 1024, "1…1024"),
+            ("skip", 1 <= self.skip <= DISTILLED_LEVELS, f"1…{DISTILLED_LEVELS}"),
+            ("guidance", self.guidance is None or 0 <= self.guidance <= 100, "0…100"),
+            ("rescale", self.rescale is None or 0 <= self.rescale <= 1, "0…1"),
+            ("huber", 0 < self.huber < 10, "above 0 and below 10"),
+            ("plain", 0 <= self.plain <= 100, "0…100"),
+            ("mirror", 0 <= self.mirror <= 1, "0…1"),
+            ("steps", 1 <= self.steps <= MOST_DISTILLED, f"1…{MOST_DISTILLED}"),
+        )
+        check(self, "distill.", wishes)
