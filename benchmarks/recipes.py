@@ -102,7 +102,7 @@ def trained(name: str, options: argparse.Namespace) -> Path:
     changes, first = VARIANTS[name]
     changes = {k: v.replace("MEANINGS", str(options.meanings)) for k, v in changes.items()}
     loops = {f"{task}.loop.pictures": str(int(n * options.scale)) for task, n in PICTURES.items()}
-    recipe = load_recipe("stickers_cpu").with_overrides({**WORLD, **loops, **changes})
+    recipe = load_recipe("stickers_64").with_overrides({**WORLD, **loops, **changes})
     out = options.out / name.replace(" ", "_").replace(":", "").replace("'", "")
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "run.json").exists():

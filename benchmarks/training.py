@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20, help="time per contender")
     options = parser.parse_args()
-    config = load_recipe("stickers_cpu").diffusion.model
+    config = load_recipe("stickers_64").diffusion.model
     contenders = {name: contender(name, config, options.batch) for name in measurable(CONTENDERS)}
     flop = options.batch * flops(config)
     for step in contenders.values():  # kernels are built on the first calls

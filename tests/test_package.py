@@ -155,5 +155,7 @@ def test_an_installed_package_knows_its_recipes(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert train.load_recipe("first_model").name == "first-model"
-    with pytest.raises(UserError, match="known: first_model, my_pictures, stickers_cpu, stickers_gpu, story"):
+    with pytest.raises(
+        UserError, match="known: first_model, my_pictures, stickers_64, stickers_cpu, stickers_gpu, story"
+    ):
         train.load_recipe("second_model")

@@ -19,7 +19,7 @@ from fromnoise.ground.errors import UserError, one_line
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, my_pictures, story.")],
-    data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, or 'starter'.")],
+    data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, drawings, or 'starter'.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
     tasks: Annotated[str | None, typer.Option(help="Some of clip, vae, diffusion, distill; else the recipe's.")] = None,
@@ -65,7 +65,9 @@ def train(
         said = f"{out}: trained {', '.join(chosen or wanted.tasks)}; the model appears with 'diffusion'"
         print(model if model.exists() else said)
         if index and "diffusion" in (chosen or wanted.tasks):
-            _keep_index(model, data)
+            from fromnoise.training.run_examples import pictures_of
+
+            _keep_index(model, pictures_of(data, out))
 
     _reporting(trained, minutes)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fromnoise.data.pictures import PictureSet
+from fromnoise.data.record import Record
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import whole_folder
@@ -28,17 +28,12 @@ class Networks:
     clip: Any | None
 
 
-def styles_of(pictures: PictureSet) -> tuple[str, ...]:
-    """The hands of the pictures, alphabetically."""
-    return tuple(sorted({r.style for r in pictures.records if r.style}))
+def styles_of(records: list[Record]) -> tuple[str, ...]:
+    """The hands of pictures, alphabetically."""
+    return tuple(sorted({r.style for r in records if r.style}))
 
 
-def names_of(pictures: PictureSet) -> list[str]:
-    """What the pictures show, in lower case, each once."""
-    return sorted({r.text.lower() for r in pictures.records})
-
-
-def kept_tokenizer(folder: Path, stage: ClipStage, pictures: PictureSet, base: TextToImage | None) -> Tokenizer:
+def kept_tokenizer(folder: Path, stage: ClipStage, records: list[Record], base: TextToImage | None) -> Tokenizer:
     """The tokenizer of a folder, which is written first where it is missing: the base's where that has as many tokens,
     else one that learns the pictures' words and those with meanings.
 
@@ -49,7 +44,7 @@ def kept_tokenizer(folder: Path, stage: ClipStage, pictures: PictureSet, base: T
         if base is not None and asked_vocabulary(base, stage.vocabulary) == stage.vocabulary:
             tokenizer = base.tokenizer
         else:
-            words = [*all_words(pictures), *taught_words(stage.meanings)]
+            words = [*all_words(records), *taught_words(stage.meanings)]
             tokenizer = Tokenizer.train(words, stage.vocabulary, stage.text.context)
         try:
             with whole_folder(folder, what="the tokenizer") as draft:
@@ -60,15 +55,15 @@ def kept_tokenizer(folder: Path, stage: ClipStage, pictures: PictureSet, base: T
 
 
 def assembled(
-    tokenizer: Tokenizer, networks: Networks, pictures: PictureSet, facts: dict[str, Any], base: TextToImage | None
+    tokenizer: Tokenizer, networks: Networks, records: list[Record], facts: dict[str, Any], base: TextToImage | None
 ) -> TextToImage:
     """The model of a run, with its card, styles and known words beside those of the model that it began with."""
     known: tuple[str, ...] = ()
-    words = heard_words(pictures)
+    words = heard_words(records)
     if base is not None:
         facts, known = {**facts, **begun_with(base)}, base.styles
         # of a base that does not say, nothing is known: then nothing is warned of
         words = base.known.and_also(words) if base.known else KnownWords()
-    styles = (*known, *(style for style in styles_of(pictures) if style not in known))
+    styles = (*known, *(style for style in styles_of(records) if style not in known))
     parts = (tokenizer, networks.text, networks.unet, networks.vae, ScheduleConfig().build(), "v", styles, facts)
     return replace(TextToImage(*parts, networks.clip), known=words)

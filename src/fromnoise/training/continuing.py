@@ -22,6 +22,7 @@ from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 
 C = TypeVar("C", bound=Config)
 RUN = "run.json"
+SAMPLE = "world.parquet"  # made before a run begins, where its data are drawings
 
 # Settings that are newer than some runs, and the values with which those go on as they began.
 AS_IT_WAS: dict[str, Any] = {
@@ -115,7 +116,9 @@ def stored_run(out: Path, kind: str = "recipe") -> dict[str, Any] | None:
     """
     file = out / RUN
     if not file.is_file():
-        if out.is_file() or (out.is_dir() and any(not p.name.startswith(".") for p in out.iterdir())):
+        if out.is_file() or (
+            out.is_dir() and any(not p.name.startswith(".") and p.name != SAMPLE for p in out.iterdir())
+        ):
             raise UserError(f"{out} holds something that is not a training run; use a new --out")
         return None
     try:

@@ -20,6 +20,7 @@ from fromnoise.ground.duration import in_words
 from fromnoise.training.clock import Clock
 
 TITLES = {
+    "text": "Words: what they mean, before any picture",
     "clip": "CLIP: which words belong to which picture",
     "vae": "VAE: pictures made small, and whole again",
     "diffusion": "U-Net: from noise to pictures",

@@ -30,7 +30,7 @@ from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
-from fromnoise.training.assembling import Networks, assembled, kept_tokenizer, names_of, styles_of
+from fromnoise.training.assembling import Networks, assembled, kept_tokenizer, styles_of
 from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.continuing import Call
@@ -51,7 +51,7 @@ from fromnoise.training.run_data import (
     seen_by,
     some_prompts,
 )
-from fromnoise.training.run_examples import examples_of, sampled
+from fromnoise.training.run_examples import examples_of, sampled, shown
 from fromnoise.training.run_folder import accelerator, check_earlier, curves, locked
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
@@ -146,7 +146,8 @@ class Run:
         self.recipe, self.out, self.data, self.going = recipe, out, str(data), going or Going()
         self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
-        self.train_set, self.held_out = read_pictures(recipe, sampled(recipe, self.data, out), self.console)
+        self.train_set, self.held_out = read_pictures(*sampled(recipe, self.data, out), self.console)
+        self.shown = shown(recipe, self.data, self.train_set)
         self._fingerprint = fingerprint(self.train_set)
         self.identity = Identity(recipe, self.data, out, self.going, self._fingerprint)
         self.identity.check(self.base.hash if self.base is not None else "", self._is_made("clip"))
@@ -315,9 +316,9 @@ class Run:
         meanings = Meanings.load(Path(self.recipe.clip.meanings))
         tower = self._fresh("clip", self._config("clip")).text
         sow(tower.token, self.tokenizer, meanings)
-        words = (self.tokenizer, styles_of(self.train_set))
+        words = (self.tokenizer, styles_of(self.shown.records))
         stage = replace(self.recipe.text, loop=self._loop("text"))
-        return TextTask(stage, meanings, words, self._compute(tower), names_of(self.train_set), self.compute)
+        return TextTask(stage, meanings, words, self._compute(tower), self.shown.names, self.compute)
 
     def _heard(self) -> Any:
         """The text tower that the U-Net listens to: one that learnt by itself, or CLIP's."""
@@ -340,10 +341,10 @@ class Run:
     def _save_model(self, networks: Networks, progress: dict[str, Any]) -> None:
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.machine()
         hardware = f"{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {self.choice.name}"
-        facts = card(self.recipe, self.train_set.records, {**progress, "hardware": hardware})
-        assembled(self.tokenizer, networks, self.train_set, facts, self.base).save(self.out / "model")
+        facts = card(self.recipe, self.shown.records, {**progress, "hardware": hardware})
+        assembled(self.tokenizer, networks, self.shown.records, facts, self.base).save(self.out / "model")
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
         """Made from the run's pictures when it is first needed; a distillation uses its model's."""
-        return kept_tokenizer(self.out / "tokenizer", self.recipe.clip, self.train_set, self.base)
+        return kept_tokenizer(self.out / "tokenizer", self.recipe.clip, self.shown.records, self.base)

@@ -84,14 +84,14 @@ def seen_by(folder: Path) -> int | None:
     return seen if isinstance(seen, int) else None
 
 
-def all_words(pictures: PictureSet) -> list[str]:
+def all_words(records: list[Record]) -> list[str]:
     """Every text the model may hear, to train the tokenizer on."""
-    return [t for r in pictures.records for t in (caption(r), *r.keywords, *r.alt, *r.colours)]
+    return [t for r in records for t in (caption(r), *r.keywords, *r.alt, *r.colours)]
 
 
-def heard_words(pictures: PictureSet) -> KnownWords:
+def heard_words(records: list[Record]) -> KnownWords:
     """The words that captions of training pictures may have, each counted once a picture."""
-    return KnownWords.of(" ".join((caption(r), *r.keywords, *r.alt, *r.colours)) for r in pictures.records)
+    return KnownWords.of(" ".join((caption(r), *r.keywords, *r.alt, *r.colours)) for r in records)
 
 
 def taught_words(meanings: str) -> list[str]:

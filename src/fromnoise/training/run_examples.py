@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.pictures import PictureSet
+from fromnoise.data.record import Record
 from fromnoise.data.world import Drawing, World, WorldStream, read_drawings
-from fromnoise.data.world.drawing import is_drawings
+from fromnoise.data.world.drawing import is_drawings, record_of_drawing
 from fromnoise.data.world.packing import pack_world
 from fromnoise.ground.errors import UserError
+from fromnoise.training.continuing import SAMPLE
 from fromnoise.training.examples import Examples, StoredExamples
 from fromnoise.training.pool import Maker, WorldExamples
 from fromnoise.training.recipe import Recipe
@@ -18,24 +21,52 @@ from fromnoise.training.run_data import kept_latents
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all
 
-SAMPLE = "world.parquet"
 WHITENED_BY = 2048  # pictures whose latents say what white is
 
 
-def sampled(recipe: Recipe, data: str, out: Path) -> str:
-    """The data, or where they are drawings, the packed sample of the world in the run's folder; made where missing.
+@dataclass(frozen=True)
+class Shown:
+    """What the pictures of a run show.
+
+    Attributes:
+        records: of all pictures and drawings that something is learnt from.
+        names: of single things, in lower case, each once.
+    """
+
+    records: list[Record]
+    names: list[str]
+
+
+def pictures_of(data: str, out: Path) -> str:
+    """Where a run's pictures are: the data, or where those are drawings, a sample of the world in the run's folder."""
+    return str(out / SAMPLE) if is_drawings(data) else data
+
+
+def sampled(recipe: Recipe, data: str, out: Path) -> tuple[Recipe, str]:
+    """The data with the recipe to read them by; where they are drawings, the packed sample, made where it is missing.
 
     Raises:
         UserError: unusable drawings, a full disk, or packages are missing.
     """
+    file = Path(pictures_of(data, out))
     if not is_drawings(data):
-        return data
-    file, config = out / SAMPLE, recipe.data.world
+        return recipe, data
     if not file.is_file():
         out.mkdir(parents=True, exist_ok=True)
+        config = recipe.data.world
         stream = WorldStream(recipe.data.pixels, seed=recipe.seed, workers=config.drawing_processes())
         pack_world(_drawings(recipe, data), file, stream, config.sample, config.mix)
-    return str(file)
+    # Drawings were chosen by styles and groups already; a picture of two hands has none of its own.
+    whole = replace(recipe.data, styles=(), groups=(), limit=0, scenes=0)
+    return replace(recipe, data=whole), str(file)
+
+
+def shown(recipe: Recipe, data: str, pictures: PictureSet) -> Shown:
+    """What a run's pictures show; of the world, that is what all its drawings do, and how the sample tells of them."""
+    if not is_drawings(data):
+        return Shown(pictures.records, sorted({r.text.lower() for r in pictures.records}))
+    records = [record_of_drawing(d) for d in _drawings(recipe, data) if d.split == "train"]
+    return Shown([*records, *pictures.records], sorted({r.text.lower() for r in records}))
 
 
 def examples_of(

@@ -22,7 +22,7 @@ from fromnoise.data.record import Record
 from fromnoise.data.wordnet import WordNet, fetched
 from fromnoise.data.world import Drawing, World, read_drawings
 from fromnoise.data.world.captions import WorldCaptions, caption
-from fromnoise.data.world.drawing import is_drawings
+from fromnoise.data.world.drawing import is_drawings, record_of_drawing
 from fromnoise.ground.errors import UserError, missing_packages
 
 RAREST = 2.0  # Zipf scale: words that come once in ten million words
@@ -46,7 +46,7 @@ def build(data: Path | str, out: Path, dictionary: Path | None = None, sentences
         UserError: unusable data, missing packages, or npm could not fetch WordNet.
     """
     drawings = read_drawings(data) if is_drawings(data) else []
-    records = [_record(d) for d in drawings] or [entry.record for entry in entries_of(data).entries]
+    records = [record_of_drawing(d) for d in drawings] or [entry.record for entry in entries_of(data).entries]
     records = [record for record in records if record.split != "test_concept"]
     if not records:
         raise UserError(f"{data} has no captioned pictures")
@@ -73,14 +73,6 @@ def world_captions(drawings: list[Drawing], count: int) -> list[str]:
         for number in track(range(count), "telling", console=Console(stderr=True), transient=True)
     )
     return list(dict.fromkeys(text.lower() for text in told if text and " style" not in text))
-
-
-def _record(drawing: Drawing) -> Record:
-    """A drawing as what its name says."""
-    return Record(
-        file_name="", text=drawing.name, keywords=drawing.keywords, alt=drawing.alt, key=drawing.key,
-        split=drawing.split,
-    )  # fmt: skip
 
 
 def described(records: Iterable[Record], wordnet: WordNet) -> dict[str, tuple[str, float]]:

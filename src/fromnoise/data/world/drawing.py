@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.data.packed import pyarrow
+from fromnoise.data.record import Record
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 
@@ -83,6 +84,15 @@ def read_drawings(folder: Path | str) -> list[Drawing]:
     if not drawings:
         raise UserError(f"{file} holds no drawings; make it anew with: fromnoise data drawings")
     return drawings
+
+
+def record_of_drawing(drawing: Drawing) -> Record:
+    """What is known about a drawing, as about any picture: what it shows by its name."""
+    return Record(
+        file_name="", text=drawing.name, keywords=drawing.keywords, alt=drawing.alt, style=drawing.style,
+        key=drawing.key, group=drawing.group, subgroup=drawing.subgroup, colours=drawing.colours,
+        licence=drawing.licence, author=drawing.author, split=drawing.split,
+    )  # fmt: skip
 
 
 def _drawing(row: dict[str, Any]) -> Drawing:

@@ -1,0 +1,102 @@
+"""A run whose data are drawings: from words to a model, on the endless world."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fromnoise.cli.train import load_recipe
+from fromnoise.data.meanings import Meanings
+from fromnoise.data.world import Drawing
+from fromnoise.drawing.generate import draw
+from fromnoise.drawing.request import Request
+from fromnoise.ground.errors import UserError
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.continuing import Call
+from fromnoise.training.recipe import Recipe
+from fromnoise.training.run import train
+
+NAMES = ("apple", "pear", "ball", "cup", "lamp", "bowl", "wheel", "drum")
+SMALL = {
+    "precision": "fp32", "threads": "1", "data.pixels": "16", "data.styles": "", "data.world.sample": "40",
+    "data.world.shard": "64", "data.world.shards": "2", "data.world.repeats": "2", "data.world.workers": "0",
+    "data.world.mix.silhouettes": "0.2", "clip.image.pixels": "16", "clip.image.patch": "8", "clip.vocabulary": "700",
+    "clip.text.width": "32", "clip.text.layers": "1", "clip.text.heads": "2", "clip.image.width": "32",
+    "clip.image.layers": "1", "clip.image.heads": "2", "clip.projection": "16", "clip.loop.pictures": "64",
+    "clip.loop.batch": "32", "text.loop.pictures": "256", "text.loop.batch": "64", "vae.loop.pictures": "64",
+    "vae.loop.batch": "32", "vae.model.block_out_channels": "16,16", "vae.model.norm_num_groups": "8",
+    "vae.model.latent_channels": "4", "diffusion.model.sample_size": "8", "diffusion.model.in_channels": "4",
+    "diffusion.model.out_channels": "4", "diffusion.model.block_out_channels": "16,16",
+    "diffusion.model.attention": "false,true", "diffusion.model.cross_attention_dim": "32",
+    "diffusion.model.head_dim": "16", "diffusion.model.norm_num_groups": "8", "diffusion.sheet_steps": "1",
+    "diffusion.loop.pictures": "512", "diffusion.loop.batch": "32",
+}  # fmt: skip
+
+
+def drawing(name: str, style: str) -> Drawing:
+    body = '<circle cx="32" cy="32" r="24" fill="#dd2e32"/>'
+    return Drawing(
+        name=name, noun=name, style=style, key=f"name:{name}", group="food-drink", subgroup="food-fruit", body=body,
+        box=(0, 0, 64, 64), colours=("red",), licence="MIT", author=f"author of {name}",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def drawings(tmp_path: Path) -> Path:
+    folder = tmp_path / "drawings"
+    folder.mkdir()
+    rows = [dataclasses.asdict(drawing(name, style)) for name in NAMES for style in ("noto", "twemoji")]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "drawings.parquet")
+    return folder
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    words = (*NAMES, "fruit", "thing")
+    vectors = F.normalize(torch.randn(len(words), 16, generator=torch.Generator().manual_seed(0)), dim=1)
+    file = tmp_path / "meanings.safetensors"
+    Meanings(words, vectors.half(), torch.ones(len(words))).save(file)
+    return load_recipe("stickers_cpu").with_overrides({**SMALL, "clip.meanings": str(file)})
+
+
+def test_from_drawings_to_a_model_that_draws(drawings: Path, recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    model = TextToImage.load(train(recipe, drawings, out))
+    assert model.pixels == 16
+    assert model.styles == ("noto", "twemoji")
+    assert model.clip is not None
+    assert draw(model, Request(prompt="a red apple", steps=2, style="noto")).shape[-1] == 16
+    # 512 pictures in a pool whose newest shard changes after 128: shards 0 to 3 were made, the last two are kept.
+    assert sorted(p.name for p in (out / "pool").glob("[0-9]*")) == ["00000002.safetensors", "00000003.safetensors"]
+    authors = {author for _, _, author in model.card["sources"]}
+    assert {f"author of {name}" for name in NAMES} <= authors  # of everything that may be seen, not of the sample alone
+    assert model.known is not None
+    assert not model.known.unknown("a red drum and a wheel")
+    stored = json.loads((out / "run.json").read_text())
+    assert stored["recipe"]["data"]["world"]["shard"] == 64
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bits(drawings: Path, recipe: Recipe, tmp_path: Path) -> None:
+    first = ("text", "vae", "diffusion")
+    # a learning rate that does not depend on how long the run will be
+    recipe = recipe.with_overrides({"diffusion.loop.decay": "0", "diffusion.loop.warmup_most": "0"})
+    for pictures in ("256", "512"):
+        length = {"diffusion.loop.pictures": pictures}
+        train(recipe.with_overrides(length), drawings, tmp_path / "parts", first, Call(settings=length))
+    train(recipe, drawings, tmp_path / "unbroken", first)
+    a, b = (TextToImage.load(tmp_path / name / "model").unet for name in ("parts", "unbroken"))
+    assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def test_drawings_of_no_style_that_is_asked_for_are_one_line(drawings: Path, recipe: Recipe, tmp_path: Path) -> None:
+    wrong = recipe.with_overrides({"data.styles": "crayon"})
+    with pytest.raises(UserError, match="no drawings of these styles and groups"):
+        train(wrong, drawings, tmp_path / "run")
+    assert not (tmp_path / "run" / "run.json").exists()
