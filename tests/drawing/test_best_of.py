@@ -116,9 +116,8 @@ def test_what_nobody_wants_any_more_changes_nothing_for_its_neighbours(tiny_mode
 def test_the_words_choose_the_picture_that_shows_them(shipped: TextToImage) -> None:
     starter = load_folder("starter", 64)
     shown = {r.text: i for i, r in enumerate(starter.records) if r.style == "noto"}
-    names = ["red apple", "cat", "guitar", "house", "tulip"]
-    names = [name for name in names if name in shown]
-    assert len(names) >= 3
+    names = list(shown)[::15]
+    assert len(names) >= 5
     pictures = starter.images[[shown[name] for name in names]]
     for i, name in enumerate(names):
         made = plan(shipped, Request(name, style="noto"))
@@ -338,11 +337,11 @@ def test_the_command_draws_keeps_and_draws_again(run: Any, tiny_model_folder: Pa
         assert np.array_equal(np.asarray(Image.open(file)), np.asarray(picture))
         assert any(line.startswith(f"a-{i}.png: of 3 candidates seed ") for line in done.err.splitlines())
         assert read_origin(file).to_dict() == json.loads(picture.info["fromnoise"])
-        assert run("generate", "--again", f"a-{i}.png", "--model", tiny_model_folder, "--out", "b.png").err == ""
-        assert Image.open("b.png").tobytes() == Image.open(file).tobytes()
-        alone = ("generate", "red apple", "--model", tiny_model_folder, "--steps", 2, "--seed", picture.info["seed"])
-        assert run(*alone, "--out", "c.png", "--film", "c.webp").code == 0
-        assert (tmp_path / "c.webp").read_bytes() == (tmp_path / f"a-{i}.webp").read_bytes()  # of the kept one
+    assert run("generate", "--again", f"a-{i}.png", "--model", tiny_model_folder, "--out", "b.png").err == ""
+    assert Image.open("b.png").tobytes() == Image.open(file).tobytes()
+    alone = ("generate", "red apple", "--model", tiny_model_folder, "--steps", 2, "--seed", picture.info["seed"])
+    assert run(*alone, "--out", "c.png", "--film", "c.webp").code == 0
+    assert (tmp_path / "c.webp").read_bytes() == (tmp_path / f"a-{i}.webp").read_bytes()  # of the kept one
     for wrong, why in ((0, "best of must be 1…64"), (65, "best of must be 1…64"), ("x", "--best-of")):
         refused = run(*said[:-1], wrong, "--out", "d.png")
         assert refused.code == 2
