@@ -1,6 +1,6 @@
 """What does the best of several candidates cost and bring?
 
-    python benchmarks/best_of.py [MODEL] [--n 1,2,4,8] [--data data/stickers] [--concepts 24] [--attributes 3] [--seed 1]
+    python benchmarks/best_of.py [MODEL] [--n 1,2,4,8] [--data data/stickers] [--concepts 24] [--attributes 3]
 
 Every prompt is drawn with each number of candidates in turn, so that all numbers see the same machine: seconds are per
 picture that is handed out, and "cost" is how often those of the first number. What it brings is said by the judge of
