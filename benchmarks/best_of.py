@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--data", default="data/stickers")
     parser.add_argument("--concepts", type=int, default=24)
     parser.add_argument("--attributes", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="fewer, to be done sooner")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     numbers = [int(n) for n in options.n.split(",")]
@@ -89,7 +90,8 @@ def main() -> None:
         *(Request(q.text, style=q.style) for q in questions),
         *(Request(q.text, style=style or None) for q, style in zip(told, named, strict=True)),
     ]
-    found = drawn(model, [replace(r, seed=options.seed + 1000 * i) for i, r in enumerate(wishes)], numbers)
+    wishes = [replace(r, seed=options.seed + 1000 * i, steps=options.steps) for i, r in enumerate(wishes)]
+    found = drawn(model, wishes, numbers)
     table = Table(title=f"{name} ({model.hash}), {len(wishes)} prompts. {machine()}")
     for title in ("best of", "seconds", "cost", "retrieved", "95 %", "attributes", "95 %", "seen to be copies"):
         table.add_column(title, justify="right")
