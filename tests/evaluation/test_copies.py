@@ -20,18 +20,20 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
+from fromnoise.drawing.low_pixels import darkness, masked, pixel_distances, squared
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.evaluation.copies import describe, trials
 from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.check import build_index, check, loaded, side_by_side, training_pictures, trust
-from fromnoise.evaluation.copies.describe import Views, darkness, look, masked, pixel_distances, squared
+from fromnoise.evaluation.copies.describe import Views, look
 from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.section import copies_section
 from fromnoise.evaluation.copies.statistics import excess, most_allowed, share
-from fromnoise.evaluation.copies.stored import FORMAT, load_index, pictures_of, read_index, save_index
+from fromnoise.evaluation.copies.stored import load_index, read_index, save_index
 from fromnoise.evaluation.copies.trials import collapsed, matched, two_sample
 from fromnoise.evaluation.store import Store
 from fromnoise.ground.errors import UserError
+from fromnoise.system.copies_file import FORMAT, pictures_of
 from fromnoise.system.defaults import COPIES, FACTS
 from fromnoise.system.text_to_image import TextToImage
 

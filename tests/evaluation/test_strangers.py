@@ -141,6 +141,34 @@ def test_a_training_of_all_tasks_never_opens_a_judge(tmp_path: Path) -> None:
     assert (out / "model" / "few_steps").is_dir()
 
 
+CHOSEN = (
+    WATCHED.partition("from fromnoise.training.run import train")[0].replace(
+        "from fromnoise.cli.train import load_recipe", "from fromnoise.drawing.pipeline import load"
+    )
+    + """
+sys.meta_path.insert(0, Trap())
+sys.addaudithook(hook)
+picture = load()("red apple", style="noto", seed=7, steps=1, best_of=2)[0]
+loaded = [m for m in sys.modules if m.split(".")[0] in packages or m.startswith("fromnoise.evaluation")]
+chosen = [*seen, *loaded]
+from fromnoise.evaluation.judge import network
+network()
+print(json.dumps({"chosen": chosen, "after": sorted({s.split("/")[-1] for s in seen}), "notes": picture.info["notes"]}))
+"""
+)
+
+
+def test_a_choice_among_candidates_never_opens_a_judge() -> None:
+    asked = json.dumps([PACKAGES, {}, ""])
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
+    found = subprocess.run([sys.executable, "-c", CHOSEN, asked], capture_output=True, text=True, env=environment)
+    assert found.returncode == 0, found.stderr
+    said: dict[str, list[str]] = json.loads(found.stdout.splitlines()[-1])
+    assert said["chosen"] == []
+    assert {"fromnoise.evaluation.judge", *PACKAGES} <= set(said["after"])  # the traps were there
+    assert said["notes"][0].startswith("of 2 candidates seed ")
+
+
 # --- runs that began with a judge's help ------------------------------------------------------------------------
 
 

@@ -14,13 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fromnoise import __version__
 from fromnoise.cli.files import Files
-from fromnoise.cli.opened import Opening, planned, tell, tell_opaque
+from fromnoise.cli.opened import Opening, planned, tell, tell_drawn
+from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.explain import explain
-from fromnoise.drawing.generate import Finished, draw_plans
+from fromnoise.drawing.generate import Finished, draw_plans, finish_plans
 from fromnoise.drawing.generate import generate as events
 from fromnoise.drawing.opened import open_model, origin_of
 from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, save_png
-from fromnoise.drawing.plan import MOST_AT_ONCE, Plan, alike, plan, plans
+from fromnoise.drawing.plan import Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError, one_line
@@ -64,14 +65,15 @@ def draw_pictures(job: Job) -> list[Path]:
     tell([made])
     done: list[Path] = []
     with _bar() as bar:
-        task = bar.add_task("drawing", total=made.steps * -(-made.count // MOST_AT_ONCE))
+        task = bar.add_task("drawing", total=made.steps * len(list(made.batches())))
         for part in made.batches():
             film = Film(job.model)
             for event in events(job.model, part, start):
                 if isinstance(event, Finished):
-                    done += _write(event, made, job, start, files[len(done) :])
-                    for i, file in enumerate(films[len(done) - part.count : len(done)]):
-                        save_film(film.frames(i), file)
+                    first = len(done)
+                    done += _write(event, part, job, start, files[first:], first)
+                    for i, (choice, file) in enumerate(zip(event.choices, films[first:], strict=False)):
+                        save_film(film.frames(i * part.best_of + (choice.kept if choice else 0)), file)
                 else:
                     bar.advance(task)
                     if films:
@@ -110,10 +112,10 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
         task = bar.add_task("drawing", total=len(todo))
         for group in alike([made[i] for i in todo], AT_ONCE):
             lines_here = [todo[i] for i in group]
-            pictures = draw_plans(model, [made[i] for i in lines_here], start)
-            for i, picture in zip(lines_here, pictures, strict=True):
-                save_png(picture, files[i], _origin(made[i], job, start, i))
-                tell_opaque(picture, files[i])
+            drawn = finish_plans(model, [made[i] for i in lines_here], start)
+            for i, picture, choice in zip(lines_here, drawn.pictures, drawn.choices, strict=True):
+                save_png(picture, files[i], _origin(made[i], job, start, i, choice))
+                tell_drawn(picture, files[i], choice)
             bar.advance(task, len(group))
     print(folder)
     return made[0].seed
@@ -150,23 +152,22 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
     drawn = draw_plans(model, [made], begun)[0]
     save_png(drawn, file, replace(origin, version=__version__, precision=model.precision))
     print(file)
-    tell_opaque(drawn, file)
+    tell_drawn(drawn, file)
     if not torch.equal(drawn, before):
         ERRORS.print("the pixels differ from the file: it was edited, or drawn on another kind of machine")
 
 
-def _write(event: Finished, whole: Plan, job: Job, start: Start | None, files: list[Path]) -> list[Path]:
-    written = []
-    for picture, seed, file in zip(event.pictures, event.seeds, files, strict=False):
-        index = seed - whole.seed
-        save_png(picture, file, _origin(whole.moved(index, 1), job, start, index))
-        tell_opaque(picture, file)
-        written.append(file)
-    return written
+def _write(event: Finished, part: Plan, job: Job, start: Start | None, files: list[Path], first: int) -> list[Path]:
+    """Write the pictures of a part of a request, whose first picture has this number; their files."""
+    drawn = zip(part.one_by_one(), event.pictures, event.choices, files, strict=False)
+    for i, (made, picture, choice, file) in enumerate(drawn):
+        save_png(picture, file, _origin(made, job, start, first + i, choice))
+        tell_drawn(picture, file, choice)
+    return files[: part.count]
 
 
-def _origin(made: Plan, job: Job, start: Start | None, index: int) -> Origin:
-    return origin_of(made, job.name, job.model, job.opening, start, index)
+def _origin(made: Plan, job: Job, start: Start | None, index: int, choice: Choice | None = None) -> Origin:
+    return origin_of(made, job.name, job.model, job.opening, start, index, choice)
 
 
 def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:
@@ -283,7 +284,7 @@ def _seed_before(files: list[Path], made: list[Plan], model: TextToImage) -> int
     for i, (file, each) in enumerate(zip(files, made, strict=True)):
         if file.exists():
             with contextlib.suppress(UserError):
-                seed = read_origin(file).request.seed
+                seed = read_origin(file).asked.seed
                 if seed >= i and _is_drawn(file, replace(each.request, seed=seed), model):
                     return seed - i
     return None
@@ -294,7 +295,7 @@ def _is_drawn(file: Path, request: Request, model: TextToImage) -> bool:
     try:
         origin = read_origin(file)
         # Planned again: a file of an earlier version does not say what has become an option since.
-        return origin.model_hash == model.hash and plan(model, origin.request).request == request
+        return origin.model_hash == model.hash and plan(model, origin.asked).request == request
     except UserError:
         return False
 

@@ -47,6 +47,9 @@ def generate(
         bool, typer.Option("--native", help="Draw every pixel of a --size far beyond the model's own.")
     ] = False,
     transparent: Annotated[bool, typer.Option("--transparent", help="Without the white background.")] = False,
+    best_of: Annotated[
+        int, typer.Option("--best-of", help="Draw so many candidates; CLIP keeps the one that fits the words best.")
+    ] = 1,
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be done; draw nothing.")] = False,
 ) -> None:
     """Draw pictures from words.
@@ -60,7 +63,7 @@ def generate(
 
     told = Told(
         *(prompt, style, negative, free, count, seed, steps, guidance, rescale, interval),
-        *(sampler, spacing, sigmas, size, native, strength, transparent),
+        *(sampler, spacing, sigmas, size, native, strength, transparent, best_of),
     )
     opening = Opening(model, tuple(lora or ()), precision, prediction, backend, fast)
     do(told, opening, Files(image, mask, out, film, prompts, again), explain)

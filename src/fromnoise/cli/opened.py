@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.matte import told_of
 from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.drawing.plan import Plan, plan
@@ -18,7 +19,7 @@ from fromnoise.ground.errors import one_line
 from fromnoise.system.defaults import slow_format
 from fromnoise.system.text_to_image import TextToImage
 
-__all__ = ["Opening", "load", "planned", "tell", "tell_opaque"]
+__all__ = ["Opening", "load", "planned", "tell", "tell_drawn"]
 
 
 def load(wanted: Opening) -> tuple[str, TextToImage]:
@@ -37,9 +38,10 @@ def tell(made: Iterable[Plan]) -> None:
         print(one_line(line), file=sys.stderr)
 
 
-def tell_opaque(picture: Tensor, name: str | Path) -> None:
-    """Say on standard error that a picture, uint8 [C,H,W], kept the background that it should not have."""
-    for note in told_of(picture):
+def tell_drawn(picture: Tensor, name: str | Path, choice: Choice | None = None) -> None:
+    """Say on standard error what there is to say of a drawn picture, uint8 [C,H,W]: how it was chosen among candidates,
+    and whether it kept the background that it should not have."""
+    for note in (*(choice.notes if choice else ()), *told_of(picture)):
         print(one_line(f"{name}: {note}"), file=sys.stderr)
 
 

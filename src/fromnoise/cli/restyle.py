@@ -30,6 +30,9 @@ def restyle(
     lora: Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Draw in 4 steps, if the model has few_steps/.")] = False,
     transparent: Annotated[bool, typer.Option("--transparent", help="Without the white background.")] = False,
+    best_of: Annotated[
+        int, typer.Option("--best-of", help="Draw so many candidates; CLIP keeps the one that fits the words best.")
+    ] = 1,
     out: Annotated[Path | None, typer.Option(help="A .png file.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): on the way.")] = None,
 ) -> None:
@@ -44,4 +47,5 @@ def restyle(
 
     told = Told(prompt, style, negative, False, count, seed, steps, guidance, sampler=sampler, size=size)
     opening = Opening(model, tuple(lora or ()), fast=fast)
-    do(replace(told, strength=strength, transparent=transparent), opening, Files(photo, mask, out, film))
+    told = replace(told, strength=strength, transparent=transparent, best_of=best_of)
+    do(told, opening, Files(photo, mask, out, film))

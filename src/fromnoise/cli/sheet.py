@@ -34,7 +34,7 @@ def sheet(
 
     with without_collecting():
         from fromnoise.cli.drawing import check_file, make_folder
-        from fromnoise.cli.opened import tell, tell_opaque
+        from fromnoise.cli.opened import tell, tell_drawn
         from fromnoise.drawing.generate import draw_plans
         from fromnoise.drawing.opened import Opening, open_model
         from fromnoise.drawing.plan import plans
@@ -55,7 +55,7 @@ def sheet(
     pictures = draw_plans(system, made)
     seconds = time.perf_counter() - begin
     for picture, cell in zip(pictures, made, strict=True):
-        tell_opaque(picture, cell.words.wanted.text)
+        tell_drawn(picture, cell.words.wanted.text)
     buffer = io.BytesIO()
     contact_sheet(pictures, rows, styles).save(buffer, "PNG")
     write_atomically(out, buffer.getvalue())

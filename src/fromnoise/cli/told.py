@@ -38,6 +38,7 @@ class Told:
     native: bool = False
     strength: float | None = None
     transparent: bool = False
+    best_of: int = 1
 
 
 def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> None:
@@ -91,6 +92,7 @@ def _request(told: Told, files: Files) -> Request:
         strength=strength_of(told.strength, files.image is not None, files.mask is not None),
         native=told.native,
         transparent=told.transparent,
+        best_of=told.best_of,
     )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from fromnoise.diffusion.samplers.names import read_name
 from fromnoise.diffusion.schedule import MOST_DISTILLED
-from fromnoise.drawing.request import MOST_PARTS, MOST_PICTURES, Request, Towards
+from fromnoise.drawing.known_pictures import known_pictures
+from fromnoise.drawing.request import MOST_CANDIDATES, MOST_PARTS, MOST_PICTURES, Request, Towards
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.ground.text import is_unicode
@@ -39,6 +40,8 @@ def _problems(r: Request, steps: int, most_steps: int) -> Iterator[tuple[str, bo
     low, high = interval if len(interval) == 2 else (1, 0)
     count, most = r.count, MOST_PICTURES
     yield "count", not 1 <= count <= most, f"the number of pictures must be 1…{most}, not {count}"
+    most = MOST_CANDIDATES
+    yield "best_of", not 1 <= r.best_of <= most, f"best of must be 1…{most} candidates, not {r.best_of}"
     yield "steps", not 1 <= steps <= most_steps, f"steps must be 1…{most_steps}, not {steps}"
     yield "guidance", not _within(r.guidance, 0, 100), f"guidance must be 0…100 (1 is off), not {r.guidance}"
     last = 2**63 - 1 - count
@@ -70,6 +73,27 @@ def check_size(request: Request, model: TextToImage) -> None:
             raise UserError(
                 f"{field} must be a multiple of {factor} from {2 * factor} to {MOST_SIDE}, not {side}", field
             )
+
+
+def check_choice(request: Request, model: TextToImage) -> None:
+    """Refuse to choose among candidates where nothing can choose, or nothing differs.
+
+    Raises:
+        UserError: a model without CLIP's image tower, a drawing without words, or one towards another picture; or the
+            model's index of its training pictures cannot be read.
+    """
+    if request.best_of == 1:
+        return
+    if model.clip is None:
+        said = "the best of several is chosen by CLIP's image tower, which this model lacks; leave out best of"
+    elif request.free:
+        said = "a picture that is drawn free has no words that a candidate could fit best; leave out one of them"
+    elif request.towards is not None:
+        said = "a picture on the way towards another one has seeds of its own, no candidates; leave out one of them"
+    else:
+        known_pictures(model)
+        return
+    raise UserError(said, "best_of", advice=" (--best-of)")
 
 
 def check_fixed(request: Request, model: TextToImage) -> None:

@@ -25,6 +25,8 @@ def explain(model: TextToImage, plan: Plan) -> list[tuple[str, str]]:
 
 def _lines(model: TextToImage, plan: Plan) -> Iterator[tuple[str, str]]:
     yield "pictures", _counted(plan)
+    if plan.best_of > 1:
+        yield "candidates", f"{plan.best_of} for each picture; CLIP keeps the one that fits the words best"
     yield "size", _size(plan)
     if plan.transparent:
         yield "background", "made transparent where it is white"

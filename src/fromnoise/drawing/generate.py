@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from fromnoise.diffusion.samplers import Step
+from fromnoise.drawing.best_of import choose
+from fromnoise.drawing.choice import Choice, candidates, kept_plan
 from fromnoise.drawing.conditioning import Wanted, conditioned, noise_of
 from fromnoise.drawing.matte import cut_out
 from fromnoise.drawing.plan import Plan, alike, plan, plans
@@ -24,13 +26,15 @@ from fromnoise.system.text_to_image import TextToImage
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """The end of the stream: uint8 pictures on the CPU, and the seed of each.
+    """The end of the stream: uint8 pictures on the CPU, and the seed that draws each alone.
 
-    They are [B,3,H,W], or [B,4,H,W] with alpha where that was asked for.
+    They are [B,3,H,W], or [B,4,H,W] with alpha where that was asked for. Of each picture that was chosen among
+    candidates, ``choices`` says how; of others it has None.
     """
 
     pictures: Tensor
     seeds: tuple[int, ...]
+    choices: tuple[Choice | None, ...]
 
 
 def generate(model: TextToImage, plan: Plan, start: Start | None = None) -> Iterator[Step | Finished]:
@@ -52,6 +56,8 @@ def generate_together(
 ) -> Iterator[Step | Finished]:
     """Draw several plans in one batch; on the CPU each picture is the same bits as drawn alone.
 
+    A plan with n candidates has n neighbouring rows in every step, candidate 0 first, and one picture in the end.
+
     Args:
         model: what draws.
         plans: for one picture each, alike in all but words and seed; see :func:`fromnoise.drawing.plan.alike`.
@@ -65,17 +71,19 @@ def generate_together(
     """
     if len({each.kind for each in plans}) != 1 or any(each.count != 1 for each in plans):
         raise ValueError("a batch needs plans for one picture each that differ in words and seed only")
-    plan = plans[0]
+    plan, each_of = plans[0], plans[0].best_of
+    rows = [row for each in plans for row in candidates(each)]
     if (start is not None) != plan.from_picture:
         raise ValueError("a start needs a strength, and a strength a start")
 
     # Noise: one generator per picture, so that a picture does not depend on its neighbours.
-    generators = [torch.Generator().manual_seed(each.seed) for each in plans]
-    x, times, prepared = _begin(model, plans, generators, start)
+    generators = [torch.Generator().manual_seed(each.seed) for each in rows]
+    x, times, prepared = _begin(model, rows, generators, start)
     keep = prepared.keep(plan.levels.walk) if prepared else None
 
     # Words: the prompts, and what guidance pushes away from.
-    denoiser, cond = conditioned(model, plans, prepared.beside() if prepared else None, wanted)
+    all_wanted = wanted and (lambda: [w for w in wanted() for _ in range(each_of)])
+    denoiser, cond = conditioned(model, rows, prepared.beside() if prepared else None, all_wanted)
 
     # Un-noising.
     for step in plan.levels.solver.steps(denoiser, x, cond, generators, times, keep):
@@ -86,8 +94,19 @@ def generate_together(
     if not torch.isfinite(x).all():
         raise UserError("the drawing became not-a-number; try lower guidance, or another sampler")
     drawn = pasted(model.decode(x), start)
-    finished = cut_out(drawn) if plan.transparent else drawn
-    yield Finished(plan.size.fit_all(finished), tuple(each.seed for each in plans))
+    choices = _choices(model, plans, drawn)
+    alone = [kept_plan(each, choice) for each, choice in zip(plans, choices, strict=True)]
+    kept = drawn[[i * each_of + (choice.kept if choice else 0) for i, choice in enumerate(choices)]]
+    finished = cut_out(kept) if plan.transparent else kept
+    yield Finished(plan.size.fit_all(finished), tuple(each.seed for each in alone), choices)
+
+
+def _choices(model: TextToImage, plans: Sequence[Plan], drawn: Tensor) -> tuple[Choice | None, ...]:
+    """What is chosen for each plan among its rows of what was drawn; nothing where there is one row each."""
+    each_of = plans[0].best_of
+    if each_of == 1:
+        return (None,) * len(plans)
+    return tuple(choose(model, each, own) for each, own in zip(plans, drawn.split(each_of), strict=True))
 
 
 def _begin(
@@ -123,11 +142,17 @@ def draw_all(model: TextToImage, requests: Sequence[Request], start: Start | Non
 
 def draw_plans(model: TextToImage, plans: Sequence[Plan], start: Start | None = None) -> Tensor:
     """Draw one picture per plan, together where they are alike, uint8 [B,C,H,W] in their order (C as in Finished)."""
+    return finish_plans(model, plans, start).pictures
+
+
+def finish_plans(model: TextToImage, plans: Sequence[Plan], start: Start | None = None) -> Finished:
+    """What :func:`draw_plans` returns, with the seed of each picture and what was chosen among candidates."""
     if not plans:
-        return torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
-    pictures: dict[int, Tensor] = {}
+        return Finished(torch.zeros(0, 3, 0, 0, dtype=torch.uint8), (), ())
+    found: dict[int, tuple[Tensor, int, Choice | None]] = {}
     for group in alike(plans):
         for event in generate_together(model, [plans[i] for i in group], start):
             if isinstance(event, Finished):
-                pictures.update(zip(group, event.pictures, strict=True))
-    return torch.stack([pictures[i] for i in range(len(plans))])
+                found.update(zip(group, zip(event.pictures, event.seeds, event.choices, strict=True), strict=True))
+    pictures, seeds, choices = zip(*(found[i] for i in range(len(plans))), strict=True)
+    return Finished(torch.stack(pictures), seeds, choices)

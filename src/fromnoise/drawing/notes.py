@@ -47,6 +47,8 @@ def _notes(model: TextToImage, request: Request, texts: Sequence[Tokens], size: 
         if named in model.styles and each.style is not None:
             yield f"the prompt names a style ({named}) beside the one that is chosen ({each.style}); both are read"
     yield from size.notes
+    if request.best_of > 1 and model.copies is None:
+        yield "this model has no index of its training pictures, so no candidate is refused as a copy of one"
 
 
 def unknown_words(model: TextToImage, prompt: str) -> list[str]:

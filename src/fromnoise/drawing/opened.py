@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fromnoise import __version__, backends
+from fromnoise.drawing.choice import Choice, kept_plan
 from fromnoise.drawing.picture_file import Origin
 from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.start import Start
@@ -61,7 +62,13 @@ def open_model(wanted: Opening) -> tuple[str, TextToImage]:
 
 
 def origin_of(
-    made: Plan, name: str, model: TextToImage, opening: Opening, start: Start | None = None, index: int = 0
+    made: Plan,
+    name: str,
+    model: TextToImage,
+    opening: Opening,
+    start: Start | None = None,
+    index: int = 0,
+    choice: Choice | None = None,
 ) -> Origin:
     """How one picture comes to be, as its file says it.
 
@@ -72,9 +79,10 @@ def origin_of(
         opening: how it was opened.
         start: what the picture begins with.
         index: which picture of the batch, or which line of the prompts, it is.
+        choice: how it was chosen among candidates.
     """
     return Origin(
-        made.request,
+        kept_plan(made, choice).request,
         name,
         model.hash,
         __version__,
@@ -84,6 +92,7 @@ def origin_of(
         start=start.digest if start else None,
         backend=opening.backend,
         fast=opening.fast,
+        choice=choice,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
+from fromnoise.drawing.choice import Choice, candidate_seed
 from fromnoise.drawing.request import Request
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
@@ -42,6 +43,7 @@ class Origin(Config):
         start: 12 hex digits of the picture and mask it started from; None when it began as noise.
         backend: what computed it.
         fast: drawn in a few steps, with what lies in the model's ``few_steps/``.
+        choice: how it was chosen among candidates; ``request`` draws it alone.
     """
 
     request: Request
@@ -54,6 +56,14 @@ class Origin(Config):
     start: str | None = None
     backend: str = "torch"
     fast: bool = False
+    choice: Choice | None = None
+
+    @property
+    def asked(self) -> Request:
+        """The request that the picture was an answer to, with all candidates."""
+        if self.choice is None:
+            return self.request
+        return replace(self.request, seed=self.choice.seed, best_of=len(self.choice.scores))
 
 
 def to_image(picture: Tensor) -> Image.Image:
@@ -134,9 +144,15 @@ def _checked(origin: Origin) -> Origin:
     r = origin.request
     if origin.precision not in ("fp32", "bf16"):
         raise ValueError(f"its precision is '{origin.precision}'")
+    if r.best_of != 1 or (origin.choice and not _chose(origin.choice, r)):
+        raise ValueError("what it says of candidates makes no sense")
     if r.count != 1 or not 0 <= origin.index < MOST_INDEX or None in (r.steps, r.guidance, r.sampler):
         raise ValueError("it is not the complete request of one picture")
     return origin
+
+
+def _chose(choice: Choice, request: Request) -> bool:
+    return choice.fits and candidate_seed(choice.seed, choice.kept) == request.seed
 
 
 def _stored_text(source: Path | bytes, name: str) -> str | None:
@@ -187,6 +203,7 @@ def _readable(origin: Origin) -> str:
         "LoRA": ", ".join(origin.loras) or None,
         "Style": r.style,
         "Background": "transparent" if r.transparent else None,
+        "Best of": origin.choice and len(origin.choice.scores),
         "Model": origin.model,
         "Model hash": origin.model_hash,
         "Version": f"fromnoise {origin.version}",

@@ -21,7 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.diffusion.samplers import Step
-from fromnoise.drawing.generate import Finished, draw_plans, generate_together
+from fromnoise.drawing.choice import Choice
+from fromnoise.drawing.generate import Finished, finish_plans, generate_together
 from fromnoise.drawing.matte import told_of
 from fromnoise.drawing.opened import Opening, open_model, origin_of
 from fromnoise.drawing.picture_file import Origin, from_image, save_png, to_image
@@ -38,7 +39,8 @@ class Wishes(TypedDict, total=False):
     """What may be said beside the prompt; everything else is the model's own. Ranges are :class:`Request`'s.
 
     ``n`` pictures have seeds ``seed``, ``seed + 1``, …; without a seed a fresh one is taken, and every picture's
-    ``info["seed"]`` has its own. ``transparent`` cuts things out of their white background.
+    ``info["seed"]`` has its own. ``transparent`` cuts things out of their white background;
+    of ``best_of`` candidates the one that fits the words best is kept, and its seed is another.
     ``image`` is a picture to start from, ``mask`` is white where it may change.
     The last five are diffusers' names for ``steps``, ``guidance``, ``negative``, ``n`` and the seed.
     """
@@ -58,6 +60,7 @@ class Wishes(TypedDict, total=False):
     height: int | None
     native: bool
     transparent: bool
+    best_of: int
     free: bool
     towards: Towards | None
     image: Image.Image | None
@@ -114,8 +117,9 @@ class Pipeline:
         """
         begun = self._begun(prompt, wishes)
         each = begun.one_by_one()
-        drawn = draw_plans(self.model, each, begun.start)
-        return [self._as_picture(x, made, begun.start, i) for i, (x, made) in enumerate(zip(drawn, each, strict=True))]
+        drawn = finish_plans(self.model, each, begun.start)
+        pairs = zip(drawn.pictures, drawn.choices, each, strict=True)
+        return [self._as_picture(x, choice, made, begun.start, i) for i, (x, choice, made) in enumerate(pairs)]
 
     def stream(self, prompt: str = "", **wishes: Unpack[Wishes]) -> Iterator[Step | Finished]:
         """Draw one batch, step by step: a ``Step`` after every move, then ``Finished``.
@@ -125,7 +129,8 @@ class Pipeline:
         >>> [step.index for step in steps], model.preview(steps[-1])[0].size
         ([0, 1, 2, 3], (64, 64))
 
-        Closing the stream cancels. Arguments and errors as when called, for one prompt.
+        Closing the stream cancels. With ``best_of`` every step has the rows of all candidates.
+        Arguments and errors as when called, for one prompt.
         """
         begun = self._begun(_one(prompt), wishes)
         return generate_together(self.model, begun.one_by_one(), begun.start)
@@ -167,12 +172,14 @@ class Pipeline:
             )
         save_png(from_image(picture), Path(file), origin)
 
-    def _as_picture(self, pixels: Tensor, plan: Plan, start: Start | None, index: int) -> Image.Image:
+    def _as_picture(
+        self, pixels: Tensor, choice: Choice | None, plan: Plan, start: Start | None, index: int
+    ) -> Image.Image:
         picture = to_image(pixels)
-        origin = origin_of(plan, self.name, self.model, self.opening, start, index)
+        origin = origin_of(plan, self.name, self.model, self.opening, start, index, choice)
         stored = json.dumps(origin.to_dict(), ensure_ascii=False)
-        notes = (*plan.notes, *told_of(pixels))
-        picture.info.update({"seed": plan.seed, "notes": notes, "fromnoise": stored})
+        notes = (*plan.notes, *(choice.notes if choice else ()), *told_of(pixels))
+        picture.info.update({"seed": origin.request.seed, "notes": notes, "fromnoise": stored})
         return picture
 
     def _begun(self, prompt: str | Sequence[str], wishes: Wishes) -> _Begun:

@@ -10,7 +10,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from fromnoise.drawing.checks import check_fixed, check_length, check_size, check_towards, check_unicode, check_words
+from fromnoise.drawing.checks import (
+    check_choice,
+    check_fixed,
+    check_length,
+    check_size,
+    check_towards,
+    check_unicode,
+    check_words,
+)
 from fromnoise.drawing.levels import Levels, fill, lay
 from fromnoise.drawing.notes import notes
 from fromnoise.drawing.request import Request, Towards
@@ -83,6 +91,7 @@ class Plan:
         from_picture: whether the pictures begin with a given one.
         parts: in how many parts all words are read.
         transparent: whether the thing is cut out of its white background.
+        best_of: how many candidates of each picture one is chosen from.
         notes: sentences for the person: what is done otherwise than they may expect.
     """
 
@@ -103,12 +112,18 @@ class Plan:
     from_picture: bool
     parts: int
     transparent: bool
+    best_of: int
     notes: tuple[str, ...]
 
     @property
     def steps(self) -> int:
         """Moves of the whole way."""
         return self.levels.steps
+
+    @property
+    def work(self) -> int:
+        """Moves of all candidates of one picture."""
+        return self.steps * self.best_of
 
     @property
     def guided(self) -> bool:
@@ -154,6 +169,7 @@ class Plan:
             native=self.native,
             strength=self.strength if self.from_picture else None,
             transparent=self.transparent,
+            best_of=self.best_of,
         )
 
     @property
@@ -172,8 +188,9 @@ class Plan:
 
     def batches(self, size: int = MOST_AT_ONCE) -> Iterator[Plan]:
         """Plans that fit into memory; the pictures stay the same bits."""
-        for start in range(0, self.count, size):
-            yield self.moved(start, min(size, self.count - start))
+        most = at_once(self.best_of, size)
+        for start in range(0, self.count, most):
+            yield self.moved(start, min(most, self.count - start))
 
 
 def plan(model: TextToImage, request: Request) -> Plan:
@@ -191,6 +208,7 @@ def plan(model: TextToImage, request: Request) -> Plan:
     filled = fill(model, request)
     levels = lay(model, request, filled)
     check_size(request, model)
+    check_choice(request, model)
     words, goal, parts = _told(model, request)
     size = _size(model, request)
     return Plan(
@@ -211,6 +229,7 @@ def plan(model: TextToImage, request: Request) -> Plan:
         from_picture=request.strength is not None,
         parts=parts,
         transparent=request.transparent,
+        best_of=request.best_of,
         notes=notes(model, request, [text for w in (words, goal) for text in (w.wanted, w.unwanted)], size),
     )
 
@@ -221,11 +240,17 @@ def plans(model: TextToImage, requests: Sequence[Request]) -> list[Plan]:
 
 
 def alike(plans: Sequence[Plan], size: int = MOST_AT_ONCE) -> list[list[int]]:
-    """Indices of plans for one picture that can be drawn together, at most ``size`` per group."""
+    """Indices of plans for one picture that can be drawn together, at most ``size`` candidates per group."""
     groups: dict[Kind, list[int]] = {}
     for i, each in enumerate(plans):
         groups.setdefault(each.kind, []).append(i)
-    return [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
+    sizes = {kind: at_once(kind.settings.best_of, size) for kind in groups}
+    return [g[at : at + sizes[kind]] for kind, g in groups.items() for at in range(0, len(g), sizes[kind])]
+
+
+def at_once(best_of: int, size: int) -> int:
+    """How many pictures with so many candidates each make a batch of at most ``size`` candidates: one at least."""
+    return max(1, size // best_of)
 
 
 def _told(model: TextToImage, request: Request) -> tuple[Words, Words, int]:

@@ -10,6 +10,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.ground.wording import styled
 
 MOST_PICTURES = 4096
+MOST_CANDIDATES = 64  # of a picture
 MOST_PARTS = 32  # of a prompt, each read in one go
 STRENGTH = 0.75  # how far a picture to start from is changed, when nobody says
 MASKED_STRENGTH = 1.0  # the same where a mask says what may change
@@ -58,6 +59,8 @@ class Request(Config):
         transparent: cut the thing out of its white background (:mod:`fromnoise.drawing.matte`).
         strength: how far a given picture may be changed, above 0…1; None where no picture is given.
         towards: another picture to go part of the way to.
+        best_of: so many candidates are drawn of each picture, and the one that fits the words best is kept
+            (:mod:`fromnoise.drawing.best_of`).
     """
 
     prompt: str = ""
@@ -79,6 +82,7 @@ class Request(Config):
     towards: Towards | None = None
     native: bool = False
     transparent: bool = False
+    best_of: int = 1
 
     @property
     def text(self) -> str:

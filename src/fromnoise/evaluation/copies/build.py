@@ -21,8 +21,9 @@ from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder, some
 from fromnoise.data.record import Record
+from fromnoise.drawing.low_pixels import darkness
 from fromnoise.evaluation.copies.clusters import clustered, in_training
-from fromnoise.evaluation.copies.describe import Views, darkness, joined, look
+from fromnoise.evaluation.copies.describe import Views, joined, look
 from fromnoise.evaluation.copies.index import OTHERS, Calibration, Found, Index, Known
 from fromnoise.evaluation.copies.statistics import most_allowed
 from fromnoise.evaluation.copies.thumbnails import thumbnail

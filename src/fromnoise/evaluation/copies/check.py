@@ -18,11 +18,12 @@ from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.describe import look
 from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.statistics import share
-from fromnoise.evaluation.copies.stored import pictures_of, read_index, save_index
+from fromnoise.evaluation.copies.stored import read_index, save_index
 from fromnoise.evaluation.copies.thumbnails import enlarged
 from fromnoise.evaluation.trained import said_styles
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.ground.errors import UserError
+from fromnoise.system.copies_file import pictures_of
 from fromnoise.system.defaults import COPIES, FACTS, read_facts
 from fromnoise.system.text_to_image import TextToImage
 

@@ -23,7 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fromnoise.evaluation.copies.describe import Pixels, Views, feature_distances, masked, pixel_distances
+from fromnoise.drawing.low_pixels import Pixels, masked, pixel_distances
+from fromnoise.evaluation.copies.describe import Views, feature_distances
 from fromnoise.ground.config import Config
 from fromnoise.ground.wording import styled
 
@@ -160,7 +161,7 @@ class Index:
         known: what each picture is, [N].
         thumbnails: each as a small WebP file, [N].
         limits: what is near enough.
-        trained_on: which model's pictures these are (:func:`fromnoise.evaluation.copies.stored.pictures_of`).
+        trained_on: which model's pictures these are (:func:`fromnoise.system.copies_file.pictures_of`).
         backdrop: how many of the pictures, the last ones, were not trained on: they are the many others among which
             the pictures of a small set are near or far, and are never named.
     """

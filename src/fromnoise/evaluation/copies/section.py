@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
+from fromnoise.drawing.low_pixels import squared
 from fromnoise.evaluation.copies.check import Verdict, check, index_of, side_by_side, training_pictures, trust
-from fromnoise.evaluation.copies.describe import squared
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import Share, excess, share
 from fromnoise.evaluation.copies.trials import Collapse, TwoSample, collapses, two_sample

@@ -6,7 +6,6 @@ to some 270, 330 of thumbnail, 30 of names. Nothing in it is code, and every val
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zlib
 from collections.abc import Sequence
@@ -15,21 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
-from fromnoise.evaluation.copies.describe import SIDE
+from fromnoise.drawing.known_pictures import dark_in
 from fromnoise.evaluation.copies.index import OTHERS, Calibration, Index, Known
 from fromnoise.evaluation.judge import FEATURES
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
+from fromnoise.system.copies_file import BACKDROP, FORMAT, check_whose, parts_of, pictures_of, reading, require
 from fromnoise.system.defaults import COPIES, read_facts
 
-FORMAT = "2"
-BACKDROP = "3"  # the same with the number of pictures that are only a backdrop
-MOST_ABOUT = 64 * 2**20  # bytes of text, unpacked
-AGAIN = "make it again with: fromnoise inspect index MODEL --data FOLDER"
 DTYPES = {
     "centre": torch.float16,
     "components": torch.float16,
@@ -41,17 +36,6 @@ DTYPES = {
     "thumbnails": torch.uint8,
     "about": torch.uint8,
 }
-
-
-def pictures_of(styles: Sequence[str], card: dict[str, Any]) -> str:
-    """12 hex digits that name what a model was trained on: styles, sources, number and choice of its pictures.
-
-    Not its weights: a model that was converted to another format, or trained for longer, keeps its index.
-    """
-    recipe = card.get("recipe")
-    chosen = recipe.get("data") if isinstance(recipe, dict) else None
-    facts = [sorted(styles), card.get("pictures"), card.get("sources"), chosen]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def save_index(index: Index, file: Path) -> None:
@@ -103,26 +87,15 @@ def read_index(data: bytes, trained_on: str, file: str = COPIES) -> Index:
 
     Args:
         data: the whole file.
-        trained_on: what :func:`pictures_of` says of the model.
+        trained_on: what :func:`fromnoise.system.copies_file.pictures_of` says of the model.
         file: its name, for messages.
 
     Raises:
         UserError: it is damaged, of another version, or another model's.
     """
-    try:
-        tensors = load(data)
-        length = int.from_bytes(data[:8], "little")
-        version = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get("copies")
-        if version not in (FORMAT, BACKDROP):
-            said = "no index of copies" if version is None else f"an index in format {version}"
-            raise UserError(
-                f"{file} is {said}; this version reads formats {FORMAT} and {BACKDROP}: update fromnoise, or {AGAIN}"
-            )
-        index = _checked(tensors, json.loads(_unpacked(tensors["about"], MOST_ABOUT).decode("utf-8")))
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
-        raise UserError(f"{file} is damaged ({error}); {AGAIN}") from None
-    if index.trained_on != trained_on:
-        raise UserError(f"{file} belongs to a model that was trained on other pictures; {AGAIN}")
+    with reading(file):
+        index = _checked(*parts_of(data, file))
+    check_whose(index.trained_on, trained_on, file)
     return index
 
 
@@ -133,7 +106,7 @@ def _checked(tensors: dict[str, Tensor], about: dict[str, Any]) -> Index:
         ValueError, KeyError, TypeError: what does not.
     """
     for name, dtype in DTYPES.items():
-        _require(tensors[name].dtype == dtype, f"{name} is stored as {tensors[name].dtype}")
+        require(tensors[name].dtype == dtype, f"{name} is stored as {tensors[name].dtype}")
     names, texts, n = about["names"], about["texts"], len(about["names"])
     components = tensors["components"].shape[-1]
     shapes = {
@@ -145,20 +118,18 @@ def _checked(tensors: dict[str, Tensor], about: dict[str, Any]) -> Index:
         "ends": (n,),
     }
     for name, shape in shapes.items():
-        _require(tensors[name].shape == shape, f"{name} is {tuple(tensors[name].shape)} and not {shape}")
-        _require(bool(torch.isfinite(tensors[name]).all()), f"{name} has values that are no numbers")
-    dark = _as_tensor(_unpacked(tensors["dark"], n * 3 * SIDE * SIDE))
-    _require(dark.numel() == n * 3 * SIDE * SIDE, "its pixels are cut off")
-    dark = dark.reshape(n, -1)
+        require(tensors[name].shape == shape, f"{name} is {tuple(tensors[name].shape)} and not {shape}")
+        require(bool(torch.isfinite(tensors[name]).all()), f"{name} has values that are no numbers")
+    dark = dark_in(tensors, n)
     sources = [tuple(map(str, source)) for source in about["sources"]]
-    _require(all(len(source) == 3 for source in sources), "sources are style, licence and author")
-    _require(_within(tensors["source"], len(sources)), "it names sources that it does not have")
-    _require(_within(tensors["cluster"], n), "its clusters are numbered wrongly")
-    _require(int(tensors["cluster"].unique().numel()) > OTHERS + 1, "it has too few pictures")
-    _require(isinstance(about["side"], int) and 8 <= about["side"] <= 4096, f"its pictures' side is {about['side']!r}")
-    _require(len(texts) == n and all(isinstance(text, str) for text in (*names, *texts)), "names are missing")
+    require(all(len(source) == 3 for source in sources), "sources are style, licence and author")
+    require(_within(tensors["source"], len(sources)), "it names sources that it does not have")
+    require(_within(tensors["cluster"], n), "its clusters are numbered wrongly")
+    require(int(tensors["cluster"].unique().numel()) > OTHERS + 1, "it has too few pictures")
+    require(isinstance(about["side"], int) and 8 <= about["side"] <= 4096, f"its pictures' side is {about['side']!r}")
+    require(len(texts) == n and all(isinstance(text, str) for text in (*names, *texts)), "names are missing")
     backdrop = about.get("backdrop", 0)
-    _require(isinstance(backdrop, int) and 0 <= backdrop < n, f"{backdrop!r} of its {n} pictures are a backdrop")
+    require(isinstance(backdrop, int) and 0 <= backdrop < n, f"{backdrop!r} of its {n} pictures are a backdrop")
     whose = [sources[i] for i in tensors["source"].tolist()]
     known = [Known(name, text, *w) for name, text, w in zip(names, texts, whose, strict=True)]
     return Index(
@@ -182,19 +153,14 @@ def _limits(values: dict[str, Any]) -> Calibration:
     except UserError as error:
         raise ValueError(str(error)) from None
     values_of = (limits.features, limits.pixels, limits.close_features, limits.close_pixels)
-    _require(all(0 <= value <= 1 for value in values_of), "its thresholds are not between 0 and 1")
+    require(all(0 <= value <= 1 for value in values_of), "its thresholds are not between 0 and 1")
     return limits
 
 
 def _cut(thumbnails: Tensor, ends: Sequence[int]) -> tuple[bytes, ...]:
     data, places = thumbnails.numpy().tobytes(), [0, *ends]
-    _require(all(a <= b for a, b in pairwise(places)) and places[-1] == len(data), "thumbnails are cut off")
+    require(all(a <= b for a, b in pairwise(places)) and places[-1] == len(data), "thumbnails are cut off")
     return tuple(data[a:b] for a, b in pairwise(places))
-
-
-def _require(holds: bool, problem: str) -> None:
-    if not holds:
-        raise ValueError(problem)
 
 
 def _within(numbers: Tensor, count: int) -> bool:
@@ -203,12 +169,3 @@ def _within(numbers: Tensor, count: int) -> bool:
 
 def _as_tensor(data: bytes) -> Tensor:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.zeros(0, dtype=torch.uint8)
-
-
-def _unpacked(packed: Tensor, most: int) -> bytes:
-    """What was compressed, if it is no more than ``most`` bytes."""
-    reader = zlib.decompressobj()
-    data = reader.decompress(packed.numpy().tobytes(), most)
-    _require(reader.eof or not reader.decompress(reader.unconsumed_tail, 1), "it unpacks to too much")
-    _require(reader.eof, "a compressed part is cut off")
-    return data

@@ -12,9 +12,10 @@ from torch import Tensor
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
 from fromnoise.drawing.generate import draw_all
+from fromnoise.drawing.low_pixels import squared
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.copies.clusters import in_training
-from fromnoise.evaluation.copies.describe import Views, look, squared
+from fromnoise.evaluation.copies.describe import Views, look
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import Share, share
 from fromnoise.evaluation.intervals import sign_test

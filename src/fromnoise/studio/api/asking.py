@@ -24,7 +24,7 @@ from fromnoise.system.text_to_image import TextToImage
 
 SETTINGS = {  # of a drawing, which the page names as a request does
     *("prompt", "negative", "style", "steps", "guidance", "rescale", "sampler"),
-    *("width", "height", "interval", "spacing", "sigmas", "free", "strength", "transparent"),
+    *("width", "height", "interval", "spacing", "sigmas", "free", "strength", "transparent", "best_of"),
 }
 
 
@@ -97,6 +97,9 @@ def checked(requests: list[Request], models: Models, asked: JobIn | Generation, 
     if width * height > limits.pixels * model.pixels**2:
         most = int(limits.pixels**0.5 * model.pixels)
         raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", asked.name_of("width"))
+    if (together := sum(request.best_of for request in requests)) > limits.waiting:
+        said = f"that would be {together} candidates, more than the {limits.waiting} that may wait here"
+        raise Problem(400, said, asked.name_of("best_of"))
     try:
         return planned(model, requests)
     except UserError as error:

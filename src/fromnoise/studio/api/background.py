@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from fromnoise.drawing.matte import is_cut_out, told_of
+from fromnoise.drawing.matte import is_cut_out
 from fromnoise.studio.api.schemas import Generation
 from fromnoise.studio.desk.problem import Problem
 
@@ -28,10 +28,3 @@ def wants_transparent(asked: Generation) -> bool:
 def background_of(pictures: Sequence[Tensor]) -> str:
     """What an answer says of its pictures: "transparent" where any of them is."""
     return "transparent" if any(map(is_cut_out, pictures)) else "opaque"
-
-
-def warnings_of(pictures: Sequence[Tensor]) -> list[str]:
-    """A sentence about each picture that kept its background though it should not; numbered where there are several."""
-    several = len(pictures) > 1
-    return [f"picture {i}: {note}" if several else note
-            for i, picture in enumerate(pictures, 1) for note in told_of(picture)]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from fromnoise import __version__
 from fromnoise.diffusion.samplers import SAMPLERS
-from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH
+from fromnoise.drawing.request import MASKED_STRENGTH, MOST_CANDIDATES, STRENGTH
 from fromnoise.studio.api.state import State
 from fromnoise.system.few_steps import DEFAULTS as FAST
 from fromnoise.system.text_to_image import TextToImage
@@ -48,6 +48,7 @@ def facts(studio: State) -> dict[str, Any]:
         "strengths": {"restyle": STRENGTH, "inpaint": MASKED_STRENGTH},
         "examples": list(examples(model)),
         "fast": {"steps": FAST.steps} if studio.models.can_be_fast else None,
+        "best_of": MOST_CANDIDATES if model.clip else None,
         "samplers": sorted(SAMPLERS),
         "limits": {
             "count": limits.count,

@@ -19,15 +19,14 @@ from fastapi.responses import Response
 from PIL import Image
 from pydantic import ValidationError
 from starlette.datastructures import FormData
-from torch import Tensor
 
-from fromnoise.drawing.picture_file import to_image
+from fromnoise.drawing.picture_file import Origin, to_image
 from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.request import Request, one_by_one, strength_of
 from fromnoise.drawing.size import Size
 from fromnoise.drawing.start import Start
 from fromnoise.studio.api.asking import checked, notes_of, seed_of
-from fromnoise.studio.api.background import background_of, wants_transparent, warnings_of
+from fromnoise.studio.api.background import background_of, wants_transparent
 from fromnoise.studio.api.forms import (
     BINARY,
     PICTURES,
@@ -41,9 +40,10 @@ from fromnoise.studio.api.forms import (
 from fromnoise.studio.api.pictures import Given, as_given, as_kind, kept_for_link
 from fromnoise.studio.api.problems import body_of, from_errors
 from fromnoise.studio.api.schemas import Edit, Generation
-from fromnoise.studio.api.sizes import read_size
+from fromnoise.studio.api.sizes import read_size, shape_of
 from fromnoise.studio.api.state import State, reached_at, state_of
 from fromnoise.studio.api.streams import EventStream, event
+from fromnoise.studio.api.told import facts_of, warnings_of
 from fromnoise.studio.api.usage import usage_of
 from fromnoise.studio.desk.encode import TYPES
 from fromnoise.studio.desk.engine import Drawn, Event, Failed, Progress, Stopped, Wish
@@ -177,6 +177,7 @@ def _plans(asked: Generation, size: Size, studio: State, strength: float | None)
         height=None if own else size.drawn[1],
         strength=strength,
         transparent=wants_transparent(asked),
+        best_of=asked.best_of or 1,
     )
     made = checked(one_by_one(request), studio.models, asked, limits)
     return made, (*size.notes, *notes_of(made))
@@ -194,7 +195,7 @@ def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State, address:
     limits, model = studio.settings.limits, studio.models.get(bool(asked.fast))
     picture = opened(image, limits.upload_pixels)
     given = asked.size if asked.size not in (None, "", "auto") else None
-    size = read_size(given or _shape_of(picture, studio), model, limits)
+    size = read_size(given or shape_of(picture.size, limits.enlarged), model, limits)
     size = size if given else Size(size.drawn, size.drawn)
     free: Image.Image | None
     if mask is not None:
@@ -206,13 +207,6 @@ def _edit(asked: Edit, image: bytes, mask: bytes | None, studio: State, address:
     start = begun(picture, free, size.drawn)
     check_reach(start, model.vae.factor)
     return Ask(asked, made, size, notes, address, start, "image_edit")
-
-
-def _shape_of(picture: Image.Image, studio: State) -> str:
-    most = studio.settings.limits.enlarged
-    scale = min(1.0, most / max(picture.size))
-    width, height = (max(16, round(side * scale)) for side in picture.size)
-    return f"{width}x{height}"
 
 
 def _names(studio: State) -> list[str]:
@@ -238,7 +232,7 @@ def _model(name: str, studio: State) -> dict[str, Any]:
 async def _answer(ask: Ask, studio: State, http: HttpRequest) -> Response:
     if ask.asked.stream:  # a full queue is an answer of its own, not a broken stream: so ask before it begins
         return EventStream(_stream(ask, Asked(studio.engine, _makes(ask, ask.asked.partial_images or 0)), studio))
-    pictures: dict[int, Tensor] = {}
+    pictures: dict[int, Drawn] = {}
     async with aclosing(Asked(studio.engine, _makes(ask, 0)).events()) as events:
         async for which, happened in events:
             if await http.is_disconnected():  # nobody would get the pictures
@@ -246,7 +240,7 @@ async def _answer(ask: Ask, studio: State, http: HttpRequest) -> Response:
             if isinstance(happened, Failed | Stopped):
                 raise _problem_of(happened)
             if isinstance(happened, Drawn):
-                pictures[which] = happened.picture
+                pictures[which] = happened
     ordered = [pictures[i] for i in range(len(pictures))]
     body = await asyncio.to_thread(_body, ask, ordered, studio)
     return Response(json.dumps(body), media_type="application/json")
@@ -276,9 +270,9 @@ async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes
                     yield event(_partial(ask, data, sent[which]), f"{ask.kind}.partial_image")
                     sent[which] += 1
             else:
-                origin = studio.models.origin(ask.plans[which].request, ask.start, ask.fast, which)
+                origin = _origin(ask, which, happened, studio)
                 data = await asyncio.to_thread(as_given, happened.picture, _given(ask, which), origin)
-                yield event(_completed(ask, data, which, happened.picture, studio), f"{ask.kind}.completed")
+                yield event(_completed(ask, data, origin, happened, studio), f"{ask.kind}.completed")
 
 
 def _problem_of(happened: Failed | Stopped) -> Problem:
@@ -295,12 +289,16 @@ def _given(ask: Ask, which: int) -> Given:
     return Given(ask.size, ask.asked.output_format or "png", 100 if quality is None else quality)
 
 
-def _described(ask: Ask, pictures: Sequence[Tensor] = ()) -> dict[str, Any]:
+def _origin(ask: Ask, which: int, drawn: Drawn, studio: State) -> Origin:
+    return studio.models.origin(ask.plans[which], ask.start, ask.fast, which, drawn.choice)
+
+
+def _described(ask: Ask, drawn: Sequence[Drawn] = ()) -> dict[str, Any]:
     return {
         "created_at": int(time.time()),
         "size": ask.size.text,
         "quality": ask.asked.quality or "auto",
-        "background": background_of(pictures),
+        "background": background_of([each.picture for each in drawn]),
         "output_format": ask.asked.output_format or "png",
     }
 
@@ -310,38 +308,37 @@ def _partial(ask: Ask, data: bytes, index: int) -> dict[str, Any]:
     return {"type": f"{ask.kind}.partial_image", "b64_json": b64, "partial_image_index": index, **_described(ask)}
 
 
-def _completed(ask: Ask, data: bytes, which: int, picture: Tensor, studio: State) -> dict[str, Any]:
+def _completed(ask: Ask, data: bytes, origin: Origin, drawn: Drawn, studio: State) -> dict[str, Any]:
     b64 = base64.b64encode(data).decode()
-    found = {"type": f"{ask.kind}.completed", "b64_json": b64, **_described(ask, [picture])}
+    found = {"type": f"{ask.kind}.completed", "b64_json": b64, **_described(ask, [drawn])}
     return {
         **found,
         "usage": usage_of(ask.plans, studio.models.base),
-        "seed": ask.plans[which].seed,
-        **_warnings(ask, [picture]),
+        **facts_of(origin),
+        **_warnings(ask, [drawn]),
     }
 
 
-def _body(ask: Ask, pictures: Sequence[Tensor], studio: State) -> dict[str, Any]:
-    data = [_item(ask, which, picture, studio) for which, picture in enumerate(pictures)]
-    described = {key: value for key, value in _described(ask, pictures).items() if key != "created_at"}
+def _body(ask: Ask, drawn: Sequence[Drawn], studio: State) -> dict[str, Any]:
+    data = [_item(ask, which, each, studio) for which, each in enumerate(drawn)]
+    described = {key: value for key, value in _described(ask, drawn).items() if key != "created_at"}
     return {
         "created": int(time.time()),
         "data": data,
         **described,
         "usage": usage_of(ask.plans, studio.models.base),
-        **_warnings(ask, pictures),
+        **_warnings(ask, drawn),
     }
 
 
-def _warnings(ask: Ask, pictures: Sequence[Tensor]) -> dict[str, Any]:
-    told = [*ask.notes, *warnings_of(pictures)]
+def _warnings(ask: Ask, drawn: Sequence[Drawn]) -> dict[str, Any]:
+    told = [*ask.notes, *warnings_of(drawn)]
     return {"warnings": told} if told else {}
 
 
-def _item(ask: Ask, which: int, picture: Tensor, studio: State) -> dict[str, Any]:
-    request = ask.plans[which].request
-    origin = studio.models.origin(request, ask.start, ask.fast, which)
-    item: dict[str, Any] = {"seed": request.seed}
+def _item(ask: Ask, which: int, drawn: Drawn, studio: State) -> dict[str, Any]:
+    picture, origin = drawn.picture, _origin(ask, which, drawn, studio)
+    item = facts_of(origin)
     if ask.asked.response_format == "url":
         name = kept_for_link(to_image(picture), origin, ask.size, studio)
         given = _given(ask, which)

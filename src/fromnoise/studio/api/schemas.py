@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
+from fromnoise.drawing.request import MOST_CANDIDATES
 from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.studio.api.naming import meant
 from fromnoise.studio.desk.encode import Format
@@ -29,6 +30,10 @@ Strength = Annotated[
     float, Field(gt=0, le=1, allow_inf_nan=False, description="how far the picture may be changed; 1 is altogether")
 ]
 Amount = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+BestOf = Annotated[
+    int,
+    Field(ge=1, le=MOST_CANDIDATES, description="draw so many candidates and keep the one that fits the words best"),
+]
 Sentence = Annotated[str, Field(max_length=400)]
 Noise = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, description="share of the words that may be wrong")]
 
@@ -116,6 +121,7 @@ class JobIn(Watch):
     sigmas: Annotated[Name | None, Field(description="how the noise levels fall")] = None
     free: Annotated[bool, Field(description="draw without words")] = False
     transparent: Annotated[bool, Field(description="cut the thing out of its white background")] = False
+    best_of: BestOf = 1
     fast: Annotated[bool, Field(description="draw in a few steps, if the model can")] = False
     start: Annotated[Id | None, Field(description="id of an upload to start from")] = None
     mask: Annotated[Id | None, Field(description="id of an upload that says what may change")] = None
@@ -172,6 +178,7 @@ class Generation(Fields):
     steps: Steps | None = None
     guidance: Guidance | None = None
     sampler: Annotated[Name | None, Field(description="how noise is taken away")] = None
+    best_of: BestOf | None = 1
     fast: Annotated[bool | None, Field(description="draw in a few steps, if the model can")] = False
 
 

@@ -36,3 +36,10 @@ def read_size(text: str | None, model: TextToImage, limits: Limits) -> Size:
 
 def _area_ok(size: tuple[int, int], model: TextToImage, limits: Limits) -> bool:
     return size[0] * size[1] <= limits.pixels * model.pixels**2
+
+
+def shape_of(size: tuple[int, int], most: int) -> str:
+    """The size of a given picture, (width, height), as it is asked for: as it is, with no side beyond ``most``."""
+    scale = min(1.0, most / max(size))
+    width, height = (max(16, round(side * scale)) for side in size)
+    return f"{width}x{height}"

@@ -10,7 +10,7 @@ from fromnoise.system.text_to_image import TextToImage
 
 
 def usage_of(plans: Sequence[Plan], model: TextToImage) -> dict[str, Any]:
-    """Tokens of the words, and positions of the latents.
+    """Tokens of the words, and positions of the latents, those of all candidates.
 
     Args:
         plans: one for each picture, of one size.
@@ -18,7 +18,7 @@ def usage_of(plans: Sequence[Plan], model: TextToImage) -> dict[str, Any]:
     """
     words = plans[0].words.wanted.count
     _, height, width = model.latent_shape(plans[0].drawn_size)
-    drawn_tokens = height * width * len(plans)
+    drawn_tokens = height * width * sum(plan.best_of for plan in plans)
     seen = height * width if plans[0].from_picture else 0
     return {
         "input_tokens": words + seen,

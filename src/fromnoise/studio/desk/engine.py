@@ -17,15 +17,16 @@ from typing import Any, Literal
 from torch import Tensor
 
 from fromnoise.diffusion.samplers import Step
+from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.generate import Finished, generate_together
-from fromnoise.drawing.plan import Plan
+from fromnoise.drawing.plan import Plan, at_once
 from fromnoise.drawing.start import Start
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem, problem_of
 
 LOG = logging.getLogger("fromnoise.studio")
-AT_ONCE = 16  # pictures of a batch; more would only make everyone wait longer
+AT_ONCE = 16  # candidates of a batch; more would only make everyone wait longer
 IN_A_ROW = 4  # pictures of one job before it is another one's turn
 LINGER = 0.004  # seconds after a first wish, in which others that were sent with it arrive
 PREVIEW_SHARE = 0.35  # of the drawing time that may go into showing it
@@ -46,9 +47,10 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """The picture, uint8 [3,H,W], or [4,H,W] with alpha where that was asked for."""
+    """The picture, uint8 [3,H,W], or [4,H,W] with alpha where that was asked for; and its choice among candidates."""
 
     picture: Tensor
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Engine:
         with self._ready:
             if self._closing:
                 raise Problem(503, "the server is stopping; try again in a minute", retry=60)
-            if self._waiting() + len(wishes) > self.most:
+            if self._waiting() + sum(wish.plan.best_of for wish in wishes) > self.most:
                 wait = max(1, round(self._seconds_left()))
                 raise Problem(429, f"{self.most} pictures wait already; try again in {wait} s", retry=wait)
             for wish in wishes:
@@ -154,7 +156,7 @@ class Engine:
 
     @property
     def waiting(self) -> int:
-        """How many wishes have not been begun."""
+        """How many candidates have not been begun; of most wishes that is one each."""
         with self._ready:
             return self._waiting()
 
@@ -163,8 +165,8 @@ class Engine:
         with self._ready:
             place = next((key for key, other in self._queue if other is wish), None)
             before = [w for key, w in self._queue if place and key < place and not w.cancelled]
-            steps = self._steps_left + sum(w.plan.steps for w in before)
-            own = wish.plan.steps if place else 0
+            steps = self._steps_left + sum(w.plan.work for w in before)
+            own = wish.plan.work if place else 0
             return len(before) + (len(self._current) if place else 0), (steps + own) * self.pace.seconds
 
     @property
@@ -200,10 +202,10 @@ class Engine:
         return self._thread.is_alive() and not self._closing
 
     def _waiting(self) -> int:
-        return sum(not wish.cancelled for _, wish in self._queue)
+        return sum(wish.plan.best_of for _, wish in self._queue if not wish.cancelled)
 
     def _seconds_left(self) -> float:
-        steps = self._steps_left + sum(w.plan.steps for _, w in self._queue if not w.cancelled)
+        steps = self._steps_left + sum(w.plan.work for _, w in self._queue if not w.cancelled)
         return steps * self.pace.seconds
 
     def _kind(self, wish: Wish) -> Any:
@@ -232,11 +234,12 @@ class Engine:
     def _take(self) -> list[Wish]:
         """The first in the queue and all that can be drawn with it."""
         first = self._queue[0][1]
-        group = [wish for _, wish in self._queue if wish.kind == first.kind][:AT_ONCE]
+        most = at_once(first.plan.best_of, AT_ONCE)
+        group = [wish for _, wish in self._queue if wish.kind == first.kind][:most]
         chosen = set(map(id, group))
         self._queue = [entry for entry in self._queue if id(entry[1]) not in chosen]
         self._current = group
-        self._steps_left = sum(wish.plan.steps for wish in group)
+        self._steps_left = sum(wish.plan.work for wish in group)
         return group
 
     def _draw(self, group: list[Wish]) -> None:
@@ -270,18 +273,18 @@ class Engine:
             shown += time.perf_counter() - now
 
     def _finish(self, group: list[Wish], event: Finished, seconds: float) -> None:
-        self.pace.learn(seconds, sum(wish.plan.steps for wish in group))
+        self.pace.learn(seconds, sum(wish.plan.work for wish in group))
         self.pace.batches += 1
         self.pace.busy += seconds
-        for wish, picture in zip(group, event.pictures, strict=True):
+        for wish, picture, choice in zip(group, event.pictures, event.choices, strict=True):
             if not wish.cancelled:
                 self.pace.pictures += 1
-                wish.tell(Drawn(picture))
+                wish.tell(Drawn(picture, choice))
 
     def _tell_step(self, group: list[Wish], step: Step, in_time: bool) -> None:
-        model = self.models.get(group[0].fast)
+        model, each_of = self.models.get(group[0].fast), group[0].plan.best_of
         with self._ready:
-            self._steps_left = max(0, self._steps_left - len(group))
+            self._steps_left = max(0, self._steps_left - len(group) * each_of)
         last = step.index + 1 == step.total
         seen = [
             i
@@ -291,8 +294,9 @@ class Engine:
             and (last or (step.index % wish.every == 0 and (in_time or wish.every > 1 or wish.show == "both")))
         ]
         noisy = [i for i in seen if group[i].show == "both"]
-        clean = dict(zip(seen, model.decode(step.x0_hat[seen]), strict=True)) if seen else {}
-        rough = dict(zip(noisy, model.decode(step.x_t[noisy]), strict=True)) if noisy else {}
+        first = slice(None, None, each_of)  # candidate 0 of each picture is shown
+        clean = dict(zip(seen, model.decode(step.x0_hat[first][seen]), strict=True)) if seen else {}
+        rough = dict(zip(noisy, model.decode(step.x_t[first][noisy]), strict=True)) if noisy else {}
         for i, wish in enumerate(group):
             if not wish.cancelled:
                 wish.tell(Progress(step.index, step.total, float(step.t), clean.get(i), rough.get(i)))

@@ -240,7 +240,7 @@ class Jobs:
             job.message = event.problem.message
         elif isinstance(event, Drawn):
             job.steps[i] = (job.steps[i][1],) * 2
-            job.told += told_of(event.picture)
+            job.told += (*(event.choice.notes if event.choice else ()), *told_of(event.picture))
             picture = await asyncio.get_running_loop().run_in_executor(self._writer, self._keep, job, i, event)
             job.pictures[i] = picture
             job.latest.pop(i, None)
@@ -259,9 +259,9 @@ class Jobs:
         self.hub.tell(news)
 
     def _keep(self, job: Job, i: int, event: Drawn) -> dict[str, Any]:
-        order, picture = job.orders[i], event.picture
-        request, now = order.plan.request, time.time()
-        origin = self.engine.models.origin(request, self.start_of(order), order.fast, i)
+        order, picture, now = job.orders[i], event.picture, time.time()
+        origin = self.engine.models.origin(order.plan, self.start_of(order), order.fast, i, event.choice)
+        request = origin.request
         words = (request.prompt, request.style, request.seed)
         size = (int(picture.shape[2]), int(picture.shape[1]))
         kept = Kept(secrets.token_hex(16), job.id, i, now, *words, *size, origin.to_dict(), order.start, order.mask)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fromnoise import __version__
+from fromnoise.drawing.choice import Choice, kept_plan
 from fromnoise.drawing.picture_file import Origin
-from fromnoise.drawing.request import Request
+from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.start import Start
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.system.text_to_image import TextToImage
@@ -62,8 +63,10 @@ class Models:
         """The model as it is stored: drawing packs the networks' insides."""
         return self.base if self.load_plain is None else self.load_plain()
 
-    def origin(self, request: Request, start: Start | None, fast: bool, index: int = 0) -> Origin:
+    def origin(self, plan: Plan, start: Start | None, fast: bool, index: int, choice: Choice | None) -> Origin:
         """What a picture's file says of how it was drawn."""
-        model = self.get(fast)
+        model, request = self.get(fast), kept_plan(plan, choice).request
         digest = start.digest if start else None
-        return Origin(request, self.name, model.hash, __version__, index, model.precision, (), digest, "torch", fast)
+        return Origin(
+            request, self.name, model.hash, __version__, index, model.precision, (), digest, "torch", fast, choice
+        )

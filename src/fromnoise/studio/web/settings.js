@@ -20,7 +20,7 @@ export function formOf(request, picture) {
   const from = strength && picture.start ? { id: picture.start, mask: picture.mask } : null;
   return {
     prompt, negative, style, seed, steps, guidance, rescale, sampler, extra,
-    count: 1, locked: true, fast, transparent: Boolean(request.transparent),
+    count: 1, locked: true, fast, transparent: Boolean(request.transparent), best_of: 1,
     start: from, mode: from?.mask ? "inpaint" : "restyle", strength: strength ?? state.form.strength,
   };
 }

@@ -57,6 +57,7 @@ export function freshForm(facts) {
     ...facts.defaults,
     fast: false,
     transparent: false,
+    best_of: 1,
     start: null,
     mode: "restyle",
     strength: facts.strengths.restyle,

@@ -47,6 +47,8 @@ export const words = {
     sampler: "Sampler",
     fast: (n) => `Fast (${n} steps)`,
     fastHint: "Guidance, steps and sampler are built into the fast model.",
+    bestOf: "Best of",
+    bestOfHint: "So many candidates are drawn; CLIP keeps the one that fits the words best.",
     transparent: "No background",
     transparentHint: "Cut out of its white, for a PNG with transparency. A background that is not white stays.",
     draw: "Draw",
@@ -177,6 +179,10 @@ export const words = {
 
   detail: {
     pixelated: "Show the pixels",
+    bestOf: ({ kept, scores, copies }) => {
+      const list = scores.map((score, i) => `${score.toFixed(3)}${copies.includes(i) ? " (copy)" : ""}`).join(", ");
+      return `kept ${kept + 1} of ${scores.length} candidates; likeness to the words: ${list}`;
+    },
     transparent: "transparent",
     favourite: "Favourite",
     download: "Download",
@@ -201,6 +207,7 @@ export const words = {
       sampler: "Sampler",
       strength: "Change of the start picture",
       background: "Background",
+      bestOf: "Best of",
       size: "Size",
       model: "Model",
       precision: "Precision",

@@ -161,7 +161,7 @@ function offerUndo(picture) {
 }
 
 function factsOf(picture) {
-  const { request, model, model_hash: hash, precision, fast, loras } = picture.origin;
+  const { request, model, model_hash: hash, precision, fast, loras, choice } = picture.origin;
   const values = {
     prompt: request.prompt,
     negative: request.negative,
@@ -174,6 +174,7 @@ function factsOf(picture) {
     sampler: [request.sampler, request.sigmas].filter(Boolean).join(" "),
     strength: request.strength,
     background: request.transparent && say.transparent,
+    bestOf: choice && say.bestOf(choice),
     size: say.size(picture.width, picture.height),
     model: [`${model} (${hash})`, ...loras].join(", "),
     precision,

@@ -208,7 +208,14 @@ function moreSettings(check) {
       numberField("steps", say.steps, { min: 1, max: limits.steps, step: 1 }),
       numberField("guidance", say.guidance, { min: 0, max: 100, step: "any" }),
       field(say.sampler, sampler),
-      numberField("rescale", say.rescale, { min: 0, max: 1, step: "any" })));
+      numberField("rescale", say.rescale, { min: 0, max: 1, step: "any" }),
+      ...bestOfField()));
+}
+
+/** How many candidates CLIP chooses from, of models that have one. */
+function bestOfField() {
+  const most = state.facts.best_of;
+  return most ? [numberField("best_of", say.bestOf, { min: 1, max: most, step: 1, title: say.bestOfHint })] : [];
 }
 
 /** Settings that came with a picture and have no field here, so that nobody wonders what they do. */
@@ -273,6 +280,7 @@ async function bodyOf(form) {
   const { prompt, style, count, seed, fast, extra, start, strength } = form;
   const body = { prompt, style, count, seed, ...extra };
   if (form.transparent) body.transparent = true;
+  if (form.best_of > 1) body.best_of = form.best_of;
   if (fast) body.fast = true;
   else for (const name of ["negative", "steps", "guidance", "rescale", "sampler"]) body[name] = form[name];
   if (start) {
