@@ -50,7 +50,7 @@ def recipe() -> Recipe:
     return Recipe(
         name="stickers-128",
         tasks=("text", "clip", "vae", "diffusion"),
-        data=DataConfig(pixels=128, styles=STYLES, world=WorldConfig(mix=WorldMix(silhouettes=0.1))),
+        data=DataConfig(pixels=128, styles=STYLES, world=WorldConfig(mix=WorldMix(silhouettes=0.1), sample=24_000)),
         text=TextStage(),
         clip=ClipStage(
             vocabulary=16_384,
@@ -58,6 +58,7 @@ def recipe() -> Recipe:
             image=ImageConfig(pixels=128, patch=16, width=256, layers=4, heads=4),
             projection=192,
             meanings="data/meanings.safetensors",
+            together=4,
             loop=LoopConfig(pictures=400_000, batch=128, learning_rate=1e-3, ema=0.998, weight_decay=0.1),
         ),
         vae=VAEStage(

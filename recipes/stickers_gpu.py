@@ -48,7 +48,7 @@ PROMPTS = (
 
 def recipe() -> Recipe:
     """Return the recipe."""
-    world = WorldConfig(mix=WorldMix(silhouettes=0.1), repeats=6.0, shard=8192, ahead=64)
+    world = WorldConfig(mix=WorldMix(silhouettes=0.1), sample=24_000, repeats=6.0, shard=8192, ahead=64)
     return Recipe(
         name="stickers-128",
         tasks=("text", "clip", "vae", "diffusion"),
@@ -60,6 +60,7 @@ def recipe() -> Recipe:
             image=ImageConfig(pixels=128, patch=16, width=256, layers=4, heads=4),
             projection=192,
             meanings="data/meanings.safetensors",
+            together=4,
             loop=LoopConfig(pictures=1_500_000, batch=512, learning_rate=1e-3, ema=0.998, weight_decay=0.1),
         ),
         vae=VAEStage(

@@ -153,6 +153,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "data.said_styles",
         "minutes",
         "warmup_most",
+        "together",
         "prefixes",
         "noise",
     }  # a new one belongs here and in AS_IT_WAS

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from fromnoise.ground.errors import UserError
 from fromnoise.training import checkpoint, ema, loop
-from fromnoise.training.clock import Clock, Order
+from fromnoise.training.clock import Clock, GroupedOrder, Order
 from fromnoise.training.log import Telling
 from fromnoise.training.loop import Paused, Trainer, learning_rate
 from fromnoise.training.recipe import LoopConfig
@@ -378,3 +379,19 @@ def test_ema_is_the_weighted_mean_of_the_weights() -> None:
         ema.update(average, weights, step=10**6, target=0.9)
     assert average[0].item() == pytest.approx(1 - 0.9**3)
     assert [ema.decay_at(step, 0.999) for step in (0, 8, 90, 10**6)] == pytest.approx([0.1, 0.5, 0.91, 0.999])
+
+
+def test_pictures_of_one_thing_come_together_and_each_once_an_epoch() -> None:
+    groups = ["apple"] * 9 + ["pear"] * 4 + [f"thing {i}" for i in range(7)]
+    order = GroupedOrder(groups, seed=3, together=4)
+    epochs = [torch.cat([order.indices(Clock(step, 5, 100, 3)) for step in range(4 * e, 4 * e + 4)]) for e in (0, 1)]
+    for found in epochs:
+        assert sorted(found.tolist()) == list(range(20))
+        runs = [(name, len(list(run))) for name, run in groupby(groups[i] for i in found.tolist())]
+        assert ("pear", 4) in runs  # never torn apart
+        assert sum(1 for name, _ in runs if name == "apple") <= 3  # in fours, which may touch
+    assert epochs[0].tolist() != epochs[1].tolist()
+    again = GroupedOrder(groups, seed=3, together=4)
+    assert torch.equal(again.indices(Clock(3, 5, 100, 3)), order.indices(Clock(3, 5, 100, 3)))
+    other = GroupedOrder(groups, seed=4, together=4)
+    assert not torch.equal(torch.cat([other.indices(Clock(s, 5, 100, 4)) for s in range(4)]), epochs[0])

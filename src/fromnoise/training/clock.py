@@ -97,3 +97,43 @@ class Order:
             self._epochs = {k: v for k, v in self._epochs.items() if k >= epoch - 1}
             self._epochs[epoch] = chosen[torch.randperm(len(self), generator=rng)]
         return self._epochs[epoch]
+
+
+class GroupedOrder:
+    """Which picture comes when: shuffled epochs in which pictures of one group come together, a few at a time.
+
+    Contrast then has to tell things of one kind apart ("a red apple", "two green apples"): hard negatives, as in
+    Robinson et al. 2021 (arXiv 2010.04592), taken from what is known about the pictures.
+
+    Args:
+        groups: a name for each picture.
+        seed: the run's seed.
+        together: how many of a group come together at most.
+    """
+
+    def __init__(self, groups: list[str], seed: int, together: int) -> None:
+        numbers = {name: i for i, name in enumerate(dict.fromkeys(groups))}
+        self._group = torch.tensor([numbers[name] for name in groups])
+        self._seed, self._together = seed, together
+        self._epochs: dict[int, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self._group)
+
+    def indices(self, clock: Clock) -> Tensor:
+        """Indices of the pictures of this step, int64 [batch]."""
+        flat = torch.arange(clock.pictures, clock.pictures + clock.batch)
+        epochs = torch.div(flat, len(self), rounding_mode="floor")
+        return torch.cat([self._epoch(e)[flat[epochs == e] % len(self)] for e in epochs.unique().tolist()])
+
+    def _epoch(self, epoch: int) -> Tensor:
+        if epoch not in self._epochs:
+            rng = seeded("cpu", self._seed, "grouped order", epoch)
+            shuffled = torch.randperm(len(self), generator=rng)
+            by_group = shuffled[self._group[shuffled].argsort(stable=True)]
+            counts = torch.bincount(self._group)
+            chunks = [c for part in by_group.split(counts.tolist()) for c in part.split(self._together)]
+            placed = torch.randperm(len(chunks), generator=rng).tolist()
+            self._epochs = {k: v for k, v in self._epochs.items() if k >= epoch - 1}
+            self._epochs[epoch] = torch.cat([chunks[i] for i in placed])
+        return self._epochs[epoch]

@@ -30,6 +30,7 @@ AS_IT_WAS: dict[str, Any] = {
     "data.said_styles": False,
     "loop.minutes": 0.0,
     "loop.warmup_most": 0.0,
+    "clip.together": 0,
     "vae.prefixes": [],
     "vae.noise": 0.0,
 }

@@ -75,6 +75,8 @@ class ClipStage(Config):
         meaning_batch: phrases per step.
         smear: how far the embeddings of words with meanings are moved while the towers learn, of their length; 0 leaves
             them where they are.
+        together: pictures of one thing that come together in a batch, so that contrast has to tell apart what differs
+            between them; 0 shuffles all.
         keep: how strongly the text tower is held to what the one of ``Recipe.start_from`` says, so that its U-Net goes
             on understanding; 0 lets it go.
         loop: how it is trained.
@@ -88,6 +90,7 @@ class ClipStage(Config):
     meaning_weight: float = 5.0
     meaning_batch: int = 256
     smear: float = 0.0
+    together: int = 0
     keep: float = 0.0
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=128, learning_rate=1e-3))
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from fromnoise.training.clock import Clock, Order
+from fromnoise.training.clock import Clock
 from fromnoise.training.recipe import LoopConfig
 
 Losses = dict[str, Tensor]
@@ -40,14 +40,12 @@ class Task(ABC):
         name: "clip", "vae", "diffusion" or "distill"; also the name of its folder in the run.
         network: the module that is trained.
         config: how it is trained.
-        order: which picture comes when.
         unit: what a batch consists of.
     """
 
     name: str
     network: Any
     config: LoopConfig
-    order: Order
     unit: str = "pictures"
 
     @property

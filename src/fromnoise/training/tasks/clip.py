@@ -23,7 +23,7 @@ from fromnoise.ground.wording import styled
 from fromnoise.models.clip.clip import CLIP, clip_loss
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.beginning import Keeper
-from fromnoise.training.clock import Clock, Order
+from fromnoise.training.clock import Clock, GroupedOrder, Order
 from fromnoise.training.lessons import Lessons, Smear, teachable, whole_words
 from fromnoise.training.recipe import ClipStage
 from fromnoise.training.sheet import labelled
@@ -57,7 +57,10 @@ class CLIPTask(Task):
         self.train_set, self.held_out = pictures
         self.tokenizer, self.captions = words
         self.images = self.train_set.images.to(compute.device)
-        self.order = Order(torch.ones(len(self.images)), seed)
+        things = [record.key or record.text for record in self.train_set.records]
+        self.order = (
+            GroupedOrder(things, seed, stage.together) if stage.together else Order(torch.ones(len(self.images)), seed)
+        )
         self.stage, self.lessons = stage, self._lessons(stage)
         if self.lessons is not None:
             network.add_module("meaning", self.lessons.head(network.config.text.width, compute.dtype))
