@@ -15,10 +15,13 @@ through the middle of one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from fromnoise.evaluation.intervals import Mean, mean_of, ratio_of_means
 from fromnoise.ground.errors import missing_packages
 
 LUMA = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue are (ITU-R BT.601)
@@ -27,6 +30,27 @@ ENDS = 0.05  # of the steepest slope: where less is left, the edge has ended and
 STRONGEST = 0.25  # share of a picture's edges that count, those with the largest steps
 FINE = 4  # places per pixel at which brightness is read
 REACH = 0.25  # of the shorter side: an edge that has not ended there is a shading
+
+
+@dataclass(frozen=True)
+class Crispness:
+    """How wide the edges of pictures are beside those of others.
+
+    Attributes:
+        width: mean over the pictures that have edges, in pixels.
+        ratio: of that to the others' width, over the pairs in which both have some; 1 is as crisp.
+    """
+
+    width: Mean
+    ratio: Mean
+
+
+def crispness(pictures: Tensor, others: Tensor) -> Crispness:
+    """Edges' widths of pictures beside those of others, pair by pair; both uint8 [N,3,H,W]."""
+    own, theirs = edge_widths(pictures), edge_widths(others)
+    both = ~(own.isnan() | theirs.isnan())
+    ratio = ratio_of_means(own[both], theirs[both]) if both.any() else mean_of(own[both])
+    return Crispness(mean_of(own[~own.isnan()]), ratio)
 
 
 def edge_widths(pictures: Tensor) -> Tensor:
