@@ -15,7 +15,9 @@ from fromnoise.drawing.levels import Levels, fill, lay
 from fromnoise.drawing.notes import notes
 from fromnoise.drawing.request import Request, Towards
 from fromnoise.drawing.size import AS_IT_IS, Size, own_area, too_large
+from fromnoise.drawing.style import read_style, with_style
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import styled
 from fromnoise.system.foreign_syntax import refuse_foreign_syntax
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.system.texts import Tokens
@@ -29,7 +31,7 @@ class Words:
 
     Attributes:
         prompt, negative: as they were said.
-        style: "" for none.
+        style: one of the model's, also where it is the model's own choice; "" or "any" for none.
         wanted: prompt and style as the model reads them.
         unwanted: the negative prompt as the model reads it.
     """
@@ -191,7 +193,7 @@ def plan(model: TextToImage, request: Request) -> Plan:
     filled = fill(model, request)
     levels = lay(model, request, filled)
     check_size(request, model)
-    words, goal, parts = _told(model, request)
+    words, goal, parts = _told(model, with_style(model, request))
     size = _size(model, request)
     return Plan(
         seed=request.seed,
@@ -251,7 +253,8 @@ def _there(model: TextToImage, other: Request, known: dict[str, Tokens]) -> Word
 
 
 def _words(model: TextToImage, request: Request, known: dict[str, Tokens]) -> Words:
-    said = (("prompt", request.prompt, request.text), ("negative", request.negative, request.negative))
+    wanted = styled(request.prompt, read_style(model, request.style))
+    said = (("prompt", request.prompt, wanted), ("negative", request.negative, request.negative))
     for field, text, read in said:
         check_unicode(text, field)
         refuse_foreign_syntax(text, field)
@@ -259,7 +262,7 @@ def _words(model: TextToImage, request: Request, known: dict[str, Tokens]) -> Wo
             known[read] = _tokens(model, read, field)
         check_length(known[read].parts, field, model)
     check_words(request, model)
-    return Words(request.prompt, request.negative, request.style or "", known[request.text], known[request.negative])
+    return Words(request.prompt, request.negative, request.style or "", known[wanted], known[request.negative])
 
 
 def _tokens(model: TextToImage, text: str, field: str) -> Tokens:

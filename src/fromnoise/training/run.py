@@ -54,6 +54,7 @@ from fromnoise.training.run_data import (
     read_pictures,
     seen_by,
     some_prompts,
+    styles_of,
     taught_words,
 )
 from fromnoise.training.run_folder import accelerator, check_earlier, curves, locked
@@ -150,6 +151,7 @@ class Run:
         self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
         self.train_set, self.held_out = read_pictures(recipe, self.data, self.console)
+        self.styles = styles_of(recipe, self.train_set.records, self.base)
         self._fingerprint = fingerprint(self.train_set)
         self.identity = Identity(recipe, self.data, out, self.going, self._fingerprint)
         self.identity.check(self.base.hash if self.base is not None else "", self._is_made("clip"))
@@ -318,14 +320,12 @@ class Run:
         facts = card(self.recipe, self.train_set.records, {**progress, "hardware": hardware})
         if self.base is not None:
             facts |= begun_with(self.base)
-        known = self.base.styles if self.base is not None else ()
-        styles = (*known, *sorted({r.style for r in self.train_set.records if r.style} - set(known)))
         schedule = ScheduleConfig().build()
-        model = TextToImage(self.tokenizer, clip.text, unet, vae, schedule, "v", styles, facts, clip)
+        model = TextToImage(self.tokenizer, clip.text, unet, vae, schedule, "v", self.styles, facts, clip)
         known_words = heard_words(self.train_set)
         if self.base is not None:  # of a base that does not say, nothing is known: then nothing is warned of
             known_words = self.base.known.and_also(known_words) if self.base.known else KnownWords()
-        replace(model, known=known_words).save(self.out / "model")
+        replace(model, known=known_words, default_style=self.recipe.default_style).save(self.out / "model")
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
