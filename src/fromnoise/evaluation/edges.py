@@ -45,9 +45,8 @@ class Crispness:
     ratio: Mean
 
 
-def crispness(pictures: Tensor, others: Tensor) -> Crispness:
-    """Edges' widths of pictures beside those of others, pair by pair; both uint8 [N,3,H,W]."""
-    own, theirs = edge_widths(pictures), edge_widths(others)
+def crispness(own: Tensor, theirs: Tensor) -> Crispness:
+    """Widths of pictures' edges beside those of others, pair by pair: both [N], as :func:`edge_widths` has them."""
     both = ~(own.isnan() | theirs.isnan())
     ratio = ratio_of_means(own[both], theirs[both]) if both.any() else mean_of(own[both])
     return Crispness(mean_of(own[~own.isnan()]), ratio)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fromnoise.evaluation.bench import Bench
-from fromnoise.evaluation.edges import Crispness, crispness
+from fromnoise.evaluation.edges import Crispness, crispness, edge_widths
 from fromnoise.evaluation.fidelity import psnr, ssim
 from fromnoise.evaluation.intervals import Mean, mean_of
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
@@ -45,7 +45,9 @@ def reconstruction_section(bench: Bench) -> Section:
         CEILING: (real, real),
     }
     found = {kind: _measure(bench, *pair) for kind, pair in pairs.items()}
-    crisp = {kind: crispness(b, a) for kind, (a, b) in pairs.items() if kind != FLOOR}  # whose edges say nothing
+    crisp = {
+        kind: crispness(edge_widths(b), edge_widths(a)) for kind, (a, b) in pairs.items() if kind != FLOOR
+    }  # whose edges say nothing
     rows = tuple((kind, *_cells(f), str(f["psnr"].n)) for kind, f in found.items())
     columns = ("pictures", "PSNR, dB", "95 %", "SSIM", "95 %", "judge's distance", "95 %", "n")
     own, floor = found["held-out pictures"], found[FLOOR]
