@@ -322,7 +322,7 @@ def test_reconstruction_of_pictures_without_edges(model: TextToImage) -> None:
 def test_no_style(model: TextToImage, monkeypatch: pytest.MonkeyPatch, own: str) -> None:
     model = replace(model, default_style=own)
     plain = world_of([*NAMES, *(f"other {i}" for i in range(8))])
-    moved = torch.stack([p.roll((i % 3, i % 3), (1, 2)) for i, p in enumerate(plain.images)])  # each style stands elsewhere
+    moved = torch.stack([p.roll((i % 3, i % 3), (1, 2)) for i, p in enumerate(plain.images)])  # by style
     pictures = PictureSet(moved, plain.records, [])
     style = {p.numpy().tobytes(): r.style for p, r in zip(pictures.images, pictures.records, strict=True)}
 
