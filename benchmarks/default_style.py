@@ -12,9 +12,9 @@ chosen. It is written into a model with ``fromnoise convert MODEL TARGET --defau
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -58,17 +58,19 @@ def main() -> None:
     parser.add_argument(
         "--per-style", type=int, default=1300, help="real pictures that the judge of styles learns from"
     )
+    parser.add_argument("--steps", type=int, help="of each drawing, for a first look; the model's own by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kept", type=Path, help="folder for what is drawn, to go on after an interruption")
     options = parser.parse_args()
     model = TextToImage.load(options.model).for_drawing("fp32")
+    steps = options.steps or model.defaults.steps
+    model = replace(model, defaults=replace(model.defaults, steps=steps))
     pictures = load_folder(options.data, model.pixels, said_styles=said_styles(model.card))
     sizes = Sizes(concepts=options.concepts, asked=options.asked, per_style=options.per_style)
-    bench = Bench(model, pictures, options.seed, sizes, options.kept)
-    with torch.inference_mode():
-        found = ways_of(bench, plain_drawings(bench))
+    bench = Bench(model, pictures, options.seed, sizes, options.kept and options.kept / f"{steps}_steps")
+    found = ways_of(bench, plain_drawings(bench))
     asked = len(bench.main.questions) // len(bench.styles)
-    table = Table(title=f"{asked} things among {options.concepts}, {machine()}")
+    table = Table(title=f"{asked} things among {options.concepts}, {steps} steps, {machine()}")
     for column in ("drawn", "thing found", "95 %", "style judge sure", *WIDTHS):
         table.add_column(column, justify="left" if column == "drawn" else "right")
     for name, f in found.items():
