@@ -12,7 +12,6 @@ chosen. It is written into a model with ``fromnoise convert MODEL TARGET --defau
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -20,13 +19,13 @@ from rich.table import Table
 
 from formats import machine
 from fromnoise.data.pictures import load_folder
+from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import sign_test
 from fromnoise.evaluation.sections.no_style import Found, best_style, plain_drawings, ways_of
 from fromnoise.evaluation.sizes import Sizes
 from fromnoise.evaluation.trained import said_styles
 from fromnoise.evaluation.words import WIDTHS, share, share_interval, width_cells
-from fromnoise.system.text_to_image import TextToImage
 
 CHANCE = 0.05
 
@@ -58,19 +57,17 @@ def main() -> None:
     parser.add_argument(
         "--per-style", type=int, default=1300, help="real pictures that the judge of styles learns from"
     )
-    parser.add_argument("--steps", type=int, help="of each drawing, for a first look; the model's own by default")
+    parser.add_argument("--fast", action="store_true", help="draw in a few steps, for a first look")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kept", type=Path, help="folder for what is drawn, to go on after an interruption")
     options = parser.parse_args()
-    model = TextToImage.load(options.model).for_drawing("fp32")
-    steps = options.steps or model.defaults.steps
-    model = replace(model, defaults=replace(model.defaults, steps=steps))
+    model = open_model(Opening(options.model, precision="fp32", fast=options.fast))[1]
     pictures = load_folder(options.data, model.pixels, said_styles=said_styles(model.card))
     sizes = Sizes(concepts=options.concepts, asked=options.asked, per_style=options.per_style)
-    bench = Bench(model, pictures, options.seed, sizes, options.kept and options.kept / f"{steps}_steps")
+    bench = Bench(model, pictures, options.seed, sizes, options.kept)
     found = ways_of(bench, plain_drawings(bench))
     asked = len(bench.main.questions) // len(bench.styles)
-    table = Table(title=f"{asked} things among {options.concepts}, {steps} steps, {machine()}")
+    table = Table(title=f"{asked} things among {options.concepts}, {model.defaults.steps} steps, {machine()}")
     for column in ("drawn", "thing found", "95 %", "style judge sure", *WIDTHS):
         table.add_column(column, justify="left" if column == "drawn" else "right")
     for name, f in found.items():
