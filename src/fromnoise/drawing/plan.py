@@ -193,7 +193,7 @@ def plan(model: TextToImage, request: Request) -> Plan:
     filled = fill(model, request)
     levels = lay(model, request, filled)
     check_size(request, model)
-    words, goal, parts = _told(model, with_style(model, request))
+    words, goal, parts = _told(model, request)
     size = _size(model, request)
     return Plan(
         seed=request.seed,
@@ -232,6 +232,7 @@ def alike(plans: Sequence[Plan], size: int = MOST_AT_ONCE) -> list[list[int]]:
 
 def _told(model: TextToImage, request: Request) -> tuple[Words, Words, int]:
     """The words of the pictures, those of the picture they go towards, and in how many parts all are read."""
+    request = with_style(model, request)
     other = request.other
     same = (other.prompt, other.negative, other.style) == (request.prompt, request.negative, request.style)
     if request.towards is not None:
