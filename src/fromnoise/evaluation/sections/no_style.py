@@ -31,7 +31,8 @@ TEXT = (
     "style it names.",
     "The judge chooses among the main concepts without having seen the style asked for; a picture without one is "
     "judged so for each style in turn, and has found its thing by the share of those. The ceiling is the real "
-    "pictures. The floor is their average over all styles, pixel by pixel: what the worst mixture would be.",
+    "pictures. The floor is their average over all styles, pixel by pixel: what the worst mixture would be; for "
+    "how sure the judge of styles is it is a toss, since that judge may be sure of a mixture too.",
     "A model may have a style of its own choice, which drawing adds to such prompts. Then the row for no style named "
     "is drawn in that, and the row for no style at all without it.",
 )
@@ -81,7 +82,7 @@ def no_style_section(bench: Bench) -> Section:
             Headline("no style: thing found, of the best style's", own.top1.value, found[MEAN].top1.value,
                      top.top1.value, own.top1.low, own.top1.high, own.top1.n),
             *_crisp_headlines(own, found),
-            Headline("no style: style judge sure", own.sure.value, found[MEAN].sure.value, found[REAL].sure.value,
+            Headline("no style: style judge sure", own.sure.value, 1 / len(bench.styles), found[REAL].sure.value,
                      own.sure.low, own.sure.high, own.sure.n),
         ),
     )  # fmt: skip
