@@ -61,6 +61,7 @@ def colour_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_module, "features", coarse)
     monkeypatch.setattr(bench_module, "style_features", coarse)
     monkeypatch.setattr("fromnoise.evaluation.sections.style.style_features", coarse)
+    monkeypatch.setattr("fromnoise.evaluation.sections.no_style.style_features", coarse)
     monkeypatch.setattr(report, "quick", lambda _: TINY)
 
 
@@ -291,3 +292,19 @@ def test_the_pictures_are_read_as_the_models_training_read_them(
     with pytest.raises(Enough) as found:
         report.run(replace(model, card=card), "m", "mine", tmp_path / "out", report.Wanted(quick=True))
     assert found.value.args == ("mine", 32, said)
+
+
+@pytest.mark.usefixtures("colour_judge")
+def test_a_models_own_choice_of_a_style_is_measured_anew(model: TextToImage, tmp_path: Path) -> None:
+    """The hash is the weights' alone: neither a stored section nor a kept drawing may be taken for the other's."""
+    asked = (Request("red apple", seed=1), Request("red apple", seed=1, style="any"))
+    drawn: list[tuple[Tensor, Tensor, str]] = []
+    for own in (model, replace(model, default_style="noto")):
+        bench = Bench(own, load_folder("starter", 32, styles=["noto"]), drawings=tmp_path)
+        none, any_ = (bench.draw([request], "things") for request in asked)
+        drawn.append((none, any_, report._facts(own, "tiny", report.Wanted(), "").settings))
+    (bare, same, before), (chosen_one, as_before, after) = drawn
+    assert torch.equal(bare, same)
+    assert torch.equal(bare, as_before)
+    assert not torch.equal(bare, chosen_one)
+    assert (before, after) == (before, f"{before}, in noto where no style is named")

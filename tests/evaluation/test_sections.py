@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -23,7 +24,9 @@ from fromnoise.data.stickers.render import PALETTE
 from fromnoise.data.unheard import unheard
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.nouns import COLOURED, COUNTED, PAIRED, Noun
+from fromnoise.evaluation.retrieval import Question
 from fromnoise.evaluation.section import Headline, Section
+from fromnoise.evaluation.sections import no_style as no_style_module
 from fromnoise.evaluation.sections import style as style_module
 from fromnoise.evaluation.sections.colours import COLOURS, colours_section
 from fromnoise.evaluation.sections.composition import composition_section
@@ -31,6 +34,7 @@ from fromnoise.evaluation.sections.counts import counts_section
 from fromnoise.evaluation.sections.curves import curves_section
 from fromnoise.evaluation.sections.distance import distances_section
 from fromnoise.evaluation.sections.film import film_section
+from fromnoise.evaluation.sections.no_style import no_style_section
 from fromnoise.evaluation.sections.pairs import FIRST, chosen_pairs, pairs_section
 from fromnoise.evaluation.sections.reconstruction import reconstruction_section
 from fromnoise.evaluation.sections.retrieval import retrieval_section
@@ -276,6 +280,10 @@ def test_reconstruction(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> 
     assert ceiling is None
     ssim = headline(found, 1)
     assert (ssim[2], found.data["the picture itself (ceiling)"]["ssim"]["value"]) == (1.0, pytest.approx(1.0))
+    edges = headline(found, 2)
+    assert edges == (pytest.approx(1.0, abs=1e-6), found.data["half as sharp"]["edges ratio"]["value"], 1.0)
+    assert 1.5 < (edges[1] or 0) < 3
+    assert found.data["the picture itself (ceiling)"]["edges"]["value"] == pytest.approx(0.8)
     assert ssim[1] == found.data["another picture (floor)"]["ssim"]["value"]
 
 
@@ -299,6 +307,74 @@ def test_style(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0.4 < sum(named) / 24 < 0.9
     assert headline(found) == (round(sum(named) / 24, 6), pytest.approx(1 / 3), 1.0)  # noise is all of one style
     assert is_share(found, sum(named), 24)
+
+
+def test_reconstruction_of_pictures_without_edges(model: TextToImage) -> None:
+    pictures = world_of(NAMES, dict.fromkeys(NAMES, "noto"))
+    world = World(model, pictures, lambda _: WHITE)
+    world.pictures = PictureSet(torch.full_like(pictures.images, 200), pictures.records, [])
+    found = reconstruction_section(world)
+    assert [h.name for h in found.headlines] == ["rebuilt by the VAE: PSNR", "rebuilt by the VAE: SSIM"]
+    assert {row[1:] for row in found.tables[1].rows} == {("none", "–", "none", "–", "0")}
+
+
+@pytest.mark.parametrize("own", ["", "noto"])
+def test_no_style(model: TextToImage, monkeypatch: pytest.MonkeyPatch, own: str) -> None:
+    model = replace(model, default_style=own)
+    plain = world_of([*NAMES, *(f"other {i}" for i in range(8))])
+    moved = torch.stack([p.roll((i % 3, i % 3), (1, 2)) for i, p in enumerate(plain.images)])  # by style
+    pictures = PictureSet(moved, plain.records, [])
+    style = {p.numpy().tobytes(): r.style for p, r in zip(pictures.images, pictures.records, strict=True)}
+
+    def looks(shown: Tensor) -> Tensor:
+        """One direction for each style; what is of none is nowhere."""
+        return torch.tensor([[float(style.get(p.contiguous().numpy().tobytes()) == s) for s in STYLES] for p in shown])
+
+    def draw(r: Request) -> Tensor:
+        """In twemoji all is well, in the others half; without a style a fourth, and nothing is crisp."""
+        known = {"twemoji": 8, None: 2, "any": 1}.get(r.style, 4)
+        picture = real(pictures, r.prompt, r.style if r.style in STYLES else "noto")
+        if r.style in STYLES:
+            return picture if int(r.prompt[-1]) < known else WHITE
+        soft = F.avg_pool2d(F.pad(picture.float(), (2, 2, 2, 2), value=255), 5, 1).round().to(torch.uint8)
+        soft[2, 0, 0] = 255 - int(r.prompt[-1]) - 10 * (r.style is None)  # so that no two are alike
+        if int(r.prompt[-1]) < known:  # the judge knows it all the same
+            world.seen[soft.numpy().tobytes()] = world.thought(f"k{r.prompt[-1]}")
+        return soft
+
+    monkeypatch.setattr(no_style_module, "style_features", looks)
+    world = World(model, pictures, draw)
+    world.main_questions = (  # without those that are asked last, whose names end in the same digits
+        [f"k{i}" for i in range(8)],
+        [Question(i, name, s, 3 * i + j) for i, name in enumerate(NAMES) for j, s in enumerate(STYLES)],
+    )  # fmt: skip
+    monkeypatch.setattr(
+        world, "styled", lambda indices, damage=False: looks(pictures.images[list(indices)]) + 0.01 * damage
+    )
+    found = no_style_section(world)
+    data = found.data
+    assert data["best style"] == "twemoji"
+    assert data["twemoji"]["found"] == {"value": 1.0, "low": pytest.approx(wilson(8, 8)[0]), "high": 1.0, "n": 8}
+    assert data["noto"]["found"]["value"] == 0.5
+    assert headline(found) == (2 / 8, 1 / 8, 1.0)  # the mean of three is nothing that the judge knows
+    assert data["drawn in each style"]["found"]["value"] == pytest.approx(16 / 24)
+    sharp, soft = data["real (ceiling)"], data["no style named"]
+    assert (sharp["edges"]["value"], sharp["edges ratio"]["value"], sharp["edges"]["n"]) == (
+        pytest.approx(0.8), pytest.approx(1.0), 24,
+    )  # fmt: skip
+    assert soft["edges"]["value"] == pytest.approx(4.0, rel=0.05)  # a mean of five pixels: a ramp of five
+    assert soft["edges ratio"]["value"] == pytest.approx(soft["edges"]["value"] / 0.8)
+    value, floor, ceiling = headline(found, 1)
+    assert value == round(soft["edges ratio"]["value"], 6)
+    assert 1 < (floor or 0) == data["all styles' real ones, averaged (floor)"]["edges ratio"]["value"]
+    assert ceiling == 1
+    assert data["noto"]["edges"]["n"] == 4  # white has none
+    assert sharp["style sure"]["value"] > 0.9
+    assert soft["style sure"]["value"] < 0.5
+    assert ("no style at all" in data) == bool(own)
+    if own:
+        assert data["no style at all"]["found"]["value"] == 1 / 8
+        assert found.tables[0].caption.startswith("noto is this model's own choice.")
 
 
 def test_a_film_needs_sheets_and_has_their_number(model: TextToImage, tmp_path: Path) -> None:

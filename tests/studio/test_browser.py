@@ -589,6 +589,37 @@ def test_a_style_of_ones_own_is_drawn_when_nobody_waits(visit: Visitors, browser
     page.close()
 
 
+def test_the_models_own_choice_of_a_style_is_shown_and_can_be_left_out(visit: Visitors, browser: Browser) -> None:
+    page = browser.new_page()
+    asked: list[dict[str, Any]] = []
+
+    def with_choice(route: Any) -> None:
+        facts = route.fetch().json()
+        facts["model"]["default_style"] = "noto"
+        route.fulfill(json=facts)
+
+    def begin(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(status=400, json={"error": {"message": "not now", "param": None}})
+
+    page.route("**/api/facts", with_choice)
+    page.route("**/api/jobs", lambda route: begin(route) if route.request.method == "POST" else route.continue_())
+    page.goto(visit.server.address)
+    own, noto, any_ = (page.get_by_role("button", name=n, exact=True) for n in ("model's choice: noto", "noto", "any"))
+    page.get_by_label("What should it show?").fill("red apple")
+    for press, pressed, style in ((None, own, None), (any_, any_, "any"), (noto, noto, "noto"), (noto, own, None),
+                                  (any_, any_, "any"), (own, own, None)):  # fmt: skip
+        if press is not None:
+            press.click()
+        for chip in (own, noto, any_):
+            expect(chip).to_have_attribute("aria-pressed", "true" if chip is pressed else "false")
+        page.get_by_role("button", name="Draw", exact=True).click()
+        expect(page.get_by_text("not now")).to_be_visible()
+        assert asked[-1]["style"] == style
+    assert len(asked) == 6
+    page.close()
+
+
 def hide_when_asked(page: Page) -> None:
     """The tab is hidden as soon as the page asks for a drawing."""
     page.add_init_script(f"""

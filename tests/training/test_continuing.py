@@ -150,6 +150,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
     today = differences(was, config.from_dict(OLD[kind]).to_dict())
     new = {
         "fits_minutes",
+        "default_style",
         "data.said_styles",
         "minutes",
         "warmup_most",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,10 @@ def convert(
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Open a .ckpt, as tensors only: no code is run.")
     ] = False,
+    default_style: Annotated[
+        str | None,
+        typer.Option(help='One of its styles, to be added where a prompt names none; "" for none.'),
+    ] = None,
 ) -> None:
     """Write a model as a diffusers folder, or as one file in the original naming of Stable Diffusion.
 
@@ -31,9 +36,12 @@ def convert(
 
     from fromnoise.cli.drawing import check_file
     from fromnoise.cli.opened import Opening, load
+    from fromnoise.system.defaults import check_default_style
     from fromnoise.system.text_to_image import TextToImage
     from fromnoise.weights.pickles import as_safetensors
 
+    if default_style is not None and target.suffix.lower() == ".safetensors":
+        raise UserError("a single file cannot say its default style; name a folder")
     if dtype not in (None, *FORMATS):
         raise UserError(f"--dtype is one of {', '.join(FORMATS)}, not '{dtype}'")
     single = target.suffix.lower() == ".safetensors"
@@ -50,6 +58,9 @@ def convert(
     with as_safetensors(Path(source), allow_pickle) as place:
         opening = Opening(str(place), tuple(lora or ()), "as stored", prediction)
         model: TextToImage = load(opening)[1]
+        if default_style is not None:
+            check_default_style(default_style, model.styles)
+            model = replace(model, default_style=default_style)
         if single:
             model.save_file(target, wanted)
         else:

@@ -24,6 +24,7 @@ from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, 
 from fromnoise.drawing.plan import Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
+from fromnoise.drawing.style import as_drawn
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.text import decoded, lines_of
 from fromnoise.ground.whole import draft_of
@@ -145,7 +146,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
         raise UserError(f"{needed}; this model is {name} ({model.hash}). Give its folder with --model")
     file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
     before = as_tensor(picture, 4 if origin.request.transparent else 3)
-    made, begun = planned(model, replace(origin.request, count=1), *start)
+    made, begun = planned(model, replace(as_drawn(model, origin.request), count=1), *start)
     if begun is not None and begun.digest != origin.start:
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
     tell([made])
@@ -295,7 +296,7 @@ def _is_drawn(file: Path, request: Request, model: TextToImage) -> bool:
     try:
         origin = read_origin(file)
         # Planned again: a file of an earlier version does not say what has become an option since.
-        return origin.model_hash == model.hash and plan(model, origin.asked).request == request
+        return origin.model_hash == model.hash and plan(model, as_drawn(model, origin.asked)).request == request
     except UserError:
         return False
 

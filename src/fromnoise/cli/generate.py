@@ -12,7 +12,9 @@ from fromnoise.ground.collecting import without_collecting
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="What the picture should show.")] = "",
-    style: Annotated[str | None, typer.Option(help="One of the model's styles (see: fromnoise info).")] = None,
+    style: Annotated[
+        str | None, typer.Option(help="One of the model's styles (see: fromnoise info), or any for none.")
+    ] = None,
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 1,
     seed: Annotated[int | None, typer.Option(help="Same seed, same picture. Default: a fresh one.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps from noise to picture.")] = None,

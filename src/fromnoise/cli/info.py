@@ -37,6 +37,8 @@ def info(
     table.add_row("draws", f"{side}×{side} pixels from latents {'×'.join(map(str, system.latent_shape()))}")
     table.add_row("parameters", millions)
     table.add_row("styles", escape(", ".join(system.styles)) or "none")
+    if system.default_style:
+        table.add_row("where none is named", escape(system.default_style))
     table.add_row("defaults", ", ".join(f"{k} {v}" for k, v in system.defaults.to_dict().items()))
     if system.few_steps is not None:
         table.add_row("few steps", "yes: generate --fast draws in 4")

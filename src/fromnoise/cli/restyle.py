@@ -15,7 +15,7 @@ def restyle(
     photo: Annotated[Path, typer.Argument(help="The picture to begin with.")],
     prompt: Annotated[str, typer.Argument(help="What it should become.")],
     strength: Annotated[float, typer.Option(help="0…1: how far it may be changed.")] = 0.6,
-    style: Annotated[str | None, typer.Option(help="One of the model's styles.")] = None,
+    style: Annotated[str | None, typer.Option(help="One of the model's styles, or any for none.")] = None,
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 1,
     seed: Annotated[int | None, typer.Option(help="Same seed, same picture. Default: a fresh one.")] = None,
     steps: Annotated[

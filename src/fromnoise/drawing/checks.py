@@ -13,6 +13,7 @@ from fromnoise.drawing.request import MOST_CANDIDATES, MOST_PARTS, MOST_PICTURES
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_SIDE
 from fromnoise.ground.text import is_unicode
+from fromnoise.system.defaults import ANY_STYLE
 from fromnoise.system.prompt import says_something
 from fromnoise.system.text_to_image import TextToImage
 
@@ -181,10 +182,10 @@ def check_style(style: str | None, model: TextToImage) -> None:
     Raises:
         UserError: naming the nearest and all it has.
     """
-    if style is not None and style not in model.styles:
+    if style is not None and style != ANY_STYLE and style not in model.styles:
         near = difflib.get_close_matches(style, model.styles, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}? " if near else ""
-        known = ", ".join(model.styles) or "none"
+        known = (", ".join(model.styles) or "none") + (f", or {ANY_STYLE} for none" if model.default_style else "")
         raise UserError(f"unknown style '{style}'; {hint}this model's styles: {known}", "style")
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from fromnoise.diffusion.samplers.names import nearest
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.size import Size
+from fromnoise.drawing.style import own_choice, read_style
 from fromnoise.ground.wording import said_style
-from fromnoise.system.defaults import slow_format
+from fromnoise.system.defaults import ANY_STYLE, slow_format
 from fromnoise.system.foreign_syntax import read_otherwise
 from fromnoise.system.prompt import describe
 from fromnoise.system.text_to_image import TextToImage
@@ -44,8 +45,10 @@ def _notes(model: TextToImage, request: Request, texts: Sequence[Tokens], size: 
             yield from filter(None, [read_otherwise(said)])
             yield from unknown_words(model, said)
         _, named = said_style(each.prompt)
-        if named in model.styles and each.style is not None:
+        if named in model.styles and read_style(model, each.style) is not None:
             yield f"the prompt names a style ({named}) beside the one that is chosen ({each.style}); both are read"
+        if own := own_choice(model, each):
+            yield f"no style is named: drawn in {own}, the model's own choice; the style {ANY_STYLE} is none"
     yield from size.notes
     if request.best_of > 1 and model.copies is None:
         yield "this model has no index of its training pictures, so no candidate is refused as a copy of one"

@@ -41,6 +41,7 @@ class Wishes(TypedDict, total=False):
     ``n`` pictures have seeds ``seed``, ``seed + 1``, …; without a seed a fresh one is taken, and every picture's
     ``info["seed"]`` has its own. ``transparent`` cuts things out of their white background;
     of ``best_of`` candidates the one that fits the words best is kept, and its seed is another.
+    Without a ``style`` the model's own choice is drawn in, if it has one; the style "any" asks for none.
     ``image`` is a picture to start from, ``mask`` is white where it may change.
     The last five are diffusers' names for ``steps``, ``guidance``, ``negative``, ``n`` and the seed.
     """

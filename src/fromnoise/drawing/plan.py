@@ -23,7 +23,9 @@ from fromnoise.drawing.levels import Levels, fill, lay
 from fromnoise.drawing.notes import notes
 from fromnoise.drawing.request import Request, Towards
 from fromnoise.drawing.size import AS_IT_IS, Size, own_area, too_large
+from fromnoise.drawing.style import read_style, with_style
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.wording import styled
 from fromnoise.system.foreign_syntax import refuse_foreign_syntax
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.system.texts import Tokens
@@ -37,7 +39,7 @@ class Words:
 
     Attributes:
         prompt, negative: as they were said.
-        style: "" for none.
+        style: one of the model's, also where it is the model's own choice; "" or "any" for none.
         wanted: prompt and style as the model reads them.
         unwanted: the negative prompt as the model reads it.
     """
@@ -255,6 +257,7 @@ def at_once(best_of: int, size: int) -> int:
 
 def _told(model: TextToImage, request: Request) -> tuple[Words, Words, int]:
     """The words of the pictures, those of the picture they go towards, and in how many parts all are read."""
+    request = with_style(model, request)
     other = request.other
     same = (other.prompt, other.negative, other.style) == (request.prompt, request.negative, request.style)
     if request.towards is not None:
@@ -276,7 +279,8 @@ def _there(model: TextToImage, other: Request, known: dict[str, Tokens]) -> Word
 
 
 def _words(model: TextToImage, request: Request, known: dict[str, Tokens]) -> Words:
-    said = (("prompt", request.prompt, request.text), ("negative", request.negative, request.negative))
+    wanted = styled(request.prompt, read_style(model, request.style))
+    said = (("prompt", request.prompt, wanted), ("negative", request.negative, request.negative))
     for field, text, read in said:
         check_unicode(text, field)
         refuse_foreign_syntax(text, field)
@@ -284,7 +288,7 @@ def _words(model: TextToImage, request: Request, known: dict[str, Tokens]) -> Wo
             known[read] = _tokens(model, read, field)
         check_length(known[read].parts, field, model)
     check_words(request, model)
-    return Words(request.prompt, request.negative, request.style or "", known[request.text], known[request.negative])
+    return Words(request.prompt, request.negative, request.style or "", known[wanted], known[request.negative])
 
 
 def _tokens(model: TextToImage, text: str, field: str) -> Tokens:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.wording import styled
 
 MOST_PICTURES = 4096
 MOST_CANDIDATES = 64  # of a picture
@@ -42,7 +41,8 @@ class Request(Config):
     Attributes:
         prompt: what the picture should show; "" only with ``free``.
         negative: what it should not show.
-        style: one of the model's styles, added to the prompt in the words it was trained on.
+        style: one of the model's styles, added to the prompt in the words it was trained on; None takes the model's
+            own choice, if it has one and the prompt names none; "any" asks for none.
         seed: of the first picture; picture i uses seed + i. On the CPU torch's generator reads its lowest 32 bits.
         count: how many pictures.
         steps: moves of the sampler, 1…1000.
@@ -83,11 +83,6 @@ class Request(Config):
     native: bool = False
     transparent: bool = False
     best_of: int = 1
-
-    @property
-    def text(self) -> str:
-        """The words that the text tower reads: "red apple, noto style"."""
-        return styled(self.prompt, self.style)
 
     @property
     def other(self) -> Request:

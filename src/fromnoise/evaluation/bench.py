@@ -23,7 +23,7 @@ from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.progress import JUDGED, STYLED, Unwatched, Watch
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant
 from fromnoise.evaluation.sizes import Sizes
-from fromnoise.evaluation.style import style_features
+from fromnoise.evaluation.style import StyleJudge, style_features
 from fromnoise.ground.pictures import from_bytes
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.text_to_image import TextToImage
@@ -94,7 +94,8 @@ class Bench:
 
     def _drawn(self, requests: Sequence[Request], model: TextToImage) -> Tensor:
         """One batch, kept in a file of its own, so that an interruption loses no other."""
-        facts = json.dumps([model.hash, model.precision, *(r.to_dict() for r in requests)])
+        own = [model.default_style] if model.default_style else []  # the hash is the weights' alone
+        facts = json.dumps([model.hash, model.precision, *own, *(r.to_dict() for r in requests)])
         name = hashlib.sha256(facts.encode()).hexdigest()[:24]
         file = self._drawings / f"{name}.npy" if self._drawings else None
         if file is not None and file.exists():
@@ -128,6 +129,25 @@ class Bench:
             self._styles.update(zip(((i, damage) for i in part), style_features(pictures), strict=True))
             self._watch.did("learning styles", STYLED * len(part))
         return torch.stack([self._styles[i, damage] for i in indices])
+
+    def style_judge(self, known: Sequence[int], styles: tuple[str, ...]) -> StyleJudge:
+        """A judge of styles that has seen real pictures ``known`` as they are, and damaged."""
+        features = torch.cat([self.styled(known), self.styled(known, damage=True)])
+        return StyleJudge(features, 2 * [self.pictures.records[i].style for i in known], styles)
+
+    @cached_property
+    def main_style_judge(self) -> StyleJudge:
+        """It has seen the model's styles, and none of the concepts of the main questions."""
+        return self.style_judge(self.others_of(self.styles), self.styles)
+
+    def others_of(self, styles: tuple[str, ...]) -> list[int]:
+        """Indices of real pictures of concepts that are not asked for, at most so many of each style."""
+        asked = set(self.main_questions[0])
+        found = []
+        for salt, style in enumerate(styles):
+            of = [i for i, r in enumerate(self.records) if r.style == style and r.key not in asked]
+            found += self.some(of, self.sizes.per_style, salt=40 + salt)
+        return found
 
     def rebuilt(self, pictures: Tensor) -> Tensor:
         """Pictures through the VAE: encoded (the mean) and decoded."""

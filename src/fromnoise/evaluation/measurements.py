@@ -18,6 +18,7 @@ from fromnoise.evaluation.sections.counts import counts_section
 from fromnoise.evaluation.sections.curves import curves_section
 from fromnoise.evaluation.sections.distance import distances_section
 from fromnoise.evaluation.sections.film import film_section
+from fromnoise.evaluation.sections.no_style import no_style_section
 from fromnoise.evaluation.sections.pairs import pairs_section
 from fromnoise.evaluation.sections.reconstruction import reconstruction_section
 from fromnoise.evaluation.sections.retrieval import retrieval_section
@@ -33,6 +34,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "retrieval": retrieval_section,
     "style": style_section,
     "second_style": second_style_section,
+    "no_style": no_style_section,
     "reconstruction": reconstruction_section,
     "distances": distances_section,
     "composition": composition_section,
@@ -46,7 +48,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "film": film_section,
 }
 # Those that ask the main questions.
-ON_ALL_CONCEPTS = {"retrieval", "style", "second_style", "distances", "specificity", "curves", "copies"}
+ON_ALL_CONCEPTS = {"retrieval", "style", "second_style", "no_style", "distances", "specificity", "curves", "copies"}
 ON_REQUEST: dict[str, Measurement] = {"copies": drawn_copies_section}  # measured with --copies, shown once stored
 
 

@@ -171,6 +171,7 @@ def _check(model: TextToImage, out: Path, wanted: Wanted) -> None:
 def _facts(model: TextToImage, name: str, wanted: Wanted, data: str) -> Facts:
     default = model.defaults
     settings = f"{default.steps} steps, guidance {default.guidance:g}, {default.sampler}"
+    settings += f", in {model.default_style} where no style is named" if model.default_style else ""
     hardware = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     taught = judging_teacher(model.card)
     return Facts(

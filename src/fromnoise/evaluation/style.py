@@ -106,6 +106,10 @@ class StyleJudge:
         """The style that each picture is taken for, as its place in ``names``, int64 [N]."""
         return (self._standard(features) @ self._weights + self._bias).argmax(1)
 
+    def sure(self, features: Tensor) -> Tensor:
+        """How sure it is of the style that it names, [N]: that style's chance among all, 1/styles…1."""
+        return (self._standard(features) @ self._weights + self._bias).softmax(1).amax(1)
+
     def right(self, features: Tensor, styles: list[str]) -> Tensor:
         """Whether each picture's style is recognised, bool [N]."""
         return self.named(features) == self._places(styles)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+from fromnoise.evaluation.edges import Crispness
 from fromnoise.evaluation.intervals import Mean
 from fromnoise.evaluation.section import Headline
+
+WIDTHS = ("edges' width, pixels", "95 %", "of the real ones'", "95 %", "with edges")  # heads of width_cells
 
 
 def share(value: float) -> str:
@@ -30,6 +33,14 @@ def number(value: float) -> str:
 def number_interval(mean: Mean) -> str:
     """An interval of plain numbers: "0.41–0.52"."""
     return "–" if math.isnan(mean.low) else f"{number(mean.low)}–{number(mean.high)}"
+
+
+def width_cells(found: Crispness) -> tuple[str, ...]:
+    """Edges' width and its ratio, each with its interval, and how many pictures had edges; "none" where none had."""
+    cells = [
+        cell for m in (found.width, found.ratio) for cell in (number(m.value) if m.n else "none", number_interval(m))
+    ]
+    return (*cells, str(found.width.n))
 
 
 def figure(value: float | None, unit: str) -> str:

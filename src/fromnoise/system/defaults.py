@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from fromnoise.weights.files import read_json, write_json
 PRECISIONS = ("auto", "bf16", "fp32")
 FACTS = "fromnoise.json"
 FORMAT = 1  # of fromnoise.json
+ANY_STYLE = "any"  # said in place of a style: none, also where the model has one of its own choice
 COPIES = "copies.safetensors"  # what a model was trained on, to look for copies; carried along, read by evaluation
 
 
@@ -72,26 +73,73 @@ def slow_format(precision: str, device: torch.device) -> str:
     return "drawing in bf16, which this CPU computes in software, many times slower than fp32"
 
 
-def read_facts(folder: Path) -> tuple[tuple[str, ...], Defaults, dict[str, Any], bytes | None]:
-    """Return (styles, defaults, card, what knows the training pictures); a model from elsewhere has none of them."""
+@dataclass(frozen=True)
+class Facts:
+    """What our own folders say beyond the diffusers layout; a model from elsewhere has none of it.
+
+    Attributes:
+        styles: names of the styles it was trained on.
+        defaults: how it is best drawn with.
+        card: facts about the training, plain JSON.
+        copies: what knows the training pictures.
+        default_style: one of the styles, added to prompts that name none; "" adds nothing.
+    """
+
+    styles: tuple[str, ...] = ()
+    defaults: Defaults = field(default_factory=Defaults)
+    card: dict[str, Any] = field(default_factory=dict)
+    copies: bytes | None = None
+    default_style: str = ""
+
+
+def check_default_style(style: str, styles: Sequence[str]) -> None:
+    """Refuse a default style that no request could name, or that none could do without.
+
+    Args:
+        style: "" for none.
+        styles: the model's.
+
+    Raises:
+        UserError: saying which styles there are.
+    """
+    if style and style not in styles:
+        raise UserError(
+            f"the default style '{style}' is none of the model's styles: {', '.join(styles) or 'it has none'}"
+        )
+    if style and ANY_STYLE in styles:
+        raise UserError(f"a model with a style named '{ANY_STYLE}', which asks for none, cannot have a default style")
+
+
+def read_facts(folder: Path) -> Facts:
+    """What a folder says.
+
+    Raises:
+        UserError: it is damaged, or of another version.
+    """
     file = folder / FACTS
     if not file.exists():
-        return (), Defaults(), {}, None
+        return Facts()
     facts = read_json(file)
     if facts.get("format") != FORMAT:
         raise UserError(f"{file} has format {facts.get('format')!r}; this version reads {FORMAT}: update fromnoise")
     try:
         copies = (folder / COPIES).read_bytes() if (folder / COPIES).is_file() else None
-        return tuple(facts["styles"]), Defaults.from_dict(facts["defaults"]), dict(facts["card"]), copies
+        style = facts.get("default_style") or ""
+        check_default_style(style, facts["styles"])
+        return Facts(tuple(facts["styles"]), Defaults.from_dict(facts["defaults"]), dict(facts["card"]), copies, style)
     except (KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{file} is damaged: {error}") from None
 
 
-def write_facts(
-    folder: Path, styles: Sequence[str], defaults: Defaults, card: dict[str, Any], copies: bytes | None = None
-) -> None:
-    """Write what :func:`read_facts` reads."""
-    if copies is not None:
-        (folder / COPIES).write_bytes(copies)
-    facts = {"styles": list(styles), "defaults": defaults.to_dict(), "card": card}
-    write_json(folder / FACTS, {"format": FORMAT, **facts})
+def write_facts(folder: Path, facts: Facts) -> None:
+    """Write what :func:`read_facts` reads.
+
+    Raises:
+        UserError: a default style that is none.
+    """
+    check_default_style(facts.default_style, facts.styles)
+    if facts.copies is not None:
+        (folder / COPIES).write_bytes(facts.copies)
+    said = {"default_style": facts.default_style} if facts.default_style else {}
+    known = {"styles": list(facts.styles), **said, "defaults": facts.defaults.to_dict(), "card": facts.card}
+    write_json(folder / FACTS, {"format": FORMAT, **known})

@@ -62,10 +62,10 @@ def _assembled(kind: type[Kind], parts: Parts, path: Path) -> Kind:
 
 
 def _ours(model: Kind, path: Path) -> Kind:
-    styles, defaults, card, copies = read_facts(path)
+    facts = vars(read_facts(path))
     name = weights_hash(model.networks(), model.tokenizer)  # of the weights before anything rounds them
     known = KnownWords.load(path)
-    return replace(model, styles=styles, defaults=defaults, card=card, copies=copies, known=known, identity=name)
+    return replace(model, known=known, identity=name, **facts)
 
 
 def _foreign(model: Kind, parts: Parts, path: Path) -> Kind:

@@ -48,6 +48,7 @@ class Model:
         identity: 12 hex digits that name it, given when it was opened; "" for a model made in memory.
         backend: what computes U-Net and decoder while drawing, where that is not torch.
         fixed: which settings of a request its weights have built in, so that only its own defaults fit.
+        default_style: one of its styles, which drawing adds where a request names none; "" adds nothing.
     """
 
     tokenizer: Tokenizer
@@ -72,6 +73,7 @@ class Model:
     identity: str = ""
     backend: Engine | None = None
     fixed: tuple[str, ...] = ()
+    default_style: str = ""
 
     @property
     def device(self) -> torch.device:

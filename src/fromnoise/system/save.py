@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from fromnoise.ground.errors import UserError
-from fromnoise.system.defaults import write_facts
+from fromnoise.system.defaults import Facts, write_facts
 from fromnoise.system.model import Model
 from fromnoise.system.opening import FEW_STEPS, SCHEDULER
 from fromnoise.weights.clip_layout import TEXT_WEIGHTS, equal_weights, save_clip, save_text
@@ -47,7 +47,8 @@ def save(model: Model, folder: Path, dtype: torch.dtype | None = torch.float16) 
         if model.few_steps is not None:
             shutil.copytree(model.few_steps, draft / FEW_STEPS)
         if model.scheduler is None:
-            write_facts(draft, model.styles, model.defaults, model.card, model.copies)
+            facts = Facts(model.styles, model.defaults, model.card, model.copies, model.default_style)
+            write_facts(draft, facts)
             model.known.save(draft)
 
 

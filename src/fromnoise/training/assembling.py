@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from fromnoise.data.record import Record
 from fromnoise.diffusion.schedule import ScheduleConfig
@@ -28,11 +31,6 @@ class Networks:
     clip: Any | None
 
 
-def styles_of(records: list[Record]) -> tuple[str, ...]:
-    """The hands of pictures, alphabetically."""
-    return tuple(sorted({r.style for r in records if r.style}))
-
-
 def kept_tokenizer(folder: Path, stage: ClipStage, records: list[Record], base: TextToImage | None) -> Tokenizer:
     """The tokenizer of a folder, which is written first where it is missing: the base's where that has as many tokens,
     else one that learns the pictures' words and those with meanings.
@@ -54,16 +52,21 @@ def kept_tokenizer(folder: Path, stage: ClipStage, records: list[Record], base: 
     return Tokenizer.load(folder)
 
 
+def hardware(device: torch.device, number_format: str) -> str:
+    """What a model was trained on, for its card."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return f"{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {number_format}"
+
+
 def assembled(
-    tokenizer: Tokenizer, networks: Networks, records: list[Record], facts: dict[str, Any], base: TextToImage | None
-) -> TextToImage:
-    """The model of a run, with its card, styles and known words beside those of the model that it began with."""
-    known: tuple[str, ...] = ()
+    tokenizer: Tokenizer, networks: Networks, records: list[Record], styles: tuple[str, ...], facts: dict[str, Any],
+    base: TextToImage | None,
+) -> TextToImage:  # fmt: skip
+    """The model of a run, with its card, and its known words beside those of the model that it began with."""
     words = heard_words(records)
     if base is not None:
-        facts, known = {**facts, **begun_with(base)}, base.styles
+        facts = {**facts, **begun_with(base)}
         # of a base that does not say, nothing is known: then nothing is warned of
         words = base.known.and_also(words) if base.known else KnownWords()
-    styles = (*known, *(style for style in styles_of(records) if style not in known))
     parts = (tokenizer, networks.text, networks.unet, networks.vae, ScheduleConfig().build(), "v", styles, facts)
     return replace(TextToImage(*parts, networks.clip), known=words)

@@ -30,13 +30,14 @@ AS_IT_WAS: dict[str, Any] = {
     "data.said_styles": False,
     "loop.minutes": 0.0,
     "loop.warmup_most": 0.0,
+    "default_style": "",
     "clip.together": 0,
     "vae.prefixes": [],
     "vae.noise": 0.0,
 }
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.
-FREE = {"name", "threads", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance", "distill.prompts",
-        "distill.steps", "data.world.workers", "data.world.ahead"}  # fmt: skip
+FREE = {"name", "threads", "default_style", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance",
+        "distill.prompts", "distill.steps", "data.world.workers", "data.world.ahead"}  # fmt: skip
 FREE_OF_LOOP = {"log_steps", "sheet_minutes", "save_minutes"}
 LENGTH = {"pictures", "minutes"}
 # Which tasks learn from what a task has made.

@@ -88,7 +88,7 @@ def recipe_for(model: TextToImage) -> Recipe:
     _check_kind(model)
     stored = model.card.get("recipe")
     if isinstance(stored, dict):
-        return replace(Recipe.from_dict(stored), precision="auto", threads=0, start_from="")
+        return replace(Recipe.from_dict(stored), precision="auto", threads=0, start_from="", default_style="")
     image = ImageConfig(pixels=model.pixels) if model.clip is None else model.clip.config.image
     return Recipe(
         name=str(model.card.get("name", "model")),

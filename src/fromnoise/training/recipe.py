@@ -177,8 +177,8 @@ class Recipe(Config):
         threads: CPU threads to train with (0: all).
         start_from: a model (folder or name) whose weights and tokenizer the run begins with; "" begins at random.
         tasks: what is trained, where the command does not say.
-        fits_minutes: ``--minutes`` is the length of the training, into which warm-up and decay are fitted. Otherwise it
-            is when to pause.
+        fits_minutes: ``--minutes`` is the length of the run, warm-up and decay fitted into it, and not when to pause.
+        default_style: the style that drawing adds to prompts that name none; "" adds nothing.
     """
 
     name: str
@@ -186,6 +186,7 @@ class Recipe(Config):
     start_from: str = ""
     tasks: tuple[str, ...] = ("clip", "vae", "diffusion")
     fits_minutes: bool = False
+    default_style: str = ""
     precision: str = "auto"
     threads: int = 0
     data: DataConfig = field(default_factory=DataConfig)
@@ -241,7 +242,6 @@ class Recipe(Config):
 
 
 def shareable(recipe: Recipe) -> Recipe:
-    """The recipe as a model tells it to the world: of files and folders the name alone, for where they lay says
-    something about the machine and nothing about the model."""
+    """The recipe as a model tells it to the world: of files and folders the name alone; the rest is the machine's."""
     clip = replace(recipe.clip, meanings=Path(recipe.clip.meanings).name)
     return replace(recipe, start_from=Path(recipe.start_from).name, clip=clip)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import functools
 import math
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +29,7 @@ from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
-from fromnoise.training.assembling import Networks, assembled, kept_tokenizer, styles_of
+from fromnoise.training.assembling import Networks, assembled, hardware, kept_tokenizer
 from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.continuing import Call
@@ -50,6 +49,7 @@ from fromnoise.training.run_data import (
     read_pictures,
     seen_by,
     some_prompts,
+    styles_of,
 )
 from fromnoise.training.run_examples import examples_of, sampled, shown
 from fromnoise.training.run_folder import accelerator, check_earlier, curves, locked
@@ -148,6 +148,7 @@ class Run:
         # Everything is checked before anything is written.
         self.train_set, self.held_out = read_pictures(*sampled(recipe, self.data, out), self.console)
         self.shown = shown(recipe, self.data, self.train_set)
+        self.styles = styles_of(recipe, self.shown.records, self.base)
         self._fingerprint = fingerprint(self.train_set)
         self.identity = Identity(recipe, self.data, out, self.going, self._fingerprint)
         self.identity.check(self.base.hash if self.base is not None else "", self._is_made("clip"))
@@ -316,7 +317,7 @@ class Run:
         meanings = Meanings.load(Path(self.recipe.clip.meanings))
         tower = self._fresh("clip", self._config("clip")).text
         sow(tower.token, self.tokenizer, meanings)
-        words = (self.tokenizer, styles_of(self.shown.records))
+        words = (self.tokenizer, self.styles)
         stage = replace(self.recipe.text, loop=self._loop("text"))
         return TextTask(stage, meanings, words, self._compute(tower), self.shown.names, self.compute)
 
@@ -339,10 +340,10 @@ class Run:
         return examples_of(self.recipe, self.data, self.out, stamp, encoder, self.train_set)
 
     def _save_model(self, networks: Networks, progress: dict[str, Any]) -> None:
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.machine()
-        hardware = f"{name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}, {self.choice.name}"
-        facts = card(self.recipe, self.shown.records, {**progress, "hardware": hardware})
-        assembled(self.tokenizer, networks, self.shown.records, facts, self.base).save(self.out / "model")
+        progress["hardware"] = hardware(self.device, self.choice.name)
+        facts = card(self.recipe, self.shown.records, progress)
+        model = assembled(self.tokenizer, networks, self.shown.records, self.styles, facts, self.base)
+        replace(model, default_style=self.recipe.default_style).save(self.out / "model")
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:

@@ -20,7 +20,7 @@ from fromnoise.data.scenes import scenes
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
-from fromnoise.system.defaults import read_facts
+from fromnoise.system.defaults import check_default_style, read_facts
 from fromnoise.system.known_words import KnownWords
 from fromnoise.system.teachers import judging_teacher
 from fromnoise.system.text_to_image import TextToImage
@@ -53,6 +53,18 @@ def read_pictures(recipe: Recipe, data: str, console: Console) -> tuple[PictureS
     return train_set, held_out
 
 
+def styles_of(recipe: Recipe, records: list[Record], base: TextToImage | None) -> tuple[str, ...]:
+    """The styles that the model will know: those of the model that it begins with, then those of its pictures.
+
+    Raises:
+        UserError: the recipe's default style is none of them.
+    """
+    known = base.styles if base is not None else ()
+    styles = (*known, *sorted({r.style for r in records if r.style} - set(known)))
+    check_default_style(recipe.default_style, styles)
+    return styles
+
+
 def caption(record: Record) -> str:
     """The full caption of a picture: what it shows and its style."""
     return styled(record.text, record.style)
@@ -80,7 +92,7 @@ def seen_by(folder: Path) -> int | None:
     """How many pictures the U-Net of a model's folder has seen; None where there is no model."""
     if not (folder / "model_index.json").is_file():
         return None
-    seen = read_facts(folder)[2].get("pictures_seen")
+    seen = read_facts(folder).card.get("pictures_seen")
     return seen if isinstance(seen, int) else None
 
 

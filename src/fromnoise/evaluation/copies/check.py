@@ -86,7 +86,8 @@ def build_index(model_folder: Path, data: Path | str) -> Path:
     Raises:
         UserError: these are not the pictures of its training, or packages are missing.
     """
-    styles, _, card, _ = read_facts(model_folder)
+    facts = read_facts(model_folder)
+    styles, card = facts.styles, facts.card
     if not (model_folder / FACTS).is_file():
         raise UserError(f"{model_folder} is no model trained by fromnoise, so it does not say what it learnt from")
     chosen = training_pictures(card, loaded(card, data))

@@ -72,7 +72,8 @@ def load_index(folder: Path) -> Index:
     Raises:
         UserError: there is none, it is damaged, of another version, or another model's.
     """
-    styles, _, card, _ = read_facts(folder)
+    facts = read_facts(folder)
+    styles, card = facts.styles, facts.card
     try:
         data = (folder / COPIES).read_bytes()
     except FileNotFoundError:

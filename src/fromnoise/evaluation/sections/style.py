@@ -26,8 +26,7 @@ TEXT = (
 def style_section(bench: Bench) -> Section:
     """Style accuracy of every kind of picture, the drawings' confusions, and the judge's own figures on more styles."""
     wanted = [q.style for q in bench.main.questions]
-    known = _learnt_from(bench, bench.styles)
-    judge = _judge(bench, known, bench.styles)
+    judge = bench.main_style_judge
     features = {kind: style_features(bench.main.shown[kind]) for kind in KINDS}
     right = {kind: judge.right(f, wanted) for kind, f in features.items()}
     found = {kind: mean_of(hits) for kind, hits in right.items()}
@@ -43,7 +42,7 @@ def style_section(bench: Bench) -> Section:
         rows = tuple(_row(name, mean) for name, mean in wider.items())
         tables.append(Table(columns, rows, f"The same judge on real pictures of {len(sets)} styles of the data."))
     own, floor, ceiling = found["drawn"], found["noise"], found["real"]
-    data = {NAMES[k]: m.to_dict() for k, m in found.items()} | {"learnt from": len(known)}
+    data = {NAMES[k]: m.to_dict() for k, m in found.items()} | {"learnt from": len(bench.others_of(bench.styles))}
     data |= {"real pictures of more styles": {k: m.to_dict() for k, m in wider.items()}}
     return Section(
         "style",
@@ -56,27 +55,11 @@ def style_section(bench: Bench) -> Section:
     )
 
 
-def _learnt_from(bench: Bench, styles: tuple[str, ...]) -> list[int]:
-    """Indices of real pictures of other concepts, at most so many of each style."""
-    asked = set(bench.main.keys)
-    found = []
-    for salt, style in enumerate(styles):
-        of = [i for i, r in enumerate(bench.pictures.records) if r.style == style and r.key not in asked]
-        found += bench.some(of, bench.sizes.per_style, salt=40 + salt)
-    return found
-
-
-def _judge(bench: Bench, known: list[int], styles: tuple[str, ...]) -> StyleJudge:
-    """A judge that has seen every picture as it is, and damaged."""
-    features = torch.cat([bench.styled(known), bench.styled(known, damage=True)])
-    return StyleJudge(features, 2 * [bench.pictures.records[i].style for i in known], styles)
-
-
 def _wider(bench: Bench, styles: tuple[str, ...]) -> dict[str, Mean]:
     """How well the judge tells real pictures of more styles apart: of all, and style by style."""
     asked = set(bench.main.keys)
     fresh = [i for i, r in enumerate(bench.pictures.records) if r.style in styles and r.key in asked]
-    judge = _judge(bench, _learnt_from(bench, styles), styles)
+    judge = bench.style_judge(bench.others_of(styles), styles)
     names = [bench.pictures.records[i].style for i in fresh]
     right = judge.right(bench.styled(fresh), names)
     by_style = {s: mean_of(right[torch.tensor([name == s for name in names])]) for s in styles}

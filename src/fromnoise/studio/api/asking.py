@@ -20,6 +20,7 @@ from fromnoise.studio.desk.planning import planned
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.uploads import Uploads, check_reach
 from fromnoise.studio.settings import Limits
+from fromnoise.system.defaults import ANY_STYLE
 from fromnoise.system.text_to_image import TextToImage
 
 SETTINGS = {  # of a drawing, which the page names as a request does
@@ -118,9 +119,9 @@ def _named(field: str | None, asked: JobIn | Generation) -> str | None:
 def said_of(prompt: str, negative: str, model: TextToImage) -> list[str]:
     """What drawing these words would say: why it refuses them, or what it tells beside the picture.
 
-    Of a model that fills in parts of pictures too, the picture being somebody else's affair.
+    Of a model that fills in parts of pictures too, the picture being somebody else's affair; so is the style.
     """
-    words = Request(prompt=prompt, negative=negative, free=not prompt.strip(), strength=1.0)
+    words = Request(prompt=prompt, negative=negative, style=ANY_STYLE, free=not prompt.strip(), strength=1.0)
     try:
         return list(plan(model, words).notes)
     except UserError as error:

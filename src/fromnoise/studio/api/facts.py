@@ -33,6 +33,7 @@ def facts(studio: State) -> dict[str, Any]:
             "pixels": model.pixels,
             "factor": model.vae.factor,
             "styles": list(model.styles),
+            "default_style": model.default_style or None,
             "precision": model.precision,
             "prediction": model.prediction,
             "levels": model.schedule.steps,

@@ -58,7 +58,7 @@ def defaults_of(studio: State) -> dict[str, str]:
         "size": f"auto: {own}",
         "width": str(model.pixels),
         "height": str(model.pixels),
-        "style": f"none; {', '.join(model.styles) or 'this model has none'}",
+        "style": f"{model.default_style or 'none'}; {', '.join(model.styles) or 'this model has none'}",
         "sampler": f"{model.defaults.sampler}; {', '.join(sorted(SAMPLERS))}",
         "steps": str(model.defaults.steps),
         "guidance": f"{model.defaults.guidance:g}",

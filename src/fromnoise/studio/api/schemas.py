@@ -107,7 +107,7 @@ class JobIn(Watch):
     limited: ClassVar[Mapping[str, str]] = {"count": "count"}
     prompt: Annotated[Text, Field(description="what the pictures show")] = ""
     negative: Annotated[Text, Field(description="what they should not show")] = ""
-    style: Annotated[Name | None, Field(description="one of the model's styles")] = None
+    style: Annotated[Name | None, Field(description="one of the model's styles, or any for none")] = None
     seed: Seed | None = None
     count: Annotated[int, Field(ge=1, description="how many pictures")] = 1
     steps: Steps | None = None
@@ -172,7 +172,7 @@ class Generation(Fields):
         Field(description="transparent cuts the thing out of its white background, in png or webp; auto is opaque"),
     ] = None
     moderation: Annotated[str | None, Field(max_length=20, description="means nothing here")] = None
-    style: Annotated[Name | None, Field(description="one of the model's styles")] = None
+    style: Annotated[Name | None, Field(description="one of the model's styles, or any for none")] = None
     negative_prompt: Annotated[Text | None, Field(description="what the pictures should not show")] = ""
     seed: Seed | None = None
     steps: Steps | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.request import Request
+from fromnoise.drawing.style import as_drawn
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.planning import planned
 from fromnoise.studio.desk.store import StoredJob
@@ -42,7 +43,8 @@ def orders_of(job: StoredJob, models: Models) -> list[Order]:
         UserError: the model that is served now cannot draw it.
     """
     fast = bool(job.orders and job.orders[0].get("fast"))  # a job's pictures are asked for together
-    made = planned(models.get(fast), [Request.from_dict(values["request"]) for values in job.orders])
+    model = models.get(fast)
+    made = planned(model, [as_drawn(model, Request.from_dict(values["request"])) for values in job.orders])
     return [
         Order(each, fast, values.get("start"), values.get("mask"))
         for each, values in zip(made, job.orders, strict=True)

@@ -35,6 +35,7 @@ export const words = {
     examples: "Try:",
     negative: "What it should not show",
     style: "Style",
+    ownStyle: (style) => `model's choice: ${style}`,
     count: "Pictures",
     seed: "Seed",
     dice: "Roll another seed",

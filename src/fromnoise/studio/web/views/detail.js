@@ -7,7 +7,7 @@
 import { api, pictureUrl } from "../api.js";
 import { announce, button, check, el, markCut, problemLine, toggle } from "../dom.js";
 import { begin } from "../jobs.js";
-import { formOf } from "../settings.js";
+import { formOf, styleOf } from "../settings.js";
 import { fillForm, set, state } from "../store.js";
 import { toast } from "../toast.js";
 import { words } from "../words.js";
@@ -139,7 +139,7 @@ function actions(picture, dialog, room, act) {
     }), { class: "chip", disabled: Boolean(why), title: why }),
     button(say.start, act(async () => {
       const { id } = await api.startFrom(picture.id);
-      const { prompt, style } = picture;
+      const [prompt, style] = [picture.prompt, styleOf(picture)];
       const strength = state.facts.strengths.restyle;
       fillForm({ prompt, style, start: { id }, mode: "restyle", strength, extra: {} });
       toMake();

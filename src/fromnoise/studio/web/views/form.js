@@ -3,6 +3,7 @@
 import { api } from "../api.js";
 import { button, el, field, problemLine, staticUrl, toggle } from "../dom.js";
 import { begin } from "../jobs.js";
+import { ANY_STYLE } from "../settings.js";
 import { MOST_SEED, randomSeed, setForm, state, subscribe } from "../store.js";
 import { showWarnings, warningsLine } from "../warnings.js";
 import { words } from "../words.js";
@@ -101,22 +102,28 @@ function checker(warnings) {
 const wordsOf = ({ prompt, negative, fast }) => ({ prompt, negative: fast ? "" : negative });
 
 function styleChips() {
-  const chips = state.facts.model.styles.map((style) => {
-    const chip = toggle("", state.form.style === style, () => {
-      setForm({ style: state.form.style === style ? null : style });
-      for (const other of chips) other.setAttribute("aria-pressed", String(other.textContent === state.form.style));
+  const { styles, default_style: own } = state.facts.model;
+  if (!styles.length) return null;
+  const chips = new Map(); // what the form asks for → its chip
+  const add = (value, label, shown) => {
+    const chip = toggle("", state.form.style === value, () => {
+      setForm({ style: state.form.style === value ? null : value });
+      for (const [each, other] of chips) other.setAttribute("aria-pressed", String(each === state.form.style));
     }, { class: "style" });
-    chip.append(styleImage(style), el("span", { text: style }));
-    return chip;
-  });
-  if (!chips.length) return null;
+    chip.append(styleImage(shown), el("span", { text: label }));
+    chips.set(value, chip);
+  };
+  if (own) add(null, say.ownStyle(own), own);
+  for (const style of styles) add(style, style, style);
+  if (own) add(ANY_STYLE, ANY_STYLE, null);
   return el("div", { class: "field", role: "group", "aria-label": say.style },
-    el("span", { class: "label", text: say.style }), el("div", { class: "styles" }, chips));
+    el("span", { class: "label", text: say.style }), el("div", { class: "styles" }, ...chips.values()));
 }
 
-/** A small picture in the style, or static until there is one. */
+/** A small picture in the style, or static until there is one; of none it stays static. */
 function styleImage(style) {
   const image = el("img", { src: staticUrl(), alt: "", width: 40, height: 40, class: "rough" });
+  if (!style) return image;
   stylePicture(style).then((url) => {
     if (!url) return;
     image.src = url;

@@ -1,6 +1,7 @@
 /** Ways between pictures: variations, and steps from one picture to another. */
 
 import { begin } from "../jobs.js";
+import { styleOf } from "../settings.js";
 import { MOST_SEED, randomSeed } from "../store.js";
 import { words } from "../words.js";
 
@@ -30,6 +31,7 @@ export function whyNotTogether({ origin: one }, { origin: other }) {
 function bodyOf({ origin: { request, fast } }) {
   const names = ["prompt", "style", "seed", "free", "transparent", ...DRAWN, ...(fast ? [] : ["negative", ...BUILT_IN])];
   const body = Object.fromEntries(names.map((name) => [name, request[name]]));
+  body.style = styleOf(request);
   return fast ? { ...body, fast: true } : body;
 }
 
@@ -42,7 +44,8 @@ export const variationsBody = (picture) => ({
 
 /** Draw the way from one picture to another; both ends are there already, so only what lies between is drawn. */
 export async function beginWay(one, other) {
-  const { prompt, negative, style, seed } = other.origin.request;
+  const { prompt, negative, seed } = other.origin.request;
+  const style = styleOf(other.origin.request);
   const amounts = Array.from({ length: STEPS - 1 }, (_, i) => (i + 1) / STEPS);
   const job = await begin({ ...bodyOf(one), towards: { prompt, negative, style, seed }, amounts });
   sessionStorage.setItem(KEPT, JSON.stringify({ ...keptEnds(), [job.id]: [one, other].map(({ id }) => id) }));
