@@ -336,12 +336,11 @@ class Run:
         stamp = f"pictures {self._fingerprint}, vae step {found.facts['step'] if found else 0}"
         # An encoder that is taken as it is has been whitened for the U-Net that comes with it.
         whiten = self.recipe.vae.whiten and found is not None and not self.recipe.vae.decoder_only
-        encoder = (vae, self.compute, whiten)
-        return examples_of(self.recipe, self.data, self.out, stamp, encoder, self.train_set)
+        return examples_of(self.recipe, self.data, self.out, stamp, (vae, self.compute, whiten), self.train_set)
 
     def _save_model(self, networks: Networks, progress: dict[str, Any]) -> None:
-        progress["hardware"] = hardware(self.device, self.choice.name)
-        facts = card(self.recipe, self.shown.records, progress)
+        told = {**progress, "hardware": hardware(self.device, self.choice.name)}
+        facts = card(self.recipe, self.shown.records, told)
         model = assembled(self.tokenizer, networks, self.shown.records, self.styles, facts, self.base)
         replace(model, default_style=self.recipe.default_style).save(self.out / "model")
 
