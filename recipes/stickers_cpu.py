@@ -50,6 +50,7 @@ def recipe() -> Recipe:
     return Recipe(
         name="stickers-128",
         tasks=("text", "clip", "vae", "diffusion"),
+        default_style="fluent-emoji-flat",
         data=DataConfig(pixels=128, styles=STYLES, world=WorldConfig(mix=WorldMix(silhouettes=0.1), sample=24_000)),
         text=TextStage(),
         clip=ClipStage(

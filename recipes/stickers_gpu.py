@@ -52,6 +52,7 @@ def recipe() -> Recipe:
     return Recipe(
         name="stickers-128",
         tasks=("text", "clip", "vae", "diffusion"),
+        default_style="fluent-emoji-flat",
         data=DataConfig(pixels=128, styles=STYLES, world=world),
         text=TextStage(),
         clip=ClipStage(
