@@ -31,6 +31,8 @@ AS_IT_WAS: dict[str, Any] = {
     "loop.warmup_most": 0.0,
     "vae.prefixes": [],
     "vae.noise": 0.0,
+    "vae.crop": 0,
+    "vae.adversary.weight": 0.0,
 }
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.
 FREE = {"name", "threads", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance", "distill.prompts",

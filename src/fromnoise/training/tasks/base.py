@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.recipe import LoopConfig
+from fromnoise.training.rival import NOBODY, Rival
 
 Losses = dict[str, Tensor]
 
@@ -42,6 +43,7 @@ class Task(ABC):
         config: how it is trained.
         order: which picture comes when.
         unit: what a batch consists of.
+        rival: who learns against the network, mostly nobody.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Task(ABC):
     config: LoopConfig
     order: Order
     unit: str = "pictures"
+    rival: Rival = NOBODY
 
     @property
     def setting(self) -> str:
