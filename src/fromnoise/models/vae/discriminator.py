@@ -1,7 +1,9 @@
 """Tells pictures from reconstructions, patch by patch, while a decoder learns; no part of a finished model.
 
 As in R3GAN (Huang et al. 2024, arXiv 2501.05441, section 3) there is no norm, and every residual block begins as the
-identity. Its convolutions are torch's own: a penalty on gradients is differentiated twice, which Winograd's way
+identity. Other than there, it sees only how pixels differ from their surroundings: with brightness and colour to go by,
+both players chase each other through those, which is what every other loss of the decoder is for, and learn nothing of
+edges. Its convolutions are torch's own: a penalty on gradients is differentiated twice, which Winograd's way
 (:mod:`fromnoise.models.layers.winograd`) refuses.
 """
 
@@ -14,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.2  # of the leaky ReLUs below 0
+AROUND = 7  # pixels across, whose mean a pixel is compared with
 
 
 class Discriminator(nn.Module):
     """One logit per patch: the higher, the more real. It begins with 0 for every picture.
 
     Args:
-        widths: channels at factors 2, 4, 8, ...; with two of them a logit sees 40 pixels across, with three 84.
+        widths: channels at factors 2, 4, 8, ...; with two of them a logit sees 46 pixels across, with three 90.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
@@ -36,7 +39,7 @@ class Discriminator(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map pictures (B, 3, H, W), -1..1, to logits (B, 1, about H/f, about W/f), at least one."""
-        x = self.conv_in(pictures)
+        x = self.conv_in(pictures - F.avg_pool2d(pictures, AROUND, 1, AROUND // 2, count_include_pad=False))
         for block in self.down.values():
             x = block(x)
         return self.conv_out(F.leaky_relu(x, SLOPE))
