@@ -31,17 +31,18 @@ class AdversaryConfig(Config):
 
     Attributes:
         weight: of the decoder's relativistic loss, beside L1; 0: there is no discriminator.
-        gamma: of both penalties on the discriminator's gradients. More is steadier, and less crisp.
+        gamma: of both penalties on the discriminator's gradients. More is steadier, and less crisp. Pictures meet their
+            own reconstructions here, which are near, so it is far below R3GAN's.
         learning_rate: of the discriminator; it warms up and decays as the VAE's does.
         betas: of its AdamW, which decays no weights.
         widths: its channels at factors 2, 4, 8, … of the pictures.
     """
 
     weight: float = 0.0
-    gamma: float = 0.1
-    learning_rate: float = 2e-4
+    gamma: float = 0.01
+    learning_rate: float = 5e-4
     betas: tuple[float, float] = (0.0, 0.99)
-    widths: tuple[int, ...] = (32, 64)
+    widths: tuple[int, ...] = (16, 32)
 
     def __post_init__(self) -> None:
         wishes: Wishes = (
