@@ -68,7 +68,8 @@ def recipe() -> Recipe:
             model=VAEConfig(latent_channels=16, block_out_channels=(16, 32, 64, 128), layers_per_block=1),
             equivariance=0.25,
             noise=0.2,
-            loop=LoopConfig(pictures=600_000, batch=64, learning_rate=1e-3, warmup=20_000, ema=0.998),
+            crop=64,
+            loop=LoopConfig(pictures=2_000_000, batch=128, learning_rate=1e-3, warmup=20_000, ema=0.998),
         ),
         diffusion=DiffusionStage(
             model=UNetConfig(

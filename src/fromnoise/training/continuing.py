@@ -34,6 +34,8 @@ AS_IT_WAS: dict[str, Any] = {
     "clip.together": 0,
     "vae.prefixes": [],
     "vae.noise": 0.0,
+    "vae.crop": 0,
+    "vae.adversary.weight": 0.0,
 }
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.
 FREE = {"name", "threads", "default_style", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance",

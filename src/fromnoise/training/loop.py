@@ -135,14 +135,17 @@ class Trainer:
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         self._collect_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self.masters, self.config.clip_norm)
-        if not torch.isfinite(norm + losses["loss"].detach()):
+        rivals = self.task.rival.losses()
+        if not torch.isfinite(norm + losses["loss"].detach() + sum(rivals.values())):
             raise UserError(self._not_a_number(float(losses["loss"].detach())))
-        self.optimizer.step(learning_rate(self.config, self.clock))
+        rate = learning_rate(self.config, self.clock)
+        self.optimizer.step(rate)
+        self.task.rival.step(rate / self.config.learning_rate)
         with torch.no_grad():
             torch._foreach_copy_(self.weights, self.masters)
             ema.update(self.averages, self.masters, self.clock.step, self.config.ema)
         self.clock = self.clock.tick()
-        return {**{key: value.detach() for key, value in losses.items()}, "gradient_norm": norm}
+        return {**{key: value.detach() for key, value in losses.items()}, **rivals, "gradient_norm": norm}
 
     def save(self) -> None:
         """Write a checkpoint and tell the run.
@@ -246,7 +249,7 @@ class Trainer:
         facts = {"step": self.clock.step, "batch": self.clock.batch, "seed": self.clock.seed}
         times = {"seconds": self.seconds, "elapsed": self.elapsed}
         return Checkpoint(
-            {**named, **self.optimizer.state()},
+            {**named, **self.optimizer.state(), **self.task.rival.state()},
             {**facts, **times, "task": self.task.name, "loop": self.config.to_dict()},
         )
 
@@ -263,8 +266,11 @@ class Trainer:
         self.elapsed = float(found.facts.get("elapsed", self.seconds))
         try:
             self.optimizer.load(found.groups, step)
+            self.task.rival.load(found.groups, step)
         except KeyError as error:
-            raise UserError(f"{self.folder} was started with another optimizer; use a new --out") from error
+            raise UserError(
+                f"{self.folder} was started with another optimizer or adversary; use a new --out"
+            ) from error
         with torch.no_grad():
             torch._foreach_copy_(self.weights, self.masters)
             for name, stored in found.groups.get("frozen", {}).items():

@@ -6,8 +6,7 @@ numbers by dotted names (``--set diffusion.loop.pictures=200000``); the whole re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from fromnoise.data.captions import CaptionMix
 from fromnoise.diffusion.loss import TimeMix
@@ -18,6 +17,7 @@ from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig
 from fromnoise.training import precision
+from fromnoise.training.adversary import AdversaryConfig
 from fromnoise.training.loop_config import LoopConfig
 from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
 from fromnoise.training.stages import DistillStage, TextStage
@@ -106,6 +106,8 @@ class VAEStage(Config):
     With ``prefixes``, such as (8, 32, 64), each picture is decoded from its first 8, 32 or 64 channels alone, so that
     these say what it is and the last ones how crisp it is (DC-AE 1.5, arXiv 2508.00413). ``noise`` is the most that is
     added to latents before decoding, in standard deviations, so that the decoder forgives (as in arXiv 2507.15856).
+    ``crop`` is the side of the random squares of pictures that are learnt from; 0: whole pictures. ``adversary`` is a
+    second network, which learns to tell pictures from reconstructions, and so makes the decoder crisp.
     ``perceptual`` is of runs of earlier versions; nothing learns by it any more (``training/retired.py``).
     """
 
@@ -120,13 +122,17 @@ class VAEStage(Config):
     whiten: bool = True
     prefixes: tuple[int, ...] = ()
     noise: float = 0.0
+    crop: int = 0
+    adversary: AdversaryConfig = field(default_factory=AdversaryConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(learning_rate=1e-3))
 
     def __post_init__(self) -> None:
-        channels = self.model.latent_channels
+        channels, factor = self.model.latent_channels, 2 ** (len(self.model.block_out_channels) - 1)
+        crop_fits = self.crop == 0 or (self.crop >= 8 and self.crop % factor == 0)
         wishes: Wishes = (
             ("prefixes", all(1 <= n <= channels for n in self.prefixes), f"numbers of 1…{channels}, the VAE's latents"),
             ("noise", 0 <= self.noise < 100, "0 or more and below 100"),
+            ("crop", crop_fits, f"a multiple of {factor} and 8 or more, or 0 for whole pictures"),
         )
         check(self, "vae.", wishes)
 
@@ -134,7 +140,7 @@ class VAEStage(Config):
         """The weight of each part of the loss; L1 is the others' yardstick."""
         return {
             "l1": 1.0, "multiscale": self.multiscale, "gradient": self.gradient, "ssim": self.ssim, "kl": self.kl,
-            "equivariance": self.equivariance,
+            "equivariance": self.equivariance, "adversarial": self.adversary.weight,
         }  # fmt: skip
 
 
@@ -225,23 +231,15 @@ class Recipe(Config):
         smallest = factor * 2 ** (len(unet.block_out_channels) - 1)
         if pixels % smallest:
             raise UserError(f"data.pixels must be a multiple of {smallest} for these networks, not {pixels}")
+        if self.vae.crop > pixels:
+            raise UserError(f"vae.crop = {self.vae.crop} is more than data.pixels; set it to {pixels} or less, or to 0")
         fits = (
             ("clip.image.pixels", self.clip.image.pixels, pixels, "data.pixels"),
             ("diffusion.model.in_channels", unet.in_channels, self.vae.model.latent_channels, "the VAE's latents"),
             ("diffusion.model.out_channels", unet.out_channels, self.vae.model.latent_channels, "the VAE's latents"),
             ("diffusion.model.cross_attention_dim", unet.cross_attention_dim, self.clip.text.width, "clip.text.width"),
+            ("diffusion.model.sample_size", unet.sample_size, pixels // factor, f"latents of {pixels} pixels"),
         )
         for name, value, wanted, what in fits:
             if value != wanted:
                 raise UserError(f"{name} = {value} does not fit {what}; set it to {wanted}")
-        if unet.sample_size != pixels // factor:
-            raise UserError(
-                f"diffusion.model.sample_size = {unet.sample_size} does not fit latents of {pixels} pixels; "
-                f"set it to {pixels // factor}"
-            )
-
-
-def shareable(recipe: Recipe) -> Recipe:
-    """The recipe as a model tells it to the world: of files and folders the name alone; the rest is the machine's."""
-    clip = replace(recipe.clip, meanings=Path(recipe.clip.meanings).name)
-    return replace(recipe, start_from=Path(recipe.start_from).name, clip=clip)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from fromnoise.system.teachers import judging_teacher
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
 from fromnoise.training.examples import Latents
-from fromnoise.training.recipe import Recipe, shareable
+from fromnoise.training.recipe import Recipe
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import HeldOut
 from fromnoise.training.tasks.vae import encode_all
@@ -80,6 +81,13 @@ def card(recipe: Recipe, records: list[Record], progress: dict[str, Any]) -> dic
         "sources": [list(source) for source in sources],
         "recipe": shareable(recipe).to_dict(),
     }
+
+
+def shareable(recipe: Recipe) -> Recipe:
+    """The recipe as a model tells it to the world: of files and folders the name alone, for where they lay says
+    something about the machine and nothing about the model."""
+    clip = replace(recipe.clip, meanings=Path(recipe.clip.meanings).name)
+    return replace(recipe, start_from=Path(recipe.start_from).name, clip=clip)
 
 
 def begun_with(base: TextToImage) -> dict[str, Any]:

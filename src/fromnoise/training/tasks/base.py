@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fromnoise.training.clock import Clock
 from fromnoise.training.recipe import LoopConfig
+from fromnoise.training.rival import NOBODY, Rival
 
 Losses = dict[str, Tensor]
 
@@ -41,12 +42,14 @@ class Task(ABC):
         network: the module that is trained.
         config: how it is trained.
         unit: what a batch consists of.
+        rival: who learns against the network, mostly nobody.
     """
 
     name: str
     network: Any
     config: LoopConfig
     unit: str = "pictures"
+    rival: Rival = NOBODY
 
     @property
     def setting(self) -> str:

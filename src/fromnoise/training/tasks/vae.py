@@ -1,8 +1,9 @@
 """Task: a VAE that reconstructs pictures (Kingma & Welling 2013, arXiv 1312.6114).
 
 The loss is made for flat art: L1, multi-scale L1, L1 of the gradients (sharp edges), 1 − SSIM, and a
-touch of KL. No discriminator: flat art stays crisp without one. And no network that looks at pictures: those judge what
-is drawn (``evaluation/judge.py``), and what judges must not have taught.
+touch of KL. An adversary (``training/adversary.py``) may ask for crisp edges as well, which no distance does. It learns
+from the same pictures alone: no network that knows others has a part here, since those judge what is drawn
+(``evaluation/judge.py``), and what judges must not have taught.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from torch import Tensor, nn
 
 from fromnoise.ground.pictures import from_bytes, to_bytes
 from fromnoise.models.vae.vae import VAE
+from fromnoise.training.adversary import Adversary
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.recipe import VAEStage
+from fromnoise.training.rival import NOBODY
 from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
@@ -45,13 +48,21 @@ class VAETask(Task):
         watched = held_out[:256] if len(held_out) else images[:64]
         self.images, self.watched = images.to(compute.device), watched.to(compute.device)
         self.order = Order(torch.ones(len(images)), seed)
+        self.adversary = Adversary(stage.adversary, compute.device, seed) if stage.adversary.weight else None
+        self.rival = self.adversary or NOBODY
         if stage.decoder_only:
             network.requires_grad_(False)
             network.decoder.requires_grad_(True)
 
     def batch(self, clock: Clock) -> Tensor:
-        """Pictures in −1…1, [B,3,P,P]: mirrored at random, and a fifth of them with their colours swapped."""
-        pictures = from_bytes(self.images[self.order.indices(clock).to(self.compute.device)])
+        """Pictures in −1…1, [B,3,P,P]: mirrored at random, and a fifth of them with their colours swapped.
+
+        Where the stage asks for crops, of each picture a square at a random place, [B,3,crop,crop].
+        """
+        images = self.images[self.order.indices(clock).to(self.compute.device)]
+        if self.stage.crop:
+            images = random_crops(images, self.stage.crop, clock.generator("crops"))
+        pictures = from_bytes(images)
         draw = torch.rand(2, clock.batch, generator=clock.generator("augment"))
         mirror = (draw[0] < 0.5).to(pictures.device)
         pictures = torch.where(mirror[:, None, None, None], pictures.flip(3), pictures)
@@ -69,6 +80,8 @@ class VAETask(Task):
         parts["kl"] = posterior.kl().float().mean()
         if self.stage.equivariance:
             parts["equivariance"] = self._equivariance(latents, batch, clock)
+        if self.adversary is not None:
+            parts["adversarial"] = self.adversary.fooled(decoded, batch)
         return {"loss": self._weighted(parts), **parts}
 
     def _harder(self, latents: Tensor, clock: Clock) -> Tensor:
@@ -129,6 +142,14 @@ class VAETask(Task):
             fewer = [_reconstruct(network, part, count) for part in pictures.split(64)]
             found[f"{self._watched}_psnr_{count}"] = psnr(torch.cat(fewer).clamp(-1, 1), pictures)
         return found
+
+
+def random_crops(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """Of each picture [B,3,H,W] a square at a place of its own, all places alike likely, [B,3,side,side]."""
+    room = torch.tensor(images.shape[2:]) - side + 1
+    corners = (torch.rand(len(images), 2, generator=generator) * room).long().tolist()
+    squares = zip(images, corners, strict=True)
+    return torch.stack([image[:, top : top + side, left : left + side] for image, (top, left) in squares])
 
 
 def psnr(again: Tensor, pictures: Tensor) -> float:
