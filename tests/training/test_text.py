@@ -18,6 +18,7 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
 from fromnoise.training.clock import Clock
+from fromnoise.training.continuing import Call
 from fromnoise.training.lessons import sow, whole_words, without_words
 from fromnoise.training.loop_config import LoopConfig
 from fromnoise.training.recipe import Recipe
@@ -161,6 +162,22 @@ def test_clip_learns_with_the_words_as_they_are_also_after_the_u_net(table: Mean
     assert frozen is not None
     assert any(name.startswith("text.") for name in frozen.groups["frozen"])
     assert not any(name.startswith("text.") for name in frozen.groups["ema"])
+
+
+def test_how_long_words_are_learnt_may_be_changed_until_something_learns_from_them(
+    table: Meanings, tmp_path: Path
+) -> None:
+    recipe, out = small(tmp_path, table, ("text", "vae", "diffusion")), tmp_path / "run"
+    train(recipe, "starter", out, ("text",))
+    longer = {"text.loop.pictures": "2048"}
+    train(recipe.with_overrides(longer), "starter", out, ("text",), Call(settings=longer))
+    learnt = checkpoint.newest(out / "text")[0]
+    assert learnt is not None
+    assert learnt.facts["step"] * learnt.facts["batch"] == 2048
+    train(recipe, "starter", out, ("clip",), Call(as_before=True))
+    with pytest.raises(UserError, match="the CLIP has already learnt from the text tower"):
+        more = {"text.loop.pictures": "4096"}
+        train(recipe.with_overrides(more), "starter", out, ("text",), Call(settings=more))
 
 
 def test_the_task_needs_meanings(tmp_path: Path) -> None:

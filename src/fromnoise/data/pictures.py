@@ -68,26 +68,24 @@ def load_folder(
         UserError: nothing there, or nothing with a caption.
     """
     found = entries_of(path, said_styles)
-    images: list[np.ndarray] = []
+    chosen = [entry for entry in found.entries if wanted(entry.record, split, styles, groups)]
+    images = torch.zeros(len(chosen), 3, pixels, pixels, dtype=torch.uint8)  # written in place: they are held but once
     records: list[Record] = []
     quarantine, notes = list(found.left_out), list(found.notes)
     seen: dict[str, str] = {}
-    for entry in found.entries:
+    for entry in chosen:
         name = entry.record.file_name
-        if not wanted(entry.record, split, styles, groups):
-            continue
         try:
             data = entry.read()
             _refuse_duplicate(data, entry.record, seen)
             opened = read_picture(data)
-            images.append(fit(opened.image, pixels).transpose(2, 0, 1))
+            images[len(records)] = torch.from_numpy(fit(opened.image, pixels).transpose(2, 0, 1).copy())
             records.append(entry.record)
             if opened.many:
                 notes.append(f"{name} holds several pictures; the first is used")
         except (OSError, ValueError) as error:
             quarantine.append((name, reason(error, name)))
-    stacked = torch.from_numpy(np.stack(images)) if images else torch.zeros(0, 3, pixels, pixels, dtype=torch.uint8)
-    return PictureSet(stacked, records, quarantine, notes)
+    return PictureSet(images[: len(records)], records, quarantine, notes)
 
 
 def told(*sets: PictureSet) -> list[str]:

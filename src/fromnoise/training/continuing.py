@@ -191,15 +191,20 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[
     return {name: (first.get(name), second[name]) for name in second if first.get(name) != second[name]}
 
 
+def has_learnt(out: Path, task: str) -> bool:
+    """Whether a task has learnt something in a run."""
+    return any((out / task).glob("step-*"))
+
+
 def begun(out: Path, task: str) -> bool:
-    """Whether a task has learnt something in a run. CLIP's tokenizer is made before its first step."""
-    return any((out / task).glob("step-*")) or (task in ("text", "clip") and (out / "tokenizer").exists())
+    """Whether something of a task is made in a run: words have their tokenizer before the first step."""
+    return has_learnt(out, task) or (task in ("text", "clip") and (out / "tokenizer").exists())
 
 
 def learning_from(out: Path, task: str) -> tuple[str, ...]:
     """Which tasks of a run learn from what a task has made. Where the words came first, the U-Net listens to those, and
     CLIP may follow at any time."""
-    return () if task == "clip" and any((out / "text").glob("step-*")) else LATER[task]
+    return () if task == "clip" and has_learnt(out, "text") else LATER[task]
 
 
 def finished(facts: dict[str, Any], loop: LoopConfig) -> bool:
@@ -217,7 +222,7 @@ def of_pictures(out: Path) -> MayChange:
             return ""
         if task not in LATER:
             return "everything that was learnt follows from it"
-        later = [CALLED[other] for other in learning_from(out, task) if begun(out, other)]
+        later = [CALLED[other] for other in learning_from(out, task) if has_learnt(out, other)]
         if later:
             return f"the {later[0]} has already learnt from the {CALLED[task]}"
         return "" if not begun(out, task) else of_loop(out / task, name, value)
@@ -265,8 +270,8 @@ def check_order(out: Path, recipe: Recipe, tasks: tuple[str, ...]) -> None:
         UserError: for example CLIP is asked for where the U-Net has learnt to listen to another one.
     """
     for task in tasks:
-        later = [other for other in learning_from(out, task) if begun(out, other)]
-        if later and not any((out / task).glob("step-*")):
+        later = [other for other in learning_from(out, task) if has_learnt(out, other)]
+        if later and not has_learnt(out, task):
             raise UserError(
                 f"the {CALLED[later[0]]} in {out} has learnt with the {CALLED[task]} of "
                 f"{recipe.start_from or 'its model'}, and training {task} now would change what it knows; "

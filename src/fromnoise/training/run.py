@@ -181,7 +181,7 @@ class Run:
         """Tie words to pictures."""
         words = (self.tokenizer, CaptionSampler(self.train_set.records, self.recipe.data.captions))
         network = self._fresh("clip", self._config("clip"))
-        if continuing.begun(self.out, "text"):
+        if continuing.has_learnt(self.out, "text"):
             network.text = self._finished("text").text  # frozen
         elif self.recipe.clip.meanings:
             sow(network.text.token, self.tokenizer, Meanings.load(Path(self.recipe.clip.meanings)))
@@ -323,11 +323,11 @@ class Run:
 
     def _heard(self) -> Any:
         """The text tower that the U-Net listens to: one that learnt by itself, or CLIP's."""
-        return self._finished("text").text if continuing.begun(self.out, "text") else self._finished("clip").text
+        return self._finished("text").text if continuing.has_learnt(self.out, "text") else self._finished("clip").text
 
     def _image_side(self) -> Any:
         """CLIP, which ties pictures to the words; None where it is still to be trained with the words as they are."""
-        late = continuing.begun(self.out, "text") and not self._is_made("clip")
+        late = continuing.has_learnt(self.out, "text") and not self._is_made("clip")
         return None if late else self._finished("clip")
 
     def _examples(self, vae: Any) -> Examples:
