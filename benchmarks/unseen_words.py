@@ -29,6 +29,8 @@ from fromnoise.data.meanings import Meanings
 from fromnoise.data.meanings.sentences import embeddings
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.unheard import unheard
+from fromnoise.data.world import read_drawings
+from fromnoise.data.world.drawing import is_drawings, record_of_drawing
 from fromnoise.evaluation.bench import asked_of
 from fromnoise.ground.wording import styled
 from fromnoise.system.text_to_image import TextToImage
@@ -110,10 +112,11 @@ def main() -> None:
     parser.add_argument("--glove", type=Path)
     options = parser.parse_args()
     model = TextToImage.load(options.model).for_drawing("fp32")
-    pictures = load_folder(options.data, 8)
-    names = sorted(
-        {r.text.lower() for r in asked_of(model, pictures) if r.split == "train" and r.style in model.styles}
-    )
+    if is_drawings(options.data):
+        records = [record_of_drawing(drawing) for drawing in read_drawings(options.data)]
+    else:
+        records = asked_of(model, load_folder(options.data, 8))
+    names = sorted({r.text.lower() for r in records if r.split == "train" and r.style in model.styles})
     asked = [(word, concept) for word, concept in unheard() if concept in names]
     ways: dict[str, Embed] = {"the model's text tower": by_tower(model)}
     if options.meanings:

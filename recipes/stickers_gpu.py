@@ -1,13 +1,13 @@
 """stickers-128 on one data-centre GPU: the world, networks and words of stickers_cpu, larger batches.
 
-Made for 15 minutes on an H200-class GPU beside 16 CPU cores, in pieces (``--minutes 8``), with the drawings as one file
-of 25 MiB. Words are learnt beforehand on a CPU (ten minutes; the run's folder ``text`` and ``tokenizer`` come along):
+Made for 15 minutes on an H200-class GPU beside 16 CPU cores, in pieces (``--minutes 8``), with the drawings (25 MiB) and
+the table of meanings (60 MiB) as files. Words take a minute there; CLIP may follow at any time:
 
-    fromnoise train stickers_gpu --data data/drawings --out runs/stickers-128 --tasks text
-    fromnoise train stickers_gpu --data data/drawings --out runs/stickers-128 --tasks vae,diffusion --minutes 8
+    fromnoise train stickers_gpu --data data/drawings --out runs/stickers-128 --tasks text,vae,diffusion --minutes 8
+    fromnoise train stickers_gpu --data data/drawings --out runs/stickers-128
 
 It has not yet been run on a GPU; the numbers of pictures are computed from its arithmetic (docs/training.md): 16 cores
-draw about 1,000 pictures a second ahead of the U-Net, which sees each six times.
+draw about 1,000 pictures a second ahead of the U-Net, which sees each six times or more.
 """
 
 from fromnoise.data.world import WorldMix

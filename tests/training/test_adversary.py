@@ -319,6 +319,8 @@ def test_a_run_without_its_adversary_or_with_another_is_refused(tmp_path: Path) 
     for widths in ((8, 16), (8, 8, 8)):
         with pytest.raises(UserError, match="another optimizer or adversary"):
             Trainer(task(replace(ON, widths=widths)), tmp_path / "small", 0)
+    with pytest.raises(UserError, match="another optimizer or adversary"):  # nor is it taken away
+        Trainer(task(AdversaryConfig()), tmp_path / "small", 0)
 
 
 def test_an_adversary_that_is_no_number_stops_the_run_and_moves_nobody(tmp_path: Path) -> None:

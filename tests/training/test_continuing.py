@@ -225,7 +225,7 @@ def test_the_length_that_suits_the_data_grows_with_its_square_root() -> None:
 def test_the_commands_hand_over_what_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``train`` for pictures and for the story game, and ``distill``."""
     said: list[Call] = []
-    for where in ("run.train", "run.distill", "story.train_story"):
+    for where in ("run.train", "distillation.distill", "story.train_story"):
         monkeypatch.setattr(f"fromnoise.training.{where}", lambda *args: said.append(args[-1]) or tmp_path)
     common = ["--data", "starter", "--out", str(tmp_path / "run"), "--as-before", "--verbose", "--set"]
     commands = (

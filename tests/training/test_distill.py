@@ -23,11 +23,11 @@ from fromnoise.system.few_steps import save_few_steps, with_few_steps
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import Clock
 from fromnoise.training.continuing import Call
+from fromnoise.training.distillation import distill
 from fromnoise.training.examples import Latents, StoredExamples
 from fromnoise.training.loop import Trainer
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import DistillStage, LoopConfig, Recipe
-from fromnoise.training.run import distill
 from fromnoise.training.run_folder import check_earlier
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import Conditioning

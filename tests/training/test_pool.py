@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,6 +132,26 @@ def test_a_row_of_shards_comes_from_one_stream(maker: Maker, tmp_path: Path, mon
     for n in (0, 64, 128, 192):
         examples.at(clock(n), CPU)
     assert begun == [0]  # workers that draw ahead are not ended and begun anew
+
+
+def test_what_an_earlier_session_left_behind_is_cleared(maker: Maker, tmp_path: Path) -> None:
+    WorldExamples(tmp_path, maker).at(clock(0), CPU)
+    late = WorldExamples(tmp_path, maker)  # begins behind that shard
+    late.at(clock(200), CPU)
+    assert sorted(int(file.stem) for file in tmp_path.iterdir()) == list(CONFIG.window(200))
+
+
+def test_processes_draw_the_same_and_leave_ctrl_c_to_who_waits_for_them(maker: Maker, tmp_path: Path) -> None:
+    here = WorldExamples(tmp_path / "here", maker).at(clock(0), CPU)
+    examples = WorldExamples(tmp_path / "beside", replace(maker, config=replace(CONFIG, workers=1)))
+    for n in (0, 64):
+        drawn = examples.at(clock(n), CPU)
+        for worker in multiprocessing.active_children():
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGINT)  # as a terminal does
+        assert n or same(drawn, here)
+    examples.close()
+    assert not multiprocessing.active_children()
 
 
 def test_a_full_disk_is_one_line(maker: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

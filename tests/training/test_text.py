@@ -155,6 +155,9 @@ def test_clip_learns_with_the_words_as_they_are_also_after_the_u_net(table: Mean
     train(recipe, "starter", out, ("clip",))
     train(recipe, "starter", out)
     again = TextToImage.load(model_folder)
+    assert again.clip is not None
+    towers = zip(again.clip.text.parameters(), again.text_tower.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in towers)
     assert all(
         torch.equal(a, b) for a, b in zip(again.text_tower.parameters(), model.text_tower.parameters(), strict=True)
     )
@@ -175,14 +178,30 @@ def test_how_long_words_are_learnt_may_be_changed_until_something_learns_from_th
     assert learnt is not None
     assert learnt.facts["step"] * learnt.facts["batch"] == 2048
     train(recipe, "starter", out, ("clip",), Call(as_before=True))
+    more = {"text.loop.pictures": "4096"}
     with pytest.raises(UserError, match="the CLIP has already learnt from the text tower"):
-        more = {"text.loop.pictures": "4096"}
         train(recipe.with_overrides(more), "starter", out, ("text",), Call(settings=more))
 
 
 def test_the_task_needs_meanings(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"needs meanings.*fromnoise data meanings"):
         replace(load_recipe("first_model"), tasks=("text", "clip", "vae", "diffusion"))
+
+
+def test_words_of_another_model_are_not_learnt_anew(table: Meanings, tmp_path: Path) -> None:
+    recipe = small(tmp_path, table, ("text", "vae", "diffusion"))
+    with pytest.raises(UserError, match="start_from brings words"):
+        replace(recipe, start_from="stickers-64")
+    for name, value in (("clip.together", "-1"), ("clip.smear", "-1"), ("clip.keep", "-1"), ("text.inside", "2")):
+        with pytest.raises(UserError, match=name):
+            recipe.with_overrides({name: value})
+
+
+def test_clip_is_not_trained_without_the_words_that_its_recipe_has_first(table: Meanings, tmp_path: Path) -> None:
+    recipe = small(tmp_path, table, ("text", "clip", "vae", "diffusion"))
+    for tasks in (("clip",), ("vae", "diffusion")):
+        with pytest.raises(UserError, match="no trained text yet"):
+            train(recipe, "starter", tmp_path / "run", tasks)
 
 
 def test_words_that_are_whole_tokens_have_their_meanings(table: Meanings) -> None:

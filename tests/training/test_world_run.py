@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import torch.nn.functional as F
+from typer.testing import CliRunner
 
+from fromnoise.cli import app
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.world import Drawing
@@ -22,10 +25,12 @@ from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.continuing import Call
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.run import train
+from fromnoise.training.run_examples import captions_of
 
 NAMES = ("apple", "pear", "ball", "cup", "lamp", "bowl", "wheel", "drum")
 SMALL = {
-    "precision": "fp32", "threads": "1", "data.pixels": "16", "data.styles": "", "data.world.sample": "40",
+    "precision": "fp32", "threads": "1", "data.pixels": "16", "data.styles": "", "default_style": "",
+    "data.world.sample": "40", "vae.crop": "0",
     "data.world.shard": "64", "data.world.shards": "2", "data.world.repeats": "2", "data.world.workers": "0",
     "data.world.mix.silhouettes": "0.2", "clip.image.pixels": "16", "clip.image.patch": "8", "clip.vocabulary": "700",
     "clip.text.width": "32", "clip.text.layers": "1", "clip.text.heads": "2", "clip.image.width": "32",
@@ -93,6 +98,52 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(drawings: Path, recipe: 
     train(recipe, drawings, tmp_path / "unbroken", first)
     a, b = (TextToImage.load(tmp_path / name / "model").unet for name in ("parts", "unbroken"))
     assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def test_other_drawings_are_refused_and_an_unused_sample_of_others_is_made_again(
+    drawings: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    train(recipe.with_overrides({"data.limit": "3"}), drawings, out, ("text",))
+    before = (out / "world.parquet").read_bytes()
+    for left in [path for path in out.iterdir() if "world.parquet" not in path.name]:
+        shutil.rmtree(left) if left.is_dir() else left.unlink()  # as if it had failed before it began
+    train(recipe, drawings, out, ("text",))
+    assert (out / "world.parquet").read_bytes() != before
+    file = drawings / "drawings.parquet"
+    pq.write_table(pq.read_table(file).slice(1), file)
+    with pytest.raises(UserError, match="started with other drawings"):
+        train(recipe, drawings, out, ("text",))
+
+
+def test_a_style_that_the_drawings_lack_is_told_before_anything_is_drawn(
+    drawings: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="crayon"):
+        train(recipe.with_overrides({"default_style": "crayon"}), drawings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_captions_of_the_world_stay_exact(drawings: Path, recipe: Recipe) -> None:
+    mix = recipe.with_overrides({"data.captions.colour": "0.5", "data.captions.article": "0.5"})
+    assert (captions_of(mix, str(drawings)).colour, captions_of(mix, str(drawings)).article) == (0, 0)
+    assert (captions_of(mix, "starter").colour, captions_of(mix, "starter").article) == (0.5, 0.5)
+
+
+def test_the_command_keeps_what_finds_copies_and_the_model_can_be_distilled(
+    drawings: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    out, common = tmp_path / "run", ["--data", str(drawings)]
+    asked = [f"--set={name}={value}" for name, value in {**SMALL, "clip.meanings": recipe.clip.meanings}.items()]
+    done = CliRunner().invoke(app, ["train", "stickers_cpu", *common, "--out", str(out), *asked])
+    assert done.exit_code == 0, done.output
+    assert "copies cannot be found" not in done.output
+    assert (out / "model" / "copies.safetensors").is_file()
+    small = [f"--set=distill.{x}" for x in ("loop.pictures=64", "loop.batch=32", "rank=2", "steps=1")]
+    where = ["--out", str(tmp_path / "fast")]
+    done = CliRunner().invoke(app, ["distill", str(out / "model"), *common, *where, *small])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "fast" / "model" / "few_steps").is_dir()
 
 
 def test_drawings_of_no_style_that_is_asked_for_are_one_line(drawings: Path, recipe: Recipe, tmp_path: Path) -> None:

@@ -27,6 +27,6 @@ def distill(
     let_idle_threads_sleep()
     from fromnoise.cli.train import overrides
     from fromnoise.training.continuing import Call
-    from fromnoise.training.run import distill as run
+    from fromnoise.training.distillation import distill as run
 
     print(run(model, data, out, overrides(set_ or []), Call(as_before=as_before, verbose=verbose)))

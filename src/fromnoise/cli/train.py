@@ -22,7 +22,9 @@ def train(
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, drawings, or 'starter'.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Some of clip, vae, diffusion, distill; else the recipe's.")] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="Of text, clip, vae, diffusion, distill; else the recipe's.")
+    ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(help="Save and pause after so long; with my_pictures, the length of the training.", min=0.01),

@@ -1,4 +1,4 @@
-"""Words that no caption has, and what each is: they are asked for in evaluation, and no lesson may have them."""
+"""Words that no caption has, and what each is: evaluation asks for them, and the task ``text`` leaves them out."""
 
 from __future__ import annotations
 

@@ -44,6 +44,8 @@ def costs(recipe: Recipe) -> dict[str, float]:
     stage, unet = recipe.clip, recipe.diffusion.model
     with torch.random.fork_rng(devices=[]):
         picture = torch.zeros(1, 3, recipe.data.pixels, recipe.data.pixels)
+        side = recipe.vae.crop or recipe.data.pixels
+        seen = torch.zeros(1, 3, side, side)
         words = torch.zeros(1, stage.text.context, dtype=torch.long)
         read = torch.zeros(1, stage.text.context, unet.cross_attention_dim)
         latent = torch.zeros(1, unet.in_channels, unet.sample_size, unet.sample_size)
@@ -53,7 +55,7 @@ def costs(recipe: Recipe) -> dict[str, float]:
         return {
             "text": multiplications(clip, lambda: clip.embed_text(words)),
             "clip": multiplications(clip, lambda: (clip.embed_image(picture), clip.embed_text(words))),
-            "vae": multiplications(vae, lambda: vae.decode(vae.encode(picture).mean)),
+            "vae": multiplications(vae, lambda: vae.decode(vae.encode(seen).mean)),
             "diffusion": step,
             "distill": DISTILL * step,
         }

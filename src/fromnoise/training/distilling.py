@@ -14,7 +14,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import nn
 
-from fromnoise.data.captions import CaptionSampler
+from fromnoise.data.captions import CaptionMix, CaptionSampler
 from fromnoise.data.pictures import PictureSet
 from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
@@ -39,6 +39,7 @@ class Materials:
         fingerprint: names the pictures and their captions.
         compute: device and format.
         folder: of the task in the run.
+        captions: how the pictures are asked for.
     """
 
     recipe: Recipe
@@ -46,6 +47,7 @@ class Materials:
     fingerprint: str
     compute: Compute
     folder: Path
+    captions: CaptionMix
 
 
 def distill_task(model: TextToImage, materials: Materials) -> DistillTask:
@@ -59,7 +61,7 @@ def distill_task(model: TextToImage, materials: Materials) -> DistillTask:
     latents = _latents(model, materials)
     tower = compute.place(copy.deepcopy(model.text_tower))
     words = Conditioning(model.tokenizer, tower)
-    captions = CaptionSampler(records, recipe.data.captions)
+    captions = CaptionSampler(records, materials.captions)
     examples = StoredExamples(latents, captions, recipe.distill.mirror, recipe.seed)
     network = LowRank(compute.place(copy.deepcopy(model.unet)), recipe.distill.rank, recipe.seed)
     vae = copy.deepcopy(model.vae).to(compute.device)

@@ -22,6 +22,9 @@ class Examples(Protocol):
     def at(self, clock: Clock, device: torch.device) -> tuple[Tensor, list[str]]:
         """Clean latents of this step, float32 [B,C,h,w], and a caption for each."""
 
+    def close(self) -> None:
+        """End whatever works for it."""
+
 
 @dataclass(frozen=True)
 class Latents:
@@ -70,3 +73,6 @@ class StoredExamples:
         indices, rng = self.order.indices(clock), clock.generator("captions")
         clean = self.latents.shown(indices, self.mirror, clock, device)
         return clean, [self.captions(i, rng) for i in indices.tolist()]
+
+    def close(self) -> None:
+        """Nothing works for it."""

@@ -207,7 +207,7 @@ def teachable(meanings: Meanings, tokenizer: Tokenizer) -> Meanings:
 
 def without_words(meanings: Meanings, words: set[str]) -> Meanings:
     """The phrases that have none of these words, singular or plural."""
-    left_out = {form for word in words for form in (word, f"{word}s")}
+    left_out = {form for word in words for form in (word, f"{word}s", f"{word}es", f"{word.removesuffix('y')}ies")}
     kept = [
         i for i, phrase in enumerate(meanings.phrases)
         if phrase not in left_out and not left_out & set(re.findall(r"[^\W\d_]+", phrase))

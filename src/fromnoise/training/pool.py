@@ -51,7 +51,7 @@ class Maker:
         seed: of the endless row of pictures.
         vae: encodes; white already.
         compute: where.
-        stamp: names the drawings and the VAE's weights.
+        stamp: names the drawings and the VAE's weights, so that shards of others are made again.
     """
 
     world: World
@@ -140,10 +140,10 @@ class WorldExamples:
         for number in window:
             if number not in self._shards:
                 self._shards[number] = self._shard(number)
-        for number in [n for n in self._shards if n not in window]:
-            del self._shards[number]
-            if number < window.start:
-                self._file(number).unlink(missing_ok=True)
+        self._shards = {number: shard for number, shard in self._shards.items() if number in window}
+        for file in self.folder.glob("[0-9]*.safetensors"):
+            if file.stem.isdigit() and int(file.stem) < window.start:
+                file.unlink(missing_ok=True)
 
     def _shard(self, number: int) -> Shard:
         """A shard from its file, or made now."""

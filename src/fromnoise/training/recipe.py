@@ -18,7 +18,7 @@ from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig
 from fromnoise.training import precision
 from fromnoise.training.adversary import AdversaryConfig
-from fromnoise.training.loop_config import LoopConfig
+from fromnoise.training.loop_config import LARGEST_BATCH, LoopConfig
 from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
 from fromnoise.training.stages import DistillStage, TextStage
 from fromnoise.training.world_config import WorldConfig
@@ -93,6 +93,16 @@ class ClipStage(Config):
     together: int = 0
     keep: float = 0.0
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=128, learning_rate=1e-3))
+
+    def __post_init__(self) -> None:
+        wishes: Wishes = (
+            ("meaning_weight", 0 <= self.meaning_weight <= 1000, "0…1000"),
+            ("meaning_batch", self.meaning_batch >= 1, "1 or more"),
+            ("smear", 0 <= self.smear <= 10, "0…10"),
+            ("together", 0 <= self.together <= LARGEST_BATCH, "0 (all shuffled) or more"),
+            ("keep", 0 <= self.keep <= 1000, "0…1000"),
+        )
+        check(self, "clip.", wishes)
 
 
 @dataclass(frozen=True)
@@ -210,6 +220,11 @@ class Recipe(Config):
             ("tasks", bool(self.tasks) and set(self.tasks) <= set(TASKS), f"some of {', '.join(TASKS)}"),
         )
         check(self, "", wishes)
+        if "text" in self.tasks and self.start_from:
+            raise UserError(
+                "start_from brings words that its U-Net listens to, so none are learnt anew: leave out start_from, or "
+                "take text out of the tasks"
+            )
         if "text" in self.tasks and not self.clip.meanings:
             raise UserError(
                 "the task text needs meanings to learn: make them with 'fromnoise data meanings', and name the file "

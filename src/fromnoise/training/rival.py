@@ -32,6 +32,8 @@ class Rival:
         Raises:
             KeyError: the state belongs to another rival, or to none.
         """
+        if any(name.startswith("adversary") for name in stored):
+            raise KeyError("adversary")
 
 
 NOBODY = Rival()

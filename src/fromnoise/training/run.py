@@ -34,7 +34,7 @@ from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
-from fromnoise.training.distilling import Materials, distill_task, keep, recipe_for
+from fromnoise.training.distilling import Materials, distill_task, keep
 from fromnoise.training.examples import Examples
 from fromnoise.training.identity import Going, Identity, fingerprint
 from fromnoise.training.lessons import sow
@@ -51,7 +51,7 @@ from fromnoise.training.run_data import (
     some_prompts,
     styles_of,
 )
-from fromnoise.training.run_examples import examples_of, sampled, shown
+from fromnoise.training.run_examples import captions_of, examples_of, sampled, shown
 from fromnoise.training.run_folder import accelerator, check_earlier, curves, locked
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
@@ -94,47 +94,12 @@ def train(
     recipe, changed = continuing.settled(
         out, before, continuing.same_base(recipe, stored), call, continuing.of_pictures(out)
     )
-    check_earlier(out, tasks, begun=bool(recipe.start_from))
+    check_earlier(out, tasks, bool(recipe.start_from), recipe.tasks)
     continuing.check_order(out, recipe, tasks)
     run = Run(recipe, data, out, Going(stored, changed, tasks, deadline, call.verbose))
     for name in tasks:
         run.train(name)
     return run.out / "model"
-
-
-def distill(
-    place: Path | str | None, data: Path | str, out: Path, settings: dict[str, str], call: Call | None = None
-) -> Path:
-    """Teach a finished model to draw in a few steps, in a run of its own; or go on with that.
-
-    Args:
-        place: the model, as :meth:`TextToImage.load` takes it.
-        data: a folder of captioned pictures, a packed file, or "starter"; best those it was trained on.
-        out: the run's folder.
-        settings: overrides of the model's recipe, by dotted names.
-        call: as of :func:`train`; its settings are ``settings``.
-
-    Returns:
-        The folder of a copy of the model that has ``few_steps/`` (``out/model``).
-
-    Raises:
-        UserError: as :func:`train`, or a kind of model that cannot be distilled.
-    """
-    call = replace(call or Call(), settings=settings)
-    model = TextToImage.load(place, None)
-    stored = continuing.stored_run(out)
-    there = (out / "model").exists()
-    if there and TextToImage.load(out / "model").hash != model.hash:
-        raise UserError(f"{out} was started with another model; use a new --out")
-    recipe = recipe_for(model).with_overrides(settings)
-    recipe, changed = continuing.settled(
-        out, None if stored is None else stored["recipe"], recipe, call, continuing.of_pictures(out)
-    )
-    run = Run(recipe, data, out, Going(stored, changed, ("distill",), verbose=call.verbose, model=model.hash))
-    if not there:
-        model.save(out / "model", None)
-    run.train("distill")
-    return out / "model"
 
 
 class Run:
@@ -171,7 +136,7 @@ class Run:
         }  # fmt: skip
         tasks[name]()
 
-    # --- the three tasks -------------------------------------------------------------------------------------
+    # --- the tasks -------------------------------------------------------------------------------------------
 
     def train_text(self) -> None:
         """Learn what words mean, before any picture."""
@@ -179,16 +144,18 @@ class Run:
 
     def train_clip(self) -> None:
         """Tie words to pictures."""
-        words = (self.tokenizer, CaptionSampler(self.train_set.records, self.recipe.data.captions))
-        network = self._fresh("clip", self._config("clip"))
-        if continuing.has_learnt(self.out, "text"):
+        words = (self.tokenizer, CaptionSampler(self.train_set.records, captions_of(self.recipe, self.data)))
+        network, locked = self._fresh("clip", self._config("clip")), continuing.has_learnt(self.out, "text")
+        if locked:
             network.text = self._finished("text").text  # frozen
         elif self.recipe.clip.meanings:
             sow(network.text.token, self.tokenizer, Meanings.load(Path(self.recipe.clip.meanings)))
         network = self._compute(network)
         stage = replace(self.recipe.clip, loop=self._loop("clip"))
+        if locked:  # what needs no more lessons
+            stage = replace(stage, meanings="", smear=0.0, keep=0.0)
         task = CLIPTask(stage, (self.train_set, self.held_out), words, network, self.compute, self.recipe.seed)
-        if self.base is not None and self.recipe.clip.keep:
+        if self.base is not None and stage.keep:
             tower = self._compute(copy.deepcopy(self.base.text_tower)).eval().requires_grad_(False)
             task.keeper = Keeper(self.base.tokenizer, tower, self.tokenizer, self.base.styles)
         self._train(task)
@@ -220,7 +187,11 @@ class Run:
             progress = {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)}
             self._save_model(Networks(text, unet, vae, clip), progress)
 
-        self._train(task, keep_model, lambda clock: seen_by(self.out / "model") == clock.pictures)
+        wanted = clip is not None
+        try:
+            self._train(task, keep_model, lambda clock: seen_by(self.out / "model", wanted) == clock.pictures)
+        finally:
+            examples.close()
 
     def train_distill(self) -> None:
         """Learn to draw in a few steps: a small difference beside the model that is there."""
@@ -236,7 +207,9 @@ class Run:
         model = TextToImage.load(folder)
         recipe = replace(self.recipe, distill=replace(self.recipe.distill, loop=self._loop("distill")))
         pictures = (self.train_set, self.held_out)
-        materials = Materials(recipe, pictures, self._fingerprint, self.compute, self.out / "distill")
+        materials = Materials(
+            recipe, pictures, self._fingerprint, self.compute, self.out / "distill", captions_of(self.recipe, self.data)
+        )
         task = distill_task(model, materials)
         keep(model, folder, self._train(task, lambda network, clock, hours: keep(model, folder, network)))
 
@@ -323,12 +296,20 @@ class Run:
 
     def _heard(self) -> Any:
         """The text tower that the U-Net listens to: one that learnt by itself, or CLIP's."""
-        return self._finished("text").text if continuing.has_learnt(self.out, "text") else self._finished("clip").text
+        if continuing.has_learnt(self.out, "text"):
+            return self._finished("text").text
+        clip = self._image_side()
+        return self.base.text_tower if clip is None and self.base is not None else clip.text
 
     def _image_side(self) -> Any:
         """CLIP, which ties pictures to the words; None where it is still to be trained with the words as they are."""
-        late = continuing.has_learnt(self.out, "text") and not self._is_made("clip")
-        return None if late else self._finished("clip")
+        first, made = continuing.has_learnt(self.out, "text"), continuing.has_learnt(self.out, "clip")
+        if not made and (first or (self.base is not None and self.base.clip is None)):
+            return None
+        clip = self._finished("clip")
+        if first:  # the very weights that the U-Net listens to, whatever format CLIP was trained in
+            clip.text = self._finished("text").text
+        return clip
 
     def _examples(self, vae: Any) -> Examples:
         """What the U-Net learns from; the VAE is made white for it."""
@@ -340,7 +321,7 @@ class Run:
 
     def _save_model(self, networks: Networks, progress: dict[str, Any]) -> None:
         told = {**progress, "hardware": hardware(self.device, self.choice.name)}
-        facts = card(self.recipe, self.shown.records, told)
+        facts = card(self.recipe, self.shown.records, told, self.shown.drawings)
         model = assembled(self.tokenizer, networks, self.shown.records, self.styles, facts, self.base)
         replace(model, default_style=self.recipe.default_style).save(self.out / "model")
 

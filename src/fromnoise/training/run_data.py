@@ -71,13 +71,21 @@ def caption(record: Record) -> str:
     return styled(record.text, record.style)
 
 
-def card(recipe: Recipe, records: list[Record], progress: dict[str, Any]) -> dict[str, Any]:
-    """What a model tells of its training: from which pictures, by whom, by which recipe."""
-    sources = sorted({(r.style, r.licence, r.author) for r in records})
+def card(recipe: Recipe, records: list[Record], progress: dict[str, Any], drawings: int = 0) -> dict[str, Any]:
+    """What a model tells of its training: from which pictures, by whom, by which recipe.
+
+    Args:
+        recipe: every number of the run.
+        records: of the pictures; before them those of the drawings that they are made of, where they are.
+        progress: what else is told.
+        drawings: how many of the records those are.
+    """
+    sources = sorted({(r.style, r.licence, r.author) for r in (records[:drawings] if drawings else records)})
     return {
         "name": recipe.name,
         **progress,
-        "pictures": len(records),
+        **({"drawings": drawings} if drawings else {}),
+        "pictures": len(records) - drawings,
         "sources": [list(source) for source in sources],
         "recipe": shareable(recipe).to_dict(),
     }
@@ -96,9 +104,9 @@ def begun_with(base: TextToImage) -> dict[str, Any]:
     return {"started_from": base.hash, **({"decoder": {"of": taught}} if taught else {})}
 
 
-def seen_by(folder: Path) -> int | None:
-    """How many pictures the U-Net of a model's folder has seen; None where there is no model."""
-    if not (folder / "model_index.json").is_file():
+def seen_by(folder: Path, with_clip: bool = False) -> int | None:
+    """How many pictures the U-Net of a model's folder has seen; None where there is no model, or none ``with_clip``."""
+    if not (folder / "model_index.json").is_file() or (with_clip and not (folder / "clip").is_dir()):
         return None
     seen = read_facts(folder).card.get("pictures_seen")
     return seen if isinstance(seen, int) else None

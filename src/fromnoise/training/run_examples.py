@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fromnoise.data.captions import CaptionSampler
+from fromnoise.data.captions import CaptionMix, CaptionSampler
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
 from fromnoise.data.world import Drawing, World, WorldStream, read_drawings
-from fromnoise.data.world.drawing import is_drawings, record_of_drawing
+from fromnoise.data.world.drawing import DRAWINGS_FILE, is_drawings, record_of_drawing
 from fromnoise.data.world.packing import pack_world
 from fromnoise.ground.errors import UserError
-from fromnoise.training.continuing import SAMPLE
+from fromnoise.ground.whole import write_atomically
+from fromnoise.system.defaults import check_default_style
+from fromnoise.training.continuing import RUN, SAMPLE
 from fromnoise.training.examples import Examples, StoredExamples
 from fromnoise.training.pool import Maker, WorldExamples
 from fromnoise.training.recipe import Recipe
@@ -31,10 +35,12 @@ class Shown:
     Attributes:
         records: of all pictures and drawings that something is learnt from.
         names: of single things, in lower case, each once.
+        drawings: how many of the records, the first, are drawings that pictures are made of.
     """
 
     records: list[Record]
     names: list[str]
+    drawings: int = 0
 
 
 def pictures_of(data: str, out: Path) -> str:
@@ -46,16 +52,24 @@ def sampled(recipe: Recipe, data: str, out: Path) -> tuple[Recipe, str]:
     """The data with the recipe to read them by; where they are drawings, the packed sample, made where it is missing.
 
     Raises:
-        UserError: unusable drawings, a full disk, or packages are missing.
+        UserError: unusable drawings, other ones than the run began with, a full disk, or packages are missing.
     """
-    file = Path(pictures_of(data, out))
+    file, mark = Path(pictures_of(data, out)), out / f".{SAMPLE}.made_from"
     if not is_drawings(data):
         return recipe, data
-    if not file.is_file():
+    drawings, made_from = _drawings(recipe, data), _named(recipe, data)
+    if not (file.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == made_from):
+        if (out / RUN).exists():
+            raise UserError(
+                f"{out} was started with other drawings: give the --data that it began with, or a new --out"
+            )
+        if not recipe.start_from:
+            check_default_style(recipe.default_style, tuple(sorted({d.style for d in drawings if d.style})))
         out.mkdir(parents=True, exist_ok=True)
         config = recipe.data.world
         stream = WorldStream(recipe.data.pixels, seed=recipe.seed, workers=config.drawing_processes())
-        pack_world(_drawings(recipe, data), file, stream, config.sample, config.mix)
+        pack_world(drawings, file, stream, config.sample, config.mix)
+        write_atomically(mark, made_from)
     # Drawings were chosen by styles and groups already; a picture of two hands has none of its own.
     whole = replace(recipe.data, styles=(), groups=(), limit=0, scenes=0)
     return replace(recipe, data=whole), str(file)
@@ -66,7 +80,13 @@ def shown(recipe: Recipe, data: str, pictures: PictureSet) -> Shown:
     if not is_drawings(data):
         return Shown(pictures.records, sorted({r.text.lower() for r in pictures.records}))
     records = [record_of_drawing(d) for d in _drawings(recipe, data) if d.split == "train"]
-    return Shown([*records, *pictures.records], sorted({r.text.lower() for r in records}))
+    return Shown([*records, *pictures.records], sorted({r.text.lower() for r in records}), len(records))
+
+
+def captions_of(recipe: Recipe, data: str) -> CaptionMix:
+    """How pictures are asked for. The world's texts are exact; a colour or an article more would make them untrue."""
+    mix = recipe.data.captions
+    return replace(mix, colour=0.0, article=0.0) if is_drawings(data) else mix
 
 
 def examples_of(
@@ -78,7 +98,7 @@ def examples_of(
         recipe: every number of the run.
         data: drawings or pictures.
         out: the run's folder.
-        stamp: names the pictures and the VAE's weights.
+        stamp: names the pictures and the VAE's training.
         encoder: the VAE, where it computes, and whether it is made white first, in place.
         pictures: the data, or the sample of the world.
     """
@@ -86,12 +106,13 @@ def examples_of(
     if not is_drawings(data):
         share = recipe.data.scene_share
         latents = kept_latents(out / "latents.safetensors", stamp, vae, pictures, compute, whiten, share)
-        captions = CaptionSampler(pictures.records, recipe.data.captions)
+        captions = CaptionSampler(pictures.records, captions_of(recipe, data))
         return StoredExamples(latents, captions, recipe.diffusion.mirror, recipe.seed)
     if whiten:
         seen = encode_all(vae, pictures.images[:WHITENED_BY], compute)
         vae.whiten_(seen.mean((0, 2, 3)), seen.std((0, 2, 3)))
     world = World(_drawings(recipe, data), recipe.data.world.mix)
+    stamp = f"{_named(recipe, data)} {_weights(vae)}"
     maker = Maker(world, recipe.data.world, recipe.data.pixels, recipe.seed, vae, compute, stamp)
     return WorldExamples(out / "pool", maker)
 
@@ -109,4 +130,21 @@ def _drawings(recipe: Recipe, data: str) -> list[Drawing]:
     ]  # fmt: skip
     if not found:
         raise UserError(f"{data} has no drawings of these styles and groups; leave out data.styles and data.groups")
-    return found[: d.limit] if d.limit else found
+    return [found[i * len(found) // d.limit] for i in range(d.limit)] if 0 < d.limit < len(found) else found
+
+
+def _named(recipe: Recipe, data: str) -> str:
+    """16 hex digits that name drawings and what is made of them."""
+    d, file = recipe.data, Path(data)
+    digest = hashlib.sha256((file if file.is_file() else file / DRAWINGS_FILE).read_bytes())
+    asked = [recipe.seed, d.pixels, d.styles, d.groups, d.limit, d.world.sample, d.world.mix.to_dict()]
+    digest.update(json.dumps(asked, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def _weights(vae: Any) -> str:
+    """16 hex digits that name a VAE's weights."""
+    digest = hashlib.sha256()
+    for weight in vae.state_dict().values():
+        digest.update(weight.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -15,15 +15,19 @@ from fromnoise.ground.whole import write_atomically
 from fromnoise.training.continuing import RUN
 
 
-def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False) -> None:
+def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False, recipe_tasks: tuple[str, ...] = ()) -> None:
     """Refuse to train the U-Net, or to distil it, where what that needs is neither there nor asked for.
 
-    A run that has ``begun`` with a model has its CLIP and VAE.
+    A run that has ``begun`` with a model has its CLIP and VAE; where the recipe's tasks have words first, those come
+    before CLIP, too.
     """
     if "distill" in tasks and "diffusion" not in tasks and not (out / "model" / "model_index.json").exists():
         raise UserError(f"{out} has no trained model yet; run without --tasks, or with --tasks diffusion first")
-    words = "text" if "text" in tasks or any((out / "text").glob("step-*")) else "clip"
-    for name in (words, "vae") if "diffusion" in tasks and not begun else ():
+    first = "text" in (*tasks, *recipe_tasks) or any((out / "text").glob("step-*"))
+    needed: tuple[str, ...] = ("text",) if first and {"clip", "diffusion"} & set(tasks) else ()
+    if "diffusion" in tasks and not begun:
+        needed = ("text" if first else "clip", "vae")
+    for name in needed:
         if name not in tasks and not list((out / name).glob("step-*")):
             raise UserError(f"{out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
 

@@ -23,7 +23,8 @@ class WorldConfig(Config):
         sample: pictures that are packed into the run's folder once; CLIP and the VAE learn from them.
         shard: pictures that are made at once for the U-Net's pool; a multiple of 32.
         shards: how many of those are kept.
-        repeats: how often each picture is seen before the next shard is made, on average.
+        repeats: how often each picture is seen in its time in the pool, on average; the first ones are seen more often,
+            since the pool is small then.
         wordings: captions of each picture; one of them is read whenever it is seen.
         workers: processes that draw; -1 takes one per core, 0 draws in the training's own.
         ahead: calls of 32 pictures that each worker has ready at most. With a few, they draw while the training waits;

@@ -7,6 +7,7 @@ constant: each worker holds the drawings and a bounded memory of their looks, an
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -89,6 +90,7 @@ def world_stream(world: World, stream: WorldStream, captions: WorldCaptions | No
         num_workers=stream.workers,
         collate_fn=_as_it_is,
         prefetch_factor=stream.ahead if stream.workers else None,
+        worker_init_fn=_deaf,
         # A fork of a process that computes with threads may hang; a fresh one costs a second or two once.
         multiprocessing_context="spawn" if stream.workers else None,
     )
@@ -119,7 +121,7 @@ def record_of_description(world: World, described: Description) -> Record:
         text=text.removesuffix(f", {style} style") if style else text,
         keywords=described.things[0].keywords if one else (),
         style=style,
-        key=first.key if one else f"scene: {text}",
+        key=first.key if one else f"several: {text}",
         group=first.group if one else "",
         subgroup=first.subgroup if one else "",
         colours=colours,
@@ -137,6 +139,13 @@ class _Batches(Dataset[WorldBatch]):
 
     def __getitem__(self, number: int) -> WorldBatch:
         return picture_batch(self._world, self._stream, number, self._captions)
+
+
+def _deaf(worker: int) -> None:
+    """A terminal sends Ctrl-C to workers too; they would die of it before whoever waits for them could save. That one
+    ends them.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _as_it_is(batch: Any) -> Any:

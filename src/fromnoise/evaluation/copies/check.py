@@ -131,13 +131,14 @@ def training_pictures(card: dict[str, Any], pictures: PictureSet) -> PictureSet:
     """
     recipe = card.get("recipe")
     wanted = recipe["data"] if isinstance(recipe, dict) else {}
-    styles, groups = wanted.get("styles"), wanted.get("groups")
+    whole = bool(card.get("drawings"))  # a sample of what was made of drawings that had been chosen already
+    styles, groups = (None, None) if whole else (wanted.get("styles"), wanted.get("groups"))
     chosen = [
         i
         for i, r in enumerate(pictures.records)
         if (not styles or r.style in styles) and (not groups or r.group in groups)
     ]
-    train = thinned(some(pictures, _of_split(pictures, chosen, True)), wanted.get("limit", 0))
+    train = thinned(some(pictures, _of_split(pictures, chosen, True)), 0 if whole else wanted.get("limit", 0))
     held_out = some(pictures, _of_split(pictures, chosen, False))
     expected, found = card.get("pictures"), len(train.records)
     composed = wanted.get("scenes", 0)  # pictures of several things, made of these; nothing in them is from elsewhere

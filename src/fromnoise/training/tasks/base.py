@@ -38,7 +38,7 @@ class Task(ABC):
     step number and the weights alone.
 
     Attributes:
-        name: "clip", "vae", "diffusion" or "distill"; also the name of its folder in the run.
+        name: "text", "clip", "vae", "diffusion" or "distill"; also the name of its folder in the run.
         network: the module that is trained.
         config: how it is trained.
         unit: what a batch consists of.
