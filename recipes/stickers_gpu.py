@@ -1,7 +1,7 @@
 """stickers-128 on one data-centre GPU: the world, networks and words of stickers_cpu, larger batches.
 
-Made for 15 minutes on an H200-class GPU beside 16 CPU cores, in pieces (``--minutes 8``), with the drawings (25 MiB) and
-the table of meanings (60 MiB) as files. Words take a minute there; CLIP may follow at any time:
+Made for 15 minutes on an H200-class GPU beside 16 CPU cores, in pieces (``--minutes 8``), with drawings (25 MiB) and
+the table of meanings (45 MiB) as files. Words take a minute there; CLIP may follow at any time:
 
     fromnoise train stickers_gpu --data data/drawings --out runs/stickers-128 --tasks text,vae,diffusion --minutes 8
     fromnoise train stickers_gpu --data data/drawings --out runs/stickers-128
