@@ -8,6 +8,7 @@ weights and the optimizer's moments to go on as if nothing had happened (the ide
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import torch
@@ -62,7 +63,34 @@ def seeded(device: torch.device | str, *parts: object) -> torch.Generator:
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-class Order:
+class _Epochs(ABC):
+    """Which picture comes when: epochs without state, each a pure function of its number."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._epochs: dict[int, Tensor] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def indices(self, clock: Clock) -> Tensor:
+        """Indices of the pictures of this step, int64 [batch]."""
+        flat = torch.arange(clock.pictures, clock.pictures + clock.batch)
+        epochs = torch.div(flat, len(self), rounding_mode="floor")
+        return torch.cat([self._epoch(e)[flat[epochs == e] % len(self)] for e in epochs.unique().tolist()])
+
+    def _epoch(self, epoch: int) -> Tensor:
+        if epoch not in self._epochs:
+            self._epochs = {k: v for k, v in self._epochs.items() if k >= epoch - 1}
+            self._epochs[epoch] = self._made(epoch)
+        return self._epochs[epoch]
+
+    @abstractmethod
+    def _made(self, epoch: int) -> Tensor:
+        """All indices of an epoch in their order, int64 [N]."""
+
+
+class Order(_Epochs):
     """Which picture comes when: weighted epochs without state.
 
     Each epoch holds every picture ``N p_i`` times, rounded by systematic resampling, in a shuffled order. With
@@ -74,32 +102,20 @@ class Order:
     """
 
     def __init__(self, weights: Tensor, seed: int) -> None:
+        super().__init__(len(weights))
         share = weights.double() / weights.double().sum()
         self._cumulative = share.cumsum(0)
         self._seed = seed
-        self._epochs: dict[int, Tensor] = {}
 
-    def __len__(self) -> int:
-        return len(self._cumulative)
-
-    def indices(self, clock: Clock) -> Tensor:
-        """Indices of the pictures of this step, int64 [batch]."""
-        flat = torch.arange(clock.pictures, clock.pictures + clock.batch)
-        epochs = torch.div(flat, len(self), rounding_mode="floor")
-        return torch.cat([self._epoch(e)[flat[epochs == e] % len(self)] for e in epochs.unique().tolist()])
-
-    def _epoch(self, epoch: int) -> Tensor:
-        if epoch not in self._epochs:
-            rng = seeded("cpu", self._seed, "order", epoch)
-            offset = torch.rand(1, generator=rng, dtype=torch.float64)
-            points = (torch.arange(len(self), dtype=torch.float64) + offset) / len(self)
-            chosen = torch.searchsorted(self._cumulative, points).clamp_max(len(self) - 1)
-            self._epochs = {k: v for k, v in self._epochs.items() if k >= epoch - 1}
-            self._epochs[epoch] = chosen[torch.randperm(len(self), generator=rng)]
-        return self._epochs[epoch]
+    def _made(self, epoch: int) -> Tensor:
+        rng = seeded("cpu", self._seed, "order", epoch)
+        offset = torch.rand(1, generator=rng, dtype=torch.float64)
+        points = (torch.arange(len(self), dtype=torch.float64) + offset) / len(self)
+        chosen = torch.searchsorted(self._cumulative, points).clamp_max(len(self) - 1)
+        return chosen[torch.randperm(len(self), generator=rng)]
 
 
-class GroupedOrder:
+class GroupedOrder(_Epochs):
     """Which picture comes when: shuffled epochs in which pictures of one group come together, a few at a time.
 
     Contrast then has to tell things of one kind apart ("a red apple", "two green apples"): hard negatives, as in
@@ -112,28 +128,15 @@ class GroupedOrder:
     """
 
     def __init__(self, groups: list[str], seed: int, together: int) -> None:
+        super().__init__(len(groups))
         numbers = {name: i for i, name in enumerate(dict.fromkeys(groups))}
         self._group = torch.tensor([numbers[name] for name in groups])
         self._seed, self._together = seed, together
-        self._epochs: dict[int, Tensor] = {}
 
-    def __len__(self) -> int:
-        return len(self._group)
-
-    def indices(self, clock: Clock) -> Tensor:
-        """Indices of the pictures of this step, int64 [batch]."""
-        flat = torch.arange(clock.pictures, clock.pictures + clock.batch)
-        epochs = torch.div(flat, len(self), rounding_mode="floor")
-        return torch.cat([self._epoch(e)[flat[epochs == e] % len(self)] for e in epochs.unique().tolist()])
-
-    def _epoch(self, epoch: int) -> Tensor:
-        if epoch not in self._epochs:
-            rng = seeded("cpu", self._seed, "grouped order", epoch)
-            shuffled = torch.randperm(len(self), generator=rng)
-            by_group = shuffled[self._group[shuffled].argsort(stable=True)]
-            counts = torch.bincount(self._group)
-            chunks = [c for part in by_group.split(counts.tolist()) for c in part.split(self._together)]
-            placed = torch.randperm(len(chunks), generator=rng).tolist()
-            self._epochs = {k: v for k, v in self._epochs.items() if k >= epoch - 1}
-            self._epochs[epoch] = torch.cat([chunks[i] for i in placed])
-        return self._epochs[epoch]
+    def _made(self, epoch: int) -> Tensor:
+        rng = seeded("cpu", self._seed, "grouped order", epoch)
+        shuffled = torch.randperm(len(self), generator=rng)
+        by_group = shuffled[self._group[shuffled].argsort(stable=True)]
+        counts = torch.bincount(self._group)
+        chunks = [c for part in by_group.split(counts.tolist()) for c in part.split(self._together)]
+        return torch.cat([chunks[i] for i in torch.randperm(len(chunks), generator=rng).tolist()])
