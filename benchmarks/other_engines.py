@@ -3,7 +3,8 @@
 Their packages do not go together with the newest diffusers and transformers, so each lives in an environment of its
 own, whose Python runs this file:
 
-    python -m venv ov && ov/bin/pip install "optimum-intel[openvino]" openvino-genai "diffusers<0.40" "huggingface-hub<2"
+    python -m venv ov
+    ov/bin/pip install "optimum-intel[openvino]" openvino-genai "diffusers<0.40" "huggingface-hub<2"
     python -m venv cpp && cpp/bin/pip install --no-binary stable-diffusion-cpp-python stable-diffusion-cpp-python
 
 It answers as ``checkpoint_drawing.py --serve`` does: a line with seconds and peak MiB for the first picture, from
