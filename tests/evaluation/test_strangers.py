@@ -73,7 +73,8 @@ def opened_by(file: Path) -> set[str]:
 def test_a_judges_packages_and_questions_are_opened_by_the_evaluation_only() -> None:
     assert set(PACKAGES) <= opened_by(SOURCE / "evaluation" / "judge.py")
     elsewhere = {module_name(f): opened_by(f) for f in FILES if not module_name(f).startswith(("evaluation", "cli"))}
-    assert {module: opened for module, opened in elsewhere.items() if opened} == {}
+    left_out = {"data.unheard": {"synonyms.tsv"}}  # no lesson may have these words
+    assert {module: opened for module, opened in elsewhere.items() if opened} == left_out
     for file in RECIPES:
         names = {name for node in nodes(file) for name in full_imports(node, file)}
         assert not opened_by(file)

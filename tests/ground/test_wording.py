@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,23 +13,26 @@ from PIL import Image
 from fromnoise.data.captions import CaptionMix, CaptionSampler
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.record import Record
+from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
 from fromnoise.ground.wording import said_style, styled
+from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.run_data import caption
 
 FULL = CaptionMix(full=1, keywords=0, synonym=0, object_only=0, style_only=0, empty=0, colour=0)
 
 
 @pytest.mark.parametrize("style", ["", "noto", "fluent-emoji-3d", "lino cut"])
-def test_what_is_trained_is_what_is_asked(style: str) -> None:
+def test_what_is_trained_is_what_is_asked(tiny_model: TextToImage, style: str) -> None:
     record = Record("a.png", "red apple", style=style)
-    asked = Request(prompt="red apple", style=style or None).text
+    model = replace(tiny_model, styles=(style,) if style else ())
+    asked = plan(model, Request(prompt="red apple", style=style or None)).words.wanted.text
     assert asked == caption(record) == ("red apple, " + style + " style" if style else "red apple")
     assert CaptionSampler([record], FULL)(0, torch.Generator().manual_seed(0)) == asked
     alone = CaptionMix(full=0, keywords=0, synonym=0, object_only=0, style_only=1, empty=0, colour=0)
     if style:
         only = CaptionSampler([record], alone)(0, torch.Generator().manual_seed(0))
-        assert only == Request(prompt=" ", style=style).text == f"{style} style"
+        assert only == plan(model, Request(free=True, style=style)).words.wanted.text == f"{style} style"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from fromnoise.cli.train import load_recipe
 from fromnoise.data.record import Record
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.assembling import Networks
 from fromnoise.training.continuing import AS_IT_WAS, of_pictures
 from fromnoise.training.distilling import recipe_for
 from fromnoise.training.run import Run
@@ -28,7 +29,7 @@ def test_the_trained_model_has_it(tiny_model: TextToImage, tmp_path: Path, style
     recipe = load_recipe("first_model").with_overrides({**SMALL, "default_style": style})
     run = Run(recipe, "starter", tmp_path)
     run.tokenizer = tiny_model.tokenizer
-    run._save_model(tiny_model.clip, tiny_model.vae, tiny_model.unet, {})
+    run._save_model(Networks(tiny_model.text_tower, tiny_model.unet, tiny_model.vae, tiny_model.clip), {})
     model = TextToImage.load(tmp_path / "model")
     assert (model.styles, model.default_style) == (("noto",), style)
 

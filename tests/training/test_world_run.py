@@ -12,20 +12,20 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import torch.nn.functional as F
-from typer.testing import CliRunner
 
-from fromnoise.cli import app
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.world import Drawing
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.request import Request
+from fromnoise.evaluation.copies.check import loaded, training_pictures
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.continuing import Call
+from fromnoise.training.distillation import distill
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.run import train
-from fromnoise.training.run_examples import captions_of
+from fromnoise.training.run_examples import captions_of, pictures_of
 
 NAMES = ("apple", "pear", "ball", "cup", "lamp", "bowl", "wheel", "drum")
 SMALL = {
@@ -130,20 +130,17 @@ def test_captions_of_the_world_stay_exact(drawings: Path, recipe: Recipe) -> Non
     assert (captions_of(mix, "starter").colour, captions_of(mix, "starter").article) == (0.5, 0.5)
 
 
-def test_the_command_keeps_what_finds_copies_and_the_model_can_be_distilled(
+def test_copies_of_its_pictures_can_be_found_and_the_model_can_be_distilled(
     drawings: Path, recipe: Recipe, tmp_path: Path
 ) -> None:
-    out, common = tmp_path / "run", ["--data", str(drawings)]
-    asked = [f"--set={name}={value}" for name, value in {**SMALL, "clip.meanings": recipe.clip.meanings}.items()]
-    done = CliRunner().invoke(app, ["train", "stickers_cpu", *common, "--out", str(out), *asked])
-    assert done.exit_code == 0, done.output
-    assert "copies cannot be found" not in done.output
-    assert (out / "model" / "copies.safetensors").is_file()
-    small = [f"--set=distill.{x}" for x in ("loop.pictures=64", "loop.batch=32", "rank=2", "steps=1")]
-    where = ["--out", str(tmp_path / "fast")]
-    done = CliRunner().invoke(app, ["distill", str(out / "model"), *common, *where, *small])
-    assert done.exit_code == 0, done.output
-    assert (tmp_path / "fast" / "model" / "few_steps").is_dir()
+    folder = train(recipe, drawings, tmp_path / "run")
+    card = TextToImage.load(folder).card
+    sample = loaded(card, pictures_of(str(drawings), tmp_path / "run"))
+    records = training_pictures(card, sample).records  # what the index of copies is made of
+    assert [r for r in records if r.split == "train"] == [r for r in sample.records if r.split == "train"]
+    assert (card["drawings"], card["pictures"]) == (16, sum(r.split == "train" for r in sample.records))
+    small = {"distill.loop.pictures": "64", "distill.loop.batch": "32", "distill.rank": "2", "distill.steps": "1"}
+    assert (distill(folder, drawings, tmp_path / "fast", small) / "few_steps").is_dir()
 
 
 def test_drawings_of_no_style_that_is_asked_for_are_one_line(drawings: Path, recipe: Recipe, tmp_path: Path) -> None:

@@ -201,8 +201,7 @@ def teachable(meanings: Meanings, tokenizer: Tokenizer) -> Meanings:
     """The phrases that are short enough for the lessons."""
     ids = tokenizer.encode(list(meanings.phrases))
     short = ((ids == tokenizer.eos_id).int().argmax(1) < LONGEST - 4) & (ids == tokenizer.eos_id).any(1)
-    kept = short.nonzero()[:, 0]
-    return Meanings(tuple(meanings.phrases[i] for i in kept.tolist()), meanings.vectors[kept], meanings.weights[kept])
+    return some(meanings, short.nonzero()[:, 0].tolist())
 
 
 def without_words(meanings: Meanings, words: set[str]) -> Meanings:
@@ -212,4 +211,9 @@ def without_words(meanings: Meanings, words: set[str]) -> Meanings:
         i for i, phrase in enumerate(meanings.phrases)
         if phrase not in left_out and not left_out & set(re.findall(r"[^\W\d_]+", phrase))
     ]  # fmt: skip
+    return some(meanings, kept)
+
+
+def some(meanings: Meanings, kept: list[int]) -> Meanings:
+    """The phrases of these places."""
     return Meanings(tuple(meanings.phrases[i] for i in kept), meanings.vectors[kept], meanings.weights[kept])

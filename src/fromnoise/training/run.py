@@ -292,7 +292,7 @@ class Run:
         sow(tower.token, self.tokenizer, meanings)
         words = (self.tokenizer, self.styles)
         stage = replace(self.recipe.text, loop=self._loop("text"))
-        return TextTask(stage, meanings, words, self._compute(tower), self.shown.names, self.compute)
+        return TextTask(stage, meanings, words, self._compute(tower), self.compute)
 
     def _heard(self) -> Any:
         """The text tower that the U-Net listens to: one that learnt by itself, or CLIP's."""

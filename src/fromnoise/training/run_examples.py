@@ -34,12 +34,10 @@ class Shown:
 
     Attributes:
         records: of all pictures and drawings that something is learnt from.
-        names: of single things, in lower case, each once.
         drawings: how many of the records, the first, are drawings that pictures are made of.
     """
 
     records: list[Record]
-    names: list[str]
     drawings: int = 0
 
 
@@ -78,9 +76,9 @@ def sampled(recipe: Recipe, data: str, out: Path) -> tuple[Recipe, str]:
 def shown(recipe: Recipe, data: str, pictures: PictureSet) -> Shown:
     """What a run's pictures show; of the world, that is what all its drawings do, and how the sample tells of them."""
     if not is_drawings(data):
-        return Shown(pictures.records, sorted({r.text.lower() for r in pictures.records}))
+        return Shown(pictures.records)
     records = [record_of_drawing(d) for d in _drawings(recipe, data) if d.split == "train"]
-    return Shown([*records, *pictures.records], sorted({r.text.lower() for r in records}), len(records))
+    return Shown([*records, *pictures.records], len(records))
 
 
 def captions_of(recipe: Recipe, data: str) -> CaptionMix:

@@ -13,16 +13,29 @@ from contextlib import nullcontext
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from fromnoise.data.meanings import Meanings
+from fromnoise.data.splits import hashed_share
 from fromnoise.data.unheard import unheard
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.clock import Clock
-from fromnoise.training.lessons import Lesson, Lessons, Smear, asked_states, teachable, whole_words, without_words
+from fromnoise.training.lessons import (
+    Lesson,
+    Lessons,
+    Smear,
+    asked_states,
+    some,
+    teachable,
+    whole_words,
+    without_words,
+)
 from fromnoise.training.stages import TextStage
 from fromnoise.training.tasks.base import Compute, Losses, Task
+
+HELD_OUT = 0.02  # share of the phrases that are in no lesson
+MOST_ASKED = 1024  # of those, in the score
 
 
 class Reader(nn.Module):
@@ -47,10 +60,10 @@ class TextTask(Task):
 
     Args:
         stage: its training.
-        meanings: phrases and vectors; those with a word that evaluation asks for as never heard are left out.
+        meanings: phrases and vectors; those with a word that evaluation asks for as never heard are left out, and some
+            are kept for the score.
         words: tokenizer, and the styles that may be named.
         tower: in the compute format; its embeddings are sown already and stay as they are.
-        names: what the pictures show, for the score.
         compute: device and format.
     """
 
@@ -59,20 +72,25 @@ class TextTask(Task):
     network: Reader
 
     def __init__(
-        self, stage: TextStage, meanings: Meanings, words: tuple[Tokenizer, tuple[str, ...]], tower: TextTower,
-        names: list[str], compute: Compute,
-    ) -> None:  # fmt: skip
+        self,
+        stage: TextStage,
+        meanings: Meanings,
+        words: tuple[Tokenizer, tuple[str, ...]],
+        tower: TextTower,
+        compute: Compute,
+    ) -> None:
         self.stage, self.config, self.compute = stage, stage.loop, compute
         self.tokenizer, styles = words
         taught = without_words(teachable(meanings, self.tokenizer), {word for word, _ in unheard()})
+        kept = [hashed_share("phrase", phrase) < HELD_OUT for phrase in taught.phrases]
+        self.held_out = some(taught, [i for i, held in enumerate(kept) if held][:MOST_ASKED])
+        taught = some(taught, [i for i, held in enumerate(kept) if not held])
         self.lessons = Lessons(taught, self.tokenizer, styles, stage.loop.batch, compute.device, stage.inside)
         head = self.lessons.head(tower.config.width, torch.float32)
         self.network = Reader(tower, head, len(styles)).to(compute.device, compute.dtype)
         tower.token.requires_grad_(False)  # what a word means is known, and not to be forgotten
         sown, _ = whole_words(self.tokenizer, meanings)
         self.smear = Smear(sown, self.tokenizer.vocab_size, stage.smear, compute.device) if stage.smear else None
-        self.names = sorted(set(names))
-        self.asked = [(word, concept) for word, concept in unheard() if concept in set(names)]
 
     def batch(self, clock: Clock) -> Lesson:
         """The phrases of a step."""
@@ -88,22 +106,22 @@ class TextTask(Task):
         hand = F.cross_entropy(self.network.hand(states).float(), batch.styles)
         return {"loss": meaning + self.stage.hands * hand, "meaning": meaning, "hand": hand}
 
+    @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
-        """Of words that no phrase had: the share whose own concept is the nearest of all names."""
-        if not self.asked:
+        """Of phrases that are in no lesson: the cosine to what they mean, and the share of those whose own meaning is
+        the nearest of all of theirs."""
+        if not self.held_out.phrases:
             return {}
         assert isinstance(network, Reader)
-        known = self._states(network.text, self.names)
-        words = self._states(network.text, [word for word, _ in self.asked])
-        near = F.normalize(words - known.mean(0), dim=1) @ F.normalize(known - known.mean(0), dim=1).T
-        own = torch.tensor([self.names.index(concept) for _, concept in self.asked], device=near.device)
-        return {"unheard_top1": float((near.argmax(1) == own).float().mean())}
+        ids = self.tokenizer.encode(list(self.held_out.phrases)).to(self.compute.device)
+        said = torch.cat([network.meaning(network.text(part).pooled).float() for part in ids.split(256)])
+        near = F.normalize(said, dim=1) @ F.normalize(self.held_out.vectors.to(said), dim=1).T
+        own = torch.arange(len(near), device=near.device)
+        return {
+            "held_out_cosine": float(near.diagonal().mean()),
+            "held_out_top1": float((near.argmax(1) == own).float().mean()),
+        }
 
     def samples_for_log(self, network: nn.Module) -> Image.Image | None:
         """There is nothing to look at."""
         return None
-
-    @torch.no_grad()
-    def _states(self, tower: TextTower, texts: list[str]) -> Tensor:
-        parts = self.tokenizer.encode(texts).to(self.compute.device).split(256)
-        return torch.cat([tower(part).pooled.float() for part in parts])
