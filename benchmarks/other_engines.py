@@ -7,6 +7,9 @@ own, whose Python runs this file:
     ov/bin/pip install "optimum-intel[openvino]" openvino-genai "diffusers<0.40" "huggingface-hub<2"
     python -m venv cpp && cpp/bin/pip install --no-binary stable-diffusion-cpp-python stable-diffusion-cpp-python
 
+stable-diffusion.cpp computes as it was built; for AVX2, with CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON
+-DGGML_F16C=ON" before pip.
+
 It answers as ``checkpoint_drawing.py --serve`` does: a line with seconds and peak MiB for the first picture, from
 opening on, and one for every line it is sent.
 """
@@ -14,6 +17,7 @@ opening on, and one for every line it is sent.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -55,9 +59,8 @@ def stable_diffusion_cpp(folder: Path, weights: str) -> Draw:
     """stable-diffusion.cpp on the single file that ``fromnoise convert`` writes; weights as "f16" or "q8_0"."""
     from stable_diffusion_cpp import StableDiffusion
 
-    from fromnoise.ground.cores import available_cores
-
-    threads = available_cores()
+    # Its environment has no fromnoise to ask.
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     file = folder.with_suffix(".safetensors")
     model = StableDiffusion(
         model_path=str(file), n_threads=threads, wtype=weights, diffusion_flash_attn=True, verbose=False
