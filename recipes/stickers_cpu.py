@@ -4,8 +4,8 @@
     fromnoise data meanings --data data/drawings --out data/meanings.safetensors
     fromnoise train stickers_cpu --data data/drawings --out runs/stickers-128
 
-Latents are 16×16×16: the VAE of eight times smaller sides that 64-pixel pictures taught was 7 dB better at 128 pixels
-than one of sixteen times smaller sides after three days. The U-Net is thin where they are large and attends where they
+Latents are 16×16×16: the VAE of eight times smaller sides that 64-pixel pictures taught was far better at 128 pixels than
+one of sixteen times smaller sides after three sessions (docs/training.md). The U-Net is thin where they are large and attends where they
 are small (docs/training.md). The U-Net needs days; it can be drawn with from its first checkpoint on.
 """
 

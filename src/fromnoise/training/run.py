@@ -303,8 +303,10 @@ class Run:
 
     def _image_side(self) -> Any:
         """CLIP, which ties pictures to the words; None where it is still to be trained with the words as they are."""
-        first, made = continuing.has_learnt(self.out, "text"), continuing.has_learnt(self.out, "clip")
-        if not made and (first or (self.base is not None and self.base.clip is None)):
+        first = continuing.has_learnt(self.out, "text")
+        if first and not self._is_made("clip"):
+            return None
+        if self.base is not None and self.base.clip is None and not continuing.has_learnt(self.out, "clip"):
             return None
         clip = self._finished("clip")
         if first:  # the very weights that the U-Net listens to, whatever format CLIP was trained in

@@ -96,7 +96,7 @@ def examples_of(
         recipe: every number of the run.
         data: drawings or pictures.
         out: the run's folder.
-        stamp: names the pictures and the VAE's training.
+        stamp: names the pictures and the VAE's training; the world's pool is named by drawings and weights themselves.
         encoder: the VAE, where it computes, and whether it is made white first, in place.
         pictures: the data, or the sample of the world.
     """
@@ -110,8 +110,8 @@ def examples_of(
         seen = encode_all(vae, pictures.images[:WHITENED_BY], compute)
         vae.whiten_(seen.mean((0, 2, 3)), seen.std((0, 2, 3)))
     world = World(_drawings(recipe, data), recipe.data.world.mix)
-    stamp = f"{_named(recipe, data)} {_weights(vae)}"
-    maker = Maker(world, recipe.data.world, recipe.data.pixels, recipe.seed, vae, compute, stamp)
+    made_of = f"{_named(recipe, data)} {_weights(vae)}"
+    maker = Maker(world, recipe.data.world, recipe.data.pixels, recipe.seed, vae, compute, made_of)
     return WorldExamples(out / "pool", maker)
 
 
