@@ -42,6 +42,14 @@ def test_a_value_worked_out_by_hand() -> None:
     torch.testing.assert_close(clip_loss(image, text, torch.tensor(0.0), targets), torch.tensor((2 * same + other) / 3))
 
 
+def test_wrong_captions_are_choices_of_pictures_and_no_pictures_are_theirs() -> None:
+    image, text, wrong, scale = unit(6, 8), unit(6, 8, seed=1), unit(3, 8, seed=2), torch.tensor(1.5)
+    logits = scale.exp() * image @ torch.cat([text, wrong]).T
+    labels = torch.arange(6)
+    expected = (F.cross_entropy(logits, labels) + F.cross_entropy(logits[:, :6].T, labels)) / 2
+    torch.testing.assert_close(clip_loss(image, text, scale, torch.eye(6), wrong), expected)
+
+
 def test_the_scale_is_clamped_at_one_hundred() -> None:
     image, text = unit(4, 8), unit(4, 8, seed=1)
     at = [clip_loss(image, text, torch.tensor(s), torch.eye(4)) for s in (math.log(100.0), 50.0)]

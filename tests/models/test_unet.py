@@ -9,6 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from fromnoise.ground.errors import UserError
+from fromnoise.models.layers.attention import CrossAttention
 from fromnoise.models.unet import UNet, UNetConfig
 from fromnoise.weights.configs import unet_to_foreign
 from fromnoise.weights.names import entries, to_foreign, unet_table
@@ -22,6 +23,9 @@ CONFIGS = {
     ),
     "no attention at all": UNetConfig(
         sample_size=8, block_out_channels=(16, 32), attention=(False, False), mid_attention=False, **COMMON
+    ),
+    "pooled words": UNetConfig(
+        sample_size=8, block_out_channels=(16, 32), attention=(False, True), head_dim=16, pooled_heads=3, **COMMON
     ),
     "three layers": UNetConfig(
         sample_size=8, block_out_channels=(16, 24), attention=(True, False), layers_per_block=3, head_dim=8, **COMMON
@@ -138,6 +142,22 @@ def test_starts_from_zero_output_and_identity_blocks() -> None:
     assert torch.equal(network.middle["4x4_middle"](h, time, iter([words])), h)
 
 
+@torch.no_grad()
+def test_pooled_words_start_silent_and_then_move_every_block() -> None:
+    config = CONFIGS["pooled words"]
+    fresh, (x, t, context) = config.build(), inputs(config, 8)
+    assert fresh.pooled is not None
+    assert torch.equal(fresh.pooled(context), torch.zeros(3, 64))
+    ours = randomized(config)
+    base = ours(x, t, context)
+    for layer in (m for m in ours.modules() if isinstance(m, CrossAttention)):
+        layer.kv.weight.zero_()
+        layer.kv.bias.zero_() if layer.kv.bias is not None else None
+    deaf = ours(x, t, context), ours(x, t, context.flip(2))  # only the time's vector still hears
+    assert (deaf[0] - base).abs().max() > 1e-3
+    assert (deaf[0] - deaf[1]).abs().amax(dim=(1, 2, 3)).min() > 1e-4
+
+
 def test_block_names_are_the_architecture() -> None:
     network = CONFIGS["ours"].build()
     assert list(network.down) == ["8x8_down_0", "8x8_to_4x4", "4x4_down_0"]
@@ -153,6 +173,8 @@ def test_block_names_are_the_architecture() -> None:
         ({"attention": (True,)}, "attention"),
         ({"heads": (4,)}, "heads"),
         ({"sample_size": 1}, "sample_size"),
+        ({"pooled_heads": 5}, "pooled_heads"),
+        ({"pooled_heads": 3, "vector_width": 8}, "exclude"),
     ],
 )
 def test_impossible_sizes_are_refused(change: dict[str, object], word: str) -> None:

@@ -155,9 +155,12 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "minutes",
         "warmup_most",
         "together",
+        "hard_negatives",
+        "redrawn",
         "prefixes",
         "noise",
         "crop",
+        "pooled_heads",
         "vae.adversary.weight",
         *(f"vae.adversary.{name}" for name in ("gamma", "learning_rate", "betas", "widths")),  # nothing at weight 0
     }  # a new one belongs here and in AS_IT_WAS

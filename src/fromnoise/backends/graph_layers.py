@@ -128,8 +128,8 @@ class DecoderGraph(nn.Module):
 def prompt_reader(unet: UNet) -> UNet:
     """A copy of a U-Net that can only ``read`` prompts, and does not keep the rest of the weights alive."""
     kept = {id(layer.kv) for layer in unet.modules() if isinstance(layer, CrossAttention)}
-    if unet.vector is not None:
-        kept |= {id(layer) for layer in unet.vector.modules()}
+    for part in (unet.vector, unet.pooled):
+        kept |= {id(layer) for layer in part.modules()} if part is not None else set()
     kept.add(id(unet.conv_in))  # tells device and number format
     memo: dict[int, object] = {id(weight): weight for weight in unet.parameters()}
     for layer in unet.modules():

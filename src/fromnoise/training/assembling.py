@@ -52,6 +52,14 @@ def kept_tokenizer(folder: Path, stage: ClipStage, records: list[Record], base: 
     return Tokenizer.load(folder)
 
 
+def add_clip(folder: Path, clip: Any) -> None:
+    """Put a CLIP, whose text tower is the model's, into a model that is there already; none is no error."""
+    if (folder / "model_index.json").is_file():
+        model = TextToImage.load(folder)
+        clip.text = model.text_tower
+        replace(model, clip=clip).save(folder)
+
+
 def hardware(device: torch.device, number_format: str) -> str:
     """What a model was trained on, for its card."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()

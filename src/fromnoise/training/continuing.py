@@ -32,10 +32,13 @@ AS_IT_WAS: dict[str, Any] = {
     "loop.warmup_most": 0.0,
     "default_style": "",
     "clip.together": 0,
+    "clip.hard_negatives": 0.0,
+    "clip.redrawn": 0,
     "vae.prefixes": [],
     "vae.noise": 0.0,
     "vae.crop": 0,
     "vae.adversary.weight": 0.0,
+    "diffusion.model.pooled_heads": 0,
 }
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.
 FREE = {"name", "threads", "default_style", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance",

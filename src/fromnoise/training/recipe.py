@@ -77,6 +77,10 @@ class ClipStage(Config):
             them where they are.
         together: pictures of one thing that come together in a batch, so that contrast has to tell apart what differs
             between them; 0 shuffles all.
+        hard_negatives: share of the captions beside which one stands that is nearly right ("a blue apple"), for
+            pictures to tell apart; see ``data/world/nearly_right.py``.
+        redrawn: how many of the pictures are seen a second time, as the run's own U-Net draws them; it has to have
+            begun then, so such a recipe's tasks have clip last.
         keep: how strongly the text tower is held to what the one of ``Recipe.start_from`` says, so that its U-Net goes
             on understanding; 0 lets it go.
         loop: how it is trained.
@@ -91,6 +95,8 @@ class ClipStage(Config):
     meaning_batch: int = 256
     smear: float = 0.0
     together: int = 0
+    hard_negatives: float = 0.0
+    redrawn: int = 0
     keep: float = 0.0
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=128, learning_rate=1e-3))
 
@@ -100,6 +106,8 @@ class ClipStage(Config):
             ("meaning_batch", self.meaning_batch >= 1, "1 or more"),
             ("smear", 0 <= self.smear <= 10, "0…10"),
             ("together", 0 <= self.together <= LARGEST_BATCH, "0 (all shuffled) or more"),
+            ("hard_negatives", 0 <= self.hard_negatives <= 1, "0…1"),
+            ("redrawn", 0 <= self.redrawn <= 10**6, "0 (none) or more"),
             ("keep", 0 <= self.keep <= 1000, "0…1000"),
         )
         check(self, "clip.", wishes)
@@ -192,7 +200,7 @@ class Recipe(Config):
         precision: "auto" takes bf16 where the hardware multiplies it, else fp32; "bf16" or "fp32" decide.
         threads: CPU threads to train with (0: all).
         start_from: a model (folder or name) whose weights and tokenizer the run begins with; "" begins at random.
-        tasks: what is trained, where the command does not say.
+        tasks: what is trained, where the command does not say, in their order.
         fits_minutes: ``--minutes`` is the length of the run, warm-up and decay fitted into it, and not when to pause.
         default_style: the style that drawing adds to prompts that name none; "" adds nothing.
     """
@@ -225,12 +233,22 @@ class Recipe(Config):
                 "start_from brings words that its U-Net listens to, so none are learnt anew: leave out start_from, or "
                 "take text out of the tasks"
             )
+        before_clip = self.tasks[: self.tasks.index("clip")] if "clip" in self.tasks else ()
+        if "diffusion" in before_clip and "text" not in before_clip:
+            raise UserError(
+                f"tasks = {', '.join(self.tasks)}: clip comes before diffusion where no text tower learns first"
+            )
         if "text" in self.tasks and not self.clip.meanings:
             raise UserError(
                 "the task text needs meanings to learn: make them with 'fromnoise data meanings', and name the file "
                 "with --set clip.meanings=…"
             )
         self._check_fit()
+
+    def ordered(self, tasks: tuple[str, ...]) -> tuple[str, ...]:
+        """Tasks in the order in which they are trained: the recipe's, then the usual one for others."""
+        usual = (*self.tasks, *TASKS)
+        return tuple(sorted(tasks, key=usual.index))
 
     def loops(self) -> dict[str, LoopConfig]:
         """How each task is trained, by its name."""

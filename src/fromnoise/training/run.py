@@ -29,7 +29,7 @@ from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
-from fromnoise.training.assembling import Networks, assembled, hardware, kept_tokenizer
+from fromnoise.training.assembling import Networks, add_clip, assembled, hardware, kept_tokenizer
 from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.continuing import Call
@@ -42,6 +42,7 @@ from fromnoise.training.log import Later, Telling
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
+from fromnoise.training.redrawn import with_redrawn
 from fromnoise.training.retired import GOES_ON, without_judges
 from fromnoise.training.run_data import (
     card,
@@ -84,7 +85,7 @@ def train(
     stored = continuing.stored_run(out)
     recipe, call = without_judges(recipe, stored, out, call)
     tasks = continuing.tasks_of(recipe, stored, call) if tasks is None else tasks
-    tasks = tuple(name for name in TASKS if name in tasks)
+    tasks = recipe.ordered(tasks)
     if call.minutes < math.inf and continuing.fits_minutes(recipe, stored):
         asked = continuing.minutes_of(tasks, call)
         recipe, deadline = recipe.with_overrides(asked), math.inf
@@ -144,21 +145,25 @@ class Run:
 
     def train_clip(self) -> None:
         """Tie words to pictures."""
-        words = (self.tokenizer, CaptionSampler(self.train_set.records, captions_of(self.recipe, self.data)))
+        stage, pictures = replace(self.recipe.clip, loop=self._loop("clip")), self.train_set
+        if stage.redrawn:
+            pictures = with_redrawn(pictures, stage.redrawn, self.out, self.recipe.seed, self.recipe.diffusion.guidance)
+        words = (self.tokenizer, CaptionSampler(pictures.records, captions_of(self.recipe, self.data)))
         network, locked = self._fresh("clip", self._config("clip")), continuing.has_learnt(self.out, "text")
         if locked:
             network.text = self._finished("text").text  # frozen
         elif self.recipe.clip.meanings:
             sow(network.text.token, self.tokenizer, Meanings.load(Path(self.recipe.clip.meanings)))
         network = self._compute(network)
-        stage = replace(self.recipe.clip, loop=self._loop("clip"))
         if locked:  # what needs no more lessons
             stage = replace(stage, meanings="", smear=0.0, keep=0.0)
-        task = CLIPTask(stage, (self.train_set, self.held_out), words, network, self.compute, self.recipe.seed)
+        task = CLIPTask(stage, (pictures, self.held_out), words, network, self.compute, self.recipe.seed)
         if self.base is not None and stage.keep:
             tower = self._compute(copy.deepcopy(self.base.text_tower)).eval().requires_grad_(False)
             task.keeper = Keeper(self.base.tokenizer, tower, self.tokenizer, self.base.styles)
-        self._train(task)
+        learnt = self._train(task)
+        if locked:
+            add_clip(self.out / "model", learnt)
 
     def train_vae(self) -> None:
         """Learn to go between pictures and latents."""

@@ -86,7 +86,8 @@ def unet_to_foreign(config: UNetConfig) -> dict[str, Any]:
         "_class_name": "UNet2DConditionModel",
         **VERSION,
         **{name: values[0] for name, values in UNET_FIXED.items()},
-        "addition_embed_type": "text_time" if config.vector_width else None,
+        "addition_embed_type": "text_time" if config.vector_width else "text" if config.pooled_heads else None,
+        "addition_embed_type_num_heads": config.pooled_heads or 64,
         "addition_time_embed_dim": config.size_width if config.vector_width else None,
         "attention_head_dim": [config.heads_at(level) for level in levels],
         "block_out_channels": list(config.block_out_channels),
@@ -127,7 +128,7 @@ def unet_from_foreign(values: Mapping[str, Any], file: Path) -> UNetConfig:
     heads = values.get("attention_head_dim", 8)
     depth = values.get("transformer_layers_per_block", 1)
     sizes = {
-        **_vector(values, file),
+        **_added_to_time(values, file),
         "depth": depth if isinstance(depth, list) else [] if depth == 1 else [depth] * len(widths),
         "sample_size": values.get("sample_size") or 64,
         "in_channels": values.get("in_channels", 4),
@@ -144,13 +145,16 @@ def unet_from_foreign(values: Mapping[str, Any], file: Path) -> UNetConfig:
     return _with_heads(build(UNetConfig, sizes, file))
 
 
-def _vector(values: Mapping[str, Any], file: Path) -> dict[str, int]:
-    """What the U-Net is told besides words: pooled text and sizes (Stable Diffusion XL), or nothing."""
+def _added_to_time(values: Mapping[str, Any], file: Path) -> dict[str, int]:
+    """What is added to the time: pooled text and sizes (Stable Diffusion XL), words pooled by itself, or nothing."""
     kind = values.get("addition_embed_type")
-    if kind not in (None, "text_time"):
+    if kind not in (None, "text_time", "text"):
         raise UserError(f"{file}: addition_embed_type = {kind!r} is not supported")
     if kind is None:
         return {}
+    if kind == "text":
+        check_whole(values, ("addition_embed_type_num_heads",), file)
+        return {"pooled_heads": values.get("addition_embed_type_num_heads", 64)}
     names = ("projection_class_embeddings_input_dim", "addition_time_embed_dim")
     if any(values.get(name) is None for name in names):
         raise UserError(f"{file}: text_time needs {' and '.join(names)}")

@@ -54,6 +54,16 @@ VAE_ATTENTION: Table = {
 }
 # How the VAE of Stable Diffusion 1.x and 2.x, saved in 2022, spells VAE_ATTENTION.
 OLD_VAE_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+# What pools the words for the time.
+POOLED_WORDS: Table = {
+    "norm_1": ("norm1",),
+    "place": ("pool.positional_embedding",),
+    "query": ("pool.q_proj",),
+    "key": ("pool.k_proj",),
+    "value": ("pool.v_proj",),
+    "proj": ("proj",),
+    "norm_2": ("norm2",),
+}
 
 
 def unet_table(config: UNetConfig) -> Table:
@@ -66,6 +76,7 @@ def unet_table(config: UNetConfig) -> Table:
         "time.linear_2": ("time_embedding.linear_2",),
         "vector.linear_1": ("add_embedding.linear_1",),
         "vector.linear_2": ("add_embedding.linear_2",),
+        **inside("pooled.", "add_embedding.", POOLED_WORDS),
         **inside(f"{middle}.first.residual.", "mid_block.resnets.0.", RESIDUAL),
         **inside(f"{middle}.first.attention.", "mid_block.attentions.0.", transformer_table(config.depth_at(-1))),
         **inside(f"{middle}.last.", "mid_block.resnets.1.", RESIDUAL),

@@ -55,7 +55,7 @@ class CLIP(nn.Module):
         return F.normalize(self.image_projection(self.image(pictures)), dim=-1)
 
 
-def clip_loss(image: Tensor, text: Tensor, logit_scale: Tensor, targets: Tensor) -> Tensor:
+def clip_loss(image: Tensor, text: Tensor, logit_scale: Tensor, targets: Tensor, wrong: Tensor | None = None) -> Tensor:
     """Cross-entropy between how well pictures and captions match and how well they should, in both directions.
 
     CLIP's own target is the identity matrix (figure 3 of the paper). ``targets`` may also share a match among
@@ -73,12 +73,16 @@ def clip_loss(image: Tensor, text: Tensor, logit_scale: Tensor, targets: Tensor)
         text: unit vectors (B, P); row i is picture i's caption.
         logit_scale: log of the inverse temperature, a scalar; clamped to ln 100.
         targets: (B, B), symmetric in which pairs match, each row summing to 1.
+        wrong: unit vectors (M, P) of captions that no picture has, which every picture has to tell from its own
+            (Yuksekgonul et al. 2023, arXiv 2210.01936).
 
     Returns:
         A scalar in nats, the mean of the two directions.
     """
-    logits = logit_scale.clamp(max=LARGEST_SCALE).exp() * image @ text.T  # (B pictures, B captions)
-    towards_text = -(targets * F.log_softmax(logits, dim=1)).sum(1).mean()
+    scale = logit_scale.clamp(max=LARGEST_SCALE).exp()
+    logits = scale * image @ text.T  # (B pictures, B captions)
+    told = logits if wrong is None else torch.cat([logits, scale * image @ wrong.T], dim=1)
+    towards_text = -(targets * F.log_softmax(told, dim=1)[:, : len(text)]).sum(1).mean()
     columns = targets.T / targets.T.sum(1, keepdim=True)
     towards_image = -(columns * F.log_softmax(logits.T, dim=1)).sum(1).mean()
     return (towards_text + towards_image) / 2

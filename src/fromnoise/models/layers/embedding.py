@@ -41,6 +41,40 @@ class VectorEmbedding(nn.Module):
         return self.linear_2(F.silu(self.linear_1(x)))
 
 
+class PooledWords(nn.Module):
+    """One vector for the whole prompt, added to the time: its tokens, pooled by attention of their mean (as in Imagen,
+    Saharia et al. 2022, arXiv 2205.11487, §2.3, and the U-Nets of DeepFloyd).
+
+    Args:
+        context_width: width of the prompt's tokens.
+        width: of the time.
+        heads: of the attention; must divide ``context_width``.
+    """
+
+    def __init__(self, context_width: int, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_1 = nn.LayerNorm(context_width)
+        self.place = nn.Parameter(torch.randn(1, context_width) / context_width**0.5)  # added to the mean
+        self.query = nn.Linear(context_width, context_width)
+        self.key = nn.Linear(context_width, context_width)
+        self.value = nn.Linear(context_width, context_width)
+        self.proj = nn.Linear(context_width, width)
+        self.norm_2 = nn.LayerNorm(width)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """Map the prompt's tokens (B, L, context_width) to (B, width)."""
+        tokens = self.norm_1(context)
+        mean = tokens.mean(1, keepdim=True) + self.place
+        tokens = torch.cat([mean, tokens], dim=1)
+        q, k, v = (
+            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for layer, x in ((self.query, mean), (self.key, tokens), (self.value, tokens))
+        )
+        pooled = F.scaled_dot_product_attention(q, k, v).flatten(1)  # heads lie one after the other
+        return self.norm_2(self.proj(pooled))
+
+
 class TimeEmbedding(nn.Module):
     """Sinusoids of the time step, then a two-layer network."""
 

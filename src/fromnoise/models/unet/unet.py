@@ -13,7 +13,7 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.models.layers.attention import SpatialTransformer
 from fromnoise.models.layers.convolution import Convolution3x3
-from fromnoise.models.layers.embedding import TimeEmbedding, VectorEmbedding
+from fromnoise.models.layers.embedding import PooledWords, TimeEmbedding, VectorEmbedding
 from fromnoise.models.layers.residual import Downsample, ResidualBlock, Upsample
 from fromnoise.models.unet.blocks import EPS, MiddleBlock, UNetBlock
 
@@ -39,6 +39,7 @@ class UNetConfig(Config):
         vector_width: width of what the U-Net is told besides words, added to the time; 0 for nothing (Stable
             Diffusion XL: 2816, its pooled text and six sizes).
         size_width: sinusoids per size in that vector.
+        pooled_heads: attention heads that pool the prompt's tokens into one vector, added to the time; 0 for none.
         use_linear_projection: how attention's projections are stored in files (False: as 1x1 convolutions, as
             Stable Diffusion 1.x does); the arithmetic is the same.
     """
@@ -57,6 +58,7 @@ class UNetConfig(Config):
     depth: tuple[int, ...] = ()
     vector_width: int = 0
     size_width: int = 256
+    pooled_heads: int = 0
     use_linear_projection: bool = True
 
     def __post_init__(self) -> None:
@@ -69,6 +71,12 @@ class UNetConfig(Config):
                 raise UserError(f"unet: norm_num_groups = {self.norm_num_groups} must divide {channels} channels")
             if self.attends(level) and channels % (self.heads[level] if self.heads else self.head_dim):
                 raise UserError(f"unet: {channels} channels do not split into equal attention heads")
+        if self.pooled_heads < 0 or (self.pooled_heads and self.cross_attention_dim % self.pooled_heads):
+            raise UserError(
+                f"unet: pooled_heads = {self.pooled_heads} must divide cross_attention_dim = {self.cross_attention_dim}"
+            )
+        if self.pooled_heads and self.vector_width:
+            raise UserError("unet: pooled_heads and vector_width exclude each other; set one of them to 0")
         if len({self.resolution(level) for level in range(len(self.block_out_channels))}) < len(self.attention):
             raise UserError(f"unet: sample_size = {self.sample_size} cannot be halved {len(self.attention) - 1} times")
 
@@ -110,6 +118,8 @@ class UNet(nn.Module):
         self.conv_in = Convolution3x3(config.in_channels, widths[0])
         self.time = TimeEmbedding(widths[0], 4 * widths[0])
         self.vector = VectorEmbedding(config.vector_width, 4 * widths[0]) if config.vector_width else None
+        pooled = config.pooled_heads
+        self.pooled = PooledWords(config.cross_attention_dim, 4 * widths[0], pooled) if pooled else None
         self.down, skips = self._way_down()
         heads = config.heads_at(-1) if config.mid_attention else 0
         depth = config.depth_at(-1)
@@ -121,7 +131,8 @@ class UNet(nn.Module):
         # In the order in which a picture passes them, which is that of the modules.
         self._attentions = tuple(module for module in self.modules() if isinstance(module, SpatialTransformer))
         self._read_widths = [layer.read_width for layer in self._attentions]
-        self._read_widths += [4 * widths[0]] if self.vector is not None else []
+        self._adds_to_time = self.vector is not None or self.pooled is not None
+        self._read_widths += [4 * widths[0]] if self._adds_to_time else []
 
     def _block(self, level: int, in_channels: int) -> UNetBlock:
         c = self.config
@@ -186,8 +197,8 @@ class UNet(nn.Module):
 
         Returns:
             Keys and values of all blocks with attention, (B, L, width) in the dtype of the weights, in the order in
-            which a picture passes them, then what the vector adds to the time, the same for every token; width is 0
-            without attention.
+            which a picture passes them, then what vector or pooled words add to the time, the same for every token;
+            width is 0 without attention.
         """
         parts = self._read_all(context, vector)
         return torch.cat(parts, dim=-1) if parts else context[..., :0]
@@ -199,17 +210,21 @@ class UNet(nn.Module):
     def _read_all(self, context: Tensor, vector: Tensor | None) -> list[Tensor]:
         context = context.to(self.conv_in.weight.dtype)
         read = [layer.read(context) for layer in self._attentions]
-        if self.vector is None:
+        if not self._adds_to_time:
             return read
-        if vector is None:
+        added: Tensor
+        if self.pooled is not None:
+            added = self.pooled(context)
+        elif self.vector is not None and vector is not None:
+            added = self.vector(vector.to(context.dtype))
+        else:
             raise ValueError("this U-Net needs its vector: pooled text and sizes")
-        added: Tensor = self.vector(vector.to(context.dtype))
         return [*read, added[:, None].expand(-1, context.shape[1], -1)]
 
     def _un_noise(self, x: Tensor, t: Tensor, read: Sequence[Tensor]) -> Tensor:
         x, words = self.conv_in(x.to(self.conv_in.weight.dtype)), iter(read)
         time = self.time(t)
-        if self.vector is not None:
+        if self._adds_to_time:
             time = time + read[-1][:, 0]
         time = F.silu(time)  # every block starts with this SiLU, so it is taken once
 
@@ -240,6 +255,7 @@ def zero_last_layers_(network: UNet) -> None:
     last: list[nn.Module] = [network.conv_out]
     last += [m.conv_2 for m in network.modules() if isinstance(m, ResidualBlock)]
     last += [m.proj_out for m in network.modules() if isinstance(m, SpatialTransformer)]
+    last += [network.pooled.norm_2] if network.pooled is not None else []
     for layer in last:
         for parameter in layer.parameters():
             parameter.zero_()

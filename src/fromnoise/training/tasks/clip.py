@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
+from fromnoise.data.world.chance import Chance
+from fromnoise.data.world.nearly_right import nearly_right
 from fromnoise.ground.pictures import from_bytes
 from fromnoise.ground.wording import styled
 from fromnoise.models.clip.clip import CLIP, clip_loss
@@ -68,30 +70,41 @@ class CLIPTask(Task):
         self.keeper: Keeper | None = None
         self.smear = self._smear(stage)
 
-    def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures [B,3,P,P], token ids [B,L] and soft targets [B,B]."""
+    def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Pictures [B,3,P,P], token ids [B,L], soft targets [B,B] and token ids of captions that are wrong [M,L]."""
         indices, texts = self._captions(clock)
         pictures = from_bytes(self.images[indices.to(self.compute.device)])
         shift = torch.randint(-3, 4, (2,), generator=clock.generator("shift")).tolist()
         pictures = torch.roll(pictures, shift, (2, 3))  # a white border makes rolling a shift
-        return pictures, self.tokenizer.encode(texts).to(self.compute.device), self._targets(texts)
+        ids = [self.tokenizer.encode(said).to(self.compute.device) for said in (texts, self._wrong(texts, clock))]
+        return pictures, ids[0], self._targets(texts), ids[1]
+
+    def _wrong(self, texts: list[str], clock: Clock) -> list[str]:
+        """Captions that are nearly right for one of the pictures, and right for none."""
+        share, found = self.stage.hard_negatives, dict[str, None]()
+        for i, text in enumerate(texts if share else ()):
+            chance = Chance(clock.seed, clock.step, "nearly right", i)
+            if chance(share) and (wrong := nearly_right(text, chance)):
+                found[wrong] = None
+        return [wrong for wrong in found if wrong not in texts]
 
     def _captions(self, clock: Clock) -> tuple[Tensor, list[str]]:
         """The pictures of a step and what is said about them."""
         indices, rng = self.order.indices(clock), clock.generator("captions")
         return indices, [self.captions(i, rng) or self.train_set.records[i].text for i in indices.tolist()]
 
-    def losses(self, batch: tuple[Tensor, Tensor, Tensor], clock: Clock) -> Losses:
+    def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], clock: Clock) -> Losses:
         """Contrastive loss with soft targets; ``floor`` is the least it can be (the targets' entropy)."""
         rng = clock.generator("smear", self.compute.device)
         with self.smear.over(self.network.text.token, rng) if self.smear else nullcontext():
             return self._losses(batch, clock)
 
-    def _losses(self, batch: tuple[Tensor, Tensor, Tensor], clock: Clock) -> Losses:
-        pictures, ids, targets = batch
+    def _losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], clock: Clock) -> Losses:
+        pictures, ids, targets, wrong_ids = batch
         pictures = pictures.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
         image, text = self.network.embed_image(pictures).float(), self.network.embed_text(ids).float()
-        loss = clip_loss(image, text, self.network.logit_scale.float(), targets)
+        wrong = self.network.embed_text(wrong_ids).float() if len(wrong_ids) else None
+        loss = clip_loss(image, text, self.network.logit_scale.float(), targets, wrong)
         floor = -torch.special.xlogy(targets, targets).sum(1).mean()
         parts: Losses = {}
         if self.lessons is not None:

@@ -1,0 +1,99 @@
+"""CLIP learns from pictures as the machine draws them, and from captions that are nearly right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fromnoise.data.pictures import load_folder
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import from_bytes, to_bytes
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.clock import Clock
+from fromnoise.training.redrawn import FILE, redrawn, with_redrawn
+from fromnoise.training.run import train
+from fromnoise.training.tasks.clip import CLIPTask
+from training.test_tasks import clip_task, pictures, tokenizer  # noqa: F401
+from training.test_text import meanings, small
+
+LAST = ("text", "vae", "diffusion", "clip")
+
+
+def test_clip_may_come_last_and_is_then_part_of_the_model(tmp_path: Path) -> None:
+    recipe = small(tmp_path, meanings(), LAST).with_overrides({"clip.redrawn": "12", "clip.hard_negatives": "0.5"})
+    folder = train(recipe, "starter", tmp_path / "run")
+    model = TextToImage.load(folder)
+    assert model.clip is not None
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.clip.text.parameters(), model.text_tower.parameters(), strict=True)
+    )
+    images = load_file(tmp_path / "run" / FILE)["images"]
+    assert images.shape == (12, 3, 16, 16)
+    again = train(recipe, "starter", tmp_path / "again")  # the same run elsewhere: the same bits
+    assert torch.equal(load_file(tmp_path / "again" / FILE)["images"], images)
+    towers = (TextToImage.load(place).clip.image for place in (folder, again))  # type: ignore[union-attr]
+    assert all(torch.equal(a, b) for a, b in zip(*(t.parameters() for t in towers), strict=True))
+
+
+def test_without_a_u_net_nothing_can_be_drawn_again(tmp_path: Path) -> None:
+    recipe = small(tmp_path, meanings(), LAST).with_overrides({"clip.redrawn": "12"})
+    train(recipe, "starter", tmp_path / "run", ("text",))
+    with pytest.raises(UserError, match=r"clip.redrawn = 12 needs a U-Net.*--tasks diffusion first"):
+        train(recipe, "starter", tmp_path / "run", ("clip",))
+
+
+def test_clip_cannot_come_last_where_the_u_net_listens_to_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="clip comes before diffusion"):
+        replace(small(tmp_path, meanings(), LAST), tasks=("vae", "diffusion", "clip"))
+
+
+@pytest.mark.parametrize(("damage", "said"), [(b"x", "damaged"), (None, "has 12 pictures, not 7")])
+def test_another_file_of_drawn_pictures_is_one_line(damage: bytes | None, said: str, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    shown = load_folder("starter", 16)
+    save_file({"images": torch.zeros(12, 3, 16, 16, dtype=torch.uint8)}, tmp_path / FILE)
+    if damage:
+        (tmp_path / FILE).write_bytes(damage)
+    with pytest.raises(UserError, match=said):
+        with_redrawn(shown, 7, tmp_path, 0, 3.0)
+
+
+def test_a_picture_drawn_again_by_a_perfect_network_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the network knows the picture, what is left is what the VAE does: nothing is turned, moved or exchanged."""
+    model = TextToImage.load("stickers-64")
+    shown = load_folder("starter", 64)
+    some = type(shown)(shown.images[:5], shown.records[:5], [])
+    clean = model.vae.encode(from_bytes(some.images)).mean
+
+    def known(noisy: torch.Tensor, t: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        alpha, sigma = (x.view(-1, 1, 1, 1) for x in (model.schedule.alpha(t), model.schedule.sigma(t)))
+        noise = (noisy - alpha * clean[: len(noisy)].repeat(len(noisy) // len(clean), 1, 1, 1)) / sigma
+        return alpha * noise - sigma * clean.repeat(len(noisy) // len(clean), 1, 1, 1)
+
+    monkeypatch.setattr(model.unet, "forward", known)
+    found = redrawn(model, some, seed=0, guidance=3.0)
+    expected = to_bytes(model.vae.decode(clean))
+    assert (found.float() - expected.float()).abs().mean() < 1.0
+
+
+def test_nearly_right_captions_are_among_the_choices(request: pytest.FixtureRequest) -> None:
+    task: CLIPTask = clip_task(request.getfixturevalue("pictures"), request.getfixturevalue("tokenizer"))
+    clock = Clock(0, 4, 10**6, 0)
+    texts = ["two red apples", "a cat on the left", "two red apples", "a mouse"]
+    assert task._wrong(texts, clock) == []  # none without the setting
+    task.stage = replace(task.stage, hard_negatives=1.0)
+    found = task._wrong(texts, clock)
+    assert found == task._wrong(texts, clock)
+    assert 2 <= len(found) <= 3
+    assert not set(found) & set(texts)
+    ids = task.tokenizer.encode(["a cat", "a dog"])
+    images = from_bytes(task.images[:2])
+    targets = torch.eye(2)
+    plain = task.losses((images, ids, targets, ids[:0]), clock)["contrast"]
+    harder = task.losses((images, ids, targets, task.tokenizer.encode(["a red cat"])), clock)["contrast"]
+    assert harder > plain  # one more choice that is wrong
