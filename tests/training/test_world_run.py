@@ -136,8 +136,13 @@ def test_copies_of_its_pictures_can_be_found_and_the_model_can_be_distilled(
     folder = train(recipe, drawings, tmp_path / "run")
     card = TextToImage.load(folder).card
     sample = loaded(card, pictures_of(str(drawings), tmp_path / "run"))
-    records = training_pictures(card, sample).records  # what the index of copies is made of
+    records = training_pictures(card, sample).records
     assert [r for r in records if r.split == "train"] == [r for r in sample.records if r.split == "train"]
+    singles = loaded(card, drawings)  # what the index of copies is made of
+    assert training_pictures(card, singles).records == singles.records
+    assert len(singles.records) == 16
+    with pytest.raises(UserError, match=r"trained on 15 drawings, and .* has 16"):
+        loaded({**card, "drawings": 15}, drawings)
     assert (card["drawings"], card["pictures"]) == (16, sum(r.split == "train" for r in sample.records))
     small = {"distill.loop.pictures": "64", "distill.loop.batch": "32", "distill.rank": "2", "distill.steps": "1"}
     assert (distill(folder, drawings, tmp_path / "fast", small) / "few_steps").is_dir()

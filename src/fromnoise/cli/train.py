@@ -67,9 +67,7 @@ def train(
         said = f"{out}: trained {', '.join(chosen or wanted.tasks)}; the model appears with 'diffusion'"
         print(model if model.exists() else said)
         if index and "diffusion" in (chosen or wanted.tasks):
-            from fromnoise.training.run_examples import pictures_of
-
-            _keep_index(model, pictures_of(data, out))
+            _keep_index(model, data)
 
     _reporting(trained, minutes)
 

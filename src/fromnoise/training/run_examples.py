@@ -11,8 +11,8 @@ from typing import Any
 from fromnoise.data.captions import CaptionMix, CaptionSampler
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
-from fromnoise.data.world import Drawing, World, WorldStream, read_drawings
-from fromnoise.data.world.drawing import DRAWINGS_FILE, is_drawings, record_of_drawing
+from fromnoise.data.world import Drawing, World, WorldStream
+from fromnoise.data.world.drawing import DRAWINGS_FILE, chosen_drawings, is_drawings, record_of_drawing
 from fromnoise.data.world.packing import pack_world
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
@@ -116,19 +116,8 @@ def examples_of(
 
 
 def _drawings(recipe: Recipe, data: str) -> list[Drawing]:
-    """Those of the recipe's styles and groups.
-
-    Raises:
-        UserError: none is left.
-    """
-    d = recipe.data
-    found = [
-        drawing for drawing in read_drawings(data)
-        if (not d.styles or drawing.style in d.styles) and (not d.groups or drawing.group in d.groups)
-    ]  # fmt: skip
-    if not found:
-        raise UserError(f"{data} has no drawings of these styles and groups; leave out data.styles and data.groups")
-    return [found[i * len(found) // d.limit] for i in range(d.limit)] if 0 < d.limit < len(found) else found
+    """Those of the recipe's styles and groups."""
+    return chosen_drawings(data, recipe.data.styles, recipe.data.groups, recipe.data.limit)
 
 
 def _named(recipe: Recipe, data: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,23 @@ def read_drawings(folder: Path | str) -> list[Drawing]:
     if not drawings:
         raise UserError(f"{file} holds no drawings; make it anew with: fromnoise data drawings")
     return drawings
+
+
+def chosen_drawings(
+    folder: Path | str, styles: Collection[str] = (), groups: Collection[str] = (), limit: int = 0
+) -> list[Drawing]:
+    """The drawings of a folder in these styles and groups (none: in all), at most ``limit`` (0: all) of them.
+
+    Raises:
+        UserError: none is left, or as :func:`read_drawings` says.
+    """
+    found = [
+        drawing for drawing in read_drawings(folder)
+        if (not styles or drawing.style in styles) and (not groups or drawing.group in groups)
+    ]  # fmt: skip
+    if not found:
+        raise UserError(f"{folder} has no drawings of these styles and groups; leave out data.styles and data.groups")
+    return [found[i * len(found) // limit] for i in range(limit)] if 0 < limit < len(found) else found
 
 
 def record_of_drawing(drawing: Drawing) -> Record:

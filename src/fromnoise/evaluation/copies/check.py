@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder, some, thinned
+from fromnoise.data.world.drawing import chosen_drawings, is_drawings
+from fromnoise.data.world.singles import SINGLE, single_pictures
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.describe import look
@@ -113,13 +115,23 @@ def index_of(model: TextToImage, pictures: PictureSet | None) -> Index:
 
 
 def loaded(card: dict[str, Any], data: Path | str) -> PictureSet:
-    """A data set, read as a model's training read it.
+    """A data set, read as a model's training read it; of drawings, of which endless pictures were made, each by itself.
 
     Raises:
-        UserError: it cannot be used.
+        UserError: it cannot be used, or these are other drawings than the model's.
     """
     recipe = card.get("recipe")
     wanted = recipe["data"] if isinstance(recipe, dict) else {}
+    if is_drawings(data):
+        styles, groups = (wanted.get(name, ()) for name in ("styles", "groups"))
+        drawings = chosen_drawings(data, styles, groups, wanted.get("limit", 0))
+        expected, found = card.get("drawings"), sum(drawing.split == "train" for drawing in drawings)
+        if expected != found:
+            raise UserError(
+                f"the model was trained on {expected or 'no'} drawings, and {data} has {found:,} of its styles and "
+                "groups; give the data it was trained on"
+            )
+        return single_pictures(drawings, wanted.get("pixels", 64))
     return load_folder(data, wanted.get("pixels", 64), said_styles=said_styles(card))
 
 
@@ -142,7 +154,8 @@ def training_pictures(card: dict[str, Any], pictures: PictureSet) -> PictureSet:
     held_out = some(pictures, _of_split(pictures, chosen, False))
     expected, found = card.get("pictures"), len(train.records)
     composed = wanted.get("scenes", 0)  # pictures of several things, made of these; nothing in them is from elsewhere
-    if expected is not None and expected - composed != found:
+    by_itself = any(record.file_name.startswith(SINGLE) for record in pictures.records)  # counted where it was read
+    if expected is not None and expected - composed != found and not by_itself:
         raise UserError(
             f"the model was trained on {expected - composed:,} pictures, and this data has {found:,} of its styles "
             "and groups; give the data it was trained on"
