@@ -156,6 +156,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "warmup_most",
         "together",
         "hard_negatives",
+        "locked",
         "redrawn",
         "prefixes",
         "noise",

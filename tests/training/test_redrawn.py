@@ -60,7 +60,7 @@ def test_another_file_of_drawn_pictures_is_one_line(damage: bytes | None, said: 
     if damage:
         (tmp_path / FILE).write_bytes(damage)
     with pytest.raises(UserError, match=said):
-        with_redrawn(shown, 7, tmp_path, 0, 3.0)
+        with_redrawn(shown, 7, tmp_path, None, 0, 3.0)
 
 
 def test_a_picture_drawn_again_by_a_perfect_network_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,3 +97,21 @@ def test_nearly_right_captions_are_among_the_choices(request: pytest.FixtureRequ
     plain = task.losses((images, ids, targets, ids[:0]), clock)["contrast"]
     harder = task.losses((images, ids, targets, task.tokenizer.encode(["a red cat"])), clock)["contrast"]
     assert harder > plain  # one more choice that is wrong
+
+
+def test_the_eye_of_a_finished_model_learns_and_nothing_else_of_it_changes(tmp_path: Path) -> None:
+    base = train(small(tmp_path, meanings(), ("text", "vae", "diffusion", "clip")), "starter", tmp_path / "base")
+    settings = {"start_from": str(base), "clip.locked": "true", "clip.redrawn": "12", "clip.meanings": ""}
+    recipe = replace(small(tmp_path, meanings(), ("clip",)), name="eye").with_overrides(settings)
+    before, after = (TextToImage.load(f) for f in (base, train(recipe, "starter", tmp_path / "eye")))
+    parts = {"unet": (before.unet, after.unet), "vae": (before.vae, after.vae)}
+    parts["words"] = before.text_tower, after.text_tower
+    for name, (a, b) in parts.items():
+        assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True)), name
+    assert before.clip is not None
+    assert after.clip is not None
+    eyes = zip(before.clip.image.parameters(), after.clip.image.parameters(), strict=True)
+    assert any(not torch.equal(x, y) for x, y in eyes)
+    assert load_file(tmp_path / "eye" / FILE)["images"].shape == (12, 3, 16, 16)
+    with pytest.raises(UserError, match=r"clip\.locked keeps the words of start_from"):
+        replace(recipe, start_from="")

@@ -52,10 +52,10 @@ def kept_tokenizer(folder: Path, stage: ClipStage, records: list[Record], base: 
     return Tokenizer.load(folder)
 
 
-def add_clip(folder: Path, clip: Any) -> None:
-    """Put a CLIP, whose text tower is the model's, into a model that is there already; none is no error."""
-    if (folder / "model_index.json").is_file():
-        model = TextToImage.load(folder)
+def add_clip(folder: Path, clip: Any, base: TextToImage | None) -> None:
+    """Put a CLIP, whose text tower is the model's, into the model of a folder, or beside those networks of ``base``."""
+    model = TextToImage.load(folder) if (folder / "model_index.json").is_file() else base
+    if model is not None:
         clip.text = model.text_tower
         replace(model, clip=clip).save(folder)
 

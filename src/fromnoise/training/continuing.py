@@ -33,6 +33,7 @@ AS_IT_WAS: dict[str, Any] = {
     "default_style": "",
     "clip.together": 0,
     "clip.hard_negatives": 0.0,
+    "clip.locked": False,
     "clip.redrawn": 0,
     "vae.prefixes": [],
     "vae.noise": 0.0,

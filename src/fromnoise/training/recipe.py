@@ -79,6 +79,8 @@ class ClipStage(Config):
             between them; 0 shuffles all.
         hard_negatives: share of the captions beside which one stands that is nearly right ("a blue apple"), for
             pictures to tell apart; see ``data/world/nearly_right.py``.
+        locked: leave the text tower of ``Recipe.start_from`` as it is and teach the image tower alone, so that the
+            model can choose better among drawings; its U-Net hears what it is used to.
         redrawn: how many of the pictures are seen a second time, as the run's own U-Net draws them; it has to have
             begun then, so such a recipe's tasks have clip last.
         keep: how strongly the text tower is held to what the one of ``Recipe.start_from`` says, so that its U-Net goes
@@ -96,6 +98,7 @@ class ClipStage(Config):
     smear: float = 0.0
     together: int = 0
     hard_negatives: float = 0.0
+    locked: bool = False
     redrawn: int = 0
     keep: float = 0.0
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=128, learning_rate=1e-3))
@@ -233,6 +236,8 @@ class Recipe(Config):
                 "start_from brings words that its U-Net listens to, so none are learnt anew: leave out start_from, or "
                 "take text out of the tasks"
             )
+        if self.clip.locked and not self.start_from:
+            raise UserError("clip.locked keeps the words of start_from; set start_from too, or leave out clip.locked")
         before_clip = self.tasks[: self.tasks.index("clip")] if "clip" in self.tasks else ()
         if "diffusion" in before_clip and "text" not in before_clip:
             raise UserError(

@@ -33,13 +33,16 @@ BEGIN = (4, 9)  # one of these steps is a batch's first, log-SNR -1.7 to 1.4; wi
 AT_ONCE = 32
 
 
-def with_redrawn(pictures: PictureSet, count: int, out: Path, seed: int, guidance: float) -> PictureSet:
+def with_redrawn(
+    pictures: PictureSet, count: int, out: Path, base: TextToImage | None, seed: int, guidance: float
+) -> PictureSet:
     """The pictures of a run, and ``count`` of them again as its model draws them; drawn once, and kept in its folder.
 
     Args:
         pictures: to train on.
         count: how many, spread over all of them.
         out: the run's folder.
+        base: what it began with, which draws where the run has no model of its own yet.
         seed: the run's.
         guidance: that they are drawn with.
 
@@ -49,12 +52,13 @@ def with_redrawn(pictures: PictureSet, count: int, out: Path, seed: int, guidanc
     again = thinned(pictures, count)
     images = _kept(out / FILE, len(again.records))
     if images is None:
-        if not (out / "model" / "model_index.json").exists():
+        own = out / "model"
+        model = TextToImage.load(own) if (own / "model_index.json").is_file() else base
+        if model is None:
             raise UserError(
                 f"clip.redrawn = {count} needs a U-Net, and {out} has none yet; run with --tasks diffusion first, or "
                 "set clip.redrawn to 0"
             )
-        model = TextToImage.load(out / "model")
         images = redrawn(model, again, seed, guidance)
         try:
             with whole_file(out / FILE) as draft:

@@ -147,11 +147,15 @@ class Run:
         """Tie words to pictures."""
         stage, pictures = replace(self.recipe.clip, loop=self._loop("clip")), self.train_set
         if stage.redrawn:
-            pictures = with_redrawn(pictures, stage.redrawn, self.out, self.recipe.seed, self.recipe.diffusion.guidance)
+            how = self.recipe.seed, self.recipe.diffusion.guidance
+            pictures = with_redrawn(pictures, stage.redrawn, self.out, self.base, *how)
         words = (self.tokenizer, CaptionSampler(pictures.records, captions_of(self.recipe, self.data)))
-        network, locked = self._fresh("clip", self._config("clip")), continuing.has_learnt(self.out, "text")
-        if locked:
+        network, first = self._fresh("clip", self._config("clip")), continuing.has_learnt(self.out, "text")
+        locked = first or stage.locked
+        if first:
             network.text = self._finished("text").text  # frozen
+        elif stage.locked:
+            network.text.requires_grad_(False)
         elif self.recipe.clip.meanings:
             sow(network.text.token, self.tokenizer, Meanings.load(Path(self.recipe.clip.meanings)))
         network = self._compute(network)
@@ -163,7 +167,7 @@ class Run:
             task.keeper = Keeper(self.base.tokenizer, tower, self.tokenizer, self.base.styles)
         learnt = self._train(task)
         if locked:
-            add_clip(self.out / "model", learnt)
+            add_clip(self.out / "model", learnt, self.base if stage.locked else None)
 
     def train_vae(self) -> None:
         """Learn to go between pictures and latents."""
