@@ -6,7 +6,8 @@
 
 Latents are 16×16×16: the VAE of eight times smaller sides that 64-pixel pictures taught was far better at 128 pixels
 than one of sixteen times smaller sides after three sessions. The U-Net is thin where they are large and attends where
-they are small (docs/training.md). It needs days, and can be drawn with from its first checkpoint on.
+they are small (docs/training.md). It needs days, and can be drawn with from its first checkpoint on. CLIP
+comes last, since it also learns from what the U-Net draws; ``--tasks clip`` lets it come earlier.
 """
 
 from fromnoise.data.world import WorldMix
@@ -49,7 +50,7 @@ def recipe() -> Recipe:
     """Return the recipe."""
     return Recipe(
         name="stickers-128",
-        tasks=("text", "clip", "vae", "diffusion"),
+        tasks=("text", "vae", "diffusion", "clip"),
         default_style="fluent-emoji-flat",
         data=DataConfig(pixels=128, styles=STYLES, world=WorldConfig(mix=WorldMix(silhouettes=0.1), sample=24_000)),
         text=TextStage(),
@@ -60,6 +61,8 @@ def recipe() -> Recipe:
             projection=192,
             meanings="data/meanings.safetensors",
             together=4,
+            hard_negatives=0.5,
+            redrawn=6_000,
             loop=LoopConfig(pictures=400_000, batch=128, learning_rate=1e-3, ema=0.998, weight_decay=0.1),
         ),
         vae=VAEStage(

@@ -1,7 +1,7 @@
 """stickers-128 on one data-centre GPU: the world, networks and words of stickers_cpu, larger batches.
 
 Made for 15 minutes on an H200-class GPU beside 16 CPU cores, in pieces (``--minutes 8``), with drawings (25 MiB) and
-the table of meanings (45 MiB) as files. Words take a minute there; CLIP may follow at any time:
+the table of meanings (45 MiB) as files. Words take a minute there; CLIP comes last, or is left for another call:
 
     fromnoise train stickers_gpu --data data/drawings --out runs/stickers-128 --tasks text,vae,diffusion --minutes 8
     fromnoise train stickers_gpu --data data/drawings --out runs/stickers-128
@@ -51,7 +51,7 @@ def recipe() -> Recipe:
     world = WorldConfig(mix=WorldMix(silhouettes=0.1), sample=24_000, repeats=6.0, shard=8192, ahead=64)
     return Recipe(
         name="stickers-128",
-        tasks=("text", "clip", "vae", "diffusion"),
+        tasks=("text", "vae", "diffusion", "clip"),
         default_style="fluent-emoji-flat",
         data=DataConfig(pixels=128, styles=STYLES, world=world),
         text=TextStage(),
@@ -62,6 +62,8 @@ def recipe() -> Recipe:
             projection=192,
             meanings="data/meanings.safetensors",
             together=4,
+            hard_negatives=0.5,
+            redrawn=6_000,
             loop=LoopConfig(pictures=1_500_000, batch=512, learning_rate=1e-3, ema=0.998, weight_decay=0.1),
         ),
         vae=VAEStage(
