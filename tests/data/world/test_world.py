@@ -234,7 +234,7 @@ def test_drawings_in_one_colour_get_no_more_than_their_share(most: float, expect
 def test_plurals_and_articles() -> None:
     names = ("mouse", "box", "wolf", "tabby cat", "glass of milk", "man's shoe", "tomato", "ox", "child", "yo-yo")
     assert [plural(n) for n in names] == [
-        "mice", "boxes", "wolves", "tabby cats", "glasses of milk", "man's shoes", "tomatoes", "oxen",
+        "mice", "boxes", "wolves", "tabby cats", "glasses of milk", "men's shoes", "tomatoes", "oxen",
         "children", "yo-yos",
     ]  # fmt: skip
     phrases = ("apple", "unicorn", "umbrella", "hourglass", "uniform", "x-ray", "one-eyed cat")

@@ -6,13 +6,15 @@ others say less, as people do; none says anything else.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from fromnoise.data.world.chance import Chance
 from fromnoise.data.world.description import Description, Ground, Thing
 from fromnoise.data.world.held_out import held_out_colour
-from fromnoise.data.world.words import NUMBERS, one_thing, plural
+from fromnoise.data.world.rules import names_a_colour
+from fromnoise.data.world.words import NUMBERS, article, one_thing, plural
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.wording import styled, with_article
@@ -47,6 +49,7 @@ _RELATIONS = {
 }  # fmt: skip
 _WITH = ("skin", "hair", "glasses", "hat", "beard", "moustache", "earrings", "eyes", "mouth", "tears")
 _PEOPLE = frozenset({"person", "man", "woman", "boy", "girl", "baby", "child"})
+_GENDERED = re.compile(r"\b(men|women|prince|princess|mermaid|mrs|santa)\b")
 _BEFORE = frozenset({"man", "woman", "boy", "girl", "male", "female", "young", "old", "older"})
 
 
@@ -137,7 +140,9 @@ class Phrases:
         phrase = " ".join([*before, name])
         if one:
             phrase = f"{self.pick(('one', 'one', '1', 'a single'))} {phrase}"
-        elif one_thing(name) or _is_one_person(name):
+        elif article(name) == "the":
+            phrase = f"the {phrase}"
+        elif article(name) or _is_one_person(name):
             phrase = with_article(phrase)
         return " ".join([phrase, *after])
 
@@ -158,7 +163,7 @@ class Phrases:
 
     def _own_colour(self, thing: Thing) -> str:
         colour = thing.own_colour
-        named = any(colour in name or colour.split()[-1] in name.split() for name in thing.names) if colour else True
+        named = any(names_a_colour(name) for name in thing.names) if colour else True
         if named or not one_thing(thing.names[0]) or held_out_colour(colour, thing.thing):
             return ""
         return colour if self.often(self.mix.own_colour) else ""
@@ -195,7 +200,13 @@ def _related(relation: str, things: list[str], phrases: Phrases, hands: bool) ->
 
 
 def _say(fact: str, name: str, before: list[str], after: list[str]) -> None:
-    if fact in name:
+    """Say a fact that the name does not tell: plurals tell of several things, "women" of a woman, "hazy" of haze.
+
+    "Several" would be untrue of a pair, and no thunderstorm is mostly clear.
+    """
+    if fact in name or fact in ("several", "mostly clear") or f"{fact.removesuffix('e')}y" in name:
+        return
+    if fact in _PEOPLE and _GENDERED.search(name):
         return
     if fact in _BEFORE:
         before.append(fact)

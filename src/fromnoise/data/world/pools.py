@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from fromnoise.data.world.chance import Chance
 from fromnoise.data.world.drawing import Drawing
-from fromnoise.data.world.rules import is_face, is_thing, may_recolour, may_turn, thing_of
+from fromnoise.data.world.rules import is_face, is_thing, may_be_said, may_recolour, may_turn, thing_of
 from fromnoise.ground.errors import UserError
 
 _RULES: dict[str, Callable[[Drawing], bool]] = {
@@ -35,7 +35,7 @@ class Pools:
     """
 
     def __init__(self, drawings: list[Drawing], split: str, silhouettes: float = 1.0) -> None:
-        mine = [i for i, drawing in enumerate(drawings) if drawing.split == split]
+        mine = [i for i, drawing in enumerate(drawings) if drawing.split == split and may_be_said(drawing)]
         if not mine:
             raise UserError(f"none of the {len(drawings):,} drawings has the split '{split}'")
         things = Counter(thing_of(drawings[i]) for i in mine)

@@ -1,5 +1,6 @@
 """Which drawings may be counted, paired, coloured or turned. Whatever could make a caption untrue is left out.
 
+* Nothing is shown whose name nobody would say: what is written on a key or a button, "black hole" in another colour.
 * A *thing* is a drawing of one visible thing (it has a noun) with a plain singular name: no flag, no symbol, no
   letters or numbers, no face and no person, no clock that shows a time, nothing whose name is a plural, a number,
   several things, a size or a position.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import re
 
 from fromnoise.data.world.drawing import Drawing
-from fromnoise.data.world.words import one_thing
+from fromnoise.data.world.words import in_full, one_thing
 
 NO_THINGS = frozenset({"flags", "symbols", "component", "smileys-emotion", "people-body"})
 NO_THING_SUBGROUPS = frozenset({"time", "place-map", "alphanum", "keycap", "money", "country-flag"})
@@ -25,7 +26,25 @@ _COLOUR = re.compile(
     r"violet|cyan|turquoise|magenta|crimson|scarlet|navy|maroon|tan|cream|colou?red|colou?rful|bronze|polar|rainbow)\b"
 )
 # Things that are named for their colour, or that are no such thing in another one.
-_OWN_COLOUR = frozenset({"orange", "goldfish", "rainbow", "blackboard", "blueberry", "bluebird", "gold", "chocolate"})
+_OWN_COLOUR = frozenset({"orange", "goldfish", "rainbow", "blackboard", "blueberry", "bluebird", "gold", "chocolate",
+                         "whiteboard"})  # fmt: skip
+# Names that nobody would say or type: what is on a key or a button, in brackets or in another script, and a slur.
+_NOT_SAID = re.compile(r"[(“!#*]|^keycap |^input |^new hampshire|^slave$")
+# Silhouettes are shown in any colour, but a hole that is black and a bar of gold have theirs.
+_OF_ITS_COLOUR = re.compile(r"^(black|gold|silver) (?!mine)")
+# Names as people say them, for those that a set of drawings words otherwise.
+_SAID_AS = {
+    "rolling on the floor laughing": "face rolling on the floor laughing",
+    "umbrella on ground": "umbrella on the ground", "dices": "dice", "rolling dices": "rolling dice",
+    "dice six faces": "six-sided dice", "dice twenty faces": "twenty-sided dice", "sushis": "sushi",
+    "makeups": "makeup", "spoted flower": "spotted flower", "pestle mortar": "mortar and pestle",
+    "hammer sickle": "hammer and sickle", "mirror mirror": "mirror", "skull crossed bones": "skull and crossbones",
+    "copyright": "copyright sign", "registered": "registered sign", "trade mark": "trade mark sign",
+    "high voltage": "high voltage sign", "wireless": "wireless sign", "cinema": "cinema sign",
+    "currency exchange": "currency exchange sign", "mobile phone off": "mobile phone off sign",
+    "cable stayed bridge": "cable-stayed bridge", "bridge tied arch": "tied-arch bridge", "trouser": "trousers",
+    "fork crossing knife": "crossed fork and knife", "globe showing americas": "globe showing the americas",
+}  # fmt: skip
 _SHOWS_SIGNS = re.compile(
     r"\b(sign|button|elevator|calendar|keyboard|letter|number|abacus|ticket|newspaper|book|banknote|label)\b"
 )
@@ -49,7 +68,19 @@ _STANDING = frozenset(
 # Hands that put every thing on a disc in a colour, which would be taken for the thing's.
 ON_A_DISC = frozenset({"kameleon", "kameleon-duo"})
 _FACES = ("face", "cat-face", "monkey-face")
-_FACE_WORD = re.compile(r"\b(face|cat|monkey|skull|ghost|robot|alien|clown|devil|ogre|goblin|monster|imp)\b")
+_FACE_WORD = re.compile(r"\b(face|head|poo|cat|monkey|skull|ghost|robot|alien|clown|devil|ogre|goblin|monster|imp)\b")
+
+
+def may_be_said(drawing: Drawing) -> bool:
+    """Whether a drawing has a name that a person might say of it as it is shown."""
+    if drawing.kind == "silhouette" and _OF_ITS_COLOUR.search(drawing.name):
+        return False
+    return drawing.group == "flags" or not _NOT_SAID.search(drawing.name)
+
+
+def names_a_colour(name: str) -> bool:
+    """Whether a name says a colour itself: "red apple"."""
+    return bool(_COLOUR.search(name))
 
 
 def is_face(drawing: Drawing) -> bool:
@@ -59,7 +90,8 @@ def is_face(drawing: Drawing) -> bool:
 
 def is_thing(drawing: Drawing) -> bool:
     """Whether a drawing shows one countable thing."""
-    if not drawing.noun or drawing.kind not in ("colour", "silhouette") or not one_thing(drawing.name):
+    name = _said_as(drawing)
+    if not drawing.noun or drawing.kind not in ("colour", "silhouette") or not one_thing(name):
         return False
     if drawing.group in NO_THINGS or _SAYS_ITSELF.search(drawing.name):
         return False
@@ -84,10 +116,10 @@ def may_turn(drawing: Drawing) -> bool:
 
 def names(drawing: Drawing, recoloured: bool = False) -> tuple[str, ...]:
     """The names that are true of a drawing, its own first; () where it cannot be named in another colour."""
-    own = drawing.name
+    own = _said_as(drawing)
     if recoloured and drawing.kind != "silhouette":
         own = _without_colour(drawing)
-    good = [name for name in drawing.alt if not _BAD_NAME.search(name) and one_thing(name) == one_thing(drawing.name)]
+    good = [name for name in drawing.alt if not _BAD_NAME.search(name) and one_thing(name) == one_thing(own)]
     if is_face(drawing):  # "smiling" alone names no face, and neither does "star-struck"
         own = own if _FACE_WORD.search(own) else f"{own} face"
         good = [name for name in good if _FACE_WORD.search(name)]
@@ -101,13 +133,20 @@ def words(drawing: Drawing, recoloured: bool = False) -> tuple[str, ...]:
     return tuple(word for word in drawing.keywords if not (recoloured and _COLOUR.search(word)))
 
 
+def _said_as(drawing: Drawing) -> str:
+    """A drawing's own name, in full and as people say it."""
+    if drawing.subgroup == "zodiac":  # "gemini" alone may be twins, and "cancer" an illness
+        return f"{drawing.name} zodiac sign"
+    return _SAID_AS.get(drawing.name) or in_full(drawing.name)
+
+
 def thing_of(drawing: Drawing) -> str:
     """What combinations are told by: equal for drawings of one thing by any hand."""
     return drawing.noun or drawing.name
 
 
 def _without_colour(drawing: Drawing) -> str:
-    name, noun = drawing.name, drawing.noun
+    name, noun = _said_as(drawing), drawing.noun
     if noun in _OWN_COLOUR or name in _OWN_COLOUR:
         return ""
     if not _COLOUR.search(name):
