@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from fromnoise.cli.train import load_recipe
 from fromnoise.data.pictures import load_folder
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import from_bytes, to_bytes
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import Clock
+from fromnoise.training.continuing import Call
 from fromnoise.training.redrawn import FILE, redrawn, with_redrawn
 from fromnoise.training.run import train
 from fromnoise.training.tasks.clip import CLIPTask
@@ -42,8 +44,13 @@ def test_clip_may_come_last_and_is_then_part_of_the_model(tmp_path: Path) -> Non
 def test_without_a_u_net_nothing_can_be_drawn_again(tmp_path: Path) -> None:
     recipe = small(tmp_path, meanings(), LAST).with_overrides({"clip.redrawn": "12"})
     train(recipe, "starter", tmp_path / "run", ("text",))
-    with pytest.raises(UserError, match=r"clip.redrawn = 12 needs a U-Net.*--tasks diffusion first"):
+    with pytest.raises(UserError, match=r"clip.redrawn = 12 needs a U-Net.*set clip.redrawn to 0"):
         train(recipe, "starter", tmp_path / "run", ("clip",))
+    none = {"clip.redrawn": "0"}
+    train(recipe.with_overrides(none), "starter", tmp_path / "run", ("clip",), Call(settings=none))
+    some = {"clip.redrawn": "9"}
+    with pytest.raises(UserError, match="cannot be changed"):  # now it has learnt
+        train(recipe.with_overrides(some), "starter", tmp_path / "run", ("clip",), Call(settings=some))
 
 
 def test_clip_cannot_come_last_where_the_u_net_listens_to_it(tmp_path: Path) -> None:
@@ -115,3 +122,27 @@ def test_the_eye_of_a_finished_model_learns_and_nothing_else_of_it_changes(tmp_p
     assert load_file(tmp_path / "eye" / FILE)["images"].shape == (12, 3, 16, 16)
     with pytest.raises(UserError, match=r"clip\.locked keeps the words of start_from"):
         replace(recipe, start_from="")
+    world = replace(recipe, tasks=LAST).with_overrides({"clip.meanings": "nowhere.safetensors"})
+    train(world, "starter", tmp_path / "world", ("clip",))  # as a recipe of words first; its meanings are not needed
+    with pytest.raises(UserError, match="give --tasks clip"):
+        train(recipe, "starter", tmp_path / "other", ("clip", "diffusion"))
+    with pytest.raises(UserError, match="start_from brings words"):
+        train(world, "starter", tmp_path / "other")
+
+
+def test_captions_too_long_for_the_words_are_cut_as_the_u_net_learnt_them() -> None:
+    model = TextToImage.load("stickers-64")
+    shown = load_folder("starter", 64)
+    long = replace(shown.records[0], text=", ".join([f"a tiny {n} backpack" for n in ("green", "red", "blue") * 9]))
+    both = type(shown)(shown.images[:2], [long, shown.records[1]], [])
+    assert redrawn(model, both, seed=0, guidance=3.0).shape == (2, 3, 64, 64)
+
+
+def test_what_a_run_begins_with_is_looked_at_before_any_picture(tmp_path: Path) -> None:
+    recipe = small(tmp_path, meanings(), LAST)
+    lost = recipe.with_overrides({"clip.meanings": str(tmp_path / "lost.safetensors")})
+    with pytest.raises(UserError, match=r"lost\.safetensors"):
+        train(lost, tmp_path / "no such pictures", tmp_path / "run")
+    with pytest.raises(UserError, match="needs meanings to learn"):
+        train(load_recipe("first_model"), "starter", tmp_path / "run", ("text",))
+    assert not (tmp_path / "run").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,10 +30,10 @@ def stickers(
 def world(
     drawings: Annotated[Path, typer.Option(help="The folder that 'fromnoise data drawings' made.")],
     out: Annotated[Path | None, typer.Option(help="A .parquet file to write, to train with.")] = None,
-    sheet: Annotated[Path | None, typer.Option(help="A contact sheet to write, a PNG.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="A contact sheet, a PNG; without --out, world.png.")] = None,
     pixels: Annotated[int, typer.Option(help="Side of the pictures.")] = 128,
-    count: Annotated[int, typer.Option(help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of the endless row of pictures.")] = 0,
+    count: Annotated[int, typer.Option(help="How many.", min=1)] = 64,
+    seed: Annotated[int, typer.Option(help="Of the endless row of pictures.", min=0)] = 0,
     kind: Annotated[str, typer.Option(help="Only one kind: plain, recoloured, sizes, counts, pairs …")] = "",
     split: Annotated[str, typer.Option(help="Of the sheet: train, test_pair, test_concept, combinations.")] = "train",
 ) -> None:
@@ -49,7 +50,8 @@ def world(
         )
         print(f"{learnt:,} pictures to learn from, {tests:,} for tests, {out.stat().st_size / 2**20:.1f} MiB: {out}")
     if sheet is not None or out is None:
-        sheet = sheet or Path("world.png")
+        free = (Path(f"world{f'-{i}' if i else ''}.png") for i in itertools.count())
+        sheet = sheet or next(name for name in free if not name.exists())
         write_sheet(World(made_of, mix, split), sheet, pixels, min(count, 400), seed)
         print(f"{min(count, 400):,} pictures: {sheet}")
 

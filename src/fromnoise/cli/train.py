@@ -18,7 +18,7 @@ from fromnoise.ground.errors import UserError, one_line
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, my_pictures, story.")],
+    recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, stickers_cpu …")],
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, drawings, or 'starter'.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
@@ -38,7 +38,7 @@ def train(
     ] = True,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every figure, as in log.jsonl.")] = False,
 ) -> None:
-    """Train CLIP, VAE and U-Net, one after the other.
+    """Train words, CLIP, VAE and U-Net, one after the other.
 
     fromnoise train first_model --data starter --out runs/first
     """

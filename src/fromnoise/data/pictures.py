@@ -182,7 +182,15 @@ def _entries_of(place: Path | str) -> Found:
     if path.is_file():
         raise UserError(f"{path} is a file; data is a folder of pictures, a .parquet file, or 'starter'")
     if not path.is_dir():
-        raise UserError(f"there is no data folder {path}; build one with: fromnoise data stickers --out {path}")
+        raise UserError(
+            f"there is no data folder {path}; build one with: fromnoise data stickers --out {path}, or for the endless "
+            f"world: fromnoise data drawings --out {path}"
+        )
+    if (path / "drawings.parquet").is_file():
+        raise UserError(
+            f"{path} holds drawings, of which pictures are made. Make some and give them: fromnoise data world "
+            f"--drawings {path} --out world.parquet --count 2000"
+        )
     return read_folder(path)
 
 

@@ -9,19 +9,23 @@ does not have begins as the identity (its branches add nothing at first, as in R
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fromnoise.data.meanings import Meanings
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.wording import styled
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.clip.transformer import Block
 from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.recipe import Recipe
 
+NO_NETWORK = "the model of start_from has no {} network; leave out start_from, or take another model"
 LEAST = 0.3  # share of the weights that must fit; below it there is little to begin with
 
 
@@ -29,6 +33,19 @@ def asked_vocabulary(model: TextToImage, usual: int) -> int:
     """The vocabulary that a model's recipe asked for (its tokenizer can have found fewer tokens), else ``usual``."""
     recipe = model.card.get("recipe")
     return int(recipe["clip"]["vocabulary"]) if isinstance(recipe, dict) else usual
+
+
+def check_materials(recipe: Recipe, base: TextToImage | None, tasks: tuple[str, ...], out: Path) -> None:
+    """Find out before any picture is read or drawn whether what tasks begin with is there.
+
+    Raises:
+        UserError: the table of meanings cannot be read, or the model of ``start_from`` lacks a network.
+    """
+    clip_learns_words = "clip" in tasks and not recipe.clip.locked and not any((out / "text").glob("step-*"))
+    if recipe.clip.meanings and ("text" in tasks or clip_learns_words):
+        Meanings.load(Path(recipe.clip.meanings))
+    if base is not None and base.clip is None and "clip" in tasks:
+        raise UserError(NO_NETWORK.format("clip"))
 
 
 @torch.no_grad()
@@ -47,7 +64,7 @@ def begin_with(network: nn.Module, known: nn.Module | None, name: str) -> float:
         UserError: nothing to begin with, or networks of other sizes.
     """
     if known is None:
-        raise UserError(f"the model of start_from has no {name} network; leave out start_from, or take another model")
+        raise UserError(NO_NETWORK.format(name))
     own, other = network.state_dict(), known.state_dict()
     fits = [key for key, tensor in own.items() if key in other and other[key].shape == tensor.shape]
     for key in fits:

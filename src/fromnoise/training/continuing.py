@@ -46,6 +46,8 @@ FREE = {"name", "threads", "default_style", "diffusion.prompts", "diffusion.shee
         "distill.prompts", "distill.steps", "data.world.workers", "data.world.ahead"}  # fmt: skip
 FREE_OF_LOOP = {"log_steps", "sheet_minutes", "save_minutes"}
 LENGTH = {"pictures", "minutes"}
+# What of CLIP concerns its image tower, which may learn long after the words.
+OF_THE_IMAGE_TOWER = ("clip.image.", "clip.together", "clip.hard_negatives", "clip.redrawn", "clip.loop.")
 # Which tasks learn from what a task has made.
 LATER = {"text": ("clip", "diffusion", "distill"), "clip": ("diffusion", "distill"), "vae": ("diffusion", "distill"),
          "diffusion": ("distill",), "distill": (), "story": ()}  # fmt: skip
@@ -229,7 +231,9 @@ def of_pictures(out: Path) -> MayChange:
         later = [CALLED[other] for other in learning_from(out, task) if has_learnt(out, other)]
         if later:
             return f"the {later[0]} has already learnt from the {CALLED[task]}"
-        return "" if not begun(out, task) else of_loop(out / task, name, value)
+        if not begun(out, task) or (name.startswith(OF_THE_IMAGE_TOWER) and not has_learnt(out, task)):
+            return ""
+        return of_loop(out / task, name, value)
 
     return may_change
 

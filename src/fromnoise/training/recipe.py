@@ -231,11 +231,6 @@ class Recipe(Config):
             ("tasks", bool(self.tasks) and set(self.tasks) <= set(TASKS), f"some of {', '.join(TASKS)}"),
         )
         check(self, "", wishes)
-        if "text" in self.tasks and self.start_from:
-            raise UserError(
-                "start_from brings words that its U-Net listens to, so none are learnt anew: leave out start_from, or "
-                "take text out of the tasks"
-            )
         if self.clip.locked and not self.start_from:
             raise UserError("clip.locked keeps the words of start_from; set start_from too, or leave out clip.locked")
         before_clip = self.tasks[: self.tasks.index("clip")] if "clip" in self.tasks else ()
@@ -243,12 +238,26 @@ class Recipe(Config):
             raise UserError(
                 f"tasks = {', '.join(self.tasks)}: clip comes before diffusion where no text tower learns first"
             )
-        if "text" in self.tasks and not self.clip.meanings:
+        self._check_fit()
+
+    def check_tasks(self, tasks: tuple[str, ...]) -> None:
+        """Refuse to train tasks that this recipe cannot.
+
+        Raises:
+            UserError: one of them.
+        """
+        if "text" in tasks and self.start_from:
+            raise UserError(
+                "start_from brings words that its U-Net listens to, so none are learnt anew: leave out start_from, or "
+                "take text out of the tasks (--tasks)"
+            )
+        if "text" in tasks and not self.clip.meanings:
             raise UserError(
                 "the task text needs meanings to learn: make them with 'fromnoise data meanings', and name the file "
                 "with --set clip.meanings=…"
             )
-        self._check_fit()
+        if self.clip.locked and tasks != ("clip",):
+            raise UserError("clip.locked teaches a finished model's image tower and nothing else: give --tasks clip")
 
     def ordered(self, tasks: tuple[str, ...]) -> tuple[str, ...]:
         """Tasks in the order in which they are trained: the recipe's, then the usual one for others."""

@@ -26,6 +26,7 @@ from fromnoise.ground.whole import whole_file
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
 from fromnoise.training.run_data import caption, joined
+from fromnoise.training.tasks.diffusion import Conditioning
 
 FILE = "redrawn.safetensors"
 STEPS = 12  # from pure noise
@@ -81,6 +82,7 @@ def redrawn(model: TextToImage, pictures: PictureSet, seed: int, guidance: float
     """
     times = model.schedule.timesteps(STEPS, "log_snr")
     solver = sampler("dpm++", model.schedule)
+    words = Conditioning(model.tokenizer, model.text_tower)  # cuts long captions, as the U-Net's training does
     plain = NetworkDenoiser(model.unet, model.schedule, "v")
     found, console = [], Console(stderr=True)
     parts = range(0, len(pictures.records), AT_ONCE)
@@ -91,8 +93,8 @@ def redrawn(model: TextToImage, pictures: PictureSet, seed: int, guidance: float
         left = times[int(torch.randint(*BEGIN, (1,), generator=rng)) :]
         noise = torch.randn(clean.shape, generator=rng)
         noisy = model.schedule.add_noise(clean, noise, torch.full((len(clean),), left[0]))
-        wanted = model.embed([caption(record) for record in pictures.records[part]])
-        guided = ClassifierFreeGuidance(plain, model.embed([""]).expand_as(wanted), guidance)
+        wanted = words.embed([caption(record) for record in pictures.records[part]], clean.device)
+        guided = ClassifierFreeGuidance(plain, words.embed([""], clean.device).expand_as(wanted), guidance)
         *_, last = solver.steps(guided, noisy, wanted, timesteps=left)
         found.append(to_bytes(model.vae.decode(last.x_next)))
     return torch.cat(found)

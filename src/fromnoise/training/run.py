@@ -30,7 +30,7 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
 from fromnoise.training.assembling import Networks, add_clip, assembled, hardware, kept_tokenizer
-from fromnoise.training.beginning import Keeper, begin_with
+from fromnoise.training.beginning import Keeper, begin_with, check_materials
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
@@ -86,6 +86,7 @@ def train(
     recipe, call = without_judges(recipe, stored, out, call)
     tasks = continuing.tasks_of(recipe, stored, call) if tasks is None else tasks
     tasks = recipe.ordered(tasks)
+    recipe.check_tasks(tasks)
     if call.minutes < math.inf and continuing.fits_minutes(recipe, stored):
         asked = continuing.minutes_of(tasks, call)
         recipe, deadline = recipe.with_overrides(asked), math.inf
@@ -112,6 +113,7 @@ class Run:
         self.recipe, self.out, self.data, self.going = recipe, out, str(data), going or Going()
         self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
+        check_materials(recipe, self.base, self.going.tasks, out)
         self.train_set, self.held_out = read_pictures(*sampled(recipe, self.data, out), self.console)
         self.shown = shown(recipe, self.data, self.train_set)
         self.styles = styles_of(recipe, self.shown.records, self.base)

@@ -23,7 +23,7 @@ def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False, recipe
     """
     if "distill" in tasks and "diffusion" not in tasks and not (out / "model" / "model_index.json").exists():
         raise UserError(f"{out} has no trained model yet; run without --tasks, or with --tasks diffusion first")
-    first = "text" in (*tasks, *recipe_tasks) or any((out / "text").glob("step-*"))
+    first = "text" in (*tasks, *(() if begun else recipe_tasks)) or any((out / "text").glob("step-*"))
     needed: tuple[str, ...] = ("text",) if first and {"clip", "diffusion"} & set(tasks) else ()
     if "diffusion" in tasks and not begun:
         needed = ("text" if first else "clip", "vae")

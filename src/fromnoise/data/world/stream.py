@@ -50,9 +50,12 @@ class WorldStream(Config):
 
     def __post_init__(self) -> None:
         if not (8 <= self.pixels <= 2048 and self.batch > 0 and self.start >= 0):
-            raise UserError("a WorldStream needs pixels of 8…2048, a batch of at least 1 and a start of at least 0")
+            raise UserError(
+                f"pictures of the world have 8…2048 pixels a side, not {self.pixels}; a batch has 1 or more of them, "
+                "and the first has number 0 or more"
+            )
         if self.workers < 0 or self.ahead < 1:
-            raise UserError("a WorldStream needs workers of at least 0 and at least 1 batch ahead")
+            raise UserError("a world's stream needs 0 or more workers, each 1 or more batches ahead")
 
 
 @dataclass(frozen=True)
