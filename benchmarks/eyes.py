@@ -1,0 +1,140 @@
+"""Which CLIP chooses best among drawings? All of them choose among the same candidates.
+
+    python benchmarks/eyes.py MODEL [MODEL ...] [--most 8] [--data data/stickers] [--concepts 60] [--attributes 3]
+
+The first model draws ``--most`` candidates of every prompt, as ``--best-of`` does; each model's CLIP then chooses among
+the first one, two, four, ... of them. The models must read words alike: they differ in their image towers, as after
+``--set clip.locked=true``. How good a choice is says the judge of the evaluation, which has no part in it: how often
+the picture's own caption is its first among all concepts', and how often attributes (counts, colours, places, ...) are
+drawn as asked. "best possible" is a choice by that judge itself. "better" is the chance of so many prompts or more on
+which only the choice is right, and not the first candidate, if it were as good (exact sign test).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from formats import machine
+from fromnoise.cli.opened import Opening, load
+from fromnoise.data.pictures import load_folder
+from fromnoise.drawing.best_of import fit
+from fromnoise.drawing.choice import candidates
+from fromnoise.drawing.generate import draw_plans
+from fromnoise.drawing.plan import Plan, plans
+from fromnoise.drawing.request import Request
+from fromnoise.evaluation.attributes import NO_STYLE, Attribute, asked
+from fromnoise.evaluation.bench import Bench
+from fromnoise.evaluation.intervals import mean_of, sign_test
+from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant
+from fromnoise.evaluation.sections.attributes import rightness
+from fromnoise.evaluation.sizes import Sizes
+from fromnoise.system.text_to_image import TextToImage
+
+AT_ONCE = 4  # prompts
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the drawings: things by name, then attributes by kind, each in one of the styles or "".
+
+    Attributes:
+        bench: judges.
+        gallery: what a thing is found among.
+        questions: things.
+        kinds: attributes.
+        styles: of the attributes' drawings, in their order.
+    """
+
+    bench: Bench
+    gallery: Gallery
+    questions: list[Question]
+    kinds: dict[str, list[Attribute]]
+    styles: list[str]
+
+    def right(self, pictures: Tensor) -> Tensor:
+        """1 where a prompt's picture is right, float [prompts]."""
+        at = len(self.questions)
+        found = [(self.gallery.ranks(self.bench.judge(pictures[:at]), self.questions) == 0).float()]
+        for asked_for in self.kinds.values():
+            begin, at = at, at + len(asked_for)
+            own = self.styles[begin - len(self.questions) : at - len(self.questions)]
+            found.append(rightness(self.bench, asked_for, pictures[begin:at], own).diagonal().float())
+        return torch.cat(found)
+
+
+def drawn(model: TextToImage, wanted: Sequence[Plan]) -> Tensor:
+    """All candidates of all plans, uint8 [plans, candidates, 3, P, P]."""
+    parts = []
+    for some in (wanted[i : i + AT_ONCE] for i in range(0, len(wanted), AT_ONCE)):
+        each = [one for plan in some for one in candidates(plan)]
+        parts.append(draw_plans(model, each).unflatten(0, (len(some), -1)))
+    return torch.cat(parts)
+
+
+def main() -> None:
+    """Draw, let all choose, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--most", type=int, default=8)
+    parser.add_argument("--data", default="data/stickers")
+    parser.add_argument("--concepts", type=int, default=60)
+    parser.add_argument("--attributes", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="fewer, to be done sooner")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    loaded = [load(Opening(name)) for name in options.models]
+    model = loaded[0][1]
+    bench = Bench(
+        model,
+        load_folder(options.data, model.pixels),
+        options.seed,
+        Sizes(concepts=options.concepts, attributes=options.attributes),
+    )
+    keys, every = choose_questions(bench.records, model.styles, options.concepts, options.seed)
+    questions = every[:: len(model.styles) + 1][: options.concepts]  # the styles in turn
+    indices, records = relevant(bench.pictures, keys)
+    gallery = Gallery(keys, records, bench.judge(bench.pictures.images[indices]))
+    kinds = asked(bench)
+    told = [question for of in kinds.values() for question in of]
+    styles = [bench.styles[i % len(bench.styles)] for i in range(len(told))]
+    named = ["" if q.kind == NO_STYLE else style for q, style in zip(told, styles, strict=True)]
+    wishes = [
+        *(Request(q.text, style=q.style) for q in questions),
+        *(Request(q.text, style=style or None) for q, style in zip(told, named, strict=True)),
+    ]
+    wishes = [replace(r, seed=options.seed + 1000 * i, steps=options.steps) for i, r in enumerate(wishes)]
+    wanted = plans(model, [replace(r, best_of=options.most) for r in wishes])
+    pictures = drawn(model, wanted)
+    questionnaire = Asked(bench, gallery, questions, kinds, named)
+    right = torch.stack([questionnaire.right(of) for of in pictures.unbind(1)], 1)
+    numbers = [2**i for i in range(20) if 2**i <= options.most]
+    split = {"found": slice(0, len(questions)), "attributes": slice(len(questions), None)}
+    table = Table(title=f"candidates of {loaded[0][0]} ({model.hash}), {len(wishes)} prompts. {machine()}")
+    for title in ("chosen by CLIP of", "best of", "found", "better", "attributes", "better"):
+        table.add_column(title, justify="left" if title.startswith("chosen") else "right")
+    rows = {name: torch.tensor([fit(m, p, x) for p, x in zip(wanted, pictures, strict=True)]) for name, m in loaded}
+    for name, scores in (*rows.items(), ("best possible", right)):
+        for n in numbers:
+            kept = right.gather(1, scores[:, :n].argmax(1, keepdim=True))[:, 0]
+            cells = []
+            for part in split.values():
+                now, first = kept[part], right[part, 0]
+                share = mean_of(now)
+                chance = sign_test(int(((now > 0.5) & (first < 0.5)).sum()), int(((first > 0.5) & (now < 0.5)).sum()))
+                cells += [
+                    f"{share.value:.1%} ({share.low:.1%}–{share.high:.1%})",
+                    "" if n == 1 else f"p = {chance:.3f}",
+                ]
+            table.add_row(name, str(n), *cells)
+    Console(width=150).print(table)
+
+
+if __name__ == "__main__":
+    main()
