@@ -15,10 +15,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from safetensors.torch import save_file
 from torch import Tensor
 
 from formats import machine
@@ -88,6 +90,7 @@ def main() -> None:
     parser.add_argument("--attributes", type=int, default=3)
     parser.add_argument("--steps", type=int, help="fewer, to be done sooner")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="a .safetensors file for candidates, verdicts and scores")
     options = parser.parse_args()
     loaded = [load(Opening(name)) for name in options.models]
     model = loaded[0][1]
@@ -119,7 +122,12 @@ def main() -> None:
     table = Table(title=f"candidates of {loaded[0][0]} ({model.hash}), {len(wishes)} prompts. {machine()}")
     for title in ("chosen by CLIP of", "best of", "found", "better", "attributes", "better"):
         table.add_column(title, justify="left" if title.startswith("chosen") else "right")
-    rows = {name: torch.tensor([fit(m, p, x) for p, x in zip(wanted, pictures, strict=True)]) for name, m in loaded}
+    eyes = {name: m for name, (_, m) in zip(options.models, loaded, strict=True)}
+    rows = {
+        name: torch.tensor([fit(m, p, x) for p, x in zip(wanted, pictures, strict=True)]) for name, m in eyes.items()
+    }
+    if options.keep:
+        save_file({"pictures": pictures.contiguous(), "right": right, **rows}, options.keep)
     for name, scores in (*rows.items(), ("best possible", right)):
         for n in numbers:
             kept = right.gather(1, scores[:, :n].argmax(1, keepdim=True))[:, 0]
