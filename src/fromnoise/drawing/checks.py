@@ -86,10 +86,7 @@ def check_choice(request: Request, model: TextToImage) -> None:
     if request.best_of == 1:
         return
     if model.clip is None:
-        said = (
-            "the best of several is chosen by CLIP's image tower, which this model lacks; train one (--tasks clip), or "
-            "leave out best of"
-        )
+        said = "the best of several is chosen by CLIP's image tower, which this model lacks; leave out best of"
     elif request.free:
         said = "a picture that is drawn free has no words that a candidate could fit best; leave out one of them"
     elif request.towards is not None:
