@@ -20,18 +20,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from eyes import questions_for
 from formats import machine
 from fromnoise.cli.opened import Opening, load
-from fromnoise.data.pictures import load_folder
 from fromnoise.drawing.generate import finish_plans
 from fromnoise.drawing.plan import plans
 from fromnoise.drawing.request import Request
-from fromnoise.evaluation.attributes import NO_STYLE, asked
-from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import mean_of
-from fromnoise.evaluation.retrieval import Gallery, choose_questions, relevant, score
-from fromnoise.evaluation.sections.attributes import rightness
-from fromnoise.evaluation.sizes import Sizes
 from fromnoise.system.text_to_image import TextToImage
 
 AT_ONCE = 8  # prompts, before the next number of candidates has its turn
@@ -76,37 +71,18 @@ def main() -> None:
     options = parser.parse_args()
     numbers = [int(n) for n in options.n.split(",")]
     name, model = load(Opening(options.model))
-    sizes = Sizes(concepts=options.concepts, attributes=options.attributes)
-    bench = Bench(model, load_folder(options.data, model.pixels), options.seed, sizes)
-    keys, every = choose_questions(bench.records, model.styles, options.concepts, options.seed)
-    questions = every[:: len(model.styles) + 1][: options.concepts]  # the styles in turn
-    indices, records = relevant(bench.pictures, keys)
-    gallery = Gallery(keys, records, bench.judge(bench.pictures.images[indices]))
-    kinds = asked(bench)
-    told = [question for of in kinds.values() for question in of]
-    styles = [bench.styles[i % len(bench.styles)] for i in range(len(told))]
-    named = ["" if q.kind == NO_STYLE else style for q, style in zip(told, styles, strict=True)]
-    wishes = [
-        *(Request(q.text, style=q.style) for q in questions),
-        *(Request(q.text, style=style or None) for q, style in zip(told, named, strict=True)),
-    ]
-    wishes = [replace(r, seed=options.seed + 1000 * i, steps=options.steps) for i, r in enumerate(wishes)]
+    questionnaire, wishes = questions_for(model, options)
+    count = len(questionnaire.questions)
     found = drawn(model, wishes, numbers)
     table = Table(title=f"{name} ({model.hash}), {len(wishes)} prompts. {machine()}")
     for title in ("best of", "seconds", "cost", "retrieved", "95 %", "attributes", "95 %", "seen to be copies"):
         table.add_column(title, justify="right")
     first = found[numbers[0]].seconds
     for n, of in found.items():
-        pictures = torch.cat(of.parts)
-        top = score(gallery.ranks(bench.judge(pictures[: len(questions)]), questions))
-        right, at = [], len(questions)
-        for asked_for in kinds.values():
-            begin, at = at, at + len(asked_for)
-            own = named[begin - len(questions) : at - len(questions)]
-            right.append(rightness(bench, asked_for, pictures[begin:at], own).diagonal())
-        share = mean_of(torch.cat(right))
+        right = questionnaire.right(torch.cat(of.parts))
+        top, share = mean_of(right[:count]), mean_of(right[count:])
         seconds = f"{of.seconds / len(wishes):.2f}"
-        brought = (f"{top.top1:.1%}", f"{top.low:.1%}–{top.high:.1%}", f"{share.value:.1%}")
+        brought = (f"{top.value:.1%}", f"{top.low:.1%}–{top.high:.1%}", f"{share.value:.1%}")
         interval = f"{share.low:.1%}–{share.high:.1%}"
         copies = f"{of.copies} of {of.candidates}" if n > 1 else "not looked at"
         table.add_row(str(n), seconds, f"{of.seconds / first:.2f}", *brought, interval, copies)

@@ -7,7 +7,9 @@ the first one, two, four, ... of them. The models must read words alike: they di
 ``--set clip.locked=true``. How good a choice is says the judge of the evaluation, which has no part in it: how often
 the picture's own caption is its first among all concepts', and how often attributes (counts, colours, places, ...) are
 drawn as asked. "best possible" is a choice by that judge itself. "better" is the chance of so many prompts or more on
-which only the choice is right, and not the first candidate, if it were as good (exact sign test).
+which only the choice is right, and not the first candidate, if it were as good (exact sign test). Below the table
+stands how often a right candidate scores higher than a wrong one of the same prompt: 50 % is chance, and this is seen
+long before a choice gets better.
 """
 
 from __future__ import annotations
@@ -71,6 +73,44 @@ class Asked:
         return torch.cat(found)
 
 
+def questions_for(model: TextToImage, options: argparse.Namespace) -> tuple[Asked, list[Request]]:
+    """What to ask, and what to draw for it.
+
+    Args:
+        model: draws.
+        options: with ``data``, ``concepts``, ``attributes``, ``seed`` and ``steps``.
+    """
+    sizes = Sizes(concepts=options.concepts, attributes=options.attributes)
+    bench = Bench(model, load_folder(options.data, model.pixels), options.seed, sizes)
+    keys, every = choose_questions(bench.records, model.styles, options.concepts, options.seed)
+    questions = every[:: len(model.styles) + 1][: options.concepts]  # the styles in turn
+    indices, records = relevant(bench.pictures, keys)
+    gallery = Gallery(keys, records, bench.judge(bench.pictures.images[indices]))
+    kinds = asked(bench)
+    told = [question for of in kinds.values() for question in of]
+    styles = [bench.styles[i % len(bench.styles)] for i in range(len(told))]
+    named = ["" if q.kind == NO_STYLE else style for q, style in zip(told, styles, strict=True)]
+    wishes = [
+        *(Request(q.text, style=q.style) for q in questions),
+        *(Request(q.text, style=style or None) for q, style in zip(told, named, strict=True)),
+    ]
+    wishes = [replace(r, seed=options.seed + 1000 * i, steps=options.steps) for i, r in enumerate(wishes)]
+    return Asked(bench, gallery, questions, kinds, named), wishes
+
+
+def told_apart(scores: Tensor, right: Tensor) -> Tensor:
+    """Of every prompt with right and wrong candidates, in how many pairs of these the right one scores higher.
+
+    Args:
+        scores, right: float [prompts, candidates].
+    """
+    found = []
+    for score, good in zip(scores, right > 0.5, strict=True):
+        if good.any() and not good.all():
+            found.append((score[good][:, None] > score[~good]).double().mean())
+    return torch.stack(found) if found else torch.zeros(0)
+
+
 def drawn(model: TextToImage, wanted: Sequence[Plan]) -> Tensor:
     """All candidates of all plans, uint8 [plans, candidates, 3, P, P]."""
     parts = []
@@ -94,28 +134,10 @@ def main() -> None:
     options = parser.parse_args()
     loaded = [load(Opening(name)) for name in options.models]
     model = loaded[0][1]
-    bench = Bench(
-        model,
-        load_folder(options.data, model.pixels),
-        options.seed,
-        Sizes(concepts=options.concepts, attributes=options.attributes),
-    )
-    keys, every = choose_questions(bench.records, model.styles, options.concepts, options.seed)
-    questions = every[:: len(model.styles) + 1][: options.concepts]  # the styles in turn
-    indices, records = relevant(bench.pictures, keys)
-    gallery = Gallery(keys, records, bench.judge(bench.pictures.images[indices]))
-    kinds = asked(bench)
-    told = [question for of in kinds.values() for question in of]
-    styles = [bench.styles[i % len(bench.styles)] for i in range(len(told))]
-    named = ["" if q.kind == NO_STYLE else style for q, style in zip(told, styles, strict=True)]
-    wishes = [
-        *(Request(q.text, style=q.style) for q in questions),
-        *(Request(q.text, style=style or None) for q, style in zip(told, named, strict=True)),
-    ]
-    wishes = [replace(r, seed=options.seed + 1000 * i, steps=options.steps) for i, r in enumerate(wishes)]
+    questionnaire, wishes = questions_for(model, options)
+    questions = questionnaire.questions
     wanted = plans(model, [replace(r, best_of=options.most) for r in wishes])
     pictures = drawn(model, wanted)
-    questionnaire = Asked(bench, gallery, questions, kinds, named)
     right = torch.stack([questionnaire.right(of) for of in pictures.unbind(1)], 1)
     numbers = [2**i for i in range(20) if 2**i <= options.most]
     split = {"found": slice(0, len(questions)), "attributes": slice(len(questions), None)}
@@ -141,7 +163,13 @@ def main() -> None:
                     "" if n == 1 else f"p = {chance:.3f}",
                 ]
             table.add_row(name, str(n), *cells)
-    Console(width=150).print(table)
+    console = Console(width=150)
+    console.print(table)
+    for name, scores in rows.items():
+        pairs = mean_of(told_apart(scores, right))
+        console.print(
+            f"{name}: right above wrong {pairs.value:.1%} ({pairs.low:.1%}–{pairs.high:.1%}), {pairs.n} prompts"
+        )
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from fromnoise.drawing.generate import draw_all
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.distances import kid
+from fromnoise.evaluation.intervals import mean_of
 from fromnoise.evaluation.judge import features
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.system.opening import find_model
@@ -60,24 +61,16 @@ def ranks(drawn: Tensor, real: Tensor) -> Tensor:
     return (near > near.diagonal()[:, None]).sum(1)
 
 
-def interval(values: Tensor) -> tuple[float, float]:
-    """95 % of the mean, by bootstrap."""
-    picks = torch.randint(len(values), (4000, len(values)), generator=torch.Generator().manual_seed(0))
-    low, high = torch.quantile(values[picks].mean(1), torch.tensor([0.025, 0.975])).tolist()
-    return low, high
-
-
 def cells(drawn: Tensor, shown: PictureSet) -> list[str]:
     """The scores of drawings uint8 [N,3,P,P] of pictures."""
     seen, real = features(drawn), features(shown.images)
     places = ranks(seen, real)
-    share = places.float() / (len(places) - 1)
-    low, high = interval(share)
+    share = mean_of(places / (len(places) - 1))
     own, blocks = colours(drawn), colours(shown.images)
     far = (own - blocks).abs().mean(), (own - blocks.roll(1, 0)).abs().mean()
     distance = kid(seen, real, size=min(50, len(places)))
     return [
-        f"{float(share.mean()):.1%} ({low:.1%}–{high:.1%})",
+        f"{share.value:.1%} ({share.low:.1%}–{share.high:.1%})",
         f"{float((places == 0).float().mean()):.1%}",
         f"{far[0]:.1f} | {far[1]:.1f}",
         f"{1000 * distance.mean:.1f} ± {1000 * distance.std:.1f}",

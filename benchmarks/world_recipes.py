@@ -39,6 +39,7 @@ from fromnoise.cli.train import load_recipe  # noqa: E402
 from fromnoise.data.pictures import load_folder  # noqa: E402
 from fromnoise.diffusion.loss import diffusion_loss, v_target  # noqa: E402
 from fromnoise.diffusion.schedule import ScheduleConfig  # noqa: E402
+from fromnoise.evaluation.intervals import mean_of  # noqa: E402
 from fromnoise.ground.pictures import from_bytes  # noqa: E402
 from fromnoise.system.text_to_image import TextToImage  # noqa: E402
 from fromnoise.training.clock import Clock, seeded  # noqa: E402
@@ -147,8 +148,9 @@ def trained(name: str, count: int, recipe: Recipe, model: TextToImage, options: 
     loop = replace(stage.loop, pictures=count, warmup=count // 10, decay=0.35, ema=0.99, sheet_minutes=1000)
     stage = replace(stage, loop=loop, prompts=stage.prompts[:8])
     torch.manual_seed(0)
-    network = stage.model.build().to(BEST).to(memory_format=torch.channels_last)
     compute = Compute(torch.device("cpu"), BEST, torch.channels_last)
+    network: Any = stage.model.build()
+    network = network.to(compute.device, compute.dtype, memory_format=compute.memory_format)
     words = Conditioning(model.tokenizer, model.text_tower.to(BEST))
     parts = (network, ScheduleConfig().build(), model.vae)
     task = DiffusionTask(stage, pool(options.run, name == LENGTH), words, parts, compute)
@@ -160,7 +162,8 @@ def trained(name: str, count: int, recipe: Recipe, model: TextToImage, options: 
 @torch.no_grad()
 def losses(stage: DiffusionStage, file: Path, model: TextToImage, asked: tuple[Tensor, list[str]]) -> dict[str, Any]:
     """v-loss of every held-out picture at every level, with its caption and without words: {"told": [6][M], …}."""
-    network = stage.model.build().to(memory_format=torch.channels_last).eval()
+    network: Any = stage.model.build().eval()
+    network = network.to(memory_format=torch.channels_last)
     network.load_state_dict(load_file(file))
     clean, texts = asked
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
@@ -175,13 +178,6 @@ def losses(stage: DiffusionStage, file: Path, model: TextToImage, asked: tuple[T
             each = torch.cat([diffusion_loss(network(*call), wanted) for *call, wanted in parts])
             found[key].append(each.tolist())
     return found
-
-
-def interval(values: Tensor) -> tuple[float, float]:
-    """95 % of the mean, by bootstrap."""
-    picks = torch.randint(len(values), (4000, len(values)), generator=torch.Generator().manual_seed(0))
-    low, high = torch.quantile(values[picks].mean(1), torch.tensor([0.025, 0.975])).tolist()
-    return low, high
 
 
 def show(rows: dict[str, dict[str, Any]]) -> None:
@@ -199,8 +195,8 @@ def show(rows: dict[str, dict[str, Any]]) -> None:
         else:
             change = told[name] - told["base"]
             for x in (change.mean(0), *change, gain[name] - gain["base"]):
-                low, high = interval(1000 * x)
-                cells.append(f"{1000 * float(x.mean()):+.1f} ({low:+.1f} to {high:+.1f})")
+                found = mean_of(1000 * x)
+                cells.append(f"{found.value:+.1f} ({found.low:+.1f} to {found.high:+.1f})")
         table.add_row(name, *cells)
     Console(width=230).print(table)
 

@@ -8,6 +8,8 @@ from typing import Any
 from fromnoise.data.record import Found, record_of
 from fromnoise.ground.errors import UserError, missing_packages
 
+DRAWINGS_FILE = "drawings.parquet"  # a packed file of drawings, which are no pictures yet
+
 
 def read_packed(file: Path) -> Found:
     """All pictures of a packed file, not decoded, and what is left out.

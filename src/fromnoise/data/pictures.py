@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.data.folders import UNREADABLE, read_folder
-from fromnoise.data.packed import read_packed
+from fromnoise.data.packed import DRAWINGS_FILE, read_packed
 from fromnoise.data.record import TRAIN, Found, Record
 from fromnoise.data.starter import starter_path
 from fromnoise.ground.errors import UserError
@@ -186,7 +186,7 @@ def _entries_of(place: Path | str) -> Found:
             f"there is no data folder {path}; build one with: fromnoise data stickers --out {path}, or for the endless "
             f"world: fromnoise data drawings --out {path}"
         )
-    if (path / "drawings.parquet").is_file():
+    if (path / DRAWINGS_FILE).is_file():
         raise UserError(
             f"{path} holds drawings, of which pictures are made. Make some and give them: fromnoise data world "
             f"--drawings {path} --out world.parquet --count 2000"

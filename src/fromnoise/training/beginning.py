@@ -23,6 +23,7 @@ from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.clip.transformer import Block
 from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.continuing import has_learnt
 from fromnoise.training.recipe import Recipe
 
 NO_NETWORK = "the model of start_from has no {} network; leave out start_from, or take another model"
@@ -41,7 +42,7 @@ def check_materials(recipe: Recipe, base: TextToImage | None, tasks: tuple[str, 
     Raises:
         UserError: the table of meanings cannot be read, or the model of ``start_from`` lacks a network.
     """
-    clip_learns_words = "clip" in tasks and not recipe.clip.locked and not any((out / "text").glob("step-*"))
+    clip_learns_words = "clip" in tasks and not recipe.clip.locked and not has_learnt(out, "text")
     if recipe.clip.meanings and ("text" in tasks or clip_learns_words):
         Meanings.load(Path(recipe.clip.meanings))
     if base is not None and base.clip is None and "clip" in tasks:

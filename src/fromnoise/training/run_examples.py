@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.data.captions import CaptionMix, CaptionSampler
+from fromnoise.data.packed import DRAWINGS_FILE
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.record import Record
 from fromnoise.data.world import Drawing, World, WorldStream
-from fromnoise.data.world.drawing import DRAWINGS_FILE, chosen_drawings, is_drawings, record_of_drawing
+from fromnoise.data.world.drawing import chosen_drawings, is_drawings, record_of_drawing
 from fromnoise.data.world.packing import pack_world
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically

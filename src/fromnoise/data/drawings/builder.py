@@ -22,6 +22,7 @@ from fromnoise.data.drawings.rendering import copies, measured
 from fromnoise.data.drawings.sets import DrawingSet, chosen_sets, npm_packages
 from fromnoise.data.drawings.summary import Summary, print_summary, summary_of, write_contact_sheet
 from fromnoise.data.folders import CONTACT_SHEET
+from fromnoise.data.packed import DRAWINGS_FILE
 from fromnoise.data.splits import splits
 from fromnoise.data.stickers.credits import credit, write_credits
 from fromnoise.data.stickers.icons import Icon
@@ -30,7 +31,7 @@ from fromnoise.data.stickers.npm import install
 from fromnoise.data.stickers.render import need_resvg
 from fromnoise.data.stickers.summary import SetSummary
 from fromnoise.data.wordnet import PACKAGE
-from fromnoise.data.world.drawing import DRAWINGS_FILE, Drawing, read_drawings
+from fromnoise.data.world.drawing import Drawing, read_drawings
 from fromnoise.ground.config import Config
 from fromnoise.ground.whole import write_atomically
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fromnoise.data.packed import pyarrow
+from fromnoise.data.packed import DRAWINGS_FILE, pyarrow
 from fromnoise.data.record import Record
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
-
-DRAWINGS_FILE = "drawings.parquet"
 
 
 @dataclass(frozen=True)
