@@ -1,6 +1,6 @@
 """Which CLIP chooses best among drawings? All of them choose among the same candidates.
 
-    python benchmarks/eyes.py MODEL [MODEL ...] [--most 8] [--data data/stickers] [--concepts 60] [--attributes 3]
+    python benchmarks/eyes.py MODEL [MODEL ...] [--most 8] [--data data/stickers] [--concepts 60] [--unet]
 
 The first model draws ``--most`` candidates of every prompt, as ``--best-of`` does; each model's CLIP then chooses among
 the first one, two, four, ... of them. The models must read words alike: they differ in their image towers, as after
@@ -10,6 +10,11 @@ drawn as asked. "best possible" is a choice by that judge itself. "better" is th
 which only the choice is right, and not the first candidate, if it were as good (exact sign test). Below the table
 stands how often a right candidate scores higher than a wrong one of the same prompt: 50 % is chance, and this is seen
 long before a choice gets better.
+
+``--unet`` lets the first model's U-Net choose as well, without CLIP: a finished picture is noised again, and scored by
+how much the words lower the error of the U-Net's estimate of it. That is the classifier hidden in a diffusion model
+(Li et al. 2023, arXiv 2303.16203) for one caption against none. Twelve noises a candidate, each seen with and without
+words, cost about half of a drawing of 20 steps.
 """
 
 from __future__ import annotations
@@ -39,9 +44,12 @@ from fromnoise.evaluation.intervals import mean_of, sign_test
 from fromnoise.evaluation.retrieval import Gallery, Question, choose_questions, relevant
 from fromnoise.evaluation.sections.attributes import rightness
 from fromnoise.evaluation.sizes import Sizes
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.system.text_to_image import TextToImage
 
 AT_ONCE = 4  # prompts
+LEVELS = (-4.5, -3.5, -2.5)  # log-SNR at which a finished picture is noised again; words help at no others
+NOISES = 4  # of each level, the same for every candidate
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,39 @@ def drawn(model: TextToImage, wanted: Sequence[Plan]) -> Tensor:
     return torch.cat(parts)
 
 
+def words_help(model: TextToImage, wanted: Sequence[Plan], pictures: Tensor) -> Tensor:
+    """How much the words lower the U-Net's error on each candidate, float [plans, candidates]: the mean over levels,
+    each in units of its spread over all candidates.
+
+    Args:
+        pictures: uint8 [plans, candidates, 3, P, P].
+    """
+    noise = torch.randn(NOISES, *model.latent_shape(), generator=torch.Generator().manual_seed(7))
+    gains = torch.zeros(*pictures.shape[:2], len(LEVELS))
+    for i, plan in enumerate(wanted):
+        latents = model.vae.encode(from_bytes(pictures[i])).mean
+        told, silent = (model.read_tokens([text]) for text in (plan.words.wanted, plan.words.unwanted))
+        for level, t in enumerate(model.schedule.nearest(torch.tensor(LEVELS)).tolist()):
+            gains[i, :, level] = errors(model, latents, noise, t, silent) - errors(model, latents, noise, t, told)
+    return (gains / gains.std((0, 1))).mean(2)
+
+
+def errors(model: TextToImage, latents: Tensor, noise: Tensor, t: int, words: Tensor) -> Tensor:
+    """Mean squared error of the clean estimates, float [N].
+
+    Args:
+        latents: clean, [N,C,h,w].
+        noise: added to each of them in turn, [K,C,h,w].
+        t: the noise level.
+        words: as the U-Net reads them, [1,L,W].
+    """
+    denoiser, schedule = model.denoiser(), model.schedule
+    clean = latents.repeat_interleave(len(noise), 0)
+    noisy = float(schedule.alpha(t)) * clean + float(schedule.sigma(t)) * noise.repeat(len(latents), 1, 1, 1)
+    estimate = denoiser(noisy, torch.full((len(noisy),), t), words.expand(len(noisy), -1, -1))
+    return (estimate - clean).square().flatten(1).mean(1).unflatten(0, (-1, len(noise))).mean(1)
+
+
 def main() -> None:
     """Draw, let all choose, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -130,6 +171,7 @@ def main() -> None:
     parser.add_argument("--attributes", type=int, default=3)
     parser.add_argument("--steps", type=int, help="fewer, to be done sooner")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--unet", action="store_true", help="let the U-Net of the first model choose, too")
     parser.add_argument("--keep", type=Path, help="a .safetensors file for candidates, verdicts and scores")
     options = parser.parse_args()
     loaded = [load(Opening(name)) for name in options.models]
@@ -148,6 +190,9 @@ def main() -> None:
     rows = {
         name: torch.tensor([fit(m, p, x) for p, x in zip(wanted, pictures, strict=True)]) for name, m in eyes.items()
     }
+    if options.unet:
+        with torch.no_grad():
+            rows[f"(U-Net) {loaded[0][0]}"] = words_help(model, wanted, pictures)
     if options.keep:
         save_file({"pictures": pictures.contiguous(), "right": right, **rows}, options.keep)
     for name, scores in (*rows.items(), ("best possible", right)):

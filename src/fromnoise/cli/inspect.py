@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fromnoise.cli.views.words import words
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -240,3 +241,10 @@ def _print(question: Question, answers: list[Answer]) -> None:
         print(one_line(verdict.sentence(answer.source.pictures)))
     for unasked in question.unasked:
         print(one_line(f"not looked at: {unasked}"))
+
+
+VIEWS = (
+    words,
+)  # fmt: skip
+for view in VIEWS:
+    app.command()(view)

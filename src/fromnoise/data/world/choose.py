@@ -22,6 +22,7 @@ from fromnoise.ground.errors import UserError
 
 COLOURS = tuple(PALETTE)
 TRIES = 60  # for a picture of one kind; then a plain one is taken
+LAST_TRIES = 6000  # for that: where one drawing in twenty will do, 60 tries miss it for one picture in twenty
 SPLITS = ("train", "test_pair", "test_concept", "combinations")
 
 
@@ -115,8 +116,9 @@ class World:
         """
         shares = self.mix.kinds()
         kind = Chance(seed, number, "kind").weighted(list(shares), list(accumulate(shares.values())))
-        for chosen in (kind, "recoloured" if self.split == "combinations" else "plain"):
-            for attempt in range(TRIES):
+        last = "recoloured" if self.split == "combinations" else "plain"
+        for chosen, tries in ((kind, TRIES), (last, LAST_TRIES)):
+            for attempt in range(tries):
                 found = self._attempt(chosen, seed, number, Chance(seed, number, chosen, attempt))
                 if found is not None:
                     return found

@@ -86,7 +86,7 @@ def world_stream(world: World, stream: WorldStream, captions: WorldCaptions | No
         captions: how the pictures are asked for.
     """
     batches = _Batches(world, stream, captions or WorldCaptions())
-    loader: DataLoader[WorldBatch] = DataLoader(
+    loader: DataLoader[WorldBatch | UserError] = DataLoader(
         batches,
         batch_size=None,
         sampler=itertools.count(stream.start),  # type: ignore[arg-type]
@@ -97,7 +97,10 @@ def world_stream(world: World, stream: WorldStream, captions: WorldCaptions | No
         # A fork of a process that computes with threads may hang; a fresh one costs a second or two once.
         multiprocessing_context="spawn" if stream.workers else None,
     )
-    yield from loader
+    for found in loader:
+        if isinstance(found, UserError):
+            raise found
+        yield found
 
 
 def picture_batch(world: World, stream: WorldStream, number: int, captions: WorldCaptions) -> WorldBatch:
@@ -134,14 +137,19 @@ def record_of_description(world: World, described: Description) -> Record:
     )
 
 
-class _Batches(Dataset[WorldBatch]):
-    """The world as a row of batches."""
+class _Batches(Dataset[WorldBatch | UserError]):
+    """The world as a row of batches. What a worker raises reaches a person with all of its traceback, so a sentence for
+    people is handed over as a value.
+    """
 
     def __init__(self, world: World, stream: WorldStream, captions: WorldCaptions) -> None:
         self._world, self._stream, self._captions = world, stream, captions
 
-    def __getitem__(self, number: int) -> WorldBatch:
-        return picture_batch(self._world, self._stream, number, self._captions)
+    def __getitem__(self, number: int) -> WorldBatch | UserError:
+        try:
+            return picture_batch(self._world, self._stream, number, self._captions)
+        except UserError as error:
+            return error
 
 
 def _deaf(worker: int) -> None:

@@ -1,0 +1,59 @@
+"""``fromnoise inspect words``: where each word of a prompt is listened to, and what happens without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fromnoise.cli.views.shared import Guidance, Model, Negative, Out, Prompt, Seed, Steps, Style, show
+from fromnoise.ground.errors import UserError
+
+if TYPE_CHECKING:
+    from fromnoise.inspection.figure import Figure
+    from fromnoise.system.text_to_image import TextToImage
+
+
+def words(
+    prompt: Prompt,
+    style: Style = None,
+    negative: Negative = "",
+    seed: Seed = 0,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    mute: Annotated[
+        list[str] | None, typer.Option(help="Draw the same noise without this word, too; may be repeated.")
+    ] = None,
+    boost: Annotated[
+        list[str] | None, typer.Option(help="Draw the same noise with more of a word, as red=1.5; may be repeated.")
+    ] = None,
+    by_block: Annotated[bool, typer.Option("--by-block", help="A row for each block of the U-Net.")] = False,
+    model: Model = None,
+    out: Out = Path("words.png"),
+) -> None:
+    """Show where in the picture each word is listened to, while it is drawn.
+
+    fromnoise inspect words "a red apple" --style noto --mute red --out words.png
+    """
+    louder = dict(_boost(text) for text in boost or ())
+
+    def look(opened: TextToImage) -> Figure:
+        from fromnoise.inspection.subject import Subject
+        from fromnoise.inspection.words_figure import words_figure
+
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
+        return words_figure(opened, subject, by_block, mute or (), louder)
+
+    show(model, out, True, look)
+
+
+def _boost(text: str) -> tuple[str, float]:
+    word, sign, number = text.rpartition("=")
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = -1.0
+    if not sign or not word.strip() or not 0 <= weight <= 10:
+        raise UserError(f"--boost is a word and a weight of 0…10, as red=1.5, not '{text}'")
+    return word.strip(), weight
