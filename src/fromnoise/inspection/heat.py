@@ -6,16 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-COLD, WARM = (26.0, 24.0, 46.0), (255.0, 140.0, 20.0)  # what nobody listens to is dark, not hidden
+COLD, WARM = (38.0, 34.0, 74.0), (255.0, 190.0, 60.0)
 
 
-def overlay(picture: Tensor, heat: Tensor, least: float = 0.35) -> Tensor:
-    """A picture that is bright and warm where a map is high, and dark where it is low.
+def overlay(picture: Tensor, heat: Tensor, kept: float = 0.5) -> Tensor:
+    """A map in colour, from dark blue to yellow, with the picture's light and shade in it.
 
     Args:
         picture: uint8 [3,H,W].
         heat: 0…1, [h,w] of any size.
-        least: how much of the picture is left where the map is 0, 0…1.
+        kept: how much of the picture's light and shade is seen, 0…1.
 
     Returns:
         uint8 [3,H,W].
@@ -23,8 +23,10 @@ def overlay(picture: Tensor, heat: Tensor, least: float = 0.35) -> Tensor:
     size = (picture.shape[1], picture.shape[2])
     fine = F.interpolate(heat.clamp(0, 1)[None, None].float(), size, mode="bilinear", align_corners=False)[0]
     cold, warm = (torch.tensor(colour)[:, None, None] for colour in (COLD, WARM))
-    kept = least + (0.8 - least) * fine  # of the picture itself
-    return (kept * picture.float() + (1 - kept) * (cold + fine * (warm - cold))).round().clamp(0, 255).to(torch.uint8)
+    weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]  # of colours in lightness, ITU-R BT.601
+    shade = (picture.float() / 255 * weights).sum(0)
+    shown = (cold + fine * (warm - cold)) * (1 - kept + kept * shade)
+    return shown.round().clamp(0, 255).to(torch.uint8)
 
 
 def own_range(heat: Tensor) -> Tensor:

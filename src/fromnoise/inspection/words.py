@@ -160,14 +160,14 @@ class Changed:
 
     Attributes:
         word: as it was named.
-        weight: 0 mutes it, 1 is as it was, more is more.
+        weight: 0 mutes it, 1 is as it was, more is more; None: it was left out of the prompt.
         prompt: what was drawn instead.
         picture: from the same noise, uint8 [3,H,W].
         difference: from the picture with all words, uint8 [H,W]: the largest of the three colours' differences.
     """
 
     word: str
-    weight: float
+    weight: float | None
     prompt: str
     picture: Tensor
     difference: Tensor
@@ -178,36 +178,45 @@ class Changed:
         return float((self.difference > 25).float().mean())
 
 
-def weighed(prompt: str, word: str, weight: float) -> str:
-    """A prompt in which a word counts otherwise, in the brackets that prompts have anyway.
+def weighed(prompt: str, word: str, weight: float | None) -> str:
+    """A prompt in which a word counts otherwise, in the brackets that prompts have anyway, or is left out.
 
     >>> weighed("a red fox in red", "red", 0)
     'a (red:0) fox in (red:0)'
+    >>> weighed("a red fox", "red", None)
+    'a fox'
     >>> weighed("a red fox", "blue", 0)
     'a red fox'
 
     Args:
         prompt: as it was written.
         word: one or more words of it, in any case; where it is not, nothing changes.
-        weight: 0…10.
+        weight: 0…10; None leaves it out.
 
     Raises:
         UserError: no word, or a weight out of range.
     """
-    if not word.strip() or not 0 <= weight <= 10:
-        raise UserError(f"a word of the prompt and a weight of 0…10 are needed, not '{word}' and {weight:g}")
+    if not word.strip() or not 0 <= (weight or 0) <= 10:
+        raise UserError(f"a word of the prompt and a weight of 0…10 are needed, not '{word}' and {weight}")
     whole = re.compile(rf"(?<!\w){re.escape(word.strip())}(?!\w)", re.IGNORECASE)
+    if not whole.search(prompt):
+        return prompt
+    if weight is None:
+        return " ".join(whole.sub("", prompt).split())
     return whole.sub(lambda found: f"({found[0]}:{weight:g})", prompt)
 
 
-def changed(model: TextToImage, subject: Subject, word: str, weight: float = 0.0) -> Changed:
-    """Draw the same noise with one word muted, or louder.
+def changed(model: TextToImage, subject: Subject, word: str, weight: float | None = 0.0) -> Changed:
+    """Draw the same noise with one word muted, louder, or left out.
+
+    Muted, a word's own token says nothing, but the tokens after it have read it, the end token above all; left out, it
+    was never read.
 
     Raises:
         UserError: see :func:`weighed` and :meth:`Subject.plan`.
     """
     prompt = weighed(subject.prompt, word, weight)
     plans = [subject.plan(model), replace(subject, prompt=prompt).plan(model)]
-    before, after = finish_plans(model, plans).pictures
+    before, after = finish_plans(model, plans[: 1 if prompt == subject.prompt else 2]).pictures[[0, -1]]
     difference = (before.int() - after.int()).abs().amax(0).to(torch.uint8)
     return Changed(word, weight, prompt, after, difference)

@@ -19,9 +19,9 @@ from fromnoise.system.text_to_image import TextToImage
 
 ROWS = 4  # steps that are shown one by one
 ABOUT = (
-    "While a picture appears, each place of it listens to the words; each word's picture is bright where it is listened "
-    "to most. The signs before and after the words say nothing by themselves, yet much of the listening goes to them: "
-    "the one after has read the whole prompt."
+    "While a picture appears, each place of it listens to the words, and a word's map is bright where it is most "
+    "listened to. The signs before and after the words say nothing by themselves, yet much of the listening goes to them: the "
+    "one after has read the whole prompt."
 )
 
 
@@ -38,13 +38,14 @@ def words_figure(
         model: draws.
         subject: what.
         by_block: a row for each block instead of some of the steps.
-        mute: words to draw the same noise without.
+        mute: words to draw the same noise without: once muted, once left out.
         boost: words to draw the same noise with more of, and how much.
 
     Raises:
         UserError: see :func:`word_maps` and :func:`fromnoise.inspection.words.changed`.
     """
-    changes = [*((word, 0.0) for word in mute), *(boost or {}).items()]
+    muted = [(word, weight) for word in mute for weight in (0.0, None)]
+    changes: list[tuple[str, float | None]] = [*muted, *(boost or {}).items()]
     steps, end = _watched(model, subject)
     others = [changed(model, subject, word, weight) for word, weight in changes]
     size = model.latent_shape()[1:]
@@ -93,7 +94,8 @@ def _change_row(other: Changed) -> list[Image.Image]:
 
 
 def _change_label(other: Changed) -> str:
-    how = f"without “{other.word}”" if other.weight == 0 else f"“{other.word}” counts {other.weight:g}"
+    ways = {None: f"“{other.word}” left out", 0.0: f"“{other.word}” muted"}
+    how = ways.get(other.weight, f"“{other.word}” counts {other.weight:g} times" if other.weight else "")
     return f"{how}: {other.share:.0%} of the pixels differ (white: where)"
 
 
@@ -145,6 +147,10 @@ def _name(word: Word) -> str:
     return word.text if word.kind == "word" else f"({word.kind})"
 
 
+def _weight(other: Changed) -> str:
+    return "left out" if other.weight is None else f"{other.weight:g}"
+
+
 def _tables(end: WordPicture, steps: Sequence[WordStep], whole: Tensor, others: Sequence[Changed]) -> list[Table]:
     size = (whole.shape[1], whole.shape[2])
     columns = [_shares(maps) for maps in (whole, steps[0].mean(size), steps[-1].mean(size))]
@@ -152,6 +158,8 @@ def _tables(end: WordPicture, steps: Sequence[WordStep], whole: Tensor, others: 
     heads = ["word", "of all listening", "in the first step", "in the last"]
     found = [Table(heads, rows, "How much each is listened to")]
     if others:
-        rows = [[other.word, f"{other.weight:g}", other.prompt, f"{other.share:.1%}"] for other in others]
+        rows = [
+            [x.word, "left out" if x.weight is None else f"{x.weight:g}", x.prompt, f"{x.share:.1%}"] for x in others
+        ]
         found.append(Table(["word", "weight", "prompt", "pixels that differ"], rows, "From the same noise"))
     return found
