@@ -14,10 +14,22 @@ import torch
 from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.generate import Finished, draw, generate
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.inspection.heat import COLD, WARM, overlay, own_range
 from fromnoise.inspection.subject import Subject
 from fromnoise.inspection.watch import watching
-from fromnoise.inspection.words import WordPicture, WordStep, changed, resized, weighed, within, word_maps, words_of
+from fromnoise.inspection.words import (
+    WordPicture,
+    WordStep,
+    changed,
+    helped,
+    resized,
+    weighed,
+    within,
+    without_each,
+    word_maps,
+    words_of,
+)
 from fromnoise.inspection.words_figure import words_figure
 from fromnoise.system.text_to_image import TextToImage
 
@@ -102,6 +114,66 @@ def test_only_whole_words_are_weighed(prompt: str, word: str, weight: float | No
 def test_what_is_no_weight_is_refused(word: str, weight: float) -> None:
     with pytest.raises(UserError, match="a weight of 0…10"):
         weighed("red", word, weight)
+
+
+def test_each_word_is_left_out_once_and_brackets_go_with_it(tiny_model: TextToImage) -> None:
+    made = Subject("a (red:1.5) house, red", style="noto", seed=3).plan(tiny_model)
+    words = words_of(tiny_model, made)
+    found = dict(
+        zip(
+            [f"{word.text}{i}" for i, word in enumerate(words)],
+            without_each(made.words.wanted.text, words),
+            strict=True,
+        )
+    )
+    whole = made.words.wanted.text
+    assert whole == "a (red:1.5) house, red, noto style"
+    assert [text for text in found.values() if text is not None] == [
+        "(red:1.5) house, red, noto style",
+        "a house, red, noto style",
+        "a (red:1.5) , red, noto style",
+        "a (red:1.5) house, , noto style",
+        "a (red:1.5) house, red, style",
+        "a (red:1.5) house, red, noto",
+    ]
+
+
+def test_a_word_is_needed_where_the_guess_without_it_is_worse(tiny_model_folder: Path) -> None:
+    """A U-Net that draws the left half by one word and the right half by another, and is right about both."""
+    model = TextToImage.load(tiny_model_folder)
+    picture = draw(model, SUBJECT.request)[0]
+    clean = model.vae.encode(from_bytes(picture[None])).mean
+
+    class Halves:
+        """Knows the picture's left half if it reads "red", and its right half if it reads "apples"."""
+
+        precision, batches = "fp32", model.engine.batches
+        told: str = ""
+
+        def predict(self, x: torch.Tensor, t: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+            known = clean.clone()
+            known[..., :4] += 0 if "red" in self.told else 1
+            known[..., 4:] += 0 if "apples" in self.told else 2
+            alpha, sigma = (float(f(float(t[0]))) for f in (model.schedule.alpha, model.schedule.sigma))
+            return (alpha * x - known.expand_as(x)) / sigma  # v of a network whose clean estimate is "known"
+
+        def decode(self, latents: torch.Tensor) -> torch.Tensor:
+            raise AssertionError
+
+    halves = Halves()
+    planted = replace(model, backend=halves)
+    read = planted.read_tokens
+    object.__setattr__(
+        planted, "read_tokens", lambda tokens, *rest: (setattr(halves, "told", tokens[0].text), read(tokens, *rest))[1]
+    )
+    made = SUBJECT.plan(planted)
+    words = words_of(planted, made)
+    found = dict(zip([word.text for word in words], helped(planted, made, picture), strict=True))
+    left, right = found["red"], found["apples"]
+    torch.testing.assert_close(left[:, :4], torch.ones(8, 4), atol=1e-3, rtol=0)
+    torch.testing.assert_close(right[:, 4:], torch.full((8, 4), 4.0), atol=1e-3, rtol=0)
+    for other in (left[:, 4:], right[:, :4], found["noto"], found[","]):
+        assert float(other.abs().max()) < 1e-3
 
 
 def test_the_share_within_a_box_is_the_part_of_the_map_there() -> None:

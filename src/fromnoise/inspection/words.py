@@ -1,4 +1,4 @@
-"""What each word does: where in the picture it is listened to, and what happens without it.
+"""What each word does: where in the picture it is listened to, where it helps, and what happens without it.
 
 The maps are the U-Net's cross-attention, taken while it draws and not afterwards: at every step, in every block, how
 much each place listens to each token of the prompt. Averaged over blocks and steps they are what DAAM shows (Tang et
@@ -21,6 +21,7 @@ from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.generate import Finished, finish_plans, generate
 from fromnoise.drawing.plan import Plan
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import from_bytes
 from fromnoise.inspection.subject import Subject
 from fromnoise.inspection.watch import Look, watching
 from fromnoise.models.clip.tokenizer import WORD_END
@@ -130,6 +131,70 @@ def _by_block(looks: Sequence[Look], words: Sequence[Word]) -> dict[str, Tensor]
     return {name: torch.stack(maps).mean(0) for name, maps in found.items()}
 
 
+# --- where a word helps ----------------------------------------------------------------------------------------
+
+
+HELPFUL = -2.0  # the log-SNR at which words help most to tell where a thing is (docs/figures.md)
+NOISES = 4
+
+
+def helped(model: TextToImage, plan: Plan, picture: Tensor) -> Tensor:
+    """Where in a finished picture each word is needed, float32 [W,h,w]: by how much the U-Net's guess there gets worse
+    when the word is left out of the prompt; below 0 where the guess gets better. 0 for what is no word.
+
+    The picture is noised again, with the same noise for all words, until little but its large shapes is left. Attention
+    says where a word is listened to; this says where it makes a difference, and lies on what the word names far more
+    often (``benchmarks/word_maps.py``). A diffusion model tells classes apart in the same way (Li et al. 2023, arXiv
+    2303.16203, equation 6); here it is not summed over places.
+
+    Args:
+        model: drew it, or might have.
+        plan: of the picture; its style counts as words of it.
+        picture: uint8 [3,H,W], of the plan's drawn size.
+    """
+    device, t = model.device, int(model.schedule.nearest(torch.tensor(HELPFUL)))
+    with torch.no_grad():
+        clean = model.vae.encode(from_bytes(picture[None].to(device))).mean
+        noise = torch.randn(NOISES, *clean.shape[1:], generator=torch.Generator().manual_seed(plan.seed)).to(device)
+        noisy = float(model.schedule.alpha(t)) * clean + float(model.schedule.sigma(t)) * noise
+        times, denoiser = torch.full((NOISES,), t, device=device), model.denoiser()
+
+        def error(text: str) -> Tensor:
+            cond = model.read_tokens([model.tokens(text)], plan.drawn_size)
+            estimate = denoiser(noisy, times, cond.expand(NOISES, -1, -1))
+            return (estimate - clean).square().mean((0, 1)).cpu()
+
+        whole = error(plan.words.wanted.text)
+        texts = without_each(plan.words.wanted.text, words_of(model, plan))
+        return torch.stack([torch.zeros_like(whole) if text is None else error(text) - whole for text in texts])
+
+
+def without_each(text: str, words: Sequence[Word]) -> list[str | None]:
+    """A prompt without each of its words in turn; None for what is no word of letters or digits, or is not found.
+
+    >>> without_each("red fox, red", [Word("red", "word", (1,)), Word(",", "word", (3,)), Word("red", "word", (4,))])
+    ['fox, red', None, 'red fox,']
+    """
+    found: list[str | None] = []
+    at = 0
+    for word in words:
+        here = _whole(word.text).search(text, at) if word.text else None
+        if here is None or not any(sign.isalnum() for sign in word.text):
+            found.append(None)
+            continue
+        at = here.end()
+        found.append(" ".join(EMPTIED.sub("", f"{text[: here.start()]}{text[here.end() :]}").split()))
+    return found
+
+
+EMPTIED = re.compile(r"\(\s*(:\s*[\d.]+\s*)?\)|\[\s*\]")  # brackets about nothing
+
+
+def _whole(words: str) -> re.Pattern[str]:
+    """Finds words as a whole, in any case."""
+    return re.compile(rf"(?<!\w){re.escape(words)}(?!\w)", re.IGNORECASE)
+
+
 def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps [W,h,w] in another size; what sums to 1 over W still does."""
     if tuple(maps.shape[1:]) == tuple(size):
@@ -198,11 +263,11 @@ def weighed(prompt: str, word: str, weight: float | None) -> str:
     """
     if not word.strip() or not 0 <= (weight or 0) <= 10:
         raise UserError(f"a word of the prompt and a weight of 0…10 are needed, not '{word}' and {weight}")
-    whole = re.compile(rf"(?<!\w){re.escape(word.strip())}(?!\w)", re.IGNORECASE)
+    whole = _whole(word.strip())
     if not whole.search(prompt):
         return prompt
     if weight is None:
-        return " ".join(whole.sub("", prompt).split())
+        return " ".join(EMPTIED.sub("", whole.sub("", prompt)).split())
     return whole.sub(lambda found: f"({found[0]}:{weight:g})", prompt)
 
 

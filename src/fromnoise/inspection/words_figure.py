@@ -14,14 +14,14 @@ from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.inspection.figure import Figure, Table
 from fromnoise.inspection.heat import overlay, own_range
 from fromnoise.inspection.subject import Subject
-from fromnoise.inspection.words import Changed, Word, WordPicture, WordStep, changed, word_maps
+from fromnoise.inspection.words import Changed, Word, WordPicture, WordStep, changed, helped, word_maps
 from fromnoise.system.text_to_image import TextToImage
 
 ROWS = 4  # steps that are shown one by one
 ABOUT = (
-    "While a picture appears, each place of it listens to the words, and a word's map is bright where it is most "
-    "listened to. The signs before and after the words say nothing by themselves, yet much of the listening goes to them: the "
-    "one after has read the whole prompt."
+    "The first row shows where in the picture each word is needed: without it, the network's guess gets worse where it "
+    "is bright. The rows below show where each word is listened to while the picture appears, which is not the same: "
+    "much of the listening goes to the signs before and after the words."
 )
 
 
@@ -50,17 +50,19 @@ def words_figure(
     others = [changed(model, subject, word, weight) for word, weight in changes]
     size = model.latent_shape()[1:]
     whole = torch.stack([step.mean(size) for step in steps]).mean(0)
-    rows = [("all steps, all blocks", whole), *(_blocks(steps) if by_block else _some_steps(steps, size))]
+    needed = helped(model, subject.plan(model), end.picture)
+    rows = [("listened to, all steps and blocks", whole), *(_blocks(steps) if by_block else _some_steps(steps, size))]
     labels = [_label(word, float(share)) for word, share in zip(end.words, whole.mean((1, 2)), strict=True)]
-    cells = [_row(end.picture, maps) for _, maps in rows] + [_change_row(other) for other in others]
-    names = [name for name, _ in rows] + [_change_label(other) for other in others]
+    cells = [_row(end.picture, needed.clamp(min=0)), *(_row(end.picture, maps) for _, maps in rows)]
+    cells += [_change_row(other) for other in others]
+    names = ["needed, by the guess's error", *(name for name, _ in rows), *(_change_label(other) for other in others)]
     zoom = max(1, 128 // end.picture.shape[-1])
     options = {"by_block": by_block, "mute": list(mute), "boost": [f"{w}={v:g}" for w, v in (boost or {}).items()]}
     return Figure(
         f"Where “{subject.prompt}” is listened to",
         ABOUT,
         contact_sheet(cells, names, ["the picture", *labels], zoom),
-        _facts(steps, end, whole, others),
+        _facts(steps, end, whole, needed, others),
         subject.command("words", options, "words.png"),
         _film(model, steps, end, zoom, size),
         _tables(end, steps, whole, others),
@@ -124,16 +126,23 @@ def _padded(frame: Image.Image, width: int) -> Image.Image:
     return padded
 
 
+def _rounded(maps: Tensor) -> list[Any]:
+    return [[[round(float(value), 4) for value in row] for row in heat] for heat in maps]
+
+
 def _shares(maps: Tensor) -> list[float]:
     return [round(float(share), 4) for share in maps.mean((1, 2))]
 
 
-def _facts(steps: Sequence[WordStep], end: WordPicture, whole: Tensor, others: Sequence[Changed]) -> dict[str, Any]:
+def _facts(
+    steps: Sequence[WordStep], end: WordPicture, whole: Tensor, needed: Tensor, others: Sequence[Changed]
+) -> dict[str, Any]:
     size = (whole.shape[1], whole.shape[2])
     return {
         "words": [{"text": word.text, "kind": word.kind, "tokens": list(word.places)} for word in end.words],
         "shares": _shares(whole),
-        "maps": [[[round(float(v), 4) for v in row] for row in heat] for heat in whole],
+        "maps": _rounded(whole),
+        "needed": _rounded(needed),
         "steps": [{"t": float(step.step.t), "shares": _shares(step.mean(size))} for step in steps],
         "blocks": {name: _shares(maps) for name, maps in _blocks(steps)},
         "changed": [
