@@ -14,7 +14,7 @@ from fromnoise.story.examples import examples
 from fromnoise.story.model import StoryModel
 from fromnoise.story.repair import repair
 from fromnoise.story.vocabulary import words_of
-from fromnoise.studio.api import story as routes
+from fromnoise.studio.api import turn
 from fromnoise.studio.api.state import State
 from studio.conftest import Live
 
@@ -91,7 +91,7 @@ def test_a_repair_is_the_librarys(story: httpx.Client, tiny_story: StoryModel) -
 def test_many_at_once_are_answered_or_told_to_come_back(
     story: httpx.Client, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "WAITING", 3)
+    monkeypatch.setattr(turn, "WAITING", 3)
     body = {"steps": 40, "seed": 3, "genre": "mystery"}
     with ThreadPoolExecutor(12) as pool:
         url = f"{live.url}/api/story/plots"
@@ -100,7 +100,7 @@ def test_many_at_once_are_answered_or_told_to_come_back(
     assert len({answer.json()["text"] for answer in answers if answer.status_code == 200}) == 1
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 429)
     assert story.post("/api/story/plots", json=body).status_code == 200
-    assert live.state.stories_waiting == 0
+    assert live.state.stories.waiting == 0
 
 
 def test_the_games_own_sentences(story: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,6 +204,22 @@ class PlotIn(Fields):
     seed: Annotated[int | None, Field(ge=0, le=MOST_SEED, description="any by default; the answer says which")] = None
 
 
+class LookIn(Fields):
+    """What to draw while somebody looks inside."""
+
+    also: ClassVar[Mapping[str, str]] = {
+        "num_inference_steps": "steps",
+        "guidance_scale": "guidance",
+        "negative_prompt": "negative",
+    }
+    prompt: Annotated[Text, Field(description="what the picture shows")] = ""
+    negative: Annotated[Text, Field(description="what it should not show")] = ""
+    style: Annotated[Name | None, Field(description="one of the model's styles, or any for none")] = None
+    seed: Seed | None = None
+    steps: Annotated[int | None, Field(ge=1, le=200, description="how many steps to draw in")] = None
+    guidance: Guidance | None = None
+
+
 class CheckIn(Fields):
     """Words to look at before they are drawn."""
 
@@ -243,6 +259,7 @@ BODIES: dict[str, type[Fields]] = {
     "/v1/images/edits": Edit,
     "/api/jobs": JobIn,
     "/api/check": CheckIn,
+    "/api/inside/words": LookIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
     "/api/story/plots": PlotIn,

@@ -18,6 +18,7 @@ from fromnoise.inspection.architecture import machine_of
 from fromnoise.story.model import StoryModel
 from fromnoise.studio.api.links import Links
 from fromnoise.studio.api.metrics import Metrics
+from fromnoise.studio.api.turn import Turn
 from fromnoise.studio.desk.engine import Engine
 from fromnoise.studio.desk.hub import Hub
 from fromnoise.studio.desk.jobs import Jobs
@@ -37,8 +38,7 @@ class State:
     Attributes:
         restarted: what an earlier life of the server left: jobs queued again, jobs interrupted.
         started: seconds since 1970.
-        stories_waiting: requests of the story game that are not answered yet.
-        story_turn: held by the one whose story is being drawn.
+        stories, looks: whose turn it is in the story game, and in looking inside.
     """
 
     settings: Settings
@@ -52,8 +52,8 @@ class State:
     metrics: Metrics
     restarted: tuple[int, int] = (0, 0)
     started: int = field(default_factory=lambda: int(time.time()))
-    stories_waiting: int = 0
-    story_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    stories: Turn = field(default_factory=lambda: Turn("stories"))
+    looks: Turn = field(default_factory=lambda: Turn("looks inside"))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod

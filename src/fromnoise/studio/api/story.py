@@ -20,12 +20,11 @@ from fromnoise.story.view import seen
 from fromnoise.story.vocabulary import sentence_of
 from fromnoise.studio.api.schemas import PlotIn, RepairIn, SpoilIn
 from fromnoise.studio.api.state import State, state_of
-from fromnoise.studio.desk.problem import Problem, problem_of
+from fromnoise.studio.desk.problem import problem_of
 
 routes = APIRouter(prefix="/api/story", tags=["story"])
 T = TypeVar("T")
 Studio = Annotated[State, Depends(state_of)]
-WAITING = 16  # requests for stories at a time; one is drawn, the others wait
 
 
 @routes.get("")
@@ -83,14 +82,8 @@ async def _in_turn(studio: State, function: Callable[..., T], *arguments: Any) -
     Raises:
         Problem: too many wait already.
     """
-    if studio.stories_waiting >= WAITING:
-        raise Problem(429, f"{WAITING} stories wait already; try again in {WAITING} s", retry=WAITING)
-    studio.stories_waiting += 1
-    try:
-        async with studio.story_turn:
-            return await asyncio.to_thread(function, *arguments)
-    finally:
-        studio.stories_waiting -= 1
+    async with studio.stories.mine():
+        return await asyncio.to_thread(function, *arguments)
 
 
 def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:

@@ -12,16 +12,21 @@ export class ApiError extends Error {
 }
 
 async function ask(method, path, body) {
-  const options = { method };
+  return (await send(method, path, body)).json();
+}
+
+async function send(method, path, body, signal = undefined) {
+  const options = { method, signal };
   if (body instanceof FormData) options.body = body;
   else if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers = { "Content-Type": "application/json" };
   }
-  const answer = await fetch(path, options).catch(() => {
+  const answer = await fetch(path, options).catch((error) => {
+    if (signal?.aborted) throw error;
     throw new ApiError(words.unreachable, 0);
   });
-  if (answer.ok) return answer.json();
+  if (answer.ok) return answer;
   if (answer.status === 401) location.assign("/login");
   const said = await answer.json().catch(() => ({}));
   throw new ApiError(said.error?.message ?? words.strange(answer.status), answer.status, said.error?.param);
@@ -61,6 +66,42 @@ export const api = {
   check: (body) => ask("POST", "/api/check", body),
   startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
 };
+
+/**
+ * Look inside while something is drawn.
+ *
+ * @param {string} view name of the route below /api/inside
+ * @param {(news: object) => void} hear is told every event
+ * @returns {{done: Promise<void>, stop: () => void}} stopping ends it within a step, and `done` with it
+ */
+export function look(view, body, hear) {
+  const control = new AbortController();
+  const done = readEvents(view, body, hear, control.signal).catch((error) => {
+    if (!control.signal.aborted) throw error;
+  });
+  return { done, stop: () => control.abort() };
+}
+
+async function readEvents(view, body, hear, signal) {
+  const answer = await send("POST", `/api/inside/${view}`, body, signal);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const parts = (rest + value).split("\n\n");
+    rest = parts.pop();
+    for (const part of parts) {
+      const line = part.split("\n").find((each) => each.startsWith("data: "));
+      if (line) tellOne(JSON.parse(line.slice(6)), hear);
+    }
+  }
+}
+
+function tellOne(news, hear) {
+  if (news.type === "problem") throw new ApiError(news.message, 200);
+  hear(news);
+}
 
 /** Where a picture's file is; pictures that are not kept carry themselves. */
 export const pictureUrl = (picture) => picture.data ?? `/api/pictures/${picture.id}/file`;

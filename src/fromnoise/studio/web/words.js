@@ -227,6 +227,60 @@ export const words = {
     prompt: "Prompt",
     draw: "Draw it",
     stopped: "Stopped.",
+    know: "How do we know?",
+    command: "The same in a terminal, as a page to keep:",
+
+    words: {
+      title: "What do my words do?",
+      about:
+        "The machine reads the prompt once, and then, at every step, each place of the picture looks at the words again. " +
+        "Point at a word to see where it counts; point at a place to see which words are behind it.",
+      example: "apple and banana",
+      picture: "The picture, with the map of the chosen word on it",
+      chips: "The words of the prompt",
+      way: "What the map shows",
+      ways: { needed: "Where it is needed", listened: "Where it is listened to" },
+      step: "Step",
+      block: "Block of the network",
+      blockName: (name) => (name === "all" ? "all blocks together" : name),
+      drawing: "Drawing, and taking notes…",
+      at: (step, t) => `Step ${step}, noise level ${Math.round(t)}`,
+      done: "Done. Choose a word.",
+      choose: "Point at a word, or choose one.",
+      pointHint: "Point at a place of the picture, and the words that count there most are underlined.",
+      signs: { start: "start", end: "end", padding: "padding" },
+      needed: (word) =>
+        `Where it is yellow, the machine needs “${word}”: told everything but that word, its guess of this picture gets ` +
+        "worse there.",
+      notNeeded: {
+        start: "This sign stands before every prompt. It cannot be left out.",
+        end: "This sign stands after every prompt. It cannot be left out.",
+        padding: "Empty places after a short prompt. They cannot be left out.",
+      },
+      listened: (name, share, kind) => {
+        const part = `${(100 * share).toFixed(share < 0.01 ? 1 : 0)} %`;
+        if (kind === "start") return `${part} of all listening goes to the sign before the words. It says nothing: whoever listens to it listens to no word.`;
+        if (kind === "end") return `${part} goes to the sign after the words, which has read the whole prompt.`;
+        if (kind === "padding") return `${part} goes to the empty places after the prompt, which have read it too.`;
+        return `“${name}” gets ${part} of all listening; here it is yellow where it gets most of its own.`;
+      },
+      without: "The same noise, without a word",
+      withoutHint:
+        "Muted, a word says nothing itself, but the words after it have read it. Left out, it was never read. Black " +
+        "means that nothing changes.",
+      muted: (word) => `“${word}” muted`,
+      leftOut: (word) => `“${word}” left out`,
+      whole: "All words",
+      know: [
+        "Where it is needed: the finished picture gets noise again, four times, until only its large shapes are left. " +
+          "The network guesses the picture from that, once with the whole prompt and once without the word. The map is " +
+          "how much worse the second guess is at each place.",
+        "Where it is listened to: in every block with cross-attention, each place weighs all words; the weights make 1 " +
+          "together. They are read while the picture is drawn, which changes no pixel of it.",
+        "The two are not the same. On real pictures of two things side by side, the first map lies on the right thing " +
+          "nine times in ten; for the second it is a coin toss in this small model (benchmarks/word_maps.py).",
+      ],
+    },
 
     static: {
       title: "Static to picture",

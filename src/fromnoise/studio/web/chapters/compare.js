@@ -5,8 +5,8 @@ import { words } from "../words.js";
 
 const say = words.chapters.luck;
 
-/** The elements that show both and tell how many pixels differ. */
-export async function compare(one, other) {
+/** The elements that show both, with a name for each, and tell how many pixels differ. */
+export async function compare(one, other, { first, second } = say) {
   const [a, b] = await Promise.all([pixelsOf(one), pixelsOf(other)]);
   const canvas = el("canvas", {
     width: a.width, height: a.height, class: "pixelated", role: "img", "aria-label": say.difference,
@@ -25,8 +25,8 @@ export async function compare(one, other) {
     el("figure", {}, el("div", { class: "frame" }, content), el("figcaption", { class: "hint", text }));
   return [
     el("div", { class: "tiles" },
-      figure(el("img", { src: one, alt: say.first }), say.first),
-      figure(el("img", { src: other, alt: say.second }), say.second),
+      figure(el("img", { src: one, alt: first }), first),
+      figure(el("img", { src: other, alt: second }), second),
       figure(canvas, say.difference)),
     el("p", { class: "verdict", text: bad ? say.different(bad, count) : say.identical(count) }),
   ];
