@@ -181,7 +181,7 @@ def _origin(file: Path, picky: bool) -> Origin | None:
     """What a picture says of how it was drawn; None where it says nothing.
 
     Raises:
-        UserError: it is no picture; or, if that matters (``picky``), what it says is damaged.
+        UserError: it is no picture, or hides one; or, if that matters (``picky``), what it says is damaged.
     """
     from PIL import Image
 
@@ -192,11 +192,16 @@ def _origin(file: Path, picky: bool) -> Origin | None:
         if not getattr(picture, "text", {}).get(KEY):
             return None
     try:
-        return read_origin(file)
+        origin = read_origin(file)
     except UserError:
         if picky:
             raise
         return None
+    if origin.shown_as != "picture":
+        raise UserError(
+            f"{file} hides what was drawn; draw it without --as {origin.shown_as} and ask about that picture"
+        )
+    return origin
 
 
 def _bytes(file: Path) -> bytes:

@@ -40,9 +40,7 @@ def tell(made: Iterable[Plan]) -> None:
         print(one_line(line), file=sys.stderr)
 
 
-def tell_drawn(
-    picture: Tensor, name: str | Path, choice: Choice | None = None, origin: Origin | None = None
-) -> None:
+def tell_drawn(picture: Tensor, name: str | Path, choice: Choice | None = None, origin: Origin | None = None) -> None:
     """Say on standard error what there is to say of a drawn picture, uint8 [C,H,W]: how it was chosen among candidates,
     whether it kept the background that it should not have, and whether it had a shape where that was to be hidden."""
     hides = origin is not None and origin.shown_as == "stereogram"
