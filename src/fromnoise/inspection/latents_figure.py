@@ -19,8 +19,8 @@ WIDEST = 3.0  # latents have variance 1; what lies further out is cut off in the
 WORST = 64.0  # levels of 255 that are white in an error map
 SIDE, LARGE, ACROSS = 128, 192, 8  # pixels of a cell, of a large one, channels in a row
 ABOUT = (
-    "The drawing network never sees pixels: it works on latents, far fewer numbers, which an encoder makes of a picture "
-    "and a decoder turns back. Here one picture goes there and back, each channel of its latents is switched off in "
+    "The drawing network never sees pixels: it works on latents, far fewer numbers, which an encoder makes of a "
+    "picture and a decoder turns back. Here one picture goes there and back, each channel of its latents is switched off in "
     "turn, and noise is added on either side: on pixels it is grain, on latents it bends the shapes themselves."
 )
 
@@ -57,7 +57,7 @@ def latents_figure(model: TextToImage, seen: LatentsSeen, what: str, command: st
     parts = [
         (f"There and back: {numbers:,} numbers become {fewer:,} and {numbers:,} again", _there_and_back(trip)),
         (
-            "The channels (black: -3 or less, grey: 0, white: 3 or more); above each, what the picture loses without it",
+            "The channels (black: -3 or less, grey: 0, white: 3 or more); above each, what is lost without it",
             _channels(seen),
         ),
         (
@@ -117,7 +117,7 @@ def _channels(seen: LatentsSeen) -> Image.Image:
 def _noise(noise: Sequence[Noised]) -> Image.Image:
     rows = [[cell(n.pixels, LARGE) for n in noise], [cell(n.latents, LARGE) for n in noise]]
     places = ("pixels", "latents")
-    labels = [f"on the {place}: {', '.join(_db(n.db[i]) for n in noise)}" for i, place in enumerate(places)]
+    labels = [f"on the {place}: {', '.join(f'{n.db[i]:.1f}' for n in noise)} dB" for i, place in enumerate(places)]
     return contact_sheet(rows, labels, [f"noise {n.amount:g}" for n in noise])
 
 
