@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fromnoise.cli.views import latents, stereogram
+from fromnoise.cli.views import activations, latents, stereogram
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look inside a model, and at what it draws.", no_args_is_help=True)
 VIEWS = (
+    activations.activations,
     latents.latents,
     stereogram.stereogram,
 )  # fmt: skip

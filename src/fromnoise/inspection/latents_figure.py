@@ -20,8 +20,8 @@ WORST = 64.0  # levels of 255 that are white in an error map
 SIDE, LARGE, ACROSS = 128, 192, 8  # pixels of a cell, of a large one, channels in a row
 ABOUT = (
     "The drawing network never sees pixels: it works on latents, far fewer numbers, which an encoder makes of a "
-    "picture and a decoder turns back. Here one picture goes there and back, each channel of its latents is switched off in "
-    "turn, and noise is added on either side: on pixels it is grain, on latents it bends the shapes themselves."
+    "picture and a decoder turns back. Here one picture goes there and back, each channel of its latents is switched "
+    "off in turn, and noise is added on either side: on pixels it is grain, on latents it bends the shapes themselves."
 )
 
 
