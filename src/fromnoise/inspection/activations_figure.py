@@ -20,8 +20,8 @@ LARGE, DETAIL, ACROSS = 200, 96, 12  # pixels of a large map; channels of one bl
 BARS = ((60, 110, 190), (225, 140, 40))  # colours of time and of weights
 ABOUT = (
     "At every step the noisy latents pass through the U-Net's blocks, down to a coarse view and up again, and each "
-    "block hands on hundreds of small maps. Strength says how much there is at each place; the grey maps are the channels "
-    "that differ most from place to place: what this block tells apart."
+    "block hands on hundreds of small maps. Strength says how much there is at each place; the grey maps are the "
+    "channels that differ most from place to place: what this block tells apart."
 )
 
 
@@ -85,7 +85,12 @@ def _frame(model: TextToImage, moment: Moment, blocks: Sequence[Block], spent: T
         labels.append(f"{block.path}: {_size(shown.maps)}")
     columns = ["time, weights", "strength", "channels", *[""] * (STRONGEST - 1)]
     heading = "Black to white: strength from nothing to the block's most; a channel from minus to plus (grey: 0)"
-    return stacked([(_now(moment), _guess(model, moment)), (heading, contact_sheet(rows, labels, columns))])
+    return stacked(
+        [
+            (f"{_now(moment)}: the network's guess of the picture", _guess(model, moment)),
+            (heading, contact_sheet(rows, labels, columns)),
+        ]
+    )
 
 
 def _detail(model: TextToImage, moment: Moment, block: Block, spent: Timing) -> Image.Image:
@@ -96,7 +101,7 @@ def _detail(model: TextToImage, moment: Moment, block: Block, spent: Timing) -> 
     labels = [f"channels {', '.join(map(str, line))}" for line in lines]
     large = [cell(heat(shown.strength, float(shown.strength.max())), LARGE), _guess(model, moment)]
     words = f"{_size(shown.maps)}; {spent.share(block.name):.0%} of the time, {block.weight_share:.0%} of the weights"
-    top = contact_sheet([large], [f"{block.path} {words}"], ["strength", "the network's guess"])
+    top = contact_sheet([large], [f"{block.path}: {words}"], ["strength", "the network's guess"])
     what = f"{len(strongest)} of {len(shown.maps)} channels, those first that differ most (black minus, white plus)"
     return stacked([(_now(moment), top), (what, contact_sheet(rows, labels, []))])
 
@@ -117,7 +122,7 @@ def _guess(model: TextToImage, moment: Moment) -> Image.Image:
 
 
 def _now(moment: Moment) -> str:
-    return f"Step {moment.index + 1} of {moment.total}, noise level {moment.t:g}: the network's guess of the picture"
+    return f"Step {moment.index + 1} of {moment.total}, noise level {moment.t:g}"
 
 
 def _of(moment: Moment, block: str) -> Activation:
