@@ -119,7 +119,8 @@ def test_an_even_depth_is_a_row_that_repeats_itself(depth: float, period: int) -
 def disc(size: int = 64) -> torch.Tensor:
     y, x = np.mgrid[:size, :size]
     picture = np.full((3, size, size), 255, np.uint8)
-    picture[:, np.hypot(y - 31.5, x - 31.5) < 20] = np.array([[200], [30], [30]], np.uint8)
+    middle, radius = (size - 1) / 2, 20 * size / 64
+    picture[:, np.hypot(y - middle, x - middle) < radius] = np.array([[200], [30], [30]], np.uint8)
     return torch.from_numpy(picture)
 
 
@@ -139,6 +140,13 @@ def test_a_disc_comes_forward_where_it_is_and_most_in_its_middle() -> None:
     assert depth[TOP + 256, FAR + 256] == depth.max() > depth[TOP + 256, FAR + 256 - 140] + 0.1
     found = seen_by_two_eyes(stereogram(disc(), 5).permute(1, 2, 0).numpy())
     assert (np.abs(found - separation(depth))[away < 120] <= 1).mean() > 0.9
+
+
+def test_a_large_picture_has_the_depth_of_the_same_one_as_large_as_the_page() -> None:
+    depth = page_depth(disc(2048).contiguous())
+    smaller = page_depth(disc(512))
+    assert depth.shape == smaller.shape == (592, 704)
+    assert (abs(depth - smaller) < 0.02).mean() > 0.995
 
 
 def test_light_parts_are_nearer_than_dark_ones() -> None:

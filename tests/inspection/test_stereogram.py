@@ -93,6 +93,11 @@ def test_prompts_and_again_do_not_take_it(run: Any, tiny_model_folder: Path, tmp
     (tmp_path / "list.txt").write_text("red apple\n")
     done = run("generate", "--prompts", "list.txt", "--as", "stereogram", "--out", "f", "--model", tiny_model_folder)
     assert (done.code, "--prompts draws pictures" in done.err) == (2, True)
+    (tmp_path / "f").mkdir()
+    assert run(*said(tiny_model_folder, "--as", "stereogram", "--out", "f/0000.png")).code == 0
+    more = ("--model", tiny_model_folder, "--steps", 2, "--seed", 4)
+    done = run("generate", "--prompts", "list.txt", "--out", "f", *more)  # a page is not the picture that is wanted
+    assert (done.code, "is something else" in done.err) == (2, True)
     assert run(*said(tiny_model_folder, "--out", "a.png")).code == 0
     done = run("generate", "--again", "a.png", "--as", "stereogram", "--model", tiny_model_folder)
     assert (done.code, "give only --out and --model" in done.err) == (2, True)

@@ -299,9 +299,11 @@ def _seed_before(files: list[Path], made: list[Plan], model: TextToImage) -> int
 
 
 def _is_drawn(file: Path, request: Request, model: TextToImage) -> bool:
-    """Whether the file already holds this request, drawn by this model."""
+    """Whether the file already holds this request, drawn by this model, for all to see."""
     try:
         origin = read_origin(file)
+        if origin.shown_as != "picture":
+            return False
         # Planned again: a file of an earlier version does not say what has become an option since.
         return origin.model_hash == model.hash and plan(model, as_drawn(model, origin.asked)).request == request
     except UserError:

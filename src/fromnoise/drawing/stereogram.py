@@ -26,7 +26,7 @@ RADIUS = 6  # pixels of a guide dot
 DOT = 2  # pixels of a dot of static
 BAND = 64  # rows computed at a time
 BASE, ROUND, LIGHT = 0.55, 0.3, 0.15  # of the depth: the shape's edge, what its middle has more, what light parts have
-NO_SHAPE = "the background is not white, so there is no shape to hide; light parts are made near and dark ones far"
+NO_SHAPE = "there is no shape on a white background to hide; light parts are made near and dark ones far"
 
 
 def stereogram(picture: Tensor, seed: int) -> Tensor:
@@ -122,10 +122,18 @@ def page_depth(picture: Tensor) -> np.ndarray:
     Args:
         picture: uint8 [3,H,W].
     """
-    inside, height = _relief(picture)
     size = page_size(picture)
+    inside, height = _relief(_made_smaller(picture, size))
     shape = np.where(_resized(inside, size) >= 0.5, _resized(height, size).clip(0, 1), 0.0)
     return np.pad(shape, [(TOP, BOTTOM), (FAR, FAR)])
+
+
+def _made_smaller(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture that is larger than on the page, as large as there: no finer shape can be hidden."""
+    if max(picture.shape[1:]) <= LONG:
+        return picture
+    smaller = Image.fromarray(_rows(picture)).resize(size, Image.Resampling.BOX)  # which never leaves 0…255
+    return torch.from_numpy(np.array(smaller)).permute(2, 0, 1)
 
 
 def page_size(picture: Tensor) -> tuple[int, int]:
