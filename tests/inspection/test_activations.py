@@ -18,8 +18,10 @@ from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection import activations
-from fromnoise.inspection.activations import ENDS, Activation, blocks_of, moment_at, moments, named, timing
+from fromnoise.inspection.activations import ENDS, Activation, Moment, blocks_of, moment_at, moments, named, timing
+from fromnoise.inspection.activations_figure import activations_figure, block_figure
 from fromnoise.inspection.architecture import machine_of
+from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 
 REQUEST = Request(prompt="red apple", style="noto", seed=3, steps=4, guidance=1.0, sampler="ddim")
@@ -160,6 +162,21 @@ def test_the_command_measures_and_says_how_to_do_so_again(run: Any, tiny_model_f
     best = max(range(32), key=lambda i: (detail["variances"][i], -i))
     assert detail["strongest"][0] == best
     assert "--block 8x8_up_1 --at 1" in detail["command"]
+
+
+def test_each_place_of_a_film_is_one_channel_all_the_time(tiny_model: TextToImage) -> None:
+    """Two planted moments with other channels strongest: both frames show those of the one that is looked at."""
+    made = plan(tiny_model, REQUEST)
+    first, second, *_ = moments(tiny_model, made)
+    flipped = tuple(Activation(a.block, a.maps.flip(0)) for a in first.activations)
+    other = Moment(second.index, second.total, first.t, first.guess, flipped)
+    spent, subject = timing(tiny_model, made, 1), Subject("red apple")
+    whole = [activations_figure(tiny_model, first, spent, subject, [first, m]).frames[1] for m in (first, other)]
+    alone = activations_figure(tiny_model, other, spent, subject).picture
+    assert whole[0].tobytes() != whole[1].tobytes() != alone.tobytes()
+    detail = block_figure(tiny_model, first, "8x8_up_1", spent, subject, [first, other])
+    assert detail.frames[0].tobytes() == detail.picture.tobytes() != detail.frames[1].tobytes()
+    assert block_figure(tiny_model, other, "8x8_up_1", spent, subject).picture.tobytes() != detail.frames[1].tobytes()
 
 
 @pytest.mark.parametrize("block", [(), ("--block", "4x4_middle")])

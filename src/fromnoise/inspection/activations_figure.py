@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
@@ -38,11 +38,13 @@ def activations_figure(
         film: all moments, for frames; empty for a picture alone.
     """
     blocks = blocks_of(model)
-    frames = [_frame(model, each, blocks, spent) for each in film]
+    chosen = {block.name: _of(moment, block.name).strongest(STRONGEST) for block in blocks}
+    frames = [_frame(model, each, blocks, chosen, spent) for each in film]  # of the same channels
+    picture = _frame(model, moment, blocks, chosen, spent)
     command = subject.command("activations", {"at": moment.index + 1}, "activations.png")
     title = f"“{subject.prompt}”: what the U-Net's blocks hand on at step {moment.index + 1} of {moment.total}"
     facts = {**_facts(moment), "step_milliseconds": round(spent.total, 3), "blocks": _rows(moment, blocks, spent)}
-    return Figure(title, ABOUT, _frame(model, moment, blocks, spent), facts, command, frames, [_table(blocks, spent)])
+    return Figure(title, ABOUT, picture, facts, command, frames, [_table(blocks, spent)])
 
 
 def block_figure(
@@ -54,7 +56,7 @@ def block_figure(
     """
     about = next(each for each in blocks_of(model) if each.name == block)
     shown = _of(moment, block)
-    variances = shown.variances
+    variances, chosen = shown.variances, shown.strongest(DETAIL)
     rows = [[str(i), f"{float(variances[i]):.3f}"] for i in shown.strongest(STRONGEST)]
     facts = {
         **_facts(moment),
@@ -64,21 +66,23 @@ def block_figure(
     return Figure(
         f"“{subject.prompt}”: block {about.path} at step {moment.index + 1} of {moment.total}",
         ABOUT,
-        _detail(model, moment, about, spent),
+        _detail(model, moment, about, chosen, spent),
         facts,
         subject.command("activations", {"block": block, "at": moment.index + 1}, "activations.png"),
-        [_detail(model, each, about, spent) for each in film],
+        [_detail(model, each, about, chosen, spent) for each in film],
         [Table(["channel", "variance over places"], rows, "The strongest channels"), _table([about], spent)],
     )
 
 
-def _frame(model: TextToImage, moment: Moment, blocks: Sequence[Block], spent: Timing) -> Image.Image:
+def _frame(
+    model: TextToImage, moment: Moment, blocks: Sequence[Block], chosen: Mapping[str, Sequence[int]], spent: Timing
+) -> Image.Image:
     rows, labels = [], []
     largest = max(max(spent.share(b.name), b.weight_share) for b in blocks)
     for block in blocks:
         shown = _of(moment, block.name)
         most = _most(shown.maps)
-        maps = [grey(shown.maps[i], most) for i in shown.strongest(STRONGEST)]
+        maps = [grey(shown.maps[i], most) for i in chosen[block.name]]
         strength = heat(shown.strength, float(shown.strength.max()))
         shares = _bars((spent.share(block.name), block.weight_share), largest)
         rows.append([shares, *(cell(each, SIDE) for each in (strength, *maps))])
@@ -93,16 +97,16 @@ def _frame(model: TextToImage, moment: Moment, blocks: Sequence[Block], spent: T
     )
 
 
-def _detail(model: TextToImage, moment: Moment, block: Block, spent: Timing) -> Image.Image:
+def _detail(model: TextToImage, moment: Moment, block: Block, chosen: Sequence[int], spent: Timing) -> Image.Image:
     shown = _of(moment, block.name)
-    most, strongest = _most(shown.maps), shown.strongest(DETAIL)
-    lines = [strongest[i : i + ACROSS] for i in range(0, len(strongest), ACROSS)]
+    most = _most(shown.maps)
+    lines = [chosen[i : i + ACROSS] for i in range(0, len(chosen), ACROSS)]
     rows = [[cell(grey(shown.maps[i], most), SIDE) for i in line] for line in lines]
     labels = [f"channels {', '.join(map(str, line))}" for line in lines]
     large = [cell(heat(shown.strength, float(shown.strength.max())), LARGE), _guess(model, moment)]
     words = f"{_size(shown.maps)}; {spent.share(block.name):.0%} of the time, {block.weight_share:.0%} of the weights"
     top = contact_sheet([large], [f"{block.path}: {words}"], ["strength", "the network's guess"])
-    what = f"{len(strongest)} of {len(shown.maps)} channels, those first that differ most (black minus, white plus)"
+    what = f"{len(chosen)} of {len(shown.maps)} channels, those first that differ most (black minus, white plus)"
     return stacked([(_now(moment), top), (what, contact_sheet(rows, labels, []))])
 
 
