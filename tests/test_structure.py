@@ -64,6 +64,8 @@ MANY_PARAMETERS = {
     "cli.story.story": "as cli.generate.generate",
     "cli.train.train": "as cli.generate.generate",
     "cli.views.words.words": "as cli.generate.generate",
+    "cli.views.activations.activations": "as cli.generate.generate",
+    "cli.views.latents.latents": "as cli.generate.generate",
     "cli.generate.generate": "every command-line option is a parameter; that is how typer reads them",
 }
 

@@ -24,6 +24,7 @@ from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, 
 from fromnoise.drawing.plan import Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
+from fromnoise.drawing.stereogram import as_shown
 from fromnoise.drawing.style import as_drawn
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.text import decoded, lines_of
@@ -45,12 +46,15 @@ class Job:
     opening: Opening
     request: Request
     files: Files
+    shown_as: str = "picture"
 
 
 def explain_drawing(job: Job) -> None:
     """Print what would be done."""
     made, _ = planned(job.model, job.request, job.files.image, job.files.mask)
     lines = [("model", f"{job.name} ({job.model.hash})"), *explain(job.model, made)]
+    if job.shown_as == "stereogram":
+        lines.append(("as", "a stereogram: hidden in coloured static"))
     width = max(len(heading) for heading, _ in lines)
     for heading, line in lines:
         print(f"{heading:<{width}}  {one_line(line)}")
@@ -151,10 +155,11 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
     tell([made])
     drawn = draw_plans(model, [made], begun)[0]
-    save_png(drawn, file, replace(origin, version=__version__, precision=model.precision))
+    shown = as_shown(drawn, origin)
+    save_png(shown, file, replace(origin, version=__version__, precision=model.precision))
     print(file)
-    tell_drawn(drawn, file)
-    if not torch.equal(drawn, before):
+    tell_drawn(drawn, file, origin=origin)
+    if not torch.equal(shown, before):
         ERRORS.print("the pixels differ from the file: it was edited, or drawn on another kind of machine")
 
 
@@ -162,13 +167,15 @@ def _write(event: Finished, part: Plan, job: Job, start: Start | None, files: li
     """Write the pictures of a part of a request, whose first picture has this number; their files."""
     drawn = zip(part.one_by_one(), event.pictures, event.choices, files, strict=False)
     for i, (made, picture, choice, file) in enumerate(drawn):
-        save_png(picture, file, _origin(made, job, start, first + i, choice))
-        tell_drawn(picture, file, choice)
+        origin = _origin(made, job, start, first + i, choice)
+        save_png(as_shown(picture, origin), file, origin)
+        tell_drawn(picture, file, choice, origin)
     return files[: part.count]
 
 
 def _origin(made: Plan, job: Job, start: Start | None, index: int, choice: Choice | None = None) -> Origin:
-    return origin_of(made, job.name, job.model, job.opening, start, index, choice)
+    origin = origin_of(made, job.name, job.model, job.opening, start, index, choice)
+    return replace(origin, shown_as=job.shown_as)
 
 
 def _files(out: Path, count: int, suffixes: tuple[str, ...]) -> list[Path]:
@@ -292,9 +299,11 @@ def _seed_before(files: list[Path], made: list[Plan], model: TextToImage) -> int
 
 
 def _is_drawn(file: Path, request: Request, model: TextToImage) -> bool:
-    """Whether the file already holds this request, drawn by this model."""
+    """Whether the file already holds this request, drawn by this model, for all to see."""
     try:
         origin = read_origin(file)
+        if origin.shown_as != "picture":
+            return False
         # Planned again: a file of an earlier version does not say what has become an option since.
         return origin.model_hash == model.hash and plan(model, as_drawn(model, origin.asked)).request == request
     except UserError:

@@ -52,6 +52,9 @@ def generate(
     best_of: Annotated[
         int, typer.Option("--best-of", help="Draw so many candidates; CLIP keeps the one that fits the words best.")
     ] = 1,
+    shown_as: Annotated[
+        str, typer.Option("--as", help="picture, or stereogram: hidden in coloured static, to be looked through.")
+    ] = "picture",
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be done; draw nothing.")] = False,
 ) -> None:
     """Draw pictures from words.
@@ -65,7 +68,7 @@ def generate(
 
     told = Told(
         *(prompt, style, negative, free, count, seed, steps, guidance, rescale, interval),
-        *(sampler, spacing, sigmas, size, native, strength, transparent, best_of),
+        *(sampler, spacing, sigmas, size, native, strength, transparent, best_of, shown_as),
     )
     opening = Opening(model, tuple(lora or ()), precision, prediction, backend, fast)
     do(told, opening, Files(image, mask, out, film, prompts, again), explain)

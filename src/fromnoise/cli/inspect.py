@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fromnoise.cli.views.words import words
+from fromnoise.cli.views import activations, latents, stereogram, words
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from fromnoise.evaluation.copies.check import Verdict
 
 app = typer.Typer(help="Look inside a model, and at what it draws.", no_args_is_help=True)
+VIEWS = (
+    activations.activations,
+    latents.latents,
+    stereogram.stereogram,
+    words.words,
+)
+for view in VIEWS:
+    app.command()(view)
 
 
 @dataclass(frozen=True)
@@ -176,7 +184,7 @@ def _origin(file: Path, picky: bool) -> Origin | None:
     """What a picture says of how it was drawn; None where it says nothing.
 
     Raises:
-        UserError: it is no picture; or, if that matters (``picky``), what it says is damaged.
+        UserError: it is no picture, or hides one; or, if that matters (``picky``), what it says is damaged.
     """
     from PIL import Image
 
@@ -187,11 +195,16 @@ def _origin(file: Path, picky: bool) -> Origin | None:
         if not getattr(picture, "text", {}).get(KEY):
             return None
     try:
-        return read_origin(file)
+        origin = read_origin(file)
     except UserError:
         if picky:
             raise
         return None
+    if origin.shown_as != "picture":
+        raise UserError(
+            f"{file} hides what was drawn; draw it without --as {origin.shown_as} and ask about that picture"
+        )
+    return origin
 
 
 def _bytes(file: Path) -> bytes:
@@ -241,10 +254,3 @@ def _print(question: Question, answers: list[Answer]) -> None:
         print(one_line(verdict.sentence(answer.source.pictures)))
     for unasked in question.unasked:
         print(one_line(f"not looked at: {unasked}"))
-
-
-VIEWS = (
-    words,
-)  # fmt: skip
-for view in VIEWS:
-    app.command()(view)

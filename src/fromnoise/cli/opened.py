@@ -12,9 +12,11 @@ from torch import Tensor
 from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.matte import told_of
 from fromnoise.drawing.opened import Opening, open_model
+from fromnoise.drawing.picture_file import Origin
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start, fitting_size, open_photo, read_photo, start_from
+from fromnoise.drawing.stereogram import told_of_depth
 from fromnoise.ground.errors import one_line
 from fromnoise.system.defaults import slow_format
 from fromnoise.system.text_to_image import TextToImage
@@ -38,10 +40,12 @@ def tell(made: Iterable[Plan]) -> None:
         print(one_line(line), file=sys.stderr)
 
 
-def tell_drawn(picture: Tensor, name: str | Path, choice: Choice | None = None) -> None:
+def tell_drawn(picture: Tensor, name: str | Path, choice: Choice | None = None, origin: Origin | None = None) -> None:
     """Say on standard error what there is to say of a drawn picture, uint8 [C,H,W]: how it was chosen among candidates,
-    and whether it kept the background that it should not have."""
-    for note in (*(choice.notes if choice else ()), *told_of(picture)):
+    whether it kept the background that it should not have, and whether it had a shape where that was to be hidden."""
+    hides = origin is not None and origin.shown_as == "stereogram"
+    depth = told_of_depth(picture) if hides else ()
+    for note in (*(choice.notes if choice else ()), *told_of(picture), *depth):
         print(one_line(f"{name}: {note}"), file=sys.stderr)
 
 

@@ -39,6 +39,7 @@ class Told:
     strength: float | None = None
     transparent: bool = False
     best_of: int = 1
+    shown_as: str = "picture"
 
 
 def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> None:
@@ -55,15 +56,16 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
         _only_with_again(told, opening, files, explain)
         drawing.redraw(files.again, opening, files.out, (files.image, files.mask))
         return
+    _only_as_it_can_be_shown(told, files)
     request = _request(told, files)
     if files.prompts is not None:
         _only_with_prompts(told, files, explain)
         first = drawing.draw_prompts(_job(request, opening, files), files.prompts, told.seed is None)
     elif explain:
-        drawing.explain_drawing(_job(request, opening, files))
+        drawing.explain_drawing(_job(request, opening, files, told.shown_as))
         first = request.seed
     else:
-        drawing.draw_pictures(_job(request, opening, files))
+        drawing.draw_pictures(_job(request, opening, files, told.shown_as))
         first = request.seed
     if told.seed is None:
         typer.echo(f"seed {first}")
@@ -106,12 +108,27 @@ def _size(text: str | None) -> tuple[int | None, int | None]:
     return int(parts[0]), int(parts[-1])
 
 
-def _job(request: Request, opening: Opening, files: Files) -> Job:
+def _job(request: Request, opening: Opening, files: Files, shown_as: str = "picture") -> Job:
     from fromnoise.cli.drawing import Job
     from fromnoise.drawing.opened import open_model
 
     name, model = open_model(opening)  # its note is one of the plan's
-    return Job(name, model, opening, request, files)
+    return Job(name, model, opening, request, files, shown_as)
+
+
+def _only_as_it_can_be_shown(told: Told, files: Files) -> None:
+    if told.shown_as not in ("picture", "stereogram"):
+        raise UserError(f"--as is picture or stereogram, not '{told.shown_as}'")
+    if told.shown_as == "picture":
+        return
+    if files.film is not None:
+        raise UserError(
+            "a film would show what --as stereogram hides; fromnoise inspect stereogram writes one that fades it in"
+        )
+    if told.transparent:
+        raise UserError("--as stereogram fills the whole page with static; leave out --transparent")
+    if files.prompts is not None:
+        raise UserError("--prompts draws pictures; leave out --as stereogram, or draw one prompt at a time")
 
 
 def _only_with_again(told: Told, opening: Opening, files: Files, explain: bool) -> None:

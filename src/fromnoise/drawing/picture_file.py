@@ -44,6 +44,7 @@ class Origin(Config):
         backend: what computed it.
         fast: drawn in a few steps, with what lies in the model's ``few_steps/``.
         choice: how it was chosen among candidates; ``request`` draws it alone.
+        shown_as: what the file holds of it: the "picture", or a "stereogram" that hides it.
     """
 
     request: Request
@@ -57,6 +58,7 @@ class Origin(Config):
     backend: str = "torch"
     fast: bool = False
     choice: Choice | None = None
+    shown_as: str = "picture"
 
     @property
     def asked(self) -> Request:
@@ -144,6 +146,8 @@ def _checked(origin: Origin) -> Origin:
     r = origin.request
     if origin.precision not in ("fp32", "bf16"):
         raise ValueError(f"its precision is '{origin.precision}'")
+    if origin.shown_as not in ("picture", "stereogram"):
+        raise ValueError(f"it is shown as '{origin.shown_as}'")
     if r.best_of != 1 or (origin.choice and not _chose(origin.choice, r)):
         raise ValueError("what it says of candidates makes no sense")
     if r.count != 1 or not 0 <= origin.index < MOST_INDEX or None in (r.steps, r.guidance, r.sampler):
@@ -203,6 +207,7 @@ def _readable(origin: Origin) -> str:
         "LoRA": ", ".join(origin.loras) or None,
         "Style": r.style,
         "Background": "transparent" if r.transparent else None,
+        "Shown as": origin.shown_as if origin.shown_as != "picture" else None,
         "Best of": origin.choice and len(origin.choice.scores),
         "Model": origin.model,
         "Model hash": origin.model_hash,

@@ -1,0 +1,54 @@
+"""``fromnoise inspect activations``: what comes out of the U-Net's blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fromnoise.cli.views.shared import Guidance, Model, Negative, Out, Prompt, Seed, Steps, Style, show
+
+if TYPE_CHECKING:
+    from fromnoise.inspection.figure import Figure
+    from fromnoise.system.text_to_image import TextToImage
+
+BlockName = Annotated[str | None, typer.Option("--block", help="One block in detail, as 8x8_down_0.")]
+At = Annotated[int | None, typer.Option(help="The step that is looked at, from 1; default: the one in the middle.")]
+
+
+def activations(
+    prompt: Prompt,
+    style: Style = None,
+    negative: Negative = "",
+    seed: Seed = 0,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    block: BlockName = None,
+    at: At = None,
+    model: Model = None,
+    out: Out = Path("activations.png"),
+) -> None:
+    """Show what each block of the U-Net hands on, and its share of time and weights; a film shows all steps.
+
+    fromnoise inspect activations "a red apple" --block 8x8_down_0 --at 5 --out activations.png
+    """
+
+    def look(opened: TextToImage) -> Figure:
+        from fromnoise.inspection.activations import check_step, moment_at, moments, named, timing
+        from fromnoise.inspection.activations_figure import activations_figure, block_figure
+        from fromnoise.inspection.figure import FILMS
+        from fromnoise.inspection.subject import Subject
+
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
+        made = subject.plan(opened)
+        name = named(opened, block) if block is not None else None
+        check_step(made, at)
+        film = tuple(moments(opened, made)) if out.suffix.lower() in FILMS else ()
+        moment = film[(at or (len(film) + 1) // 2) - 1] if film else moment_at(opened, made, at)
+        spent = timing(opened, made)
+        if name is not None:
+            return block_figure(opened, moment, name, spent, subject, film)
+        return activations_figure(opened, moment, spent, subject, film)
+
+    show(model, out, True, look)
