@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fromnoise.cli.views import axes
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from fromnoise.evaluation.copies.check import Verdict
 
 app = typer.Typer(help="Look inside a model, and at what it draws.", no_args_is_help=True)
+VIEWS = (
+    axes.axes,
+)  # fmt: skip
+for view in VIEWS:
+    app.command()(view)
 
 
 @dataclass(frozen=True)
