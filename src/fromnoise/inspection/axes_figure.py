@@ -19,7 +19,7 @@ from fromnoise.inspection.measures import MEASURES
 from fromnoise.inspection.rounds import Round
 from fromnoise.inspection.separating import Accuracy
 
-WIDTH, GAP = 1424, 10
+WIDTH, GAP, HEAD = 1424, 10, 168
 TURNS = 36  # frames of a full turn
 THUMB, COLUMNS = 32, 16  # of the sheet of small pictures
 SIZES = ("single measures", "pairs", "triples")
@@ -79,12 +79,12 @@ def _laid_out(look: Look) -> Image.Image:
         [panels.learned_space(look), panels.bars(scores(look.axes, look.rounds), 1 / len(look.kinds), _counted(look))],
     ]
     heights = [max(each.height for each in row) for row in rows]
-    sheet = Image.new("RGB", (WIDTH, 150 + sum(heights) + GAP * len(rows)), "white")
+    sheet = Image.new("RGB", (WIDTH, HEAD + sum(heights) + GAP * len(rows)), "white")
     draw = ImageDraw.Draw(sheet)
     draw.text((16, 12), f"{_listed(look.kinds).capitalize()}: how does a machine tell them apart?", INK, font(32))
     y: float = write(draw, (16, 56), about(look.axes), WIDTH - 60, 16, QUIET)
     _legend(sheet, look, int(y) + 4)
-    y = 150
+    y = HEAD
     for row, high in zip(rows, heights, strict=True):
         x = 0
         for each in row:
@@ -102,7 +102,7 @@ def _legend(sheet: Image.Image, look: Look, y: int) -> None:
         draw.text((x + 17, y), kind, INK, font(15))
         x += 34 + font(15).getlength(kind)
     says = "picture: a drawing; dot: the same drawing mirrored, turned, smaller or moved; ring: taken for the kind "
-    draw.text((x + 10, y), f"{says}of the ring's colour; coloured area: what the machine says there", QUIET, font(14))
+    draw.text((16, y + 22), f"{says}of the ring's colour; coloured area: what the machine says there", QUIET, font(14))
 
 
 def _counted(look: Look) -> str:

@@ -160,8 +160,8 @@ def learning(look: Look) -> Image.Image:
         draw.line((60, level, 510, level), LINE)
         draw.text((16, level - 8), f"{value:.0%}", QUIET, font(13))
     chance = plane.at(0, 1 / len(kinds))[1]
-    for x in range(60, 510, 12):
-        draw.line((x, chance, x + 6, chance), INK)
+    for start in range(60, 510, 12):
+        draw.line((start, chance, start + 6, chance), INK)
     draw.text((408, chance + 2), "blind guessing", INK, font(13))
     line = [plane.at(each.number, each.accuracy.share) for each in look.rounds]
     draw.line(line, (0, 114, 178), 3, "curve")
@@ -355,13 +355,13 @@ def learned_space(look: Look, angle: float | None = None) -> Image.Image:
 def bars(rows: Sequence[tuple[str, Accuracy | None]], chance: float, says: str) -> Image.Image:
     """One bar for each way of telling kinds apart, with its interval; None is blind guessing."""
     canvas, draw, y = panel(920, 560, "7. Who tells them apart how well?", says)
-    left, right, high = 420, 870, 28
+    left, right, high = 380, 850, 28
     for i, (name, score) in enumerate(rows):
         top = y + 4 + high * i
         share = chance if score is None else score.share
         draw.text((left - 8 - font(15).getlength(name), top + 2), name, INK, font(15))
         draw.rectangle((left, top + 1, left + share * (right - left), top + 20), (150, 190, 220) if score else LINE)
-        draw.text((left + 5, top + 2), f"{share:.0%}", INK, font(15))
+        draw.text((right + 12, top + 2), f"{share:.0%}", INK, font(15))
         if score is not None:
             ends = [left + end * (right - left) for end in (score.low, score.high)]
             draw.line((ends[0], top + 10, ends[1], top + 10), INK, 2)
