@@ -23,7 +23,8 @@ from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.axes import Axes, axes_of, check_chosen, drawn_by, principal
 from fromnoise.inspection.axes_figure import THUMB, axes_figure, facts, frame, scores
-from fromnoise.inspection.axes_panels import Look, busiest, confused, followed
+from fromnoise.inspection.axes_panels import Look, busiest, followed
+from fromnoise.inspection.axes_spaces import confused
 from fromnoise.inspection.chart import Marks, Plane, colours_for, limits, ticks, tint, turned
 from fromnoise.inspection.figure import Figure
 from fromnoise.inspection.kinds import KINDS, check_kinds, examples
@@ -304,15 +305,15 @@ def test_the_command_takes_a_folder_and_pictures_that_it_draws(
     for file in tmp_path.glob("*.png"):
         shutil.move(file, folder / file.name)
     (folder / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    said = ("inspect", "axes", "--model", tiny_model_folder, "--data", folder, "--kinds", "bar,disc", "--drawn", 1)
-    done = run(*said, "--out", "b.json")
+    said = ("inspect", "axes", "--model", tiny_model_folder, "--data", folder, "--kinds", "bar,disc")
+    done = run(*said, "--drawn", 1, "--out", "b.json")
     assert done.code == 0, done.err
     pictures = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["pictures"]
     own = [p for p in pictures if p["variant"] == 0]
     assert [p["name"] for p in own if p["drawn"]] == ["bar, drawn", "disc, drawn"]
     assert sum(not p["drawn"] for p in own) == 8
     (folder / "0.png").write_bytes(b"no picture")
-    done = run(*said[:7], "--kinds", "bar,disc")
+    done = run(*said)
     assert done.code == 2
     assert done.err.startswith("fromnoise: 0.png cannot be read as a picture")
     assert not (tmp_path / "axes.png").exists()

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.inspection import axes_panels as panels
+from fromnoise.inspection import axes_spaces as spaces
 from fromnoise.inspection.axes import Axes
 from fromnoise.inspection.axes_panels import Look
 from fromnoise.inspection.chart import INK, QUIET, font, write
@@ -75,8 +76,8 @@ def _listed(names: Sequence[str]) -> str:
 def _laid_out(look: Look) -> Image.Image:
     rows = [
         [panels.numbers(look), panels.learning(look)],
-        [panels.one_axis(look), panels.two_axes(look), panels.three_axes(look)],
-        [panels.learned_space(look), panels.bars(scores(look.axes, look.rounds), 1 / len(look.kinds), _counted(look))],
+        [spaces.one_axis(look), spaces.two_axes(look), spaces.three_axes(look)],
+        [spaces.learned_space(look), spaces.bars(scores(look.axes, look.rounds), 1 / len(look.kinds), _counted(look))],
     ]
     heights = [max(each.height for each in row) for row in rows]
     sheet = Image.new("RGB", (WIDTH, HEAD + sum(heights) + GAP * len(rows)), "white")
@@ -117,7 +118,7 @@ def _counted(look: Look) -> str:
 
 def frame(look: Look, angle: float) -> Image.Image:
     """Both spaces, seen from ``angle`` (radians)."""
-    found = [panels.three_axes(look, angle), panels.learned_space(look, angle)]
+    found = [spaces.three_axes(look, angle), spaces.learned_space(look, angle)]
     sheet = Image.new("RGB", (sum(each.width for each in found), found[0].height), "white")
     for i, each in enumerate(found):
         sheet.paste(each, (i * found[0].width, 0))

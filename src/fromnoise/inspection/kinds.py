@@ -36,8 +36,8 @@ FEWEST, MOST = 2, 64  # drawings, and pictures, of a kind
 FOLDS = 4  # machines, at most
 EACH = 36  # pictures of a kind with all variants, so that guessing blindly is right once in as many as there are kinds
 # Two drawings are nearly one whose colours differ less than ALIKE, or whose outlines overlap more than OUTLINES while
-# their colours differ less than SHADED. That finds 7 of 8 twins in the starter set (once shaded, once flat), and 1 of 27
-# other pairs of one thing.
+# their colours differ less than SHADED. That finds 7 of 8 twins in the starter set (once shaded, once flat), and 1 of
+# 27 other pairs of one thing.
 OUTLINES, ALIKE, SHADED = 0.9, 0.11, 0.25
 TURN, SMALL, LARGE = 15.0, 0.65, 0.9  # degrees; of a variant's scale
 MOST_SEEDS = 1_000_003  # apart: the seeds of two pictures' variants
