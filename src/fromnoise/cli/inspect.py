@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fromnoise.cli.views import activations, latents, stereogram, words
+from fromnoise.cli.views import activations, axes, latents, stereogram, words
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look inside a model, and at what it draws.", no_args_is_help=True)
 VIEWS = (
     activations.activations,
+    axes.axes,
     latents.latents,
     stereogram.stereogram,
     words.words,
 )
 for view in VIEWS:
     app.command()(view)
-
 
 @dataclass(frozen=True)
 class Asking:

@@ -1,0 +1,100 @@
+"""``fromnoise inspect axes``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fromnoise.cli.views.shared import Model, Out, Seed, show
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fromnoise.inspection.figure import Figure
+    from fromnoise.inspection.kinds import Drawings
+    from fromnoise.system.text_to_image import TextToImage
+
+STARTER = "starter"
+STARTER_KINDS = ("lemon", "tomato", "pear")  # it has no banana and no pea
+
+
+def axes(
+    kinds: Annotated[
+        str | None, typer.Option(help="2 to 6 kinds of things, as their captions call them: banana,tomato,pea.")
+    ] = None,
+    measures: Annotated[str, typer.Option(help="Up to three measures to show: yellowness,roundness.")] = "",
+    data: Annotated[
+        str | None, typer.Option(help="Captioned pictures: a folder, a .parquet file, or 'starter'.")
+    ] = None,
+    drawn: Annotated[int, typer.Option(help="Pictures that the model draws of each kind beside these.", min=0)] = 0,
+    seed: Seed = 0,
+    model: Model = None,
+    out: Out = Path("axes.png"),
+) -> None:
+    """Tell bananas, tomatoes and peas apart: by a network that starts with nothing, by measures made by hand, by CLIP.
+
+    fromnoise inspect axes --kinds banana,tomato,pea --measures yellowness,roundness --out axes.png
+    """
+    from fromnoise.inspection.axes import MOST_DRAWN, axes_of, check_chosen, drawn_by
+    from fromnoise.inspection.axes_figure import axes_figure
+    from fromnoise.inspection.figure import FILMS
+    from fromnoise.inspection.kinds import check_kinds, examples, with_drawn
+    from fromnoise.inspection.rounds import rounds
+    from fromnoise.inspection.subject import command
+
+    wanted = check_chosen(measures.split(","))
+    named = None if kinds is None else check_kinds(kinds.split(","))
+    _check_drawn(drawn, MOST_DRAWN)
+
+    def look(opened: TextToImage) -> Figure:
+        found = _found(opened, data, named)
+        if drawn:
+            found = with_drawn(found, drawn_by(opened, found, drawn, seed))
+        told = examples(found, seed)
+        options = {"kinds": kinds, "measures": ",".join(wanted) or None, "data": data, "drawn": drawn or None}
+        line = command("axes", [], {**options, "seed": seed or None, "model": model, "out": out.name})
+        moving = out.suffix.lower() in (*FILMS, ".html")
+        return axes_figure(axes_of(opened, told, wanted), list(rounds(told, seed)), line, moving)
+
+    show(model, out, True, look)
+
+
+def _check_drawn(drawn: int, most: int) -> None:
+    from fromnoise.ground.errors import UserError
+
+    if drawn > most:
+        raise UserError(f"--drawn is at most {most}, not {drawn}")
+
+
+def _found(model: TextToImage, data: str | None, kinds: Sequence[str] | None) -> Drawings:
+    """The pictures: of the data that were named; else of what the model carries; else of the starter set."""
+    from fromnoise.inspection.kinds import KINDS, carried
+
+    if data is None and model.copies is not None:
+        return carried(model, kinds or KINDS)
+    return _of_data(data or STARTER, kinds or STARTER_KINDS)
+
+
+def _of_data(data: str, kinds: Sequence[str]) -> Drawings:
+    """Pictures of a set; only those that show one of the kinds are opened."""
+    import torch
+
+    from fromnoise.data.pictures import decode, entries_of, reason
+    from fromnoise.ground.errors import UserError
+    from fromnoise.inspection.kinds import SIDE, gather
+
+    records = entries_of(data).entries
+
+    def opened(i: int) -> Tensor:
+        name = records[i].record.file_name
+        try:
+            return torch.from_numpy(decode(records[i].read(), SIDE).copy())
+        except (OSError, ValueError) as error:
+            raise UserError(f"{name} cannot be read as a picture: {reason(error, name)}") from None
+
+    origin = "of the starter set" if data == STARTER else f"of {data}"
+    names = [entry.record.file_name for entry in records]
+    return gather([entry.record.text for entry in records], names, opened, kinds, origin)
