@@ -63,6 +63,7 @@ MANY_PARAMETERS = {
     "cli.studio.studio": "as cli.generate.generate",
     "cli.story.story": "as cli.generate.generate",
     "cli.train.train": "as cli.generate.generate",
+    "cli.views.map.map": "as cli.generate.generate",
     "cli.generate.generate": "every command-line option is a parameter; that is how typer reads them",
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fromnoise.cli.views import map as maps
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
     from fromnoise.evaluation.copies.asking import Question, Source, Witnesses
     from fromnoise.evaluation.copies.check import Verdict
 
+VIEWS = (
+    maps.map,
+    maps.make_map,
+)
+
 app = typer.Typer(help="Look inside a model, and at what it draws.", no_args_is_help=True)
+for view in VIEWS:
+    app.command()(view)
 
 
 @dataclass(frozen=True)

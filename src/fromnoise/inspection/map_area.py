@@ -112,9 +112,7 @@ def _growing(known: ClipMap, model: TextToImage, prompt: str, plans: list[Plan])
             yield area_of(known, prompt, seeds, len(plans), (torch.cat(pictures), torch.cat(vectors)))
 
 
-def area_of(
-    known: ClipMap, prompt: str, seeds: tuple[int, ...], wanted: int, seen: tuple[Tensor, Tensor]
-) -> Area:
+def area_of(known: ClipMap, prompt: str, seeds: tuple[int, ...], wanted: int, seen: tuple[Tensor, Tensor]) -> Area:
     """The area of pictures that are there.
 
     Args:

@@ -170,4 +170,3 @@ def _texts(values: Any, name: str) -> tuple[str, ...]:
 
 def _within(numbers: Tensor, count: int) -> bool:
     return bool(((numbers >= 0) & (numbers < count)).all())
-

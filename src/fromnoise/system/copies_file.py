@@ -69,7 +69,8 @@ def reading(file: str, kind: Kind = INDEX) -> Iterator[None]:
 
 
 def parts_of(data: bytes, file: str, kind: Kind = INDEX) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of an index, or of another kind of file, and what it says about its pictures, not yet checked; within :func:`reading`.
+    """The tensors of an index, or of another kind of file, and what it says about its pictures, not yet checked; within
+    :func:`reading`.
 
     Raises:
         UserError: it is of another version.
