@@ -26,7 +26,6 @@ from fromnoise.models.clip.clip import CLIP
 from fromnoise.system.text_to_image import TextToImage
 
 BETWEEN = 5  # a new point lies between so many known ones
-SAME = 3e-3  # of a point's distance from its kind's mean: nearer than that, it is the known point
 AT_ONCE = 64
 SHORTLIST = 4  # times as many captions as wanted are read again, for their exact cosines
 
@@ -85,6 +84,7 @@ class ClipMap:
         basis: float32 [K,D], orthonormal: the directions of largest variance around the means, largest first.
         codes: float32 [N,K], each point's vector less its kind's mean, along the basis.
         trained_on: what :func:`fromnoise.system.copies_file.pictures_of` says of the model.
+        rounding: how far a code may lie from the vector's own, because codes are stored rounded.
     """
 
     by: str
@@ -97,6 +97,7 @@ class ClipMap:
     basis: Tensor
     codes: Tensor
     trained_on: str
+    rounding: float = 1e-4
 
     def __len__(self) -> int:
         return len(self.places)
@@ -130,13 +131,13 @@ class ClipMap:
         part = self.part(kind)
         codes = (vectors - self.means[0 if kind == "caption" else 1]) @ self.basis.T
         known, places = self.codes[part], self.places[part]
-        distances = torch.cdist(codes, known)
+        distances = torch.cdist(codes, known, compute_mode="donot_use_mm_for_euclid_dist")  # exact near 0
         near, which = distances.topk(min(BETWEEN, len(known)), largest=False)
         weights = near.clamp(min=1e-9) ** -4
         between = (weights[..., None] * places[which]).sum(1) / weights.sum(1, keepdim=True)
         if self.by == "pca":
             between = self._projected(codes)
-        same = near[:, 0] <= SAME * codes.norm(dim=1).clamp(min=1e-6)
+        same = near[:, 0] <= self.rounding
         return torch.where(same[:, None], places[which[:, 0]], between)
 
     def _projected(self, codes: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ SIDE, ZOOM, FRAME = 1100, 2, 24  # pixels of the map; drawn so many times larger
 GROUND, PICTURE, CAPTION, INK, QUIET = "#ffffff", "#a9c0d4", "#c26a10", "#1b1b1b", "#6a6a6a"
 COLOURS = ("#c2185b", "#1b7f3b", "#5b2bc4", "#0b6fa4", "#8a5a00", "#444444")  # of prompts, in turn
 LANDMARKS = 45
+CROWDED = 1000  # points; of more, each is drawn smaller
 LONGEST = 40  # characters of a label
 TURNS = 90  # corners of an ellipse
 
@@ -81,7 +82,7 @@ def map_chart(known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area]
         for near in landing.captions:
             sheet.write(near.text, _pixel(near.place), colour_of(i), 12)
     _landmarks(sheet, known)
-    return image.resize((side // ZOOM, side // ZOOM), Image.Resampling.LANCZOS)
+    return image.reduce(ZOOM)
 
 
 def _pixel(place: tuple[float, float]) -> tuple[float, float]:
@@ -92,7 +93,8 @@ def _pixel(place: tuple[float, float]) -> tuple[float, float]:
 def _points(known: ClipMap, side: int) -> Image.Image:
     image = Image.new("RGB", (side, side), GROUND)
     values = np.asarray(image).copy()
-    for kind, colour, radius in (("picture", PICTURE, 2), ("caption", CAPTION, 3)):
+    small = 2 if len(known) > CROWDED else 4
+    for kind, colour, radius in (("picture", PICTURE, small), ("caption", CAPTION, small + 1)):
         places = known.places[known.part(kind)].numpy()
         x, y = (FRAME + places[:, 0] * SIDE) * ZOOM, (FRAME + (1 - places[:, 1]) * SIDE) * ZOOM
         rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]

@@ -31,6 +31,7 @@ MOST = 20_000  # points
 STEP = 65535  # of a place
 ASKED = 8  # captions that are read again when a map is opened
 ALIKE = 0.98  # the least cosine between a caption's stored vector and the one read again; formats keep 0.999
+HALVES = 1e-3  # what storing means and basis in 16 bits adds to a code's rounding
 DTYPES = {
     "places": torch.int16,
     "codes": torch.int8,
@@ -159,6 +160,7 @@ def _checked(tensors: dict[str, Tensor], about: dict[str, Any]) -> ClipMap:
         tensors["basis"].float(),
         tensors["codes"].float() * tensors["scales"],
         str(about["trained_on"]),
+        float(tensors["scales"].norm()) / 2 + HALVES,
     )
 
 
