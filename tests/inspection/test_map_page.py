@@ -31,7 +31,7 @@ def made_map() -> ClipMap:
     flat = flattened(vectors[:20], vectors[20:], "pca")
     places = 0.5 + 0.1 * torch.randn(POINTS, 2, generator=rng).clamp(-3, 3)
     places[7] = torch.tensor([0.9, 0.9])
-    captions = tuple(f"thing {i}" for i in range(CAPTIONS - 1)) + ("<img src=x onerror=alert(1)> & 'odd'",)
+    captions = (*tuple(f"thing {i}" for i in range(CAPTIONS - 1)), "<img src=x onerror=alert(1)> & 'odd'")
     count = POINTS - CAPTIONS
     return ClipMap(
         "pca", places.clamp(0, 1), captions, torch.arange(count) % CAPTIONS, tuple(f"{i}.png" for i in range(count)),
