@@ -5,13 +5,15 @@
 Every prompt is drawn with the same seeds; its area is the spread of its pictures in the space of the model's own CLIP
 (:func:`fromnoise.inspection.map_area.spread_of`). A step of a chain counts as shrunk where the narrower prompt has the
 smaller spread; the sign test says how likely so many or more would be if it were a matter of chance. Steps of one chain
-share a prompt and so are not quite independent; whole chains, first prompt against last, are. The second
-table tells apart what words do from what CLIP says of them: how like the prompt its pictures are.
+share a prompt and so are not quite independent; whole chains, first prompt against last, are. "fits the
+words" is the mean cosine between the pictures and the prompt, by the same CLIP: where it is low, CLIP or the model does
+not know the words, and the spread says little.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from itertools import pairwise
 
@@ -70,7 +72,10 @@ def main() -> None:
     options = parser.parse_args()
     name, model = load(Opening(options.model))
     begun, every = time.perf_counter(), dict.fromkeys(prompt for chain in CHAINS for prompt in chain)
-    found = {prompt: measured(model, prompt, options) for prompt in every}
+    found = {}
+    for prompt in every:
+        found[prompt] = measured(model, prompt, options)
+        print(f"{prompt}: {found[prompt][0]:.3f}", file=sys.stderr)
     seconds = time.perf_counter() - begun
     said = f"{options.pictures} pictures of each prompt, {options.steps} steps, seeds from {options.seed}"
     table = Table(title=f"spread of {name} ({model.hash}): {said}; {seconds:.0f} s. {machine()}")

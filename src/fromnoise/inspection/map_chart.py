@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -16,6 +16,7 @@ SIDE, ZOOM, FRAME = 1100, 2, 24  # pixels of the map; drawn so many times larger
 GROUND, PICTURE, CAPTION, INK, QUIET = "#ffffff", "#a9c0d4", "#c26a10", "#1b1b1b", "#6a6a6a"
 COLOURS = ("#c2185b", "#1b7f3b", "#5b2bc4", "#0b6fa4", "#8a5a00", "#444444")  # of prompts, in turn
 LANDMARKS = 45
+LEGEND = 34  # pixels, above the map
 CROWDED = 1000  # points; of more, each is drawn smaller
 LONGEST = 40  # characters of a label
 TURNS = 90  # corners of an ellipse
@@ -28,9 +29,17 @@ class _Sheet:
     image: Image.Image
     draw: ImageDraw.ImageDraw
     taken: list[tuple[float, float, float, float]]
+    said: set[str] = field(default_factory=set)
 
     def write(self, text: str, at: tuple[float, float], colour: str, size: int, always: bool = False) -> bool:
-        """Write beside a place where nothing stands yet; where all is full, only if it has to be."""
+        """Write beside a place where nothing stands yet; where all is full, or what is written already, only if it has
+        to be (``always``).
+
+        Returns:
+            Whether it was written.
+        """
+        if text in self.said and not always:
+            return False
         font = ImageFont.load_default(size * ZOOM)
         short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
         width, height, gap = font.getlength(short), size * ZOOM * 1.2, 6 * ZOOM
@@ -47,6 +56,7 @@ class _Sheet:
             return False
         box = (free or fitting or boxes)[0]
         self.taken.append(box)
+        self.said.add(text)
         self.draw.text(box[:2], short, colour, font, stroke_width=2 * ZOOM, stroke_fill=GROUND)
         return True
 
@@ -82,7 +92,36 @@ def map_chart(known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area]
         for near in landing.captions:
             sheet.write(near.text, _pixel(near.place), colour_of(i), 12)
     _landmarks(sheet, known)
-    return image.reduce(ZOOM)
+    return _with_legend(image.reduce(ZOOM), known, bool(landings), bool(areas))
+
+
+def _with_legend(chart: Image.Image, known: ClipMap, landed: bool, measured: bool) -> Image.Image:
+    """The chart below one line that says what its signs mean."""
+    count, font = len(known.captions), ImageFont.load_default(15)
+    said = [("●", PICTURE, f"{len(known) - count:,} pictures"), ("●", CAPTION, f"{count:,} captions")]
+    said += [("+", COLOURS[0], "a prompt"), ("○", COLOURS[0], "nearest to it")] if landed else []
+    said += [("■", COLOURS[0], "its drawn pictures, and where most of them lie")] if measured else []
+    whole = Image.new("RGB", (chart.width, chart.height + LEGEND), GROUND)
+    whole.paste(chart, (0, LEGEND))
+    draw, x = ImageDraw.Draw(whole), float(FRAME)
+    for sign, colour, text in said:
+        _sign(draw, sign, x, colour)
+        draw.text((x + 20, LEGEND / 2), text, INK, font, anchor="lm")
+        x += 20 + font.getlength(text) + 28
+    return whole
+
+
+def _sign(draw: ImageDraw.ImageDraw, sign: str, x: float, colour: str) -> None:
+    box = (x + 2, LEGEND / 2 - 5, x + 12, LEGEND / 2 + 5)
+    if sign == "●":
+        draw.ellipse(box, fill=colour)
+    elif sign == "○":
+        draw.ellipse(box, outline=colour, width=2)
+    elif sign == "■":
+        draw.rectangle(box, fill=colour)
+    else:
+        draw.line((x, LEGEND / 2, x + 14, LEGEND / 2), colour, 3)
+        draw.line((x + 7, LEGEND / 2 - 7, x + 7, LEGEND / 2 + 7), colour, 3)
 
 
 def _pixel(place: tuple[float, float]) -> tuple[float, float]:

@@ -19,8 +19,11 @@ from fromnoise.inspection.map_page import map_page
 SHOWN = 8  # of an area's pictures, beside the map
 ABOUT = (
     "Every dot is a caption or a picture that the model learnt from; CLIP, the part that knows which words fit which "
-    "picture, puts together what it finds alike. A prompt lands among what it is most like, and the pictures drawn "
-    "from it cover an area: more words, less room."
+    "picture, puts together what it finds alike. A prompt lands among the captions that it is most like, which shows "
+    "what the model takes its words for."
+)
+ROOM = (
+    " The pictures that are drawn from a prompt cover an area: the smaller its spread, the more the words have decided."
 )
 SPREAD = (
     "spread: root mean squared distance of the prompt's pictures from their mean, √(1/n Σ|vᵢ − m|²), in CLIP space, "
@@ -42,7 +45,7 @@ def map_figure(known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area
     chart = map_chart(known, landings, areas)
     picture = _below(chart, _drawn(areas)) if areas else chart
     tables = [_near(landing) for landing in landings] + ([_rooms(areas)] if areas else [])
-    figure = Figure(title, ABOUT, picture, _facts(known, landings, areas), command, tables=tables)
+    figure = Figure(title, ABOUT + (ROOM if areas else ""), picture, _facts(known, landings, areas), command, tables=tables)
     return replace(figure, page=lambda: map_page(figure, known, landings, areas))
 
 

@@ -153,12 +153,12 @@ def drawn_near(flat: Tensor) -> Tensor:
     """Points [N,2] whose outermost islands are brought nearer to the rest, in the same direction and order.
 
     UMAP's distances between islands mean nothing, and a few of them far away leave the rest no room. Beyond the radius
-    R that holds 97 % of the points, r becomes R (1 + ¼ ln(1 + 4 (r/R − 1))).
+    R that holds 97 % of the points, r becomes R (1 + 0.1 ln(1 + 10 (r/R − 1))).
     """
     around = flat - flat.median(0).values
     radius = around.norm(dim=1, keepdim=True)
     edge = radius.quantile(MAINLAND).clamp(min=1e-9)
-    beyond = edge * (1 + 0.25 * torch.log1p(4 * (radius / edge - 1).clamp(min=0)))
+    beyond = edge * (1 + 0.1 * torch.log1p(10 * (radius / edge - 1).clamp(min=0)))
     return torch.where(radius > edge, around * beyond / radius.clamp(min=1e-9), around)
 
 

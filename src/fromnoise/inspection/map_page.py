@@ -16,7 +16,7 @@ from fromnoise.ground.errors import missing_packages
 from fromnoise.inspection.clip_map import ClipMap, Landing, Neighbour
 from fromnoise.inspection.figure import FOLDER, Figure, data_url, png_of
 from fromnoise.inspection.map_area import Area
-from fromnoise.inspection.map_chart import colour_of
+from fromnoise.inspection.map_chart import COLOURS
 
 IMPORT = 'import { PointMap, placesOf } from "./map.js";\n'  # in one file nothing is imported
 
@@ -87,7 +87,7 @@ def page_data(known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area]
 
 def _mark(number: int, landing: Landing, area: Area | None) -> dict[str, Any]:
     """A prompt as ``map.js`` draws it."""
-    mark: dict[str, Any] = {"text": landing.prompt, "place": landing.place, "colour": colour_of(number)}
+    mark: dict[str, Any] = {"text": landing.prompt, "place": landing.place, "colour": number % len(COLOURS)}
     for kind, part in (("captions", landing.captions), ("pictures", landing.pictures)):
         mark[kind] = [{"index": each.index} for each in part]
     if area:

@@ -12,6 +12,8 @@ const REACH = 12; // pixels from the pointer to the point it means
 const CELLS = 128; // of the grid that finds points, along one side
 const GLIDE = 260; // milliseconds
 const KEPT = 500; // texts that stay drawn
+const LANDMARKS = 60;
+const PROMPTS = ["#c2185b", "#1b7f3b", "#5b2bc4", "#0b6fa4", "#8a5a00", "#444444"]; // unless CSS says --prompt-0 …
 
 /** Places as they are stored, 16 bits each, as numbers 0…1: [x0, y0, x1, y1, …]; y grows upwards, as in a diagram. */
 export function placesOf(base64) {
@@ -66,7 +68,7 @@ const cellOf = (value) => Math.min(CELLS - 1, Math.max(0, Math.floor(value * CEL
  * @property {string} text
  * @property {[number, number]} place
  * @property {number[]} lit points that belong to it
- * @property {string} colour
+ * @property {number} colour number of its colour, 0…5
  * @property {?{centre: [number, number], axes: [number, number], angle: number}} ellipse
  * @property {?Array<[number, number]>} drawn places of its pictures
  */
@@ -81,6 +83,7 @@ export class PointMap {
     this.context = canvas.getContext("2d", { willReadFrequently: true }); // in memory, where its points are written
     this.grid = new Grid(data.places);
     this.view = { x: 0.5, y: 0.5, zoom: 1 };
+    this.landmarks = spread(data.captions.length);
     this.pointers = new Map();
     this.texts = new Map();
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -182,10 +185,10 @@ export class PointMap {
     this.#points();
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     const taken = [];
-    for (const mark of data.marks) this.#area(mark);
-    for (const mark of data.marks) for (const i of mark.lit) this.#ring(i, mark.colour);
+    for (const mark of data.marks) this.#area(mark, colours.prompts[mark.colour]);
+    for (const mark of data.marks) for (const i of mark.lit) this.#ring(i, colours.prompts[mark.colour]);
     for (const i of this.lit) this.#ring(i, colours.mark);
-    for (const mark of data.marks) this.#mark(mark, taken);
+    for (const mark of data.marks) this.#mark(mark, colours.prompts[mark.colour], taken);
     for (const i of [this.picked, this.hovered]) {
       if (i >= 0) {
         this.#ring(i, colours.ink, 6);
@@ -244,7 +247,7 @@ export class PointMap {
     context.stroke();
   }
 
-  #area({ ellipse, drawn, colour }) {
+  #area({ ellipse, drawn }, colour) {
     if (!ellipse) return;
     const { context, side } = this;
     context.beginPath();
@@ -264,7 +267,7 @@ export class PointMap {
     }
   }
 
-  #mark({ place, colour, text }, taken) {
+  #mark({ place, text }, colour, taken) {
     const { context } = this;
     const [x, y] = this.toCanvas(...place);
     for (const [line, stroke] of [[6, this.colours.ground], [3, colour]]) {
@@ -283,7 +286,9 @@ export class PointMap {
   /** Some captions, so that one knows where one is: those that fit beside what is written already. */
   #landmarks(taken) {
     const { places, captions } = this.data;
-    for (let i = 0, written = 0; i < captions.length && written < 60; i++) {
+    let written = 0;
+    for (const i of this.landmarks) {
+      if (written >= LANDMARKS) return;
       const [x, y] = this.toCanvas(places[2 * i], places[2 * i + 1]);
       if (x < 0 || y < 0 || x > this.width || y > this.height) continue;
       if (this.#label(captions[i], x, y, taken, false, this.colours.quiet)) written++;
@@ -337,6 +342,7 @@ export class PointMap {
     this.colours = {
       ground: of("ground", "#fff"), ink: of("ink", "#111"), quiet: of("quiet", "#555"), mark: of("mark", "#2f6fb5"),
       picture: of("picture", "#9db4c8"), caption: of("caption", "#c2711a"),
+      prompts: PROMPTS.map((usual, i) => of(`prompt-${i}`, usual)),
     };
     this.draw();
   }
@@ -430,6 +436,10 @@ export class PointMap {
     this.draw();
   }
 }
+
+/** All numbers below `count`, in an order that takes the first ones from everywhere: captions stand by the alphabet. */
+const spread = (count) =>
+  Array.from({ length: count }, (_, i) => i).sort((a, b) => ((a * 0.618034) % 1) - ((b * 0.618034) % 1));
 
 const bounded = (value, low, high) => Math.min(high, Math.max(low, value));
 

@@ -73,7 +73,7 @@ export function openPage() {
     }
     found.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
     const entries = found.slice(0, FOUND).map(([, , i]) => [i, data.captions[i]]);
-    byId("found").replaceChildren(...(wanted ? [listOf(found.length ? `${found.length} captions` : "No caption has this", entries, show)] : []));
+    byId("found").replaceChildren(...(wanted ? [listOf(found.length ? `${found.length} ${found.length === 1 ? "caption" : "captions"}` : "No caption has this", entries, show)] : []));
   });
   search.form.addEventListener("submit", (event) => {
     event.preventDefault();
