@@ -1,6 +1,6 @@
 """Does the area of a prompt shrink as its words become narrower? Chains from general to narrow, chosen beforehand.
 
-    python benchmarks/area.py [--model MODEL] [--pictures 16] [--steps 10] [--seed 0]
+    python benchmarks/area.py [--model MODEL] [--pictures 16] [--steps 10] [--fast] [--seed 0]
 
 Every prompt is drawn with the same seeds; its area is the spread of its pictures in the space of the model's own CLIP
 (:func:`fromnoise.inspection.map_area.spread_of`). A step of a chain counts as shrunk where the narrower prompt has the
@@ -67,17 +67,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model")
     parser.add_argument("--pictures", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--steps", type=int, help="default: 10, or with --fast what that is made for")
+    parser.add_argument("--fast", action="store_true", help="draw in few steps, as generate --fast does: sooner done")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    name, model = load(Opening(options.model))
+    name, model = load(Opening(options.model, fast=options.fast))
+    options.steps = options.steps or (model.defaults.steps if options.fast else 10)
     begun, every = time.perf_counter(), dict.fromkeys(prompt for chain in CHAINS for prompt in chain)
     found = {}
     for prompt in every:
         found[prompt] = measured(model, prompt, options)
         print(f"{prompt}: {found[prompt][0]:.3f}", file=sys.stderr)
     seconds = time.perf_counter() - begun
-    said = f"{options.pictures} pictures of each prompt, {options.steps} steps, seeds from {options.seed}"
+    said = f"{options.pictures} pictures of each prompt, {options.steps} steps{' (--fast)' if options.fast else ''}, seeds from {options.seed}"
     table = Table(title=f"spread of {name} ({model.hash}): {said}; {seconds:.0f} s. {machine()}")
     for title in ("general", "narrower", "narrow", "first to last", "fits the words"):
         table.add_column(title)

@@ -45,7 +45,9 @@ def map_figure(known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area
     chart = map_chart(known, landings, areas)
     picture = _below(chart, _drawn(areas)) if areas else chart
     tables = [_near(landing) for landing in landings] + ([_rooms(areas)] if areas else [])
-    figure = Figure(title, ABOUT + (ROOM if areas else ""), picture, _facts(known, landings, areas), command, tables=tables)
+    figure = Figure(
+        title, ABOUT + (ROOM if areas else ""), picture, _facts(known, landings, areas), command, tables=tables
+    )
     return replace(figure, page=lambda: map_page(figure, known, landings, areas))
 
 
