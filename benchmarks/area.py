@@ -79,7 +79,8 @@ def main() -> None:
         found[prompt] = measured(model, prompt, options)
         print(f"{prompt}: {found[prompt][0]:.3f}", file=sys.stderr)
     seconds = time.perf_counter() - begun
-    said = f"{options.pictures} pictures of each prompt, {options.steps} steps{' (--fast)' if options.fast else ''}, seeds from {options.seed}"
+    steps = f"{options.steps} steps{' (--fast)' if options.fast else ''}"
+    said = f"{options.pictures} pictures of each prompt, {steps}, seeds from {options.seed}"
     table = Table(title=f"spread of {name} ({model.hash}): {said}; {seconds:.0f} s. {machine()}")
     for title in ("general", "narrower", "narrow", "first to last", "fits the words"):
         table.add_column(title)
@@ -90,8 +91,8 @@ def main() -> None:
         table.add_row(*cells, f"{spreads[-1] - spreads[0]:+.3f}", fits)
     console = Console(width=150)
     console.print(table)
-    steps = [(found[a][0], found[b][0]) for chain in CHAINS for a, b in pairwise(chain)]
-    print(f"steps of chains: {tested(steps)}")
+    narrowed = [(found[a][0], found[b][0]) for chain in CHAINS for a, b in pairwise(chain)]
+    print(f"steps of chains: {tested(narrowed)}")
     print(f"whole chains, first against last: {tested([(found[c[0]][0], found[c[-1]][0]) for c in CHAINS])}")
     means = [sum(found[chain[i]][0] for chain in CHAINS) / len(CHAINS) for i in range(3)]
     print(f"mean spread: {' → '.join(f'{mean:.3f}' for mean in means)}")
