@@ -12,11 +12,13 @@ from fromnoise.cli.views.shared import Model, Negative, Out, Seed, Steps, Style,
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
+    from fromnoise.inspection.clip_map import ClipMap
     from fromnoise.inspection.figure import Figure
     from fromnoise.inspection.map_area import Area
     from fromnoise.inspection.subject import Subject
     from fromnoise.system.text_to_image import TextToImage
 
+NEAREST = 8
 Prompts = Annotated[list[str] | None, typer.Argument(help="What is dropped on the map; none shows it alone.")]
 Room = Annotated[bool, typer.Option("--area", help="Draw pictures of each prompt and show the room they take.")]
 Nearest = Annotated[int, typer.Option(help="How many captions and pictures are named beside each prompt.", min=1)]
@@ -31,7 +33,7 @@ def map(
         bool, typer.Option("--area", help="Draw pictures of each prompt and show the room they take.")
     ] = False,
     pictures: Count = 16,
-    nearest: Nearest = 8,
+    nearest: Nearest = NEAREST,
     style: Style = None,
     negative: Negative = "",
     seed: Seed = 0,
@@ -51,8 +53,13 @@ def map(
     if area and not subjects:
         raise UserError("--area needs a prompt, as in: fromnoise inspect map food pizza --area")
     drawn = {"area": area, "pictures": pictures, "style": style, "negative": negative or None, "seed": seed}
-    options = {"nearest": nearest, **(drawn if area else {}), "steps": steps if area else None, "model": model}
-    line = command("map", [*(prompts or ())], {**options, "out": str(out.with_name(out.name))})
+    options = {
+        "nearest": None if nearest == NEAREST else nearest,
+        **(drawn if area else {}),
+        "steps": steps if area else None,
+        "model": model,
+    }
+    line = command("map", [*(prompts or ())], {**options, "out": str(out)})
 
     def look(opened: TextToImage) -> Figure:
         return _look(opened, subjects, nearest, pictures if area else 0, line)
@@ -91,12 +98,9 @@ def make_map(
     ] = "umap",
 ) -> None:
     """Store with a model where CLIP puts its training pictures and their captions; "inspect map" shows it."""
-    from rich.console import Console
-
-    from fromnoise.evaluation.copies.check import loaded, training_pictures
-    from fromnoise.inspection.clip_map import ClipMap, clip_of
+    from fromnoise.inspection.clip_map import clip_of
     from fromnoise.inspection.map_file import save_map
-    from fromnoise.inspection.map_making import Shown, check_way, making_map
+    from fromnoise.inspection.map_making import check_way
     from fromnoise.system.defaults import FACTS, MAP
     from fromnoise.system.opening import find_model
     from fromnoise.system.text_to_image import TextToImage
@@ -107,17 +111,28 @@ def make_map(
         raise UserError(f"{folder} is no model trained by fromnoise, so it does not say what it learnt from")
     opened = TextToImage.load(folder)
     clip_of(opened)
+    made, file = _made(opened, data, by), folder / MAP
+    save_map(made, file)
+    counts = f"{len(made.captions):,} captions, {len(made.names):,} pictures"
+    print(f"{counts}, {file.stat().st_size / 2**20:.2f} MiB: {file}")
+
+
+def _made(model: TextToImage, data: Path, by: str) -> ClipMap:
+    """The map of a model's training pictures; meanwhile the terminal says how far it is."""
+    from rich.console import Console
+
+    from fromnoise.evaluation.copies.check import loaded, training_pictures
+    from fromnoise.inspection.clip_map import ClipMap
+    from fromnoise.inspection.map_making import Shown, making_map
+
+    laying = ", then UMAP lays them flat: a minute or two" if by == "umap" else ""
     with Console(stderr=True).status("reading the training pictures") as status:
-        found = training_pictures(opened.card, loaded(opened.card, data))
+        found = training_pictures(model.card, loaded(model.card, data))
         chosen = [i for i, record in enumerate(found.records) if record.split == "train"]
         records = [found.records[i] for i in chosen]
         texts, styles, names = ([getattr(r, name) for r in records] for name in ("text", "style", "file_name"))
-        for step in making_map(opened, Shown(found.images[chosen], texts, styles, names), by):
-            if isinstance(step, ClipMap):
-                save_map(step, folder / MAP)
-            else:
-                laying = f"; then {by} lays them flat, which takes a minute or two" if by == "umap" else ""
+        for step in making_map(model, Shown(found.images[chosen], texts, styles, names), by):
+            if not isinstance(step, ClipMap):
                 status.update(f"CLIP looks at the pictures, {step:.0%}{laying}")
-    count = len(step.captions) if isinstance(step, ClipMap) else 0
-    file = folder / MAP
-    print(f"{count:,} captions, {len(chosen):,} pictures, {file.stat().st_size / 2**20:.2f} MiB: {file}")
+    assert isinstance(step, ClipMap)
+    return step
