@@ -53,7 +53,8 @@ def map(
     if area and not subjects:
         raise UserError("--area needs a prompt, as in: fromnoise inspect map food pizza --area")
     drawn = {"area": area, "pictures": pictures, "style": style, "negative": negative or None, "seed": seed}
-    options = {
+    few = None if nearest == NEAREST else nearest
+    options = {"nearest": few, **(drawn if area else {}), "steps": steps if area else None, "model": model}
         "nearest": None if nearest == NEAREST else nearest,
         **(drawn if area else {}),
         "steps": steps if area else None,
