@@ -55,11 +55,6 @@ def map(
     drawn = {"area": area, "pictures": pictures, "style": style, "negative": negative or None, "seed": seed}
     few = None if nearest == NEAREST else nearest
     options = {"nearest": few, **(drawn if area else {}), "steps": steps if area else None, "model": model}
-        "nearest": None if nearest == NEAREST else nearest,
-        **(drawn if area else {}),
-        "steps": steps if area else None,
-        "model": model,
-    }
     line = command("map", [*(prompts or ())], {**options, "out": str(out)})
 
     def look(opened: TextToImage) -> Figure:
