@@ -66,6 +66,7 @@ MANY_PARAMETERS = {
     "cli.views.words.words": "as cli.generate.generate",
     "cli.views.activations.activations": "as cli.generate.generate",
     "cli.views.latents.latents": "as cli.generate.generate",
+    "cli.views.map.map": "as cli.generate.generate",
     "cli.generate.generate": "every command-line option is a parameter; that is how typer reads them",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class Figure:
         command: what makes it again.
         frames: the same in time, for a film; all of one size. Empty where nothing moves.
         tables: the measured numbers, for people.
+        page: makes the page, as HTML, of a view that has one of its own; None for the usual one.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Figure:
     command: str
     frames: Sequence[Image.Image] = ()
     tables: Sequence[Table] = field(default_factory=tuple)
+    page: Callable[[], str] | None = None
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -99,7 +101,7 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
         stored = {"title": figure.title, "about": figure.about, "command": figure.command, **figure.facts}
         return f"{json.dumps(stored, ensure_ascii=False, indent=1)}\n".encode()
     if suffix == ".html":
-        return _page(figure).encode()
+        return (figure.page() if figure.page else _page(figure)).encode()
     if suffix in FILMS:
         return film_bytes(figure.frames, suffix, zoom=1)
     return png_of(figure.picture, figure.command)

@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from safetensors import SafetensorError
@@ -22,6 +23,27 @@ MOST_ABOUT = 64 * 2**20  # bytes of text, unpacked
 AGAIN = "make it again with: fromnoise inspect index MODEL --data FOLDER"
 
 
+@dataclass(frozen=True)
+class Kind:
+    """One of the files beside a model that know its training pictures.
+
+    Attributes:
+        key: of its version, in the file's head.
+        formats: versions that are read.
+        what: it is, for messages.
+        again: how it is made again.
+    """
+
+    key: str
+    formats: tuple[str, ...]
+    what: str
+    again: str
+
+
+INDEX = Kind("copies", (FORMAT, BACKDROP), "index of copies", AGAIN)
+MAP = Kind("map", ("1",), "map of CLIP space", "make it again with: fromnoise inspect make-map MODEL --data FOLDER")
+
+
 def pictures_of(styles: Sequence[str], card: dict[str, Any]) -> str:
     """12 hex digits that name what a model was trained on: styles, sources, number and choice of its pictures.
 
@@ -34,7 +56,7 @@ def pictures_of(styles: Sequence[str], card: dict[str, Any]) -> str:
 
 
 @contextmanager
-def reading(file: str) -> Iterator[None]:
+def reading(file: str, kind: Kind = INDEX) -> Iterator[None]:
     """Whatever goes wrong inside is said of the file.
 
     Raises:
@@ -43,28 +65,28 @@ def reading(file: str) -> Iterator[None]:
     try:
         yield
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, zlib.error) as error:
-        raise UserError(f"{file} is damaged ({error}); {AGAIN}") from None
+        raise UserError(f"{file} is damaged ({error}); {kind.again}") from None
 
 
-def parts_of(data: bytes, file: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of an index and what it says about its pictures, not yet checked; within :func:`reading`.
+def parts_of(data: bytes, file: str, kind: Kind = INDEX) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of an index, or of another kind of file, and what it says about its pictures, not yet checked; within
+    :func:`reading`.
 
     Raises:
         UserError: it is of another version.
     """
     tensors = load(data)
     length = int.from_bytes(data[:8], "little")
-    version = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get("copies")
-    if version not in (FORMAT, BACKDROP):
-        said = "no index of copies" if version is None else f"an index in format {version}"
-        raise UserError(
-            f"{file} is {said}; this version reads formats {FORMAT} and {BACKDROP}: update fromnoise, or {AGAIN}"
-        )
+    version = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(kind.key)
+    if version not in kind.formats:
+        said = f"no {kind.what}" if version is None else f"in format {version}"
+        read = f"format{'s' if len(kind.formats) > 1 else ''} {' and '.join(kind.formats)}"
+        raise UserError(f"{file} is {said}; this version reads {read}: update fromnoise, or {kind.again}")
     return tensors, json.loads(unpacked(tensors["about"], MOST_ABOUT).decode("utf-8"))
 
 
-def check_whose(about: str, trained_on: str, file: str) -> None:
-    """Refuse an index of other pictures.
+def check_whose(about: str, trained_on: str, file: str, kind: Kind = INDEX) -> None:
+    """Refuse an index, or another kind of file, of other pictures.
 
     Args:
         about, trained_on: what :func:`pictures_of` said when the index was made, and what it says of the model.
@@ -74,7 +96,7 @@ def check_whose(about: str, trained_on: str, file: str) -> None:
         UserError: they differ.
     """
     if about != trained_on:
-        raise UserError(f"{file} belongs to a model that was trained on other pictures; {AGAIN}")
+        raise UserError(f"{file} belongs to a model that was trained on other pictures; {kind.again}")
 
 
 def require(holds: bool, problem: str) -> None:

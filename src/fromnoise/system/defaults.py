@@ -19,6 +19,7 @@ FACTS = "fromnoise.json"
 FORMAT = 1  # of fromnoise.json
 ANY_STYLE = "any"  # said in place of a style: none, also where the model has one of its own choice
 COPIES = "copies.safetensors"  # what a model was trained on, to look for copies; carried along, read by evaluation
+MAP = "map.safetensors"  # where its captions and pictures lie in CLIP space; carried along, read by inspection
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Facts:
         defaults: how it is best drawn with.
         card: facts about the training, plain JSON.
         copies: what knows the training pictures.
+        clip_map: where they and their captions lie in CLIP space.
         default_style: one of the styles, added to prompts that name none; "" adds nothing.
     """
 
@@ -89,6 +91,7 @@ class Facts:
     defaults: Defaults = field(default_factory=Defaults)
     card: dict[str, Any] = field(default_factory=dict)
     copies: bytes | None = None
+    clip_map: bytes | None = None
     default_style: str = ""
 
 
@@ -123,10 +126,11 @@ def read_facts(folder: Path) -> Facts:
     if facts.get("format") != FORMAT:
         raise UserError(f"{file} has format {facts.get('format')!r}; this version reads {FORMAT}: update fromnoise")
     try:
-        copies = (folder / COPIES).read_bytes() if (folder / COPIES).is_file() else None
+        copies, clip_map = ((folder / f).read_bytes() if (folder / f).is_file() else None for f in (COPIES, MAP))
         style = facts.get("default_style") or ""
         check_default_style(style, facts["styles"])
-        return Facts(tuple(facts["styles"]), Defaults.from_dict(facts["defaults"]), dict(facts["card"]), copies, style)
+        defaults, card = Defaults.from_dict(facts["defaults"]), dict(facts["card"])
+        return Facts(tuple(facts["styles"]), defaults, card, copies, clip_map, style)
     except (KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{file} is damaged: {error}") from None
 
@@ -138,8 +142,9 @@ def write_facts(folder: Path, facts: Facts) -> None:
         UserError: a default style that is none.
     """
     check_default_style(facts.default_style, facts.styles)
-    if facts.copies is not None:
-        (folder / COPIES).write_bytes(facts.copies)
+    for name, beside in ((COPIES, facts.copies), (MAP, facts.clip_map)):
+        if beside is not None:
+            (folder / name).write_bytes(beside)
     said = {"default_style": facts.default_style} if facts.default_style else {}
     known = {"styles": list(facts.styles), **said, "defaults": facts.defaults.to_dict(), "card": facts.card}
     write_json(folder / FACTS, {"format": FORMAT, **known})

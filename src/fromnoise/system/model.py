@@ -44,6 +44,8 @@ class Model:
         few_steps: the folder of what makes it draw in a few steps (:mod:`fromnoise.system.few_steps`), if it has that.
         note: what is different from what the makers of the model drew with, a sentence, or "".
         copies: the file beside it that knows its training pictures, as it is (:mod:`fromnoise.evaluation.copies`).
+        clip_map: the file beside it that places its captions and pictures in CLIP space, as it is
+            (:mod:`fromnoise.inspection.clip_map`).
         known: which words its training captions had; empty where nobody knows (models made elsewhere).
         identity: 12 hex digits that name it, given when it was opened; "" for a model made in memory.
         backend: what computes U-Net and decoder while drawing, where that is not torch.
@@ -69,6 +71,7 @@ class Model:
     few_steps: Path | None = None
     note: str = ""
     copies: bytes | None = None
+    clip_map: bytes | None = None
     known: KnownWords = field(default_factory=KnownWords)
     identity: str = ""
     backend: Engine | None = None
