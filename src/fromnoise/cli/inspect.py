@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fromnoise.cli.views import activations, axes, latents, stereogram, words
+from fromnoise.cli.views import map as maps
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
     from fromnoise.drawing.picture_file import Origin
     from fromnoise.evaluation.copies.asking import Question, Source, Witnesses
     from fromnoise.evaluation.copies.check import Verdict
+
+app = typer.Typer(help="Look inside a model, and at what it draws.", no_args_is_help=True)
+VIEWS = (
+    activations.activations,
+    axes.axes,
+    latents.latents,
+    stereogram.stereogram,
+    words.words,
+    maps.map,
+    maps.make_map,
+)
+for view in VIEWS:
+    app.command()(view)
 
 
 @dataclass(frozen=True)
