@@ -71,7 +71,7 @@ def arithmetic_figure(model: TextToImage, subject: Subject, equation: Equation, 
     found = list(sums(model, subject, equation, seeds))
     outcomes = [outcome(way, found) for way in WAYS]
     clip = in_clip(model, subject, equation) if model.clip is not None and (model.copies or model.known) else None
-    title = f"{wording(subject, equation)}"
+    title, said = wording(subject, equation), verdict(outcomes, equation)
     options = {
         "minus": equation.minus or None,
         "plus": equation.plus or None,
@@ -80,12 +80,12 @@ def arithmetic_figure(model: TextToImage, subject: Subject, equation: Equation, 
     }
     return Figure(
         f"Arithmetic: {title}",
-        f"{ABOUT} {verdict(outcomes, equation)}",
-        headed(f'{title}: is that "{equation.target}"?', _sheet(found, subject, equation)),
+        f"{ABOUT} {said}",
+        headed(f'{title}: is that "{equation.target}"? {said}', _sheet(found, subject, equation)),
         _facts(equation, outcomes, clip),
         subject.command("arithmetic", options, "arithmetic.png"),
         (),
-        [_table(outcomes, equation), *([] if clip is None else [_clip_table(clip, equation)])],
+        [_table(outcomes, equation, said), *([] if clip is None else [_clip_table(clip, equation)])],
     )
 
 
@@ -106,6 +106,7 @@ def outcome(way: str, found: Sequence[Drawn]) -> Outcome:
 
 def verdict(outcomes: Sequence[Outcome], equation: Equation) -> str:
     """One sentence: what the better of both sums came to."""
+    plain = next(o for o in outcomes if o.way == AS_SAID)
     best = min((o for o in outcomes if o.way in (IN_PLACE, EVERYWHERE)), key=lambda o: o.distance)
     words = "" if best.prefers is None else (
         f", and CLIP finds that {best.prefers} of {best.count} show {equation.target} rather than what was said before"
@@ -114,7 +115,7 @@ def verdict(outcomes: Sequence[Outcome], equation: Equation) -> str:
         "does not work here" if best.nearer * 2 < best.count else "works only in part here")  # fmt: skip
     return (
         f"It {how}: the better sum ({best.way.removeprefix('sum, ')}) came nearer to the picture that was meant "
-        f"in {best.nearer} of {best.count} drawings{words}."
+        f"in {best.nearer} of {best.count} drawings (from {plain.distance:.2f} apart to {best.distance:.2f}){words}."
     )
 
 
@@ -139,7 +140,7 @@ def _facts(equation: Equation, outcomes: Sequence[Outcome], clip: InClip | None)
     return {"minus": equation.minus, "plus": equation.plus, "target": equation.target, "ways": ways, "clip": known}
 
 
-def _table(outcomes: Sequence[Outcome], equation: Equation) -> Table:
+def _table(outcomes: Sequence[Outcome], equation: Equation, said: str) -> Table:
     lines = []
     for o in outcomes:
         nearer = f"{o.nearer} of {o.count}" if o.way in (IN_PLACE, EVERYWHERE) else ""
@@ -147,7 +148,7 @@ def _table(outcomes: Sequence[Outcome], equation: Equation) -> Table:
     heads = ["", "apart from what was meant", "nearer than as said"]
     heads += ["fits as said", f"fits {equation.target}"] if outcomes[0].matches else []
     return Table(heads, lines, "How far each picture is from the one that the plain words draw from the same noise "
-                 "(0…1), and CLIP's match")  # fmt: skip
+                 f"(0…1), and CLIP's match. {said}")  # fmt: skip
 
 
 def _clip_table(clip: InClip, equation: Equation) -> Table:

@@ -86,12 +86,12 @@ def _strip(found: Sequence[Stop]) -> Image.Image:
     columns = [f"{stop.amount:.0%}" for stop in found] if len(rows) == 1 else []
     labels = ["the way"] if len(rows) == 1 else [f"{row[0].amount:.0%} to {row[-1].amount:.0%}" for row in rows]
     pictures = [[to_image(stop.picture) for stop in row] for row in rows]
-    return contact_sheet(pictures, labels, columns, max(1, 96 // pictures[0][0].width))
+    return contact_sheet(pictures, labels, columns, max(1, 128 // pictures[0][0].width))
 
 
 def _one(picture: Tensor) -> Image.Image:
     image = to_image(picture)
-    return contact_sheet([[image]], ["asked for"], [], max(1, 96 // image.width))
+    return contact_sheet([[image]], ["asked for"], [], max(1, 128 // image.width))
 
 
 def _frame(stop: Stop) -> Image.Image:

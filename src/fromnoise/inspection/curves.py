@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 COLOURS = ("#1b6fb5", "#c8501e", "#3a8a3f", "#7a4fa3", "#8a6d1d")
 LEFT, TOP, RIGHT, BOTTOM = 64, 34, 20, 44  # pixels around the field
 TEXT = 14
+NARROWEST = 360  # pixels, of a picture with sentences above it
 GAP = 12  # between pictures that stand below each other
 
 
@@ -90,11 +92,15 @@ def below(*pictures: Image.Image) -> Image.Image:
 
 
 def headed(text: str, picture: Image.Image) -> Image.Image:
-    """A picture with a sentence above it."""
+    """A picture with sentences above it, in as many lines as they need."""
     font = ImageFont.load_default(TEXT + 1)
-    whole = Image.new("RGB", (max(picture.width, int(font.getlength(text)) + 16), picture.height + 28), "white")
-    ImageDraw.Draw(whole).text((8, 6), text, "black", font)
-    whole.paste(picture, (0, 28))
+    width = max(picture.width, NARROWEST)
+    lines = textwrap.wrap(text, width // 8) or [""]
+    top = 8 + 20 * len(lines)
+    whole = Image.new("RGB", (width, picture.height + top), "white")
+    for i, line in enumerate(lines):
+        ImageDraw.Draw(whole).text((8, 6 + 20 * i), line, "black", font)
+    whole.paste(picture, (0, top))
     return whole
 
 

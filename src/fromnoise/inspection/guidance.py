@@ -28,7 +28,7 @@ from fromnoise.models.vae.bands import decode_any_size
 from fromnoise.system.text_to_image import TextToImage
 
 SCALES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0)
-SHADE = 1 / 127.5  # of -1…1, one of the 256 shades: what lies within it of the range is only rounding
+VISIBLE = 5 / 127.5  # of -1…1, five of the 256 shades: white paper is always a little beyond, and nobody sees it
 HEAT = ((255, 255, 255), (255, 214, 92), (217, 56, 38), (61, 0, 43))  # from no difference to one of half the range
 
 
@@ -77,7 +77,7 @@ class Shown:
 
     Attributes:
         picture: uint8 [3,H,W].
-        beyond: share of the values that leave -1…1 by more than a shade, before they are cut off.
+        beyond: share of the values that leave -1…1 by more than five shades of 256, before they are cut off.
         furthest: how far the furthest of them does.
     """
 
@@ -186,7 +186,7 @@ def shown(model: TextToImage, latents: Tensor) -> Shown:
 def _decoded(model: TextToImage, latents: Tensor) -> tuple[Tensor, float, float]:
     raw = decode_any_size(model.vae, latents[None]).float()[0].cpu()
     out = raw.abs() - 1
-    return to_bytes(raw), float((out > SHADE).float().mean()), max(0.0, float(out.max()))
+    return to_bytes(raw), float((out > VISIBLE).float().mean()), max(0.0, float(out.max()))
 
 
 def heat(one: Tensor, other: Tensor) -> Tensor:

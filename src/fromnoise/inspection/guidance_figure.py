@@ -34,7 +34,7 @@ ABOUT = (
     "Guidance takes the difference between the two guesses, the part that only the words explain, and "
     "exaggerates it; too much of it and colours run over."
 )
-COLUMNS = ("without words", "with words", "where they differ", "what words add", "guided: drawn with")
+COLUMNS = ("with words", "where they differ", "what words add", "guided: drawn with")
 
 
 def guidance_figure(
@@ -60,7 +60,7 @@ def guidance_figure(
     )
     rows = [(every[i - 1], _three(model, every[i - 1])) for i in numbers]
     found = list(rungs)
-    sheet, ladder_sheet = _arithmetic(rows), _row(found)
+    sheet, ladder_sheet = _arithmetic(rows, subject.negative), _row(found)
     picture = below(
         headed(f'"{subject.prompt}", seed {subject.seed}: one drawing with guidance {made.guidance:g}', sheet),
         _course(every),
@@ -103,8 +103,9 @@ def _some(numbers: Sequence[int]) -> list[int]:
     return [numbers[i * (len(numbers) - 1) // max(1, count - 1)] for i in range(count)]
 
 
-def _arithmetic(rows: Sequence[Row]) -> Image.Image:
+def _arithmetic(rows: Sequence[Row], negative: str) -> Image.Image:
     """A row for each step; where guidance rests, only what was computed."""
+    away = f'with "{negative}"' if negative.strip() else "without words"
     pictures, labels = [], []
     for pull, (plain, words, guided) in rows:
         empty = torch.full_like(words.picture, 255)
@@ -113,7 +114,7 @@ def _arithmetic(rows: Sequence[Row]) -> Image.Image:
         pictures.append([to_image(p) for p in (deaf, words.picture, *differ, guided.picture)])
         rests = ": guidance rests, the network is asked once" if plain is None else ""
         labels.append(f"step {pull.step.index + 1} of {pull.step.total}, t = {pull.step.t:g}{rests}")
-    return contact_sheet(pictures, labels, COLUMNS, _zoom(pictures[0][0]))
+    return contact_sheet(pictures, labels, (away, *COLUMNS), _zoom(pictures[0][0]))
 
 
 def _row(rungs: Sequence[Rung]) -> Image.Image:
@@ -180,7 +181,7 @@ def _steps_table(every: Sequence[Pull], rows: Sequence[Row]) -> Table:
         lines.append([str(pull.step.index + 1), f"{pull.step.t:g}", strength, turned, *range_of])
     heads = ("step", "t", "difference", "angle", "with words: out of range", "guided: out of range")
     return Table(heads, lines, "Each step: how far both guesses are apart (latents have a variance of 1), the angle "
-                 "between them, and how many colour values leave what a screen can show")  # fmt: skip
+                 "between them, and how many colours leave what a screen can show")  # fmt: skip
 
 
 def _scales_table(rungs: Sequence[Rung]) -> Table:
@@ -190,5 +191,5 @@ def _scales_table(rungs: Sequence[Rung]) -> Table:
         for r in rungs
     ]  # fmt: skip
     heads = ("guidance", "CLIP's match", "out of range", "furthest", "apart from the first")
-    return Table(heads, lines, "Each whole drawing: how well CLIP finds that it fits the words, how many colours "
-                 "had to be cut off and how far the furthest was beyond, and the difference from the first")  # fmt: skip
+    return Table(heads, lines, "Each whole drawing: how well CLIP finds that it fits the words, how many colours had "
+                 "to be cut off and how far the furthest was beyond, and the difference from the first")  # fmt: skip

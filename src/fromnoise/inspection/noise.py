@@ -20,7 +20,7 @@ from torch import Tensor
 from fromnoise.diffusion.loss import TimeMix, diffusion_loss, sample_t
 from fromnoise.diffusion.prediction import from_x0
 from fromnoise.diffusion.schedule import NoiseSchedule
-from fromnoise.drawing.plan import plan
+from fromnoise.drawing.plan import Words, plan
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import open_photo, start_from
 from fromnoise.ground.errors import UserError
@@ -128,12 +128,22 @@ def noise_levels(
         UserError: before anything is computed: no such level, too many draws, a model for inpainting, or words that
             drawing would refuse.
     """
+    check(model, looked, times, draws)
+    return _levels(_Guesser(model, looked, draws, captions), sorted(set(times)))
+
+
+def check(model: TextToImage, looked: Looked, times: Sequence[int], draws: int) -> None:
+    """Refuse what :func:`noise_levels` cannot do.
+
+    Raises:
+        UserError: see there.
+    """
     check_times(times, model.schedule)
     if not 1 <= draws <= MOST_DRAWS:
         raise UserError(f"errors are averaged over 1…{MOST_DRAWS} noises, not {draws}", "draws", advice=" (--draws)")
     if model.for_inpainting:
         raise UserError("this model fills in parts of pictures; its guesses need a mask, and this view has none")
-    return _levels(_Guesser(model, looked, draws, captions), sorted(set(times)))
+    words_of(model, looked)
 
 
 def _levels(guesser: _Guesser, times: Sequence[int]) -> Iterator[Level]:
@@ -147,8 +157,7 @@ class _Guesser:
 
     def __init__(self, model: TextToImage, looked: Looked, draws: int, captions: Captions | None) -> None:
         self.model, self.looked, self.captions = model, looked, captions
-        request = Request(looked.words, style=looked.style, free=not looked.words.strip(), seed=looked.seed)
-        words = plan(model, request).words
+        words = words_of(model, looked)
         zero = [False, model.zero_empty and not words.unwanted.text]
         size = (looked.picture.shape[1], looked.picture.shape[2])
         self.cond, self.away = model.read_tokens([words.wanted, words.unwanted], size, zero).split(1)
@@ -184,6 +193,15 @@ class _Guesser:
             rank = self.captions.rank(direction_of(self.model, picture), self.said)
         error = float(diffusion_loss(found, self.clean.expand_as(found)).mean())
         return Guess(found[0].cpu(), picture, error, loss, decibel(picture, self.looked.picture), rank)
+
+
+def words_of(model: TextToImage, looked: Looked) -> Words:
+    """The caption as the network reads it.
+
+    Raises:
+        UserError: an unknown style, or words that drawing would refuse.
+    """
+    return plan(model, Request(looked.words, style=looked.style, free=not looked.words.strip(), seed=looked.seed)).words
 
 
 def forward(schedule: NoiseSchedule, clean: Tensor, noise: Tensor, t: int) -> Tensor:

@@ -12,7 +12,7 @@ from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.inspection.captions import Captions, captions_of
 from fromnoise.inspection.curves import Axis, Curve, below, headed, line_chart
 from fromnoise.inspection.figure import Figure, Table
-from fromnoise.inspection.noise import DRAWS, Guess, Level, Looked, Lost, best_places, lost, noise_levels
+from fromnoise.inspection.noise import DRAWS, Guess, Level, Looked, Lost, best_places, check, lost, noise_levels
 from fromnoise.system.text_to_image import TextToImage
 
 ABOUT = (
@@ -38,21 +38,21 @@ def noise_figure(
     Raises:
         UserError: see :func:`fromnoise.inspection.noise.noise_levels`.
     """
-    made = noise_levels(model, looked, times, draws)  # refuses before captions are read
+    check(model, looked, times, draws)  # before captions are read
     captions = _captions(model, looked)
-    made = noise_levels(model, looked, times, draws, captions) if captions is not None else made
-    levels = list(made)
+    levels = list(noise_levels(model, looked, times, draws, captions))
     gone, steps = lost(levels, captions), model.schedule.steps
     said = f', "{looked.words}"' if looked.words else ""
-    parts = [headed(f"one picture{said}, from no noise to noise alone", _sheet(levels, steps))]
+    found = verdict(gone, steps)
+    parts = [headed(f"one picture{said}, from no noise to noise alone. {found}", _sheet(levels, steps))]
     return Figure(
         f"Noise{said and ': '}{looked.words}",
-        f"{ABOUT} {verdict(gone, steps)}",
+        f"{ABOUT} {found}",
         below(*parts, *_charts(levels, steps)),
         _facts(levels, gone, captions),
         command,
         [_frame(level, steps) for level in levels],
-        [_table(levels, steps, captions)],
+        [_table(levels, steps, captions, found)],
     )
 
 
@@ -98,7 +98,7 @@ def _pictures(level: Level) -> list[Image.Image]:
 def _sheet(levels: Sequence[Level], steps: int) -> Image.Image:
     columns = [_pictures(level) for level in levels]
     rows = [list(row) for row in zip(*columns, strict=True)]
-    zoom = max(1, 112 // rows[0][0].width)
+    zoom = max(1, 128 // rows[0][0].width)
     return contact_sheet(rows, ROWS[: len(rows)], [_title(level, steps) for level in levels], zoom)
 
 
@@ -121,7 +121,7 @@ def _charts(levels: Sequence[Level], steps: int) -> list[Image.Image]:
     worth = [Curve("error that words take away", [level.gain for level in levels])] if told else []
     shares = [level.share for level in levels]
     worth += [Curve("share of all lessons up to here from the level before", shares)] if shares[-1] is not None else []
-    return [*found, line_chart("taught", worth, axis)] if worth else found
+    return [*found, line_chart("what is taught", worth, axis)] if worth else found
 
 
 def _guess_facts(guess: Guess | None) -> dict[str, Any] | None:
@@ -151,24 +151,25 @@ def _finite(value: float) -> float | None:
     return round(value, 4) if abs(value) < float("inf") else None
 
 
-def _table(levels: Sequence[Level], steps: int, captions: Captions | None) -> Table:
+def _table(levels: Sequence[Level], steps: int, captions: Captions | None, found: str) -> Table:
     words, ranked = levels[0].with_words is not None, captions is not None
-    heads = ["level", "log-SNR", "error without"]
-    heads += ["with words", "taken away"] if words else []
-    heads += ["dB without", *(["dB with"] if words else [])]
-    heads += ["place without", "place with"] if ranked else []
+    heads = ["level", "t", "log-SNR", "error"]
+    heads += ["with words", "gain"] if words else []
+    heads += ["dB", *(["with words"] if words else [])]
+    heads += ["place", "with words"] if ranked else []
     heads += ["lessons"] if levels[-1].share is not None else []
     among = f"; its caption's place among {len(captions.texts)} {captions.source}" if captions else ""
     caption = (
         f"Each level: the error of the guess (latents have a variance of 1), and how like the picture it is{among}"
     )
-    return Table(heads, [_line(level, steps, words, ranked) for level in levels], caption)
+    return Table(heads, [_line(level, steps, words, ranked) for level in levels], f"{caption}. {found}")
 
 
 def _line(level: Level, steps: int, words: bool, ranked: bool) -> list[str]:
     plain, told = level.without, level.with_words or level.without
     gain = "" if level.gain is None else f"{level.gain:.0%}"
-    line = [_title(level, steps), f"{level.log_snr:.2f}", f"{plain.error:.3f}"]
+    name = "clean" if level.t < 0 else _percent(level.t, steps)
+    line = [name, str(level.t), f"{level.log_snr:.2f}", f"{plain.error:.3f}"]
     line += [f"{told.error:.3f}", gain] if words else []
     line += [f"{plain.decibel:.1f}", *([f"{told.decibel:.1f}"] if words else [])]
     line += [str(plain.rank), str(told.rank)] if ranked else []
