@@ -52,7 +52,7 @@ def noise_figure(
         _facts(levels, gone, captions),
         command,
         [_frame(level, steps) for level in levels],
-        [_table(levels, steps, captions, found)],
+        [_errors_table(levels, steps, found), _likeness_table(levels, steps, captions)],
     )
 
 
@@ -151,26 +151,36 @@ def _finite(value: float) -> float | None:
     return round(value, 4) if abs(value) < float("inf") else None
 
 
-def _table(levels: Sequence[Level], steps: int, captions: Captions | None, found: str) -> Table:
-    words, ranked = levels[0].with_words is not None, captions is not None
-    heads = ["level", "t", "log-SNR", "error"]
-    heads += ["with words", "gain"] if words else []
-    heads += ["dB", *(["with words"] if words else [])]
-    heads += ["place", "with words"] if ranked else []
-    heads += ["lessons"] if levels[-1].share is not None else []
-    among = f"; its caption's place among {len(captions.texts)} {captions.source}" if captions else ""
-    caption = (
-        f"Each level: the error of the guess (latents have a variance of 1), and how like the picture it is{among}"
-    )
-    return Table(heads, [_line(level, steps, words, ranked) for level in levels], f"{caption}. {found}")
+def _errors_table(levels: Sequence[Level], steps: int, found: str) -> Table:
+    """What training sees: the error of the guess, and how often it looks there."""
+    words, known = levels[0].with_words is not None, levels[-1].share is not None
+    heads = ["level", "t", "log-SNR", "error", *(["with words", "taken away"] if words else [])]
+    heads += ["lessons"] if known else []
+    lines = []
+    for level in levels:
+        line = [_name(level, steps), str(level.t), f"{level.log_snr:.2f}", f"{level.without.error:.3f}"]
+        line += [f"{level.with_words.error:.3f}" if level.with_words else ""] if words else []
+        line += ["" if level.gain is None else f"{level.gain:.0%}"] if words else []
+        lines.append(line + ([f"{level.share:.0%}"] if level.share is not None else []))
+    caption = f"{found} Each level: the error of the guess (latents have a variance of 1)"
+    caption += ", how much of it words take away" if words else ""
+    caption += ", and the share of all lessons in training from the level before up to this one" if known else ""
+    return Table(heads, lines, caption.strip())
 
 
-def _line(level: Level, steps: int, words: bool, ranked: bool) -> list[str]:
-    plain, told = level.without, level.with_words or level.without
-    gain = "" if level.gain is None else f"{level.gain:.0%}"
-    name = "clean" if level.t < 0 else _percent(level.t, steps)
-    line = [name, str(level.t), f"{level.log_snr:.2f}", f"{plain.error:.3f}"]
-    line += [f"{told.error:.3f}", gain] if words else []
-    line += [f"{plain.decibel:.1f}", *([f"{told.decibel:.1f}"] if words else [])]
-    line += [str(plain.rank), str(told.rank)] if ranked else []
-    return line + ([f"{level.share:.0%}"] if level.share is not None else [])
+def _likeness_table(levels: Sequence[Level], steps: int, captions: Captions | None) -> Table:
+    """What a person sees: how like the picture the guess is, and whether it could be called by its name."""
+    words = levels[0].with_words is not None
+    heads = ["level", "likeness, dB", *(["with words"] if words else [])]
+    heads += ["place of the caption", "with words"] if captions else []
+    lines = []
+    for level in levels:
+        guesses = [level.without, *([level.with_words] if level.with_words else [])]
+        line = [_name(level, steps), *(f"{guess.decibel:.1f}" for guess in guesses)]
+        lines.append(line + ([str(guess.rank) for guess in guesses] if captions else []))
+    among = f", and its caption's place among {len(captions.texts)} {captions.source}" if captions else ""
+    return Table(heads, lines, f"Each guess: how like the picture it is{among}")
+
+
+def _name(level: Level, steps: int) -> str:
+    return "clean" if level.t < 0 else _percent(level.t, steps)
