@@ -75,6 +75,7 @@ def test_changes_and_matches_along_the_way(tiny_model: TextToImage) -> None:
     assert [stop.moved for stop in stops[1:]] == pytest.approx([float(e) for e in expected])
     assert all(len(stop.matches) == 3 for stop in stops)
     assert [made.words.prompt for made in way.told] == ["red apple", "blue house", "red house"]
+    assert [made.words.prompt for made in walk(tiny_model, APPLE, Goal(seed=8), 4).told] == ["red apple"]
 
 
 def test_only_what_is_asked_for_is_drawn(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +116,11 @@ def test_the_command_walks_and_says_how_again(run: Any, tiny_model_folder: Path,
     assert run("inspect", "between", "red apple", *options, "--to-seed", 4, "--out", "b.gif").code == 0
     with Image.open(tmp_path / "b.gif") as film:
         assert getattr(film, "n_frames", 1) == 3
+    assert run("inspect", "between", "red apple", *options, "--to-seed", 4, "--out", "s.json").code == 0
+    seeds = json.loads((tmp_path / "s.json").read_text())
+    assert seeds["title"] == 'Between: "red apple", seed 0 to seed 4'
+    assert seeds["asked"] is None
+    assert [list(stop["matches"]) for stop in seeds["stops"]] == [["red apple"]] * 3
     nowhere = run("inspect", "between", "red apple", *options)
     assert nowhere.code == 2
     assert "give a second prompt, or another seed (--to-seed 5)" in nowhere.err

@@ -48,8 +48,7 @@ class Stop:
         amount: how far along, 0…1.
         picture: uint8 [3,H,W].
         request: what draws it alone.
-        matches: CLIP's cosines between the picture and the words it leaves, those it goes to, and those for what may
-            lie between (the last where there are any); empty without CLIP.
+        matches: CLIP's cosines between the picture and the words of each plan in :attr:`Walk.told`; empty without CLIP.
         moved: root mean square difference from the stop before, 0…1; 0 at the first.
     """
 
@@ -66,7 +65,8 @@ class Walk:
 
     Attributes:
         stops: the plan of each stop.
-        told: plans whose words pictures are compared with: of the beginning, the end, and what may lie between.
+        told: plans whose words pictures are compared with: of the beginning, of the end where its words are others, and
+            of what may lie between where that is asked for.
     """
 
     stops: tuple[Plan, ...]
@@ -94,7 +94,7 @@ def walk(model: TextToImage, subject: Subject, goal: Goal, stops: int = STOPS) -
     request = subject.request
     amounts = [i / (stops - 1) for i in range(stops)]
     made = [plan(model, replace(request, towards=_towards(subject, goal, amount))) for amount in amounts]
-    ends = [request, replace(request, towards=_towards(subject, goal, 1.0)).other]
+    ends = [request] if same_words else [request, replace(request, towards=_towards(subject, goal, 1.0)).other]
     between = [replace(request, prompt=goal.both, free=False)] if goal.both else []
     return Walk(tuple(made), tuple(plan(model, each) for each in [*ends, *between]))
 

@@ -8,9 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.drawing.picture_file import to_image
-from fromnoise.drawing.plan import Plan
 from fromnoise.ground.contact_sheet import contact_sheet
-from fromnoise.inspection.between import STOPS, Goal, Stop, drawn, matches, stops_of, walk
+from fromnoise.inspection.between import STOPS, Goal, Stop, Walk, drawn, matches, stops_of, walk
 from fromnoise.inspection.curves import Axis, Curve, below, headed, line_chart
 from fromnoise.inspection.figure import Figure, Table
 from fromnoise.inspection.subject import Subject
@@ -39,10 +38,11 @@ def between_figure(model: TextToImage, subject: Subject, goal: Goal, stops: int 
     way = walk(model, subject, goal, stops)
     found = list(stops_of(model, way))
     names = names_of(subject, goal)
-    asked = _asked(model, way.told[2:], way.told)
+    told = [f'"{each.words.prompt}"' for each in way.told]
+    asked = _asked(model, way) if goal.both else None
     parts = [headed(f"from {names[0]} to {names[1]}", _strip(found))]
     parts += [headed(f'for comparison: "{goal.both}", drawn by its own words', _one(asked[0]))] if asked else []
-    parts += [_chart(found, names)] if found[0].matches else []
+    parts += [_chart(found, told)] if found[0].matches else []
     more = [] if goal.prompt is None else [goal.prompt]
     options = {"steps-between": stops, "to-seed": goal.seed, "both": goal.both if more else goal.both or None}
     return Figure(
@@ -50,17 +50,17 @@ def between_figure(model: TextToImage, subject: Subject, goal: Goal, stops: int 
         ABOUT,
         below(*parts),
         {
-            "stops": [_facts(stop, names) for stop in found],
-            "asked": None if asked is None else {"prompt": goal.both, "matches": _named(asked[1], names)},
+            "stops": [_facts(stop, told) for stop in found],
+            "asked": None if asked is None else {"prompt": goal.both, "matches": _named(asked[1], told)},
         },
         subject.command("between", options, "between.png", more),
         [_frame(stop) for stop in found],
-        [_table(found, names, asked)],
+        [_table(found, told, asked)],
     )
 
 
-def names_of(subject: Subject, goal: Goal) -> tuple[str, ...]:
-    """What both ends, and what may lie between, are called in labels."""
+def names_of(subject: Subject, goal: Goal) -> tuple[str, str]:
+    """What both ends are called in labels."""
     same = goal.prompt is None or goal.prompt == subject.prompt
     seeds = (subject.seed, subject.seed if goal.seed is None else goal.seed)
     prompts = (subject.prompt, subject.prompt if goal.prompt is None else goal.prompt)
@@ -68,17 +68,15 @@ def names_of(subject: Subject, goal: Goal) -> tuple[str, ...]:
         f"seed {s}" if same else f'"{p}"' if seeds[0] == seeds[1] else f'"{p}", seed {s}'
         for p, s in zip(prompts, seeds, strict=True)
     ]
-    return (*ends, *([f'"{goal.both}"'] if goal.both else []))
+    return (f'"{subject.prompt}", {ends[0]}' if same else ends[0]), ends[1]
 
 
 Asked = tuple[Tensor, tuple[float, ...]] | None  # the picture of what may lie between, and its matches
 
 
-def _asked(model: TextToImage, made: tuple[Plan, ...], told: tuple[Plan, ...]) -> Asked:
-    if not made:
-        return None
-    picture = drawn(model, made[0])
-    return picture, matches(model, told, picture)
+def _asked(model: TextToImage, way: Walk) -> Asked:
+    picture = drawn(model, way.told[-1])
+    return picture, matches(model, way.told, picture)
 
 
 def _strip(found: Sequence[Stop]) -> Image.Image:
@@ -103,9 +101,8 @@ def _chart(found: Sequence[Stop], names: Sequence[str]) -> Image.Image:
     gap = -(-len(found) // 14)
     labels = [f"{stop.amount:.0%}" if i % gap == 0 else "" for i, stop in enumerate(found)]
     axis = Axis([stop.amount for stop in found], labels, "how far along the way")
-    different = len(found[0].matches) if found[0].matches else 0
-    curves = [Curve(f"fits {names[k]}", [stop.matches[k] for stop in found]) for k in range(different)]
-    return line_chart("CLIP's match", curves if names[0].startswith('"') else curves[:1], axis)
+    curves = [Curve(f"fits {name}", [stop.matches[k] for stop in found]) for k, name in enumerate(names)]
+    return line_chart("CLIP's match", curves, axis)
 
 
 def _named(matches: Sequence[float], names: Sequence[str]) -> dict[str, float]:
