@@ -62,7 +62,7 @@ def guidance_figure(
     found = list(rungs)
     sheet, ladder_sheet = _arithmetic(rows, subject.negative), _row(found)
     picture = below(
-        headed(f'"{subject.prompt}", seed {subject.seed}: one drawing with guidance {made.guidance:g}', sheet),
+        headed(f'"{subject.prompt}", seed {subject.seed}. {_formula(made.guidance, made.rescale)}', sheet),
         _course(every),
         headed(f"the same noise, drawn with guidance {scales[0]:g} to {scales[-1]:g}", ladder_sheet),
     )
@@ -79,6 +79,12 @@ def guidance_figure(
 
 
 Row = tuple[Pull, tuple[Shown | None, Shown, Shown]]  # a step, and its pictures without words, with, and guided
+
+
+def _formula(scale: float, rescale: float) -> str:
+    """What is computed at every step, in words; the pictures' font has no other signs."""
+    back = f" (then {rescale:.0%} of the contrast that this adds is taken back)" if rescale else ""
+    return f"guided = without + {scale:g} x (with - without){back}"
 
 
 def check_steps(at: Sequence[int], steps: int) -> None:
