@@ -58,6 +58,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # name → why it may be larger than the budget
 LARGER_FILES: dict[str, str] = {}
 MANY_PARAMETERS = {
+    "cli.views.arithmetic.arithmetic": "as cli.generate.generate",
+    "cli.views.between.between": "as cli.generate.generate",
+    "cli.views.guidance.guidance": "as cli.generate.generate",
+    "cli.views.noise.noise": "as cli.generate.generate",
     "cli.restyle.restyle": "as cli.generate.generate",
     "cli.evaluate.evaluate": "as cli.generate.generate",
     "cli.studio.studio": "as cli.generate.generate",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fromnoise.cli.views import activations, axes, latents, stereogram, words
+from fromnoise.cli.views import activations, arithmetic, axes, between, guidance, latents, noise, stereogram, words
 from fromnoise.cli.views import map as maps
 from fromnoise.ground.errors import UserError, one_line
 
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look inside a model, and at what it draws.", no_args_is_help=True)
 VIEWS = (
     activations.activations,
+    arithmetic.arithmetic,
     axes.axes,
+    between.between,
+    guidance.guidance,
     latents.latents,
+    noise.noise,
     stereogram.stereogram,
     words.words,
     maps.map,

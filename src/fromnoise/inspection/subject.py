@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,7 +57,9 @@ class Subject(Config):
         """
         return plan(model, replace(self.request, **other))
 
-    def command(self, view: str, options: Mapping[str, Any] | None = None, out: str = "") -> str:
+    def command(
+        self, view: str, options: Mapping[str, Any] | None = None, out: str = "", more: Sequence[str] = ()
+    ) -> str:
         """The line that shows the same in a terminal.
 
         >>> Subject("a red fox", style="noto", seed=7).command("words", {"mute": "red"}, "words.png")
@@ -67,6 +69,7 @@ class Subject(Config):
             view: name of the command below ``fromnoise inspect``.
             options: the view's own, by their names; None and False are left out, True is a switch, lists repeat.
             out: the file that it writes.
+            more: further arguments behind the prompt.
         """
         own: dict[str, Any] = {
             "style": self.style,
@@ -75,7 +78,7 @@ class Subject(Config):
             "steps": self.steps,
         }
         own |= {"guidance": self.guidance, "sampler": self.sampler, "model": self.model}
-        return command(view, [self.prompt], {**own, **(options or {}), "out": out or None})
+        return command(view, [self.prompt, *more], {**own, **(options or {}), "out": out or None})
 
 
 def command(view: str, arguments: list[str], options: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from fromnoise.diffusion.denoiser import NetworkDenoiser
+from fromnoise.diffusion.denoiser import ManyDenoiser, NetworkDenoiser
 from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
 from fromnoise.diffusion.schedule import NoiseSchedule, Spacing
 from fromnoise.ground.cores import each_alone, together
@@ -93,7 +93,7 @@ class TextToImage(Model):
 
         return torch.cat(each_text(self.readers, tokens, one, silent))
 
-    def denoiser(self, walk: NoiseSchedule | None = None) -> PicturewiseDenoiser:
+    def denoiser(self, walk: NoiseSchedule | None = None) -> ManyDenoiser:
         """Return the U-Net as a denoiser; ``cond`` is what :meth:`read` returns.
 
         Args:
