@@ -5,9 +5,9 @@
 Real pictures: two things side by side, cut from real pictures of one style that the model was trained on, noised, and
 seen once by the U-Net with the caption "A and B, STYLE style"; every pair also the other way round. A map is right when
 the first thing's word has more of its own listening in that thing's half than the second thing's word has there: 50 %
-is chance. Told for each block alone and for all together, and for noise levels from much to little. "needed" is where the
-guess gets worse without the word (``fromnoise.inspection.words.helped``, at its own level, where it gets better counting
-as 0): the same question, answered by leaving the word out instead of by attention.
+is chance. Told for each block alone and for all together, and for noise levels from much to little. "needed" is where
+the guess gets worse without the word (``fromnoise.inspection.words.helped``, at its own level, where it gets better
+counting as 0): the same question, answered by leaving the word out instead of by attention.
 
 Drawn pictures: the model draws "A and B"; a judge that has no part in the drawing says of each half whether it looks
 more like real pictures of A or of B. Only where it finds one on each side there is something to be right about.

@@ -20,16 +20,17 @@ from fromnoise.studio.desk.problem import Problem, problem_of
 routes = APIRouter(prefix="/api/inside", tags=["look inside"])
 Studio = Annotated[State, Depends(state_of)]
 News = Mapping[str, Any]
+LIVE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "object"}}}}}
 
 
-@routes.post("/words", response_class=EventStream)
+@routes.post("/words", response_class=EventStream, responses=LIVE)
 async def look_at_words(asked: LookIn, studio: Studio) -> EventStream:
     """Where each word is listened to and needed: "words", a "step" after every step, "end"; or "problem"."""
-    subject = _subject(asked, studio)
-    return EventStream(as_events(_live(studio, words_news(studio.models.base, subject))))
+    subject = subject_of(asked, studio)
+    return EventStream(as_events(live(studio, words_news(studio.models.base, subject))))
 
 
-def _subject(asked: LookIn, studio: State) -> Subject:
+def subject_of(asked: LookIn, studio: State) -> Subject:
     """What is looked at, checked before a stream begins.
 
     Raises:
@@ -45,7 +46,7 @@ def _subject(asked: LookIn, studio: State) -> Subject:
     return subject
 
 
-async def _live(studio: State, news: Iterator[News]) -> AsyncGenerator[News | None]:
+async def live(studio: State, news: Iterator[News]) -> AsyncGenerator[News | None]:
     """News of a view, computed aside one by one; closing it cancels within one step."""
     stopping: asyncio.Task[News | None] | None = None
     try:
