@@ -62,6 +62,7 @@ MANY_PARAMETERS = {
     "cli.evaluate.evaluate": "as cli.generate.generate",
     "cli.studio.studio": "as cli.generate.generate",
     "cli.story.story": "as cli.generate.generate",
+    "cli.views.judge.judge": "as cli.generate.generate",
     "cli.train.train": "as cli.generate.generate",
     "cli.generate.generate": "every command-line option is a parameter; that is how typer reads them",
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fromnoise.cli.views import judge
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from fromnoise.evaluation.copies.check import Verdict
 
 app = typer.Typer(help="Look inside a model, and at what it draws.", no_args_is_help=True)
+
+VIEWS = (
+    judge.judge,
+)  # fmt: skip
+for view in VIEWS:
+    app.command()(view)
 
 
 @dataclass(frozen=True)
