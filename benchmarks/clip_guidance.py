@@ -17,6 +17,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -29,8 +30,9 @@ from fromnoise.cli.opened import Opening, load
 from fromnoise.drawing.best_of import fit
 from fromnoise.drawing.generate import Finished, generate_together
 from fromnoise.drawing.plan import Plan, alike, plans
-from fromnoise.evaluation.intervals import Mean, mean_of, sign_test
+from fromnoise.evaluation.intervals import Mean, bootstrapped, mean_of, sign_test
 from fromnoise.inspection.clip_score import CLIPGuidance
+from fromnoise.inspection.sheet import contact_sheet
 from fromnoise.system.text_to_image import TextToImage
 
 AT_ONCE = 8  # pictures, before the next strength has its turn
@@ -75,6 +77,12 @@ def nearness(asked: Asked, pictures: Tensor) -> Tensor:
     return torch.stack([row[q.concept] for row, q in zip(alike_to, questions, strict=True)])
 
 
+def difference(now: Tensor, before: Tensor) -> Mean:
+    """How much larger values [N] are than those of the same prompts before, with its interval by bootstrap: a
+    difference of shares is no share, also where no prompt got worse."""
+    return bootstrapped(torch.stack([now, before], 1).double(), lambda means: means[..., 0] - means[..., 1])
+
+
 def told(mean: Mean, signed: bool = False, percent: bool = True) -> str:
     """A mean with its interval."""
     form = f"{'+' if signed else ''}{'.0%' if percent else '.3f'}"
@@ -91,6 +99,7 @@ def main() -> None:
     parser.add_argument("--attributes", type=int, default=1)
     parser.add_argument("--steps", type=int, help="fewer, to be done sooner")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sheet", type=Path, help="a .png: all drawings, a row for each strength")
     options = parser.parse_args()
     strengths = [float(s) for s in options.strengths.split(",")]
     if strengths[0] != 0:
@@ -101,6 +110,9 @@ def main() -> None:
     one_batch(model, [wanted[i] for i in alike(wanted, AT_ONCE)[0]], strengths[-1])  # before the clock runs
     found = drawn(model, wanted, strengths)
     steps = wanted[0].steps
+    if options.sheet:
+        rows, columns = [f"{strength:g}" for strength in strengths], [plan.words.prompt[:14] for plan in wanted]
+        contact_sheet(torch.cat([of.all() for of in found.values()]), rows, columns).save(options.sheet)
     table = Table(title=f"{name} ({model.hash}), {len(wanted)} prompts, {steps} steps. {machine()}")
     for title in ("strength", "CLIP", "right", "more", "p", "nearer", "seconds", "cost"):
         table.add_column(title, justify="right")
@@ -110,7 +122,7 @@ def main() -> None:
         pictures = of.all()
         right, near = asked.right(pictures), nearness(asked, pictures)
         own = torch.tensor([fit(model, p, x[None])[0] for p, x in zip(wanted, pictures, strict=True)])
-        more, nearer = mean_of(right - right_before), mean_of(near - near_before)
+        more, nearer = difference(right, right_before), difference(near, near_before)
         now, first = right > 0.5, right_before > 0.5
         chance = sign_test(int((now & ~first).sum()), int((first & ~now).sum()))
         cells = ("", "", "") if not strength else (told(more, True), f"{chance:.2f}", told(nearer, True, False))
