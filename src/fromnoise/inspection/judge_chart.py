@@ -57,10 +57,9 @@ def line_chart(
         (x, y), (end, _) = at(0, value), at(len(places) - 1, value)
         draw.line([(x, y), (end, y)], RULE, FINE)
         _write(draw, (LEFT - 8, y / FINE), f"{value:g}", QUIET, "rm")
-    every = max(1, -(-len(places) * 44 // max(1, across)))
-    for i, name in enumerate(places):
-        if (len(places) - 1 - i) % every == 0:
-            _write(draw, (at(i, low)[0] / FINE, height - BOTTOM + 14), name, QUIET, "mm")
+    count = min(len(places), max(2, across // 48))
+    for i in sorted({round(k * (len(places) - 1) / max(1, count - 1)) for k in range(count)}):
+        _write(draw, (at(i, low)[0] / FINE, height - BOTTOM + 14), places[i], QUIET, "mm")
     for line in lines:
         points = [at(i, value) for i, value in enumerate(line.values)]
         _draw_line(draw, points, line)
