@@ -95,8 +95,11 @@ def meanings(model: TextToImage, plans: Sequence[Plan]) -> list[Tensor]:
     """
     clip = _clip(model)
     device = clip.text_projection.weight.device
-    read = [plan.words.wanted.chunks[0] for plan in plans]
-    return [_each(lambda ids, c=chunks: _said(clip, ids.to(device), c), [chunks.ids])[0] for chunks in read]
+
+    def read(chunks: Chunks) -> Tensor:
+        return _each(lambda ids: _said(clip, ids.to(device), chunks), [chunks.ids])[0]
+
+    return [read(plan.words.wanted.chunks[0]) for plan in plans]
 
 
 def _clip(model: TextToImage) -> CLIP:
