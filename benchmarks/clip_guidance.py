@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?")
     parser.add_argument("--strengths", default="0,0.1,0.3,1")
     parser.add_argument("--data", default="data/stickers")
-    parser.add_argument("--concepts", type=int, default=40)
+    parser.add_argument("--concepts", type=int, default=45)
     parser.add_argument("--attributes", type=int, default=1)
     parser.add_argument("--steps", type=int, help="fewer, to be done sooner")
     parser.add_argument("--seed", type=int, default=1)

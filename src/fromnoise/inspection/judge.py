@@ -4,7 +4,7 @@
         print(opinion.t, dict(zip(opinion.captions, opinion.shares)))
 
 CLIP is the model's own, whose text tower the drawing reads its words with; its image tower has no part in drawing. Its
-opinion is not the truth: docs/figures.md says how often it is right.
+opinion is not the truth: docs/training.md says how well it tells right drawings from wrong ones.
 """
 
 from __future__ import annotations
