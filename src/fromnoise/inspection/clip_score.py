@@ -1,4 +1,8 @@
-"""How well CLIP thinks a clean estimate fits the words, with gradients: latents, VAE, CLIP, cosine."""
+"""How well CLIP thinks a clean estimate fits the words, with gradients: latents, VAE, CLIP, cosine.
+
+To climb this is to please CLIP, not to draw better: what strangers say of it, and what it costs, is measured by
+``benchmarks/clip_guidance.py``.
+"""
 
 from __future__ import annotations
 

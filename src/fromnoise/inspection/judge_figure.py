@@ -28,6 +28,10 @@ STEERED = (
     "towards the prompt."
 )
 TRUST = "CLIP is easily pleased: its opinion is no proof that the picture is right."
+MEASURED = (  # benchmarks/clip_guidance.py
+    "Steering pleases CLIP, nobody else: over 50 prompts of the shipped model another judge, who had no part in it, "
+    "found no more pictures right than without, and with a strength of 1 fewer."
+)
 
 
 def judge_figure(
@@ -46,7 +50,7 @@ def judge_figure(
     drawings = [("CLIP looks on", opinions), *([(f"CLIP steers, {strength:g}", steered)] if steered else [])]
     return Figure(
         title=f"What CLIP thinks of “{subject.prompt}”",
-        about=f"{STEERED if steered else ABOUT} {TRUST}",
+        about=f"{STEERED} {MEASURED}" if steered else f"{ABOUT} {TRUST}",
         picture=_picture(drawings),
         facts=_facts(subject, opinions, steered, strength),
         command=subject.command("judge", options, "judge.png"),
