@@ -302,7 +302,11 @@ def test_the_command(run: Any, tiny_model_folder: Path, tmp_path: Path, tiny_mod
     for strength, name in ((0.0, "steps"), (0.2, "steered")):
         found = [[round(c, 4) for c in o.cosines] for o in judge(opened, subject, ["cat face"], strength)]
         assert [step["cosines"] for step in stored[name]] == found
-    assert run(*said, "--out", "j.gif").code == 0
+    TextToImage.load(tiny_model_folder).save(tmp_path / "some")
+    KnownWords({"red": 1, "apple": 1, "cat": 1}).save(tmp_path / "some")
+    told = run(*said[:-1], tmp_path / "some", "--decoy", "qwerty", "--out", "j.gif")
+    assert told.code == 0
+    assert "qwerty" in told.err  # no caption had it, so what CLIP says of it means little
     with Image.open(tmp_path / "j.gif") as film:
         assert film.n_frames == 3  # type: ignore[attr-defined]
     refused = run(*said, "--decoy", "red apple", "--out", "k.png")

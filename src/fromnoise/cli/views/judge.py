@@ -37,12 +37,15 @@ def judge(
     """
 
     def look(opened: TextToImage) -> Figure:
+        from fromnoise.cli.opened import tell
         from fromnoise.inspection.judge import judge as opinions_of
         from fromnoise.inspection.judge_figure import judge_figure
         from fromnoise.inspection.subject import Subject
 
         subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
         plain, steered = (opinions_of(opened, subject, decoy, strength) for strength in (0.0, clip_guidance))
-        return judge_figure(subject, list(plain), list(steered) if clip_guidance else (), clip_guidance)
+        opinions = list(plain)
+        tell(subject.plan(opened, prompt=caption) for caption in opinions[0].captions)
+        return judge_figure(subject, opinions, list(steered) if clip_guidance else (), clip_guidance)
 
     show(model, out, True, look)
