@@ -272,7 +272,7 @@ def test_the_figure_says_what_was_measured() -> None:
     assert len({frame.size for frame in shown.frames}) == 1
     colours = {colour for _, colour in shown.picture.getcolors(1 << 24)}
     assert {(v, v, v) for v in (10, 90, 170, 15, 95, 175)} <= colours  # each estimate is in the strip
-    assert "found no more pictures right" in shown.about  # benchmarks/clip_guidance.py
+    assert "found as many pictures right as without" in shown.about  # benchmarks/clip_guidance.py
     without = judge_figure(Subject("a <b>"), PLANTED)
     assert "no proof that the picture is right" in without.about
     assert "steered" not in without.facts

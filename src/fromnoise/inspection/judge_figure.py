@@ -28,9 +28,9 @@ STEERED = (
     "towards the prompt."
 )
 TRUST = "CLIP is easily pleased: its opinion is no proof that the picture is right."
-MEASURED = (  # benchmarks/clip_guidance.py
-    "Steering pleases CLIP, nobody else: over 50 prompts of the shipped model another judge, who had no part in it, "
-    "found no more pictures right than without, and with a strength of 1 fewer."
+MEASURED = (  # benchmarks/clip_guidance.py --steps 10: 57 % right without, 57, 59 and 37 % with 0.1, 0.3 and 1
+    "Steering pleases CLIP, hardly anybody else: over 49 prompts of the shipped model another judge, who had no part "
+    "in it, found as many pictures right as without (57 to 59 %), and with a strength of 1 clearly fewer (37 %)."
 )
 
 
