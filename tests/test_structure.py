@@ -66,6 +66,7 @@ MANY_PARAMETERS = {
     "cli.evaluate.evaluate": "as cli.generate.generate",
     "cli.studio.studio": "as cli.generate.generate",
     "cli.story.story": "as cli.generate.generate",
+    "cli.views.judge.judge": "as cli.generate.generate",
     "cli.train.train": "as cli.generate.generate",
     "cli.views.words.words": "as cli.generate.generate",
     "cli.views.activations.activations": "as cli.generate.generate",

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fromnoise.cli.views import activations, arithmetic, axes, between, guidance, latents, noise, stereogram, words
+from fromnoise.cli.views import (
+    activations,
+    arithmetic,
+    axes,
+    between,
+    guidance,
+    judge,
+    latents,
+    noise,
+    stereogram,
+    words,
+)
 from fromnoise.cli.views import map as maps
 from fromnoise.ground.errors import UserError, one_line
 
@@ -27,6 +38,7 @@ VIEWS = (
     axes.axes,
     between.between,
     guidance.guidance,
+    judge.judge,
     latents.latents,
     noise.noise,
     stereogram.stereogram,

@@ -67,17 +67,45 @@ def fit(model: TextToImage, plan: Plan, pictures: Tensor) -> list[float]:
     Raises:
         ValueError: the model has no CLIP.
     """
-    if model.clip is None:
-        raise ValueError("there is no CLIP to choose with")
-    clip, chunks = model.clip, plan.words.wanted.chunks[0]
-    weight = clip.text_projection.weight
-    words = _each(lambda ids: _said(clip, ids.to(weight.device), chunks), [chunks.ids])[0]
+    return [row[0] for row in fits(model, meanings(model, [plan]), pictures)]
 
-    def one(picture: Tensor) -> float:
+
+def fits(model: TextToImage, words: Sequence[Tensor], pictures: Tensor) -> list[list[float]]:
+    """For each picture, uint8 [N,3,H,W], its cosine with each of several :func:`meanings`, -1…1; each by itself.
+
+    Raises:
+        ValueError: the model has no CLIP.
+    """
+    clip = _clip(model)
+    weight = clip.text_projection.weight
+
+    def one(picture: Tensor) -> list[float]:
         small = from_bytes(squared(picture[None], clip.config.image.pixels).to(weight.device)).to(weight.dtype)
-        return float(clip.embed_image(small)[0].float() @ words)
+        seen = clip.embed_image(small)[0].float()
+        return [float(seen @ each) for each in words]
 
     return _each(one, pictures)
+
+
+def meanings(model: TextToImage, plans: Sequence[Plan]) -> list[Tensor]:
+    """What CLIP reads in each plan's words, a unit vector [P] for each; each by itself.
+
+    Raises:
+        ValueError: the model has no CLIP.
+    """
+    clip = _clip(model)
+    device = clip.text_projection.weight.device
+
+    def read(chunks: Chunks) -> Tensor:
+        return _each(lambda ids: _said(clip, ids.to(device), chunks), [chunks.ids])[0]
+
+    return [read(plan.words.wanted.chunks[0]) for plan in plans]
+
+
+def _clip(model: TextToImage) -> CLIP:
+    if model.clip is None:
+        raise ValueError("there is no CLIP to choose with")
+    return model.clip
 
 
 def _said(clip: CLIP, ids: Tensor, chunks: Chunks) -> Tensor:

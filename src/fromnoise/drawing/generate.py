@@ -6,12 +6,13 @@ generator cancels; nothing more is computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from fromnoise.diffusion.denoiser import Denoiser
 from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.best_of import choose
 from fromnoise.drawing.choice import Choice, candidates, kept_plan
@@ -52,7 +53,11 @@ def generate(model: TextToImage, plan: Plan, start: Start | None = None) -> Iter
 
 
 def generate_together(
-    model: TextToImage, plans: Sequence[Plan], start: Start | None = None, wanted: Wanted | None = None
+    model: TextToImage,
+    plans: Sequence[Plan],
+    start: Start | None = None,
+    wanted: Wanted | None = None,
+    around: Callable[[Denoiser], Denoiser] | None = None,
 ) -> Iterator[Step | Finished]:
     """Draw several plans in one batch; on the CPU each picture is the same bits as drawn alone.
 
@@ -64,6 +69,8 @@ def generate_together(
         start: as in :func:`generate`.
         wanted: which of the pictures are still wanted; asked before every step, nothing is computed for the others,
             and what the stream says of them means nothing.
+        around: puts a further denoiser around the guided one, for views; its answer for a picture must not depend on
+            the others.
 
     Raises:
         UserError: the numbers became not-a-number, or the start's mask lets nothing change.
@@ -84,6 +91,7 @@ def generate_together(
     # Words: the prompts, and what guidance pushes away from.
     all_wanted = wanted and (lambda: [w for w in wanted() for _ in range(each_of)])
     denoiser, cond = conditioned(model, rows, prepared.beside() if prepared else None, all_wanted)
+    denoiser = denoiser if around is None else around(denoiser)
 
     # Un-noising.
     for step in plan.levels.solver.steps(denoiser, x, cond, generators, times, keep):

@@ -51,14 +51,20 @@ def moved(pictures: Tensor, x: int, y: int) -> Tensor:
 
 def squared(pictures: Tensor, side: int) -> Tensor:
     """Pictures of any size as uint8 [N,3,side,side], padded with white where they are not square."""
+    if pictures.shape[2:] == (side, side):
+        return pictures
+    return squared_smoothly(pictures.float(), side).round().clamp(0, 255).to(torch.uint8)
+
+
+def squared_smoothly(pictures: Tensor, side: int) -> Tensor:
+    """:func:`squared` before anything is rounded or cut off, so that there are gradients: 0…255, float [N,3,H,W]."""
     height, width = pictures.shape[2:]
     if (height, width) == (side, side):
         return pictures
     top, left = (max(height, width) - height) // 2, (max(height, width) - width) // 2
-    square = F.pad(pictures.float(), (left, max(height, width) - width - left, top, max(height, width) - height - top),
+    square = F.pad(pictures, (left, max(height, width) - width - left, top, max(height, width) - height - top),
                    value=255.0)  # fmt: skip
-    small = F.interpolate(square, (side, side), mode="bicubic", antialias=True, align_corners=False)
-    return small.round().clamp(0, 255).to(torch.uint8)
+    return F.interpolate(square, (side, side), mode="bicubic", antialias=True, align_corners=False)
 
 
 def darkness(pictures: Tensor) -> Tensor:

@@ -62,6 +62,32 @@ def packed_in_place(network: N, dtype: torch.dtype) -> N:
     return network
 
 
+def unpacked_copy(network: nn.Module, like: N) -> N:
+    """Fill a network with the weights of a packed one, in its own format: that one draws, this one has gradients.
+
+    Args:
+        network: packed, or as it was.
+        like: of the same sizes, on the CPU; its weights are written over. It has no :class:`FeedForward`.
+    """
+    with torch.no_grad():
+        for path, layer in like.named_modules():
+            packed = network.get_submodule(path)
+            packed = packed.product if isinstance(packed, PackedPointConvolution) else packed
+            for name, parameter in layer.named_parameters(recurse=False):
+                found = _plain_weight(packed) if name == "weight" else getattr(packed, name)
+                parameter.copy_(found.reshape(parameter.shape))
+    return like.requires_grad_(False).eval()
+
+
+def _plain_weight(layer: nn.Module) -> Tensor:
+    """The weight of a layer, packed or not, in ordinary order."""
+    if isinstance(layer, PackedConvolution):
+        return layer.plain_weight()
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    return weight.to_dense() if weight.is_mkldnn else weight
+
+
 def _pack_children(module: nn.Module, dtype: torch.dtype) -> None:
     for name, child in list(module.named_children()):
         packed = _packed(child, dtype)
@@ -194,11 +220,16 @@ class PackedConvolution(nn.Module):
         return form(windows(x, self.padding, self.stride)).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
 
     def _plain(self) -> Tensor:
-        """The weights as they are, (out, in, 3, 3), channels_last."""
+        """The weights as they are, (out, in, 3, 3), channels_last; from now on they lie so."""
+        form = self.plain_weight()
+        self._form = (form,)
+        return form
+
+    def plain_weight(self) -> Tensor:
+        """The weights as they are, (out, in, 3, 3), channels_last; nothing changes its form."""
         form = self._form[0]
         if isinstance(form, PackedLinear):
-            form = form.weight.to_dense().unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2)
-            self._form = (form,)
+            return form.weight.to_dense().unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2)
         return form
 
     def _transformed(self) -> Tensor:

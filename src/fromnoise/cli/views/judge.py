@@ -1,0 +1,51 @@
+"""``fromnoise inspect judge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fromnoise.cli.views.shared import Guidance, Model, Negative, Out, Prompt, Seed, Steps, Style, show
+
+if TYPE_CHECKING:
+    from fromnoise.inspection.figure import Figure
+    from fromnoise.system.text_to_image import TextToImage
+
+
+def judge(
+    prompt: Prompt,
+    decoy: Annotated[
+        list[str] | None, typer.Option(help="Another caption to compare with; may be repeated. Default: three things.")
+    ] = None,
+    clip_guidance: Annotated[
+        float,
+        typer.Option(help="Draw it again with CLIP steering, so strongly: 0.2 is seen, 1 is too much; 0 = do not."),
+    ] = 0.0,
+    style: Style = None,
+    negative: Negative = "",
+    seed: Seed = 0,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    model: Model = None,
+    out: Out = Path("judge.png"),
+) -> None:
+    """Another model checks each step: how well it fits the prompt, and other captions.
+
+    fromnoise inspect judge "a red apple" --decoy "a green apple" --decoy "a cat" --clip-guidance 0.3
+    """
+
+    def look(opened: TextToImage) -> Figure:
+        from fromnoise.cli.opened import tell
+        from fromnoise.inspection.judge import judge as opinions_of
+        from fromnoise.inspection.judge_figure import judge_figure
+        from fromnoise.inspection.subject import Subject
+
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
+        plain, steered = (opinions_of(opened, subject, decoy, strength) for strength in (0.0, clip_guidance))
+        opinions = list(plain)
+        tell(subject.plan(opened, prompt=caption) for caption in opinions[0].captions)
+        return judge_figure(subject, opinions, list(steered) if clip_guidance else (), clip_guidance)
+
+    show(model, out, True, look)
