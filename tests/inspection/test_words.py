@@ -230,6 +230,7 @@ def test_the_command_draws_and_its_own_command_draws_it_again(run: Any, tiny_mod
         (["--boost", "=2"], "as red=1.5, not '=2'"),
         (["--out", "words.txt"], "should be a file that ends in .png, .gif, .webp, .html or .json"),
         (["--style", "nobody"], "nobody"),
+        (["--negative", "x", "--steps", "0"], "steps"),
     ],
 )
 def test_what_cannot_be_shown_is_one_clear_line(
@@ -240,3 +241,9 @@ def test_what_cannot_be_shown_is_one_clear_line(
     assert said in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert not list(Path().glob("words*"))
+
+
+def test_no_words_are_no_view(run: Any, tiny_model_folder: Path) -> None:
+    done = run("inspect", "words", " ", "--model", tiny_model_folder)
+    assert done.code == 2
+    assert "there are no words to look at" in done.err

@@ -84,6 +84,7 @@ def word_maps(model: TextToImage, subject: Subject) -> Iterator[WordStep | WordP
     Raises:
         UserError: a U-Net that never looks at words, another engine than torch, or a wish that planning refuses.
     """
+    check_words(subject)
     made = subject.plan(model)
     words = words_of(model, made)
     with watching(model, made, attention=True) as (watched, seen):
@@ -95,6 +96,16 @@ def word_maps(model: TextToImage, subject: Subject) -> Iterator[WordStep | WordP
                 raise UserError("this model's U-Net has no attention to words; there are no maps to show")
             else:
                 yield WordStep(event, _by_block(looks, words))
+
+
+def check_words(subject: Subject) -> None:
+    """Refuse a drawing without words.
+
+    Raises:
+        UserError: it has none.
+    """
+    if not subject.prompt.strip():
+        raise UserError("there are no words to look at; say what to draw", "prompt")
 
 
 def words_of(model: TextToImage, plan: Plan) -> tuple[Word, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends
 
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.subject import Subject
+from fromnoise.inspection.words import check_words
 from fromnoise.inspection.words_live import words_news
 from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.schemas import LookIn
@@ -26,12 +27,12 @@ LIVE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": 
 @routes.post("/words", response_class=EventStream, responses=LIVE)
 async def look_at_words(asked: LookIn, studio: Studio) -> EventStream:
     """Where each word is listened to and needed: "words", a "step" after every step, "end"; or "problem"."""
-    subject = subject_of(asked, studio)
+    subject = subject_of(asked, studio, check_words)
     return EventStream(as_events(live(studio, words_news(studio.models.base, subject))))
 
 
-def subject_of(asked: LookIn, studio: State) -> Subject:
-    """What is looked at, checked before a stream begins.
+def subject_of(asked: LookIn, studio: State, check: Callable[[Subject], None] = lambda _: None) -> Subject:
+    """What is looked at, checked before a stream begins; ``check`` may refuse more.
 
     Raises:
         Problem: what is wrong with it.
@@ -39,6 +40,7 @@ def subject_of(asked: LookIn, studio: State) -> Subject:
     seed = seed_of(asked.seed, 1)
     subject = Subject(asked.prompt, asked.style, asked.negative, seed, asked.steps, asked.guidance)
     try:
+        check(subject)
         subject.plan(studio.models.base)
     except UserError as error:
         raise problem_of(error) from None

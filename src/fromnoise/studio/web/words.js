@@ -235,7 +235,8 @@ export const words = {
       about:
         "The machine reads the prompt once, and then, at every step, each place of the picture looks at the words again. " +
         "Point at a word to see where it counts; point at a place to see which words are behind it.",
-      example: "apple and banana",
+      example: "red apple and green pear",
+      exampleStyle: "noto",
       picture: "The picture, with the map of the chosen word on it",
       chips: "The words of the prompt",
       way: "What the map shows",

@@ -9,7 +9,7 @@ import { compare } from "./compare.js";
 import { cellAt, makeHeat, unpacked } from "./heat.js";
 
 const say = words.chapters.words;
-const FIRST = { prompt: say.example, seed: 3 };
+const FIRST = { prompt: say.example, seed: 5 };
 
 export const { title, about } = say;
 
@@ -18,7 +18,7 @@ export function open(root, { facts }) {
   const stage = makeStage();
   const without = makeWithout();
   const problem = problemLine();
-  const style = facts.styles?.[0] ?? facts.model?.styles?.[0] ?? null;
+  const style = facts.model.styles.includes(say.exampleStyle) ? say.exampleStyle : facts.model.styles[0] ?? null;
   const prompt = el("input", {
     type: "text", required: true, maxlength: 4000, value: FIRST.prompt, autocomplete: "off",
   });
