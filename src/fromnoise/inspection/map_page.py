@@ -30,7 +30,6 @@ def map_page(figure: Figure, known: ClipMap, landings: Sequence[Landing], areas:
     """
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
-        from markupsafe import Markup
     except ImportError as error:
         raise missing_packages("a page needs jinja2", "evaluate") from error
     options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True}
@@ -40,11 +39,11 @@ def map_page(figure: Figure, known: ClipMap, landings: Sequence[Landing], areas:
     stored = json.dumps(page_data(known, landings, areas), ensure_ascii=False, separators=(",", ":"))
     html: str = environment.get_template("map.html.j2").render(
         figure=figure,
-        script=Markup(script),
+        script=script,
         script_hash=_hash(script),
-        style=Markup(style),
+        style=style,
         style_hash=_hash(style),
-        data=Markup(stored.replace("<", "\\u003c")),
+        data=stored.replace("<", "\\u003c"),
         captions=f"{count:,}",
         pictures=f"{len(known) - count:,}",
         prompts=[_prompt(landing, areas[i] if areas else None) for i, landing in enumerate(landings)],
