@@ -53,6 +53,11 @@ docs-pictures: $(VENV)/.base
 	$(BIN)/fromnoise sheet --model $(MODEL) --out docs/pictures/first.png
 	$(BIN)/fromnoise generate "red apple" --style noto --seed 0 --model $(MODEL) --out pictures/film.png \
 		--film docs/pictures/film.png
+	$(BIN)/fromnoise inspect words "red apple and green pear" --style noto --seed 5 --mute red --model $(MODEL) \
+		--out docs/pictures/words.png
+	$(BIN)/fromnoise inspect noise --prompt "a red apple" --style noto --model $(MODEL) --out docs/pictures/noise.png
+	$(BIN)/fromnoise inspect axes --kinds banana,tomato,pea --measures yellowness,roundness --model $(MODEL) \
+		--out docs/pictures/axes.png
 
 clean:
 	rm -rf $(VENV) pictures .pytest_cache .mypy_cache .ruff_cache

@@ -29,7 +29,7 @@ CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").e
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4")
+VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4", "chapter/5")
 PHONE, DESKTOP = (360, 740), (1280, 800)
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -967,6 +967,32 @@ def until(true: Callable[[], bool], seconds: float = 20) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_chapter_words(visit: Visitors) -> None:
+    page = visit("chapter/5")
+    chips = page.get_by_role("group", name="The words of the prompt").get_by_role("button")
+    expect(page.get_by_text("Done. Choose a word.")).to_be_visible(timeout=PATIENCE)
+    assert chips.all_inner_texts()[:2] == ["start", "red"]
+    pear = chips.filter(has_text=re.compile("^pear$"))
+    pear.press("Enter")
+    expect(pear).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".what")).to_contain_text("the machine needs “pear”")
+    needed = page.evaluate("document.querySelector('.heat').toDataURL()")
+    page.get_by_role("button", name="Where it is listened to").click()
+    expect(page.locator(".what")).to_contain_text("“pear” gets")
+    assert page.evaluate("document.querySelector('.heat').toDataURL()") != needed
+    last = page.evaluate("document.querySelector('.heat').toDataURL()")
+    page.get_by_label("Step", exact=True).press("Home")
+    assert page.evaluate("document.querySelector('.heat').toDataURL()") != last
+    page.get_by_role("group", name="The same noise, without a word").get_by_role("button", name="green").click()
+    expect(page.locator(".without").get_by_text("“red apple and (green:0) pear”")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("heading", name="“green” left out")).to_be_visible(timeout=PATIENCE)
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know code")).to_contain_text("fromnoise inspect words 'red apple and green pear'")
+    page.get_by_label("Prompt").fill("x" * 10 + " (red:99)")
+    page.get_by_role("button", name="Draw it").click()
+    expect(page.get_by_role("alert").first).to_contain_text("weight")
 
 
 def test_leaving_a_chapter_stops_its_job(visit: Visitors) -> None:
