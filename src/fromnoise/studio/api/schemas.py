@@ -260,6 +260,8 @@ BODIES: dict[str, type[Fields]] = {
     "/api/jobs": JobIn,
     "/api/check": CheckIn,
     "/api/inside/words": LookIn,
+    "/api/inside/guidance": LookIn,
+    "/api/inside/ladder": LookIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
     "/api/story/plots": PlotIn,

@@ -2,6 +2,14 @@
 
 const many = (n, one, more) => `${n.toLocaleString("en")} ${n === 1 ? one : more}`;
 
+/** A share of 1 in percent, with a digit more where it is small. */
+function percent(share, digits = share < 0.0995 ? 1 : 0) {
+  return `${(100 * share).toFixed(digits)} %`;
+}
+
+/** A number without needless digits. */
+const plain = (number) => String(Math.round(number * 100) / 100);
+
 /** "about 3 min", as far as anyone can tell. */
 function duration(seconds) {
   if (seconds < 1.5) return "a second";
@@ -279,6 +287,72 @@ export const words = {
           "together. They are read while the picture is drawn, which changes no pixel of it.",
         "The two are not the same. On real pictures of two things side by side, the first map lies on the right thing " +
           "nine times in ten; for the second it is a coin toss in this small model (benchmarks/word_maps.py).",
+      ],
+    },
+
+    guidance: {
+      title: "How do the words win?",
+      about:
+        "At every step the machine guesses the picture twice: once deaf to your words, once having heard them. What the " +
+        "words change is then exaggerated, so that they win against everything else the static could become.",
+      example: "red apple",
+      cards: {
+        without: "Guess without your words",
+        with: "Guess with your words",
+        change: "What the words change",
+        guided: "The guess that it goes on with",
+      },
+      guided: (scale) => `What it goes on with: the change, ${plain(scale)} times`,
+      none: "not made at this step",
+      ways: { apart: "Where they differ", adds: "Which colours the words add" },
+      curve: "How far apart both guesses are",
+      curveSaid: (differ) => {
+        const known = differ.filter((one) => one !== null);
+        return known.length ? `from ${percent(known[0])} at first to ${percent(known.at(-1))} at last` : "nothing yet";
+      },
+      most: (most) => percent(most),
+      noise: "static",
+      picture: "picture",
+      step: "Step",
+      drawing: "Drawing, and keeping both guesses…",
+      at: (step, total, differ) =>
+        `Step ${step} of ${total}: ` +
+        (differ === null ? "one guess only" : `the guesses are ${percent(differ)} apart`),
+      far: (scale, rescale) =>
+        `Here the words decide. The machine takes its deaf guess and adds the change ${plain(scale)} times instead of once` +
+        (rescale ? `; then ${Math.round(100 * rescale)} % of the harsh contrast this brings is taken back.` : "."),
+      nearing: "The deaf guess sees the shape in the noise by now, and follows. The words still win some edges and colours.",
+      near: "Both see the same picture: it is decided. Whatever the words say now changes next to nothing.",
+      restsEarly: "In nothing but static, exaggerating would make all pictures alike, so this model makes one guess only, with the words.",
+      restsLate: "The picture is all but finished, so this model saves itself the guess without words.",
+      ladder: "The same static, obeyed less and more",
+      ladderHint:
+        "How often the change is added is called guidance. At 1 the machine takes its guess with words as it is; from " +
+        "there on it exaggerates. Pull the slider to flip between the pictures.",
+      row: "Pictures by guidance",
+      large: "The picture at the chosen guidance",
+      scale: "Guidance",
+      waiting: "The steps above come first…",
+      rung: (scale) => (scale === 1 ? "Guidance 1: nothing exaggerated" : `Guidance ${plain(scale)}`),
+      rungFacts: (now, first) => {
+        const moved = now.scale === first.scale ? "" : `It is ${percent(now.moved)} away from the picture at ${plain(first.scale)}. `;
+        const beyond = now.beyond < 0.0005 ? "All of its colours fit on a screen." :
+          `${percent(now.beyond, 1)} of its colour values are too strong for any screen and are cut off.`;
+        const match = now.match === null ? "" : ` CLIP, a network that rates how well pictures fit words, gives it ${now.match.toFixed(2)} of 1.`;
+        return moved + beyond + match;
+      },
+      showSteps: (scale) => `Look at the steps of guidance ${plain(scale)} above`,
+      know: [
+        "Nothing is asked twice for this page: both guesses are made while the picture is drawn, and noted " +
+          "(inspection/guidance.py). The sum is: guess without words + guidance × (guess with words − guess without). It is " +
+          "made on the machine's own small code of the picture, not on its colours, so the fourth picture is not quite what " +
+          "adding up the first three by eye would give (diffusion/guidance.py).",
+        "How far apart two pictures are: the difference of each red, green and blue value, squared, averaged and rooted; " +
+          "100 % would be black against white.",
+        "In the picture of where they differ, white is no difference and dark red is half the way from black to white or " +
+          "more. In that of the colours, grey is no difference.",
+        "Guidance does not make the small model know more: what it never learned does not become right by being " +
+          "exaggerated. Too much of it brings harsh edges and colours that run over.",
       ],
     },
 
