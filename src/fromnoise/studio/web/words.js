@@ -335,10 +335,10 @@ export const words = {
       waiting: "The steps above come first…",
       rung: (scale) => (scale === 1 ? "Guidance 1: nothing exaggerated" : `Guidance ${plain(scale)}`),
       rungFacts: (now, first) => {
-        const moved = now.scale === first.scale ? "" : `It is ${percent(now.moved)} away from the picture at ${plain(first.scale)}. `;
+        const moved = now.scale === first.scale ? "" : `${percent(now.moved)} away from the picture at guidance ${plain(first.scale)}. `;
         const beyond = now.beyond < 0.0005 ? "All of its colours fit on a screen." :
-          `${percent(now.beyond, 1)} of its colour values are too strong for any screen and are cut off.`;
-        const match = now.match === null ? "" : ` CLIP, a network that rates how well pictures fit words, gives it ${now.match.toFixed(2)} of 1.`;
+          `Too strong for any screen, and cut off: ${percent(now.beyond, 1)} of its colour values.`;
+        const match = now.match === null ? "" : ` CLIP, a network that rates how well pictures fit words, gives it ${now.match.toFixed(2)}; 1 is the most.`;
         return moved + beyond + match;
       },
       showSteps: (scale) => `Look at the steps of guidance ${plain(scale)} above`,

@@ -125,8 +125,8 @@ function makeStage() {
 
   const node = el("div", { class: "stage" },
     el("div", { class: "sum" }, ...Object.values(cards).map((card) => card.node)),
-    el("div", { class: "row", role: "group", "aria-label": say.cards.change }, ways),
-    field(say.step, slider), status, explained, curve.node);
+    field(say.step, slider), status, explained,
+    el("div", { class: "row", role: "group", "aria-label": say.cards.change }, ways), curve.node);
   return { node, clear, take, command: () => first?.command ?? "" };
 }
 
