@@ -356,6 +356,59 @@ export const words = {
       ],
     },
 
+    judge: {
+      title: "Who checks the picture?",
+      about:
+        "Another network, CLIP, learned which captions go with which pictures. Here it looks at what the machine believes " +
+        "after every step, and bets on which of your captions it is a picture of.",
+      missing: "This chapter needs CLIP’s eyes, the network that looks at pictures, and the model that is loaded has none.",
+      example: "red apple",
+      others: "tomato\ngreen apple\nred car",
+      captions: "Other captions it may choose from",
+      captionsHint: "One on each line, up to seven. The closer to the prompt, the harder for CLIP.",
+      plain: "CLIP looks on",
+      steered: "CLIP steers",
+      step: "Step",
+      drawing: "Drawing, and asking CLIP…",
+      bet: (share) => percent(share, 0),
+      fits: (cosine) => `fits ${cosine.toFixed(2)}; 1 is the most`,
+      at: (now, total, captions) =>
+        `${now.finished ? "The finished picture" : `Step ${now.step + 1} of ${total}`}: CLIP bets on “${captions[now.pick]}”`,
+      explain: (now, captions) => {
+        const fits = `How well it fits your prompt: ${now.cosines[0].toFixed(2)}; 1 is the most.`;
+        if (captions.length === 1) return `${fits} Alone, your prompt gets the whole bet; name other captions.`;
+        if (now.pick === 0) return `It puts ${percent(now.shares[0], 0)} on your prompt. ${fits}`;
+        return `It puts ${percent(now.shares[now.pick], 0)} on “${captions[now.pick]}” and ` +
+          `${percent(now.shares[0], 0)} on your prompt. ${fits} Is CLIP wrong, or the picture?`;
+      },
+      steering: "May it steer as well?",
+      steeringHint:
+        "CLIP can also say which way each guess would have to change to please it more. Let it push, and the same static is " +
+        "drawn once more.",
+      steer: "Let it steer",
+      howStrongly: "How strongly",
+      strength: (one) => ({ 0.1: "a little (0.1)", 0.3: "clearly (0.3)", 1: "too much (1)" })[one],
+      verdict: (plain, steered) => {
+        const [before, after] = [plain.cosines[0], steered.cosines[0]];
+        const more = after > before ? "CLIP likes it better" : "CLIP does not even like it better";
+        return `${more}: ${after.toFixed(2)} instead of ${before.toFixed(2)}. Do you?`;
+      },
+      truth:
+        "Steering pleases CLIP, and hardly anybody else. Over 49 prompts of the shipped model, a judge that has no part in " +
+        "the drawing found 57 % of the pictures right without it, and 57, 59 and 37 % when CLIP steered with 0.1, 0.3 and 1.",
+      know: [
+        "CLIP has two halves. The one that reads is the half that the machine reads your prompt with; the one that looks at " +
+          "pictures has no part in drawing. Both give a list of numbers, and how much two lists point the same way, from −1 " +
+          "to 1, is how well picture and caption fit (inspection/judge.py).",
+        "The bars are a bet: those numbers, times how sure of itself CLIP learned to be, shared out so that all captions " +
+          "together make 100 %. With fewer captions each gets more; a sure bet only says that the others fit worse.",
+        "While CLIP only looks on, the picture is the same, pixel by pixel, as without it. Steering moves each guess a " +
+          "little to where CLIP’s number rises fastest, less and less towards the end (diffusion/score_guidance.py).",
+        "How often pictures are right was measured by benchmarks/clip_guidance.py. A small CLIP is easily fooled: a few " +
+          "odd blotches can please it more than a better apple.",
+      ],
+    },
+
     static: {
       title: "Static to picture",
       about:

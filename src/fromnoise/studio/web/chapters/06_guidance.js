@@ -3,6 +3,7 @@
 import { look } from "../api.js";
 import { button, el, field, problemLine, staticUrl, toggle } from "../dom.js";
 import { randomSeed } from "../store.js";
+import { showWarnings, warningsLine } from "../warnings.js";
 import { words } from "../words.js";
 import { makeCurve } from "./curve.js";
 
@@ -16,7 +17,7 @@ export const { title, about } = say;
 export function open(root, { facts }) {
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: say.example, autocomplete: "off" });
   const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
-  const problem = problemLine();
+  const [problem, warnings] = [problemLine(), warningsLine()];
   const stage = makeStage();
   const ladder = makeLadder((scale) => draw(asked.seed, scale, false));
   let asked = {};
@@ -25,7 +26,11 @@ export function open(root, { facts }) {
   /** Look from now on at this and nothing else; true if it was not overtaken. */
   async function watch(view, part) {
     running?.stop();
-    const mine = look(view, asked, (news) => running === mine && part.take(news));
+    const mine = look(view, asked, (news) => {
+      if (running !== mine) return;
+      if (news.notes) showWarnings(warnings, news.notes);
+      part.take(news);
+    });
     running = mine;
     try {
       await mine.done;
@@ -53,7 +58,7 @@ export function open(root, { facts }) {
       event.preventDefault();
       draw(randomSeed(), usual);
     },
-  }, field(words.chapters.prompt, prompt), go, problem);
+  }, field(words.chapters.prompt, prompt), go, problem, warnings);
   root.append(el("div", { class: "film" }, form, stage.node), ladder.node, howWeKnow(stage, ladder));
   draw(SEED, usual); // a good example, before anything is pressed
   return () => running?.stop();
