@@ -65,9 +65,7 @@ def _of_step(model: TextToImage, pull: Pull) -> dict[str, Any]:
     }
 
 
-def ladder_news(
-    model: TextToImage, subject: Subject, scales: Sequence[float] = SCALES
-) -> Iterator[dict[str, Any]]:
+def ladder_news(model: TextToImage, subject: Subject, scales: Sequence[float] = SCALES) -> Iterator[dict[str, Any]]:
     """ "ladder" at once, "rung" after every drawing, "end". Closing the iterator cancels.
 
     Of a rung: its ``picture``; ``moved``, root mean square difference from the first rung's, of the 0…1 of a colour;

@@ -31,9 +31,7 @@ def judge_news(
     return _news(opinions, plans, subject.command("judge", options, "judge.html"))
 
 
-def _news(
-    opinions: Generator[Opinion, None, None], plans: Sequence[Plan], command: str
-) -> Iterator[dict[str, Any]]:
+def _news(opinions: Generator[Opinion, None, None], plans: Sequence[Plan], command: str) -> Iterator[dict[str, Any]]:
     yield {
         "type": "judge",
         "captions": [made.words.prompt for made in plans],

@@ -20,7 +20,7 @@ Studio = Annotated[State, Depends(state_of)]
 
 @routes.post("/judge", response_class=EventStream, responses=LIVE)
 async def look_at_the_judge(asked: JudgeIn, studio: Studio) -> EventStream:
-    """What CLIP thinks of every step: "judge", an "opinion" after every step and of the picture, "end"; or "problem"."""
+    """What CLIP thinks of the drawing: "judge", an "opinion" of every step and of the picture, "end"; or "problem"."""
     subject = subject_of(asked, studio)
     try:
         news = judge_news(studio.models.base, subject, asked.decoys, asked.clip_guidance)

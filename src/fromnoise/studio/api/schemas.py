@@ -224,9 +224,9 @@ class LookIn(Fields):
 class JudgeIn(LookIn):
     """What to draw while another network judges every step."""
 
-    decoys: Annotated[list[Text] | None, Field(max_length=MOST_DECOYS, description="other captions; three by default")] = (
-        None
-    )
+    decoys: Annotated[
+        list[Text] | None, Field(max_length=MOST_DECOYS, description="other captions; three by default")
+    ] = None
     clip_guidance: Annotated[
         float, Field(ge=0, le=STRONGEST, allow_inf_nan=False, description="how strongly it steers; 0 is off")
     ] = 0.0

@@ -61,7 +61,13 @@ export function open(root, { facts }) {
   async function steer(strength) {
     stage.compare(strength > 0);
     steering.tell(null, null);
-    if (!strength) return;
+    if (!strength) {
+      running?.stop(); // perhaps the steered drawing is under way
+      running = null;
+      stage.rest();
+      if (!stage.plain()) await watch(0);
+      return;
+    }
     if (stage.plain()?.finished || (await watch(0))) await watch(strength);
   }
 
@@ -110,11 +116,14 @@ function makeStage() {
       slider.value = news.step;
       show();
     }
-    if (news.type === "end") {
-      live = false;
-      slider.disabled = false;
-      show();
-    }
+    if (news.type === "end") rest();
+  }
+
+  /** Nothing is being drawn: any step can be looked at. */
+  function rest() {
+    live = false;
+    slider.disabled = false;
+    show();
   }
 
   function compare(shown) {
@@ -135,7 +144,7 @@ function makeStage() {
 
   const node = el("div", { class: "stage" }, pair, field(say.step, slider), status, explained);
   return {
-    node, clear, begin, take, compare, command: () => command,
+    node, clear, begin, take, rest, compare, command: () => command,
     plain: () => sides.plain.at(total) ?? null, steered: () => sides.steered.at(total) ?? null,
   };
 }
