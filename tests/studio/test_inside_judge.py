@@ -90,7 +90,7 @@ def test_without_decoys_the_usual_ones_are_taken_and_none_at_all_may_be_asked_fo
         ({"prompt": ""}, "give a prompt"),
         ({"decoys": ["red apple"]}, "stands there twice"),
         ({"decoys": [" "]}, "a decoy is empty"),
-        ({"decoys": [str(i) for i in range(8)]}, "decoys"),
+        ({"decoys": [str(i) for i in range(8)]}, "there may be 7 decoys, not 8; leave some out"),
         ({"clip_guidance": 11}, "clip_guidance"),
         ({"clip_guidance": -0.1}, "clip_guidance"),
         ({"strength": 0.3}, "strength"),

@@ -225,8 +225,8 @@ class JudgeIn(LookIn):
     """What to draw while another network judges every step."""
 
     decoys: Annotated[
-        list[Text] | None, Field(max_length=MOST_DECOYS, description="other captions; three by default")
-    ] = None
+        list[Text] | None, Field(description=f"other captions, up to {MOST_DECOYS}; by default three things")
+    ] = None  # how many is said by the view itself, in plainer words
     clip_guidance: Annotated[
         float, Field(ge=0, le=STRONGEST, allow_inf_nan=False, description="how strongly it steers; 0 is off")
     ] = 0.0

@@ -365,7 +365,7 @@ export const words = {
       example: "red apple",
       others: "tomato\ngreen apple\nred car",
       captions: "Other captions it may choose from",
-      captionsHint: "One on each line, up to seven. The closer to the prompt, the harder for CLIP.",
+      captionsHint: "One on each line, up to seven. They are decoys: the closer to your prompt, the easier CLIP falls for one.",
       plain: "CLIP looks on",
       steered: "CLIP steers",
       step: "Step",
