@@ -20,6 +20,7 @@ export function open(root, { facts }) {
   const [problem, warnings] = [problemLine(), warningsLine()];
   const stage = makeStage();
   const ladder = makeLadder((scale) => draw(asked.seed, scale, false));
+  const know = howWeKnow();
   let asked = {};
   let running = null;
 
@@ -29,6 +30,7 @@ export function open(root, { facts }) {
     const mine = look(view, asked, (news) => {
       if (running !== mine) return;
       if (news.notes) showWarnings(warnings, news.notes);
+      if (news.command) know.say(news.command);
       part.take(news);
     });
     running = mine;
@@ -59,7 +61,7 @@ export function open(root, { facts }) {
       draw(randomSeed(), usual);
     },
   }, field(words.chapters.prompt, prompt), go, problem, warnings);
-  root.append(el("div", { class: "film" }, form, stage.node), ladder.node, howWeKnow(stage, ladder));
+  root.append(el("div", { class: "film" }, form, stage.node), ladder.node, know.node);
   draw(SEED, usual); // a good example, before anything is pressed
   return () => running?.stop();
 }
@@ -86,7 +88,6 @@ function makeStage() {
     if (news.type === "guidance") {
       [first, total] = [news, news.total];
       slider.max = total - 1;
-      cards.guided.name(say.guided(news.scale));
     }
     if (news.type === "step") {
       frames.push(news);
@@ -114,6 +115,7 @@ function makeStage() {
     cards.with.fill(frame.with);
     cards.change.fill(frame[way]);
     cards.guided.fill(frame.guided);
+    cards.guided.name(frame.differ === null ? say.cards.guided : say.guided(first.scale));
     const texts = { top: say.most, ends: [say.noise, say.picture], said: say.curveSaid(frames.map((one) => one.differ)) };
     curve.show(frames.map((one) => one.differ), total, at, texts);
     status.textContent = say.at(at + 1, total, frame.differ);
@@ -132,7 +134,7 @@ function makeStage() {
     el("div", { class: "sum" }, ...Object.values(cards).map((card) => card.node)),
     field(say.step, slider), status, explained,
     el("div", { class: "row", role: "group", "aria-label": say.cards.change }, ways), curve.node);
-  return { node, clear, take, command: () => first?.command ?? "" };
+  return { node, clear, take };
 }
 
 /** The step at which both guesses are furthest apart. */
@@ -148,7 +150,7 @@ function makeCard(text) {
   const node = el("figure", {}, el("div", { class: "frame" }, image, empty), caption);
 
   function fill(url) {
-    image.hidden = !url;
+    image.classList.toggle("away", !url); // its room stays
     empty.hidden = Boolean(url);
     if (url) image.src = url;
   }
@@ -172,7 +174,7 @@ function makeLadder(showSteps) {
   const node = el("section", { class: "sheet" }, el("h2", { text: say.ladder }), el("p", { class: "hint", text: say.ladderHint }),
     el("div", { class: "ladder" }, el("div", { class: "frame" }, large),
       el("div", { class: "stage" }, field(say.scale, slider), status, facts, steps)), row);
-  let [rungs, command, chosen, done] = [[], "", false, false];
+  let [rungs, chosen, done] = [[], false, false];
 
   function clear() {
     [rungs, chosen, done] = [[], false, false];
@@ -186,7 +188,6 @@ function makeLadder(showSteps) {
 
   function take(news) {
     if (news.type === "ladder") {
-      command = news.command;
       row.replaceChildren(...news.scales.map((scale) => el("div", { class: "rung" }, ...inside(scale, staticUrl()))));
     }
     if (news.type === "rung") {
@@ -223,17 +224,16 @@ function makeLadder(showSteps) {
     steps.textContent = say.showSteps(now.scale);
   }
 
-  return { node, clear, take, done: () => done, command: () => command };
+  return { node, clear, take, done: () => done };
 }
 
 const inside = (scale, picture) => [
   el("span", { class: "frame" }, el("img", { src: picture, alt: "", width: 64, height: 64 })), el("span", { text: scale }),
 ];
 
-function howWeKnow(stage, ladder) {
+function howWeKnow() {
   const code = el("code", { text: "" });
-  const fold = el("details", { ontoggle: () => (code.textContent = ladder.command() || stage.command()) },
-    el("summary", { text: words.chapters.know }), ...say.know.map((text) => el("p", { text })),
+  const fold = el("details", {}, el("summary", { text: words.chapters.know }), ...say.know.map((text) => el("p", { text })),
     el("p", { text: words.chapters.command }), el("pre", { tabindex: 0 }, code));
-  return el("section", { class: "know" }, fold);
+  return { node: el("section", { class: "know" }, fold), say: (command) => (code.textContent = command) };
 }

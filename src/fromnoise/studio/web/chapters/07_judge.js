@@ -24,6 +24,7 @@ export function open(root, { facts }) {
   const [problem, warnings] = [problemLine(), warningsLine()];
   const stage = makeStage();
   const steering = makeSteering((strength) => steer(strength));
+  const know = howWeKnow();
   let asked = {};
   let running = null;
 
@@ -35,7 +36,10 @@ export function open(root, { facts }) {
     stage.begin(side);
     const mine = look("judge", body, (news) => {
       if (running !== mine) return;
-      if (news.type === "judge") showWarnings(warnings, news.notes);
+      if (news.type === "judge") {
+        showWarnings(warnings, news.notes);
+        know.say(news.command);
+      }
       stage.take(side, news);
     });
     running = mine;
@@ -78,7 +82,7 @@ export function open(root, { facts }) {
       draw(randomSeed());
     },
   }, field(words.chapters.prompt, prompt), field(say.captions, others, say.captionsHint), go, problem, warnings);
-  root.append(el("div", { class: "film" }, form, stage.node), steering.node, howWeKnow(stage));
+  root.append(el("div", { class: "film" }, form, stage.node), steering.node, know.node);
   draw(SEED); // a good example, before anything is pressed
   return () => running?.stop();
 }
@@ -91,7 +95,7 @@ function makeStage() {
   const sides = { plain: makeSide(say.plain), steered: makeSide(say.steered) };
   const pair = el("div", { class: "judged" }, sides.plain.node, sides.steered.node);
   sides.steered.node.hidden = true;
-  let [captions, total, command, live] = [[], 1, "", false];
+  let [captions, total, live] = [[], 1, false];
 
   function clear() {
     captions = [];
@@ -107,7 +111,7 @@ function makeStage() {
 
   function take(name, news) {
     if (news.type === "judge") {
-      ({ captions, total, command } = news);
+      ({ captions, total } = news);
       slider.max = total;
       slider.disabled = true;
     }
@@ -144,7 +148,7 @@ function makeStage() {
 
   const node = el("div", { class: "stage" }, pair, field(say.step, slider), status, explained);
   return {
-    node, clear, begin, take, rest, compare, command: () => command,
+    node, clear, begin, take, rest, compare,
     plain: () => sides.plain.at(total) ?? null, steered: () => sides.steered.at(total) ?? null,
   };
 }
@@ -208,10 +212,9 @@ function makeSteering(change) {
   return { node, tell, strength: () => (strengths.hidden ? 0 : strength) };
 }
 
-function howWeKnow(stage) {
+function howWeKnow() {
   const code = el("code", { text: "" });
-  const fold = el("details", { ontoggle: () => (code.textContent = stage.command()) },
-    el("summary", { text: words.chapters.know }), ...say.know.map((text) => el("p", { text })),
+  const fold = el("details", {}, el("summary", { text: words.chapters.know }), ...say.know.map((text) => el("p", { text })),
     el("p", { text: words.chapters.command }), el("pre", { tabindex: 0 }, code));
-  return el("section", { class: "know" }, fold);
+  return { node: el("section", { class: "know" }, fold), say: (command) => (code.textContent = command) };
 }
