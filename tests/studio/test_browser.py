@@ -23,7 +23,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, expect, sync_playwright
 
 CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else "",
                               shutil.which("chromium"), shutil.which("chromium-browser"))), None)  # fmt: skip
@@ -1073,3 +1073,16 @@ def test_chapter_judge(visit: Visitors) -> None:
     expect(bets).to_have_count(2)
     expect(bets.nth(1)).to_contain_text("cat")
     expect(page.get_by_text("The finished picture: CLIP bets on")).to_be_visible()
+
+
+def test_chapter_judge_says_when_the_model_has_no_eyes(visit: Visitors) -> None:
+    page = visit("chapter/7")
+
+    def without_clip(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "best_of": None})
+
+    page.route("**/api/facts", without_clip)
+    page.reload()
+    expect(page.get_by_text("the model that is loaded has none")).to_be_visible()
+    expect(page.get_by_role("button", name="Draw it")).to_have_count(0)
