@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import select
@@ -22,14 +23,14 @@ import pytest
 from PIL import Image, ImageDraw
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, expect, sync_playwright
 
 CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else "",
                               shutil.which("chromium"), shutil.which("chromium-browser"))), None)  # fmt: skip
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4", "chapter/5")
+VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4", "chapter/5", "chapter/6", "chapter/7")
 PHONE, DESKTOP = (360, 740), (1280, 800)
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -1013,3 +1014,101 @@ def test_closing_the_page_stops_a_chapters_job(visit: Visitors) -> None:
     page.goto("about:blank")
     jobs = f"{visit.server.address}/api/jobs"
     until(lambda: all(job["state"] not in ("queued", "running") for job in other.request.get(jobs).json()))
+
+
+def look(page: Page, visit: Visitors, view: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the server tells of a look inside, event by event."""
+    answer = page.request.post(f"{visit.server.address}/api/inside/{view}", data=asked, timeout=PATIENCE)
+    return [json.loads(line[6:]) for line in answer.text().splitlines() if line.startswith("data: ")]
+
+
+def test_chapter_guidance(visit: Visitors) -> None:
+    page = visit("chapter/6")
+    slider, status = page.get_by_label("Step", exact=True), page.locator(".where").first
+    expect(slider).to_be_enabled()  # it drew its example, with nothing pressed
+    steps = [news for news in look(page, visit, "guidance", {"prompt": "red apple", "seed": 3}) if "differ" in news]
+    apart = [step["differ"] for step in steps]
+    most = max(range(len(steps)), key=lambda i: apart[i] or 0)
+    guess = page.get_by_role("img", name="Guess without your words")
+    assert steps[most]["without"] != steps[most]["with"]
+    expect(status).to_have_text(f"Step {most + 1} of 20: the guesses are {100 * apart[most]:.0f} % apart")
+    expect(guess).to_have_attribute("src", steps[most]["without"])
+    expect(page.get_by_role("img", name="What the words change")).to_have_attribute("src", steps[most]["apart"])
+    page.get_by_role("button", name="Which colours the words add").press("Enter")
+    expect(page.get_by_role("img", name="What the words change")).to_have_attribute("src", steps[most]["adds"])
+    slider.press("Home")
+    assert apart[0] is None
+    expect(status).to_have_text("Step 1 of 20: one guess only")
+    expect(guess).to_be_hidden()
+    expect(page.get_by_role("img", name=re.compile("goes on with"))).to_have_attribute("src", steps[0]["guided"])
+    rungs = page.get_by_role("group", name="Pictures by guidance").get_by_role("button")
+    expect(rungs).to_have_count(8)
+    scale, large = page.get_by_label("Guidance", exact=True), page.get_by_role("img", name="The picture at the chosen")
+    scale.press("Home")
+    expect(page.get_by_text("Guidance 1: nothing exaggerated")).to_be_visible()
+    expect(page.get_by_role("button", name="Look at the steps")).to_be_hidden()
+    without = large.get_attribute("src")
+    scale.press("ArrowRight")
+    expect(page.get_by_text("away from the picture at guidance 1")).to_be_visible()
+    assert large.get_attribute("src") != without
+    rungs.last.press("Enter")
+    expect(rungs.last).to_have_attribute("aria-pressed", "true")
+    assert large.get_attribute("src") == rungs.last.locator("img").get_attribute("src")
+    page.get_by_role("button", name="Look at the steps of guidance 12 above").click()
+    expect(page.get_by_text("What it goes on with: the change, 12 times")).to_be_visible()
+    expect(slider).to_be_enabled()
+    expect(page.locator(".what").first).to_contain_text("adds the change 12 times instead of once")
+
+
+def test_chapter_judge(visit: Visitors) -> None:
+    page = visit("chapter/7")
+    slider, bets = page.get_by_label("Step", exact=True), page.locator("figure:visible").first.locator("li")
+    expect(slider).to_be_enabled()  # it drew its example, with nothing pressed
+    captions = page.get_by_label("Other captions it may choose from")
+    asked = {"prompt": "red apple", "seed": 3, "decoys": captions.input_value().split("\n")}
+    told = [news for news in look(page, visit, "judge", asked) if news["type"] == "opinion"]
+
+    def shows(opinion: dict[str, Any]) -> None:
+        for i, (caption, share) in enumerate(zip(["red apple", *asked["decoys"]], opinion["shares"], strict=True)):
+            expect(bets.nth(i)).to_have_text(
+                re.compile(rf"^{caption}\D+{100 * share:.0f} %$|^{caption}{100 * share:.0f} %$")
+            )
+            width = bets.nth(i).locator(".bet-bar").evaluate("node => parseFloat(node.style.width)")
+            assert width == pytest.approx(100 * share, abs=0.01)
+
+    shows(told[-1])
+    slider.press("Home")
+    expect(page.locator(".where")).to_contain_text("Step 1 of 20: CLIP bets on")
+    shows(told[0])
+    page.get_by_label("Let it steer").press("Space")
+    verdict = page.locator(".verdict")
+    steered = look(page, visit, "judge", {**asked, "clip_guidance": 0.3})[-2]
+    expect(verdict).to_contain_text(f"{steered['cosines'][0]:.2f} instead of {told[-1]['cosines'][0]:.2f}")
+    expect(page.get_by_role("img", name="CLIP steers")).to_have_attribute("src", steered["picture"])
+    expect(page.get_by_role("img", name="CLIP looks on")).to_have_attribute("src", told[-1]["picture"])
+    page.get_by_role("button", name="too much (1)").press("Enter")
+    page.get_by_label("Let it steer").press("Space")  # while it is being drawn
+    expect(page.get_by_role("img", name="CLIP steers")).to_be_hidden()
+    expect(slider).to_be_enabled()
+    captions.fill("a\n" * 8)
+    page.get_by_role("button", name="Draw it").click()
+    expect(page.get_by_role("alert")).to_contain_text("there may be 7 decoys, not 8; leave some out")
+    visit.troubles = [trouble for trouble in visit.troubles if "status of 400" not in trouble]  # that refusal
+    captions.fill("cat")
+    page.get_by_role("button", name="Draw it").click()
+    expect(bets).to_have_count(2)
+    expect(bets.nth(1)).to_contain_text("cat")
+    expect(page.get_by_text("The finished picture: CLIP bets on")).to_be_visible()
+
+
+def test_chapter_judge_says_when_the_model_has_no_eyes(visit: Visitors) -> None:
+    page = visit("chapter/7")
+
+    def without_clip(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "best_of": None})
+
+    page.route("**/api/facts", without_clip)
+    page.reload()
+    expect(page.get_by_text("the model that is loaded has none")).to_be_visible()
+    expect(page.get_by_role("button", name="Draw it")).to_have_count(0)

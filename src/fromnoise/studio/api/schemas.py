@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, Pr
 
 from fromnoise.drawing.request import MOST_CANDIDATES
 from fromnoise.ground.pictures import MOST_SIDE
+from fromnoise.inspection.judge import MOST_DECOYS, STRONGEST
 from fromnoise.studio.api.naming import meant
 from fromnoise.studio.desk.encode import Format
 from fromnoise.studio.desk.engine import Show
@@ -220,6 +221,17 @@ class LookIn(Fields):
     guidance: Guidance | None = None
 
 
+class JudgeIn(LookIn):
+    """What to draw while another network judges every step."""
+
+    decoys: Annotated[
+        list[Text] | None, Field(description=f"other captions, up to {MOST_DECOYS}; by default three things")
+    ] = None  # how many is said by the view itself, in plainer words
+    clip_guidance: Annotated[
+        float, Field(ge=0, le=STRONGEST, allow_inf_nan=False, description="how strongly it steers; 0 is off")
+    ] = 0.0
+
+
 class CheckIn(Fields):
     """Words to look at before they are drawn."""
 
@@ -260,6 +272,9 @@ BODIES: dict[str, type[Fields]] = {
     "/api/jobs": JobIn,
     "/api/check": CheckIn,
     "/api/inside/words": LookIn,
+    "/api/inside/guidance": LookIn,
+    "/api/inside/ladder": LookIn,
+    "/api/inside/judge": JudgeIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
     "/api/story/plots": PlotIn,

@@ -2,6 +2,14 @@
 
 const many = (n, one, more) => `${n.toLocaleString("en")} ${n === 1 ? one : more}`;
 
+/** A share of 1 in percent, with a digit more where it is small. */
+function percent(share, digits = share < 0.0995 ? 1 : 0) {
+  return `${(100 * share).toFixed(digits)} %`;
+}
+
+/** A number without needless digits. */
+const plain = (number) => String(Math.round(number * 100) / 100);
+
 /** "about 3 min", as far as anyone can tell. */
 function duration(seconds) {
   if (seconds < 1.5) return "a second";
@@ -280,6 +288,125 @@ export const words = {
           "together. They are read while the picture is drawn, which changes no pixel of it.",
         "The two are not the same. On real pictures of two things side by side, the first map lies on the right thing " +
           "nine times in ten; for the second it is a coin toss in this small model (benchmarks/word_maps.py).",
+      ],
+    },
+
+    guidance: {
+      title: "How do the words win?",
+      about:
+        "At every step the machine guesses the picture twice: once deaf to your words, once having heard them. What the " +
+        "words change is then exaggerated, so that they win against everything else the static could become.",
+      example: "red apple",
+      cards: {
+        without: "Guess without your words",
+        with: "Guess with your words",
+        change: "What the words change",
+        guided: "The guess that it goes on with",
+      },
+      guided: (scale) => `What it goes on with: the change, ${plain(scale)} times`,
+      none: "not made at this step",
+      ways: { apart: "Where they differ", adds: "Which colours the words add" },
+      curve: "How far apart both guesses are",
+      curveSaid: (differ) => {
+        const known = differ.filter((one) => one !== null);
+        return known.length ? `from ${percent(known[0])} at first to ${percent(known.at(-1))} at last` : "nothing yet";
+      },
+      most: (most) => percent(most),
+      noise: "static",
+      picture: "picture",
+      step: "Step",
+      drawing: "Drawing, and keeping both guesses…",
+      at: (step, total, differ) =>
+        `Step ${step} of ${total}: ` +
+        (differ === null ? "one guess only" : `the guesses are ${percent(differ)} apart`),
+      far: (scale, rescale) =>
+        `Here the words decide. The machine takes its deaf guess and adds the change ${plain(scale)} times instead of once` +
+        (rescale ? `; then ${Math.round(100 * rescale)} % of the harsh contrast this brings is taken back.` : "."),
+      nearing: "The deaf guess sees the shape in the noise by now, and follows. The words still win some edges and colours.",
+      near: "Both see the same picture: it is decided. Whatever the words say now changes next to nothing.",
+      restsEarly: "In nothing but static, exaggerating would make all pictures alike, so this model makes one guess only, with the words.",
+      restsLate: "The picture is all but finished, so this model saves itself the guess without words.",
+      ladder: "The same static, obeyed less and more",
+      ladderHint:
+        "How often the change is added is called guidance. At 1 the machine takes its guess with words as it is; from " +
+        "there on it exaggerates. Pull the slider to flip between the pictures.",
+      row: "Pictures by guidance",
+      large: "The picture at the chosen guidance",
+      scale: "Guidance",
+      waiting: "The steps above come first…",
+      rung: (scale) => (scale === 1 ? "Guidance 1: nothing exaggerated" : `Guidance ${plain(scale)}`),
+      rungFacts: (now, first) => {
+        const moved = now.scale === first.scale ? "" : `${percent(now.moved)} away from the picture at guidance ${plain(first.scale)}. `;
+        const beyond = now.beyond < 0.0005 ? "All of its colours fit on a screen." :
+          `Too strong for any screen, and cut off: ${percent(now.beyond, 1)} of its colour values.`;
+        const match = now.match === null ? "" : ` CLIP, a network that rates how well pictures fit words, gives it ${now.match.toFixed(2)}; 1 is the most.`;
+        return moved + beyond + match;
+      },
+      showSteps: (scale) => `Look at the steps of guidance ${plain(scale)} above`,
+      know: [
+        "Nothing is asked twice for this page: both guesses are made while the picture is drawn, and noted " +
+          "(inspection/guidance.py). The sum is: guess without words + guidance × (guess with words − guess without). It is " +
+          "made on the machine's own small code of the picture, not on its colours, so the fourth picture is not quite what " +
+          "adding up the first three by eye would give (diffusion/guidance.py).",
+        "How far apart two pictures are: the difference of each red, green and blue value, squared, averaged and rooted; " +
+          "100 % would be black against white.",
+        "In the picture of where they differ, white is no difference and dark red is half the way from black to white or " +
+          "more. In that of the colours, grey is no difference.",
+        "Guidance does not make the small model know more: what it never learned does not become right by being " +
+          "exaggerated. Too much of it brings harsh edges and colours that run over.",
+      ],
+    },
+
+    judge: {
+      title: "Who checks the picture?",
+      about:
+        "Another network, CLIP, learned which captions go with which pictures. Here it looks at what the machine believes " +
+        "after every step, and bets on which of your captions it is a picture of.",
+      missing: "This chapter needs CLIP’s eyes, the network that looks at pictures, and the model that is loaded has none.",
+      example: "red apple",
+      others: "tomato\ngreen apple\nred car",
+      captions: "Other captions it may choose from",
+      captionsHint: "One on each line, up to seven. They are decoys: the closer to your prompt, the easier CLIP falls for one.",
+      plain: "CLIP looks on",
+      steered: "CLIP steers",
+      step: "Step",
+      drawing: "Drawing, and asking CLIP…",
+      bet: (share) => percent(share, 0),
+      fits: (cosine) => `fits ${cosine.toFixed(2)}; 1 is the most`,
+      at: (now, total, captions) =>
+        `${now.finished ? "The finished picture" : `Step ${now.step + 1} of ${total}`}: CLIP bets on “${captions[now.pick]}”`,
+      explain: (now, captions) => {
+        const fits = `How well it fits your prompt: ${now.cosines[0].toFixed(2)}; 1 is the most.`;
+        if (captions.length === 1) return `${fits} Alone, your prompt gets the whole bet; name other captions.`;
+        if (now.pick === 0) return `It puts ${percent(now.shares[0], 0)} on your prompt. ${fits}`;
+        return `It puts ${percent(now.shares[now.pick], 0)} on “${captions[now.pick]}” and ` +
+          `${percent(now.shares[0], 0)} on your prompt. ${fits} Is CLIP wrong, or the picture?`;
+      },
+      steering: "May it steer as well?",
+      steeringHint:
+        "CLIP can also say which way each guess would have to change to please it more. Let it push, and the same static is " +
+        "drawn once more.",
+      steer: "Let it steer",
+      howStrongly: "How strongly",
+      strength: (one) => ({ 0.1: "a little (0.1)", 0.3: "clearly (0.3)", 1: "too much (1)" })[one],
+      verdict: (plain, steered) => {
+        const [before, after] = [plain.cosines[0], steered.cosines[0]];
+        const more = after > before ? "CLIP likes it better" : "CLIP does not even like it better";
+        return `${more}: ${after.toFixed(2)} instead of ${before.toFixed(2)}. Do you?`;
+      },
+      truth:
+        "Steering pleases CLIP, and hardly anybody else. Over 49 prompts of the shipped model, a judge that has no part in " +
+        "the drawing found 57 % of the pictures right without it, and 57, 59 and 37 % when CLIP steered with 0.1, 0.3 and 1.",
+      know: [
+        "CLIP has two halves. The one that reads is the half that the machine reads your prompt with; the one that looks at " +
+          "pictures has no part in drawing. Both give a list of numbers, and how much two lists point the same way, from −1 " +
+          "to 1, is how well picture and caption fit (inspection/judge.py).",
+        "The bars are a bet: those numbers, times how sure of itself CLIP learned to be, shared out so that all captions " +
+          "together make 100 %. With fewer captions each gets more; a sure bet only says that the others fit worse.",
+        "While CLIP only looks on, the picture is the same, pixel by pixel, as without it. Steering moves each guess a " +
+          "little to where CLIP’s number rises fastest, less and less towards the end (diffusion/score_guidance.py).",
+        "How often pictures are right was measured by benchmarks/clip_guidance.py. A small CLIP is easily fooled: a few " +
+          "odd blotches can please it more than a better apple.",
       ],
     },
 

@@ -102,6 +102,7 @@ function makeStage() {
 
   function makeChips(news) {
     known = news.words;
+    told.textContent = news.notes.join(" ");
     chips.replaceChildren(...known.map((word, i) => button(nameOf(word), () => pin(i), {
       class: word.kind === "word" ? "chip" : "chip sign", "aria-pressed": "false", "data-word-number": i,
       onpointerenter: () => hover(i), onpointerleave: () => hover(-1), onfocus: () => hover(i), onblur: () => hover(-1),
@@ -111,6 +112,7 @@ function makeStage() {
   function finish(news) {
     end = { ...news, needed: unpacked(news.needed), all: unpacked(news.maps.all) };
     command = news.command;
+    document.querySelector(".know code")?.replaceChildren(command);
     heat.image.src = news.picture;
     slider.disabled = false;
     const names = Object.keys(frames[0]?.maps ?? {});
@@ -188,8 +190,9 @@ function makeStage() {
     [...chips.children].forEach((chip, i) => chip.classList.toggle("lit", Boolean(lit?.[i])));
   }
 
+  const told = el("p", { class: "hint", role: "status" });
   const node = el("div", { class: "stage" },
-    heat.node, chips, ways, listening, status, explained, el("p", { class: "hint", text: say.pointHint }));
+    heat.node, told, chips, ways, listening, status, explained, el("p", { class: "hint", text: say.pointHint }));
   return {
     node, clear, take, words: () => known.filter((word) => word.kind === "word" && /[\p{L}\p{N}]/u.test(word.text)),
     picture: () => end?.picture, command: () => command,

@@ -1,0 +1,108 @@
+"""Guidance as messages for a page, while pictures are drawn: JSON, with pictures inside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from fromnoise.drawing.picture_file import to_image
+from fromnoise.inspection.figure import data_url, png_of
+from fromnoise.inspection.guidance import SCALES, Pull, apart, check_guided, heat, ladder, pulls, shown, signed
+from fromnoise.inspection.subject import Subject
+from fromnoise.system.text_to_image import TextToImage
+
+LARGEST = 256  # side of a step's pictures, pixels: five of each step of Stable Diffusion would be too much for a page
+
+
+def guidance_news(model: TextToImage, subject: Subject) -> Iterator[dict[str, Any]]:
+    """ "guidance" at once, "step" after every step, "end" with the picture. Closing the iterator cancels.
+
+    Of a step: the pictures ``without`` words, ``with`` them, ``apart`` (where they differ), ``adds`` (what the words
+    add, around grey) and ``guided``, and ``differ``, root mean square, of the 0…1 of a colour. Where guidance rests,
+    ``without``, ``apart``, ``adds`` and ``differ`` are null.
+
+    Raises:
+        UserError: at once, where nothing is guided; see :func:`fromnoise.inspection.guidance.pulls`.
+    """
+    made = subject.plan(model)
+    return _news(model, subject, pulls(model, made), made.steps)
+
+
+def _news(model: TextToImage, subject: Subject, drawing: Iterator[Any], total: int) -> Iterator[dict[str, Any]]:
+    made = subject.plan(model)
+    yield {
+        "type": "guidance",
+        "prompt": made.words.wanted.text,
+        "total": total,
+        "scale": made.guidance,
+        "rescale": made.rescale,
+        "notes": made.notes,
+        "command": subject.command("guidance", out="guidance.html"),
+    }
+    for event in drawing:
+        if isinstance(event, Pull):
+            yield {"type": "step", "step": event.step.index, "t": float(event.step.t), **_of_step(model, event)}
+        else:
+            yield {"type": "end", "picture": as_url(event.pictures[0], math.inf)}
+
+
+def _of_step(model: TextToImage, pull: Pull) -> dict[str, Any]:
+    words, guided = shown(model, pull.with_words).picture, shown(model, pull.guided).picture
+    found: dict[str, Any] = {"with": as_url(words), "guided": as_url(guided)}
+    if pull.without is None:
+        return {**found, "without": None, "apart": None, "adds": None, "differ": None}
+    plain = shown(model, pull.without).picture
+    return {
+        **found,
+        "without": as_url(plain),
+        "apart": as_url(heat(words, plain)),
+        "adds": as_url(signed(words, plain)),
+        "differ": round(apart(words, plain), 4),
+    }
+
+
+def ladder_news(model: TextToImage, subject: Subject, scales: Sequence[float] = SCALES) -> Iterator[dict[str, Any]]:
+    """ "ladder" at once, "rung" after every drawing, "end". Closing the iterator cancels.
+
+    Of a rung: its ``picture``; ``moved``, root mean square difference from the first rung's, of the 0…1 of a colour;
+    ``beyond``, the share of its numbers that are cut off because no screen can show them; ``match``, CLIP's cosine
+    between picture and words, or null without CLIP.
+
+    Raises:
+        UserError: at once, no words to guide by, or a scale that is none.
+    """
+    guided = [scale for scale in scales if scale != 1]
+    if guided:
+        check_guided(subject.plan(model, guidance=float(guided[0])))
+    rungs = ladder(model, subject, scales)
+    return _rungs(subject, rungs, scales)
+
+
+def _rungs(subject: Subject, rungs: Iterator[Any], scales: Sequence[float]) -> Iterator[dict[str, Any]]:
+    named = ",".join(f"{scale:g}" for scale in scales)
+    command = subject.command("guidance", {"scales": named}, "guidance.html")
+    yield {"type": "ladder", "scales": list(scales), "command": command}
+    for rung in rungs:
+        yield {
+            "type": "rung",
+            "scale": rung.scale,
+            "picture": as_url(rung.drawn.picture, math.inf),
+            "moved": round(rung.moved, 4),
+            "beyond": round(rung.drawn.beyond, 4),
+            "match": None if rung.match is None else round(rung.match, 4),
+        }
+    yield {"type": "end"}
+
+
+def as_url(picture: Tensor, largest: float = LARGEST) -> str:
+    """A picture, uint8 [3,H,W], as an address that holds it; made smaller where a side is longer than ``largest``."""
+    image = to_image(picture)
+    if max(image.size) > largest:
+        factor = largest / max(image.size)
+        small = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        image = image.resize(small, Image.Resampling.BOX)
+    return data_url(png_of(image))
