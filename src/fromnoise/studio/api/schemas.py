@@ -220,6 +220,22 @@ class LookIn(Fields):
     guidance: Guidance | None = None
 
 
+class KindsIn(Fields):
+    """What is to be told apart."""
+
+    kinds: Annotated[list[Name], Field(max_length=12, description="two to six, as captions call them")] = [
+        "banana",
+        "tomato",
+        "pea",
+    ]
+
+
+class RoundsIn(KindsIn):
+    """The same for a network that is to learn it."""
+
+    seed: Annotated[Seed, Field(description="of its first weights")] = 0
+
+
 class CheckIn(Fields):
     """Words to look at before they are drawn."""
 
@@ -260,6 +276,8 @@ BODIES: dict[str, type[Fields]] = {
     "/api/jobs": JobIn,
     "/api/check": CheckIn,
     "/api/inside/words": LookIn,
+    "/api/inside/axes": KindsIn,
+    "/api/inside/axes/rounds": RoundsIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
     "/api/story/plots": PlotIn,
