@@ -29,7 +29,7 @@ CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").e
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4")
+VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4", "chapter/6")
 PHONE, DESKTOP = (360, 740), (1280, 800)
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -987,3 +987,101 @@ def test_closing_the_page_stops_a_chapters_job(visit: Visitors) -> None:
     page.goto("about:blank")
     jobs = f"{visit.server.address}/api/jobs"
     until(lambda: all(job["state"] not in ("queued", "running") for job in other.request.get(jobs).json()))
+
+
+def open_chapter(page: Page, title: str) -> None:
+    """Open a chapter by its name, whatever its number is."""
+    page.get_by_role("navigation", name="Chapters").get_by_role("link", name=re.compile(re.escape(title))).click()
+    expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
+
+
+def drawing_of(page: Page, label: str) -> str:
+    """What a canvas shows."""
+    canvas = page.get_by_label(label).locator("canvas")
+    return str(canvas.evaluate("(node) => new Promise((done) => requestAnimationFrame(() => done(node.toDataURL())))"))
+
+
+def test_telling_kinds_apart(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    page.emulate_media(reduced_motion="reduce")
+    open_chapter(page, "How can a machine tell a banana from a pea?")
+    expect(page.get_by_text("108 pictures of 13 different drawings")).to_be_visible()
+    window = page.get_by_label("The window whose numbers are shown")
+    corner = page.get_by_text("Top left here")
+    before = corner.inner_text()
+    numbers = page.locator(".numbers span")
+    second = numbers.nth(1).inner_text().split()
+    window.press("ArrowRight")
+    assert numbers.first.inner_text().split() == second
+    assert f"red {second[0]}, green {second[1]}, blue {second[2]}" in corner.inner_text() != before
+    page.get_by_role("button", name="Train a fresh one").scroll_into_view_if_needed()
+    expect(page.get_by_text("After round 20: 99 % right")).to_be_visible()
+    page.get_by_label("Round", exact=True).press("Home")
+    expect(
+        page.get_by_text("Before it has learnt anything: 29 % right. Blind guessing would get 33 %.")
+    ).to_be_visible()
+    assert page.locator(".rounds span").count() == 21
+    expect(page.get_by_text("56 % of the held-out pictures")).to_contain_text("only 13 drawings")
+    expect(page.get_by_text("from 31 % to 79 %")).to_be_visible()
+    page.get_by_role("button", name="Add roundness").press("Enter")
+    expect(page.get_by_text("95 % of the held-out pictures")).to_be_visible()
+    page.get_by_role("button", name="Add greenness").click()
+    expect(page.get_by_text("100 % of the held-out pictures")).to_be_visible()
+    expect(page.get_by_text("Nothing is mixed up.")).to_be_visible()
+    room = page.get_by_label("The pictures, placed by what is measured of them")
+    still = drawing_of(page, "The pictures, placed by what is measured of them")
+    page.wait_for_timeout(300)
+    assert (
+        drawing_of(page, "The pictures, placed by what is measured of them") == still
+    )  # calm: nothing turns by itself
+    room.press("ArrowLeft")
+    turned = drawing_of(page, "The pictures, placed by what is measured of them")
+    assert turned != still
+    room.press("ArrowRight")
+    assert drawing_of(page, "The pictures, placed by what is measured of them") == still
+    box = room.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 260, box["y"] + 120, steps=3)
+    page.mouse.up()
+    assert drawing_of(page, "The pictures, placed by what is measured of them") not in (still, turned)
+    page.get_by_role("button", name="stem", exact=True).click()  # a fourth takes the place of the third
+    pressed = page.get_by_role("group", name="What is measured").locator("[aria-pressed=true]")
+    assert sorted(pressed.all_inner_texts()) == ["1. yellowness", "2. roundness", "3. stem"]
+    expect(page.get_by_text("CLIP, without any measure: 100 % right")).to_be_visible()
+    expect(page.get_by_text("it has seen these very drawings")).to_be_visible()
+
+
+def test_other_kinds_and_what_cannot_be_told_apart(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    open_chapter(page, "How can a machine tell a banana from a pea?")
+    page.get_by_role("button", name="key, hammer, scissors").click()
+    expect(page.locator(".kinds li")).to_have_text(["key", "hammer", "scissors"])
+    expect(page.get_by_role("button", name="1. holes")).to_be_visible()
+    kinds = page.get_by_label("Two to six things, with commas between")
+    kinds.fill("pea, quasar")
+    kinds.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="shows 'quasar'")).to_be_visible()
+    expect(page.get_by_role("heading", name="Measures that people think of")).to_be_hidden()
+
+
+def test_the_pages_rule_guesses_as_the_librarys(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    wrong = page.evaluate(
+        """async () => {
+          const { heldOut } = await import("/static/chapters/axes_machine.js");
+          const { look } = await import("/static/api.js");
+          let made = null;
+          await look("axes", {}, (news) => (made = news)).done;
+          const names = made.measures.map((each) => each.name);
+          return made.sets.filter(({ measures, right }) => {
+            const columns = measures.map((name) => names.indexOf(name));
+            const rows = made.pictures.map((each) => columns.map((column) => each.values[column]));
+            const guesses = heldOut(rows, made.pictures, made.kinds.length);
+            const share = guesses.filter((guess, i) => guess === made.pictures[i].kind).length / guesses.length;
+            return Math.abs(share - right) > 1e-4;
+          }).length + (made.sets.length === 833 ? 0 : 1e6 + made.sets.length);
+        }"""
+    )
+    assert wrong == 0

@@ -67,12 +67,13 @@ def test_a_page_can_guess_again_what_the_library_guesses(shipped: TextToImage, t
     fold = torch.tensor([each["fold"] for each in made["pictures"]])
     assert torch.equal(label, found.label)
     assert torch.equal(fold, found.fold)
-    column = list(MEASURES).index("longness")
-    values = torch.tensor([[each["values"][column]] for each in made["pictures"]])
-    exact = held_out(measured(found.images, ["longness"]), label, fold, 3)
-    assert torch.equal(held_out(values, label, fold, 3), exact)
     right = {tuple(each["measures"]): each["right"] for each in made["sets"]}
-    assert right["longness",] == pytest.approx(float((exact == label).double().mean()), abs=1e-4)
+    for name in ("longness", "blueness"):  # the second hardly varies
+        column = list(MEASURES).index(name)
+        values = torch.tensor([[each["values"][column]] for each in made["pictures"]])
+        exact = held_out(measured(found.images, [name]), label, fold, 3)
+        assert torch.equal(held_out(values, label, fold, 3), exact)
+        assert right[name,] == pytest.approx(float((exact == label).double().mean()), abs=1e-4)
     clip = torch.tensor([each["clip_guess"] for each in made["pictures"]])
     score = accuracy(clip == label, torch.tensor([each["drawing"] for each in made["pictures"]]))
     assert made["clip_scores"]["middle"] == pytest.approx(score.to_dict(), abs=1e-4)

@@ -23,6 +23,7 @@ from fromnoise.inspection.separating import Accuracy
 WIDTH, GAP, HEAD = 1424, 10, 168
 TURNS = 36  # frames of a full turn
 THUMB, COLUMNS = 32, 16  # of the sheet of small pictures
+EXACT = 8  # digits of a measure: with 4, a measure that hardly varies (the blue of bananas) is told otherwise
 SIZES = ("single measures", "pairs", "triples")
 
 
@@ -225,7 +226,7 @@ def _picture_facts(axes: Axes, i: int) -> dict[str, Any]:
     return {
         "kind": int(found.label[i]), "drawing": int(found.drawing[i]), "variant": int(found.variant[i]),
         "fold": int(found.fold[i]), "name": drawings.names[int(found.source[i])],
-        "drawn": bool(drawings.drawn[found.source[i]]), "values": _rounded(axes.values[i].tolist()),
+        "drawn": bool(drawings.drawn[found.source[i]]), "values": _rounded(axes.values[i].tolist(), EXACT),
         "guesses": axes.guesses[i].tolist(),
         **({} if space is None else {"clip": _rounded(space.points[i].tolist()),
            "clip_guess": int(space.by_middle[i]), "caption_guess": int(space.by_caption[i])}),
@@ -237,5 +238,5 @@ def _right(axes: Axes, guesses: Any) -> list[float]:
     return right
 
 
-def _rounded(values: Sequence[float]) -> list[float]:
-    return [round(value, 4) for value in values]
+def _rounded(values: Sequence[float], digits: int = 4) -> list[float]:
+    return [round(value, digits) for value in values]

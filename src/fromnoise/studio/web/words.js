@@ -315,11 +315,12 @@ export const words = {
         "turns every dial a little, so that it would have been less wrong. It is tested with drawings that it never learnt " +
         "from. You see it happen now, on your machine.",
       round: "Round",
+      waiting: "It begins when you look at it.",
       fresh: "Train a fresh one",
       at: (round, right, chance) => {
         const part = `${Math.round(100 * right.share)} % right`;
         if (round === 0) return `Before it has learnt anything: ${part}. Blind guessing would get ${Math.round(100 * chance)} %.`;
-        return `After round ${round}: ${part}.`;
+        return `After round ${round}: ${part} (the truth: ${Math.round(100 * right.low)} % to ${Math.round(100 * right.high)} %).`;
       },
       curve: (first, last, rounds) =>
         `Pictures told right: ${Math.round(100 * first)} % at first, ${Math.round(100 * last)} % after ${rounds} rounds`,
@@ -328,8 +329,8 @@ export const words = {
 
       byHand: "Measures that people think of",
       byHandAbout:
-        "Now without learning from the numbers: choose what to measure. Each picture stands where its measures put it. The rule is as simple " +
-        "as can be: a picture is taken for the kind whose middle is nearest.",
+        "Now the other way: you say what to measure, and each picture stands where its measures put it. The rule is as " +
+        "simple as can be: a picture is taken for the kind whose middle is nearest.",
       measures: "What is measured; up to three",
       measure: (name, at = -1) => (at >= 0 ? `${at + 1}. ` : "") + name.replace("_", " "),
       space: "The pictures, placed by what is measured of them",
@@ -353,7 +354,8 @@ export const words = {
       clip: "A space that nobody made by hand",
       clipAbout:
         "CLIP is the part of the model that learnt what pictures and words have to do with each other. It gives every " +
-        "picture a place among 256 or more directions of its own. Here are the three in which these pictures differ most.",
+        "picture a place in a space of its own, with far more than three directions. Here are the three in which these " +
+        "pictures differ most.",
       clipSpace: "The pictures, placed by CLIP",
       clipHint: "Drag to turn it, or use the arrow keys. The directions have no names.",
       directions: ["1st direction", "2nd", "3rd"],

@@ -53,7 +53,7 @@ export function open(root) {
     colours.replaceChildren(legend(news));
     learned.begin(news, tokens);
     measures.begin(news, tokens, (names, score) => learned.compare("hand", say.hand(names), score));
-    await rounds.begin(asked, news, tokens, (last) => learned.compare("network", say.taught(last.round), last.right));
+    rounds.begin(asked, news, tokens, (last) => learned.compare("network", say.taught(last.round), last.right));
   }
 
   const form = el("form", {

@@ -31,13 +31,21 @@ export function makeRounds() {
   let finish = () => {};
   const observer = new ResizeObserver(() => show());
   observer.observe(wall);
+  const seen = new IntersectionObserver((changes) => {
+    if (changes.some((change) => change.isIntersecting) && made && !told.length && !running) train(0);
+  }, { threshold: 0.25 });
 
-  /** Begin with pictures that were measured; `done` hears the last round. */
+  /** Begin with pictures that were measured, as soon as somebody looks; `done` hears the last round. */
   function begin(body, measured, cut, done) {
     [asked, made, tokens, finish] = [body, measured, cut, done];
-    node.hidden = false;
+    node.hidden = again.disabled = false;
+    status.textContent = say.waiting;
+    guesses.replaceChildren();
+    bars.replaceChildren();
+    bars.setAttribute("aria-label", say.waiting);
     chance.style.bottom = `${100 * made.chance}%`;
-    return train(0);
+    seen.unobserve(node);
+    seen.observe(node);
   }
 
   async function train(seed) {
@@ -116,17 +124,15 @@ export function makeRounds() {
   /** One picture, and how sure the network is of each kind. */
   function guessOf(i, chances) {
     const canvas = el("canvas", { width: 68, height: 68, "aria-hidden": "true" });
-    tokens.put(canvas.getContext("2d"), i, now(chances), 34, 34, 68);
+    tokens.put(canvas.getContext("2d"), i, likeliest(chances), 34, 34, 68);
     const rows = made.kinds.map((kind, k) => {
       const bar = el("span", { class: "sure" });
       Object.assign(bar.style, { width: `${100 * chances[k]}%`, background: css(made.colours[k]) });
       return el("li", {}, el("span", { text: kind }), el("span", { class: "track" }, bar),
-        el("span", { class: "level", text: words.chapters.axes.percent(chances[k]) }));
+        el("span", { class: "level", text: say.percent(chances[k]) }));
     });
     return el("div", { class: "guess" }, canvas, el("ul", { class: "plain", "aria-label": made.pictures[i].name }, rows));
   }
-
-  const now = (chances) => chances.indexOf(Math.max(...chances));
 
   function paintWall(round) {
     const columns = Math.max(1, Math.floor(wall.getBoundingClientRect().width / WALL));
@@ -152,8 +158,16 @@ export function makeRounds() {
     node.hidden = true;
   }
 
-  return { node, begin, clear, stop: () => (stop(), observer.disconnect()) };
+  function leave() {
+    clear();
+    observer.disconnect();
+    seen.disconnect();
+  }
+
+  return { node, begin, clear, stop: leave };
 }
+
+const likeliest = (chances) => chances.indexOf(Math.max(...chances));
 
 /** The first drawing of each kind. */
 const followed = ({ kinds, pictures }) => kinds.map((_, k) => pictures.findIndex((each) => each.kind === k));

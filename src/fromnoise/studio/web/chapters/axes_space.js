@@ -110,9 +110,7 @@ export function makeSpace(label, hint, point) {
     shown = null;
   }
 
-  /** For those who check where it looks from. */
-  const seenFrom = () => ({ ...eye });
-  return { node, room, show, stop, seenFrom };
+  return { node, show, stop };
 }
 
 const isTurned = (eye) => Math.abs(eye.yaw) + Math.abs(eye.pitch) > 0.3;
@@ -135,7 +133,7 @@ function projection({ yaw, pitch }, width, height) {
   const flat = Math.min(1, Math.abs(yaw) + Math.abs(pitch));
   const [sy, cy, sp, cp] = [Math.sin(yaw), Math.cos(yaw), Math.sin(pitch), Math.cos(pitch)];
   const side = Math.min(width, height) / 2;
-  const [wide, high] = [width / 2 - 24, height / 2 - 26].map((room) => room + (side * 0.66 - room) * flat);
+  const [wide, high] = [width / 2 - 24, height / 2 - 26].map((room) => room + (side * 0.8 - room) * flat);
   return ([x, y, z]) => {
     const [right, back] = [x * cy + z * sy, z * cy - x * sy];
     const [up, depth] = [y * cp - back * sp, back * cp + y * sp];

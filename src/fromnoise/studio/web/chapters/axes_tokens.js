@@ -49,8 +49,8 @@ function ring(pen, colour) {
 }
 
 function cross(pen) {
-  const [near, far] = [SIDE * 0.22, SIDE * 0.78];
-  for (const [colour, width] of [["white", 11], ["black", 5]]) {
+  const [near, far] = [SIDE * 0.6, SIDE * 0.9]; // in a corner, so that the picture can still be seen
+  for (const [colour, width] of [["white", 15], ["black", 8]]) {
     Object.assign(pen, { strokeStyle: colour, lineWidth: width, lineCap: "round" });
     pen.beginPath();
     pen.moveTo(near, near);
