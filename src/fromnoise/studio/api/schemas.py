@@ -220,6 +220,23 @@ class LookIn(Fields):
     guidance: Guidance | None = None
 
 
+class WalkIn(LookIn):
+    """Where a walk begins, and where it ends; what is left out of the end is as where it begins."""
+
+    to: Annotated[Text | None, Field(description="what the last picture shows")] = None
+    to_seed: Annotated[Seed | None, Field(description="of the last picture")] = None
+    stops: Annotated[int, Field(ge=2, le=33, description="pictures, both ends included")] = 7
+
+
+class SumIn(LookIn):
+    """A prompt, and what is taken from it and added to it."""
+
+    minus: Annotated[Text, Field(description="words to take away")] = ""
+    plus: Annotated[Text, Field(description="words to add")] = ""
+    target: Annotated[Text | None, Field(description="the prompt that it should mean")] = None
+    seeds: Annotated[int, Field(ge=1, le=8, description="how many noises to try it with")] = 3
+
+
 class KindsIn(Fields):
     """What is to be told apart."""
 
@@ -276,6 +293,8 @@ BODIES: dict[str, type[Fields]] = {
     "/api/jobs": JobIn,
     "/api/check": CheckIn,
     "/api/inside/words": LookIn,
+    "/api/inside/between": WalkIn,
+    "/api/inside/between/sum": SumIn,
     "/api/inside/axes": KindsIn,
     "/api/inside/axes/rounds": RoundsIn,
     "/api/jobs/{job}/again": Watch,
