@@ -386,6 +386,73 @@ export const words = {
       ],
     },
 
+    between: {
+      title: "What lies between two pictures?",
+      about:
+        "To the machine, words and noise are lists of numbers, so it can stand half-way between two prompts and draw what " +
+        "is there. No picture is faded into another: every picture of the walk is drawn afresh.",
+      example: ["tomato", "banana"],
+      seeds: [3, 8],
+      kind: "What changes on the way",
+      ways: { words: "From words to words", seeds: "From one noise to another" },
+      from: "First picture",
+      to: "Last picture",
+      seed: "Seed of the noise",
+      toSeed: "Seed at the end",
+      go: "Walk",
+      otherNoise: "Other noise",
+      picture: "The picture at this place of the walk",
+      slider: "How far along",
+      strip: "All pictures of the walk",
+      drawing: "Drawing…",
+      part: (amount) => `${Math.round(100 * amount)} % of the way`,
+      at: (amount, [first, last]) => {
+        if (amount === 0) return `The beginning: ${first}`;
+        if (amount === 1) return `The end: ${last}`;
+        return `${Math.round(100 * amount)} % of the way from ${first} to ${last}`;
+      },
+      fits: (prompt) => `fits “${prompt}”`,
+      scale: "The bars are how well CLIP, the model's judge, finds that the picture fits each end; 1 would be perfect, and hardly any real picture reaches 0.5.",
+      jump: (from, to, moved, all) => {
+        const even = all.reduce((sum, value) => sum + value, 0) / all.length;
+        const times = (moved / Math.max(even, 1e-9)).toFixed(1);
+        return `The largest change is from ${Math.round(100 * from)} % to ${Math.round(100 * to)} %, ${times} times the ` +
+          "usual one. A small machine often jumps from one thing to the other instead of finding something between.";
+      },
+      ends: "Are the ends really those pictures?",
+      endsHint: "Both ends are drawn once more, alone, as on the page “Make”; then every pixel is compared.",
+      check: "Draw both ends alone",
+      inWalk: "In the walk",
+      alone: "Drawn alone",
+      arithmetic: "Can one calculate with words?",
+      arithmeticAbout:
+        "Take the numbers of “red” away from those of “red apple”, add those of “green”, and draw what comes out. " +
+        "Below it stands what the plain words for it draw from the same noise, so that one can see whether the sum works.",
+      sum: ["red apple", "red", "green"],
+      sums: [["red apple", "red", "green"], ["blue car", "blue", "yellow"], ["black cat", "cat", "dog"]],
+      sumName: ([prompt, minus, plus]) => `${prompt} − ${minus} + ${plus}`,
+      sumExamples: "Examples",
+      sumPrompt: "Words",
+      minus: "less",
+      plus: "and",
+      calculate: "Calculate",
+      isThat: (wording, target) => `${wording}: is that “${target}”?`,
+      sumWays: {
+        "as said": (prompt) => `as said: “${prompt}”`,
+        "sum, token by token": () => "the sum, word for word: the difference is added where each word stands",
+        "sum, everywhere alike": () => "the sum, everywhere alike: the difference of the whole texts is added to every word",
+        "asked for": (target) => `plainly asked for: “${target}”`,
+      },
+      know: [
+        "On the way, the numbers of the words are mixed on a straight line and those of the noise on an arc, because a plain " +
+          "mixture of two noises would be too pale to be noise. Each picture is then drawn as any other.",
+        "Change is the difference between a picture and the one before, over all pixels. “Apart” in the verdict is the same, " +
+          "from what the plain words draw from the same noise: 0 is the same picture. Three noises are few: the verdict is " +
+          "about these pictures, not about all words.",
+        "The code is in src/fromnoise/inspection: between.py and arithmetic.py.",
+      ],
+    },
+
     static: {
       title: "Static to picture",
       about:

@@ -99,13 +99,13 @@ export function makeMeasures() {
 }
 
 /** One line of a list of scores: its name, a bar, and its range. */
-export function scoreRow(name, { share, low, high }, quiet = false) {
+export function scoreRow(name, { share, low, high, text = say.percent(share) }, quiet = false) {
   const bar = el("span", { class: quiet ? "sure quiet" : "sure" });
   bar.style.width = `${100 * share}%`;
   const range = el("span", { class: "range" });
   if (low !== undefined) Object.assign(range.style, { left: `${100 * low}%`, width: `${100 * (high - low)}%` });
   return el("li", {}, el("span", { text: name }), el("span", { class: "track" }, bar, low === undefined ? null : range),
-    el("span", { class: "level", text: say.percent(share) }));
+    el("span", { class: "level", text }));
 }
 
 /** The kinds with their colours. */

@@ -6,6 +6,7 @@ import * as luck from "./03_luck.js";
 import * as theGame from "./04_the_game.js";
 import * as myWords from "./05_words.js";
 import * as axes from "./10_axes.js";
+import * as between from "./11_between.js";
 
 /** @type {{title: string, about: string, open: (root: HTMLElement, context: {facts: object}) => () => void}[]} */
-export const chapters = [staticToPicture, theMachine, luck, theGame, myWords, axes];
+export const chapters = [staticToPicture, theMachine, luck, theGame, myWords, axes, between];
