@@ -29,7 +29,7 @@ CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").e
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4", "chapter/6")
+VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4", "chapter/6", "chapter/7")
 PHONE, DESKTOP = (360, 740), (1280, 800)
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -1085,3 +1085,45 @@ def test_the_pages_rule_guesses_as_the_librarys(visit: Visitors) -> None:
         }"""
     )
     assert wrong == 0
+
+
+def test_walking_between_two_pictures_and_calculating_with_words(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    open_chapter(page, "What lies between two pictures?")
+    expect(page.get_by_text("The largest change is from")).to_be_visible()
+    slider = page.get_by_label("How far along")
+    picture = page.get_by_role("img", name="The picture at this place of the walk")
+    stops = page.get_by_role("group", name="All pictures of the walk").locator("img")
+    assert len({image.get_attribute("src") for image in stops.all()}) == 7
+    for key, place, said in (("Home", 0, 'The beginning: "tomato"'), ("End", 6, 'The end: "pear"')):
+        slider.press(key)
+        expect(page.get_by_text(said)).to_be_visible()
+        assert picture.get_attribute("src") == stops.nth(place).get_attribute("src")
+    slider.press("ArrowLeft")
+    expect(page.get_by_text('83 % of the way from "tomato" to "pear"')).to_be_visible()
+    page.get_by_role("button", name="33 % of the way").press("Enter")
+    assert picture.get_attribute("src") == stops.nth(2).get_attribute("src")
+    page.get_by_role("button", name="Draw both ends alone").click()
+    expect(page.get_by_text("Identical: all 4,096 pixels are the same.")).to_have_count(2)
+    page.get_by_role("button", name="Calculate").scroll_into_view_if_needed()
+    expect(page.get_by_text('"red apple" - "red" + "green": is that “green apple”?')).to_be_visible()
+    expect(page.get_by_text(re.compile("^It (works|does not work).*the better sum"))).to_be_visible()
+    assert len({image.get_attribute("src") for image in page.locator(".sums img").all()}) == 12
+    page.get_by_label("less", exact=True).fill("purple")
+    page.get_by_role("button", name="Calculate").click()
+    expect(page.get_by_role("alert").filter(has_text="'purple' is not in the prompt")).to_be_visible()
+
+
+def test_a_walk_from_one_noise_to_another(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    open_chapter(page, "What lies between two pictures?")
+    page.get_by_role("button", name="From one noise to another").click()
+    expect(page.get_by_label("Last picture")).to_be_hidden()
+    page.get_by_label("Seed at the end").fill("3")
+    page.get_by_role("button", name="Walk", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="a walk needs somewhere to go")).to_be_visible()
+    page.get_by_label("Seed at the end").fill("5")
+    page.get_by_role("button", name="Walk", exact=True).click()
+    expect(page.get_by_text("The largest change is from")).to_be_visible()
+    page.get_by_label("How far along").press("End")
+    expect(page.get_by_text("The end: seed 5")).to_be_visible()

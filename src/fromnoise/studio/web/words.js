@@ -391,7 +391,7 @@ export const words = {
       about:
         "To the machine, words and noise are lists of numbers, so it can stand half-way between two prompts and draw what " +
         "is there. No picture is faded into another: every picture of the walk is drawn afresh.",
-      example: ["tomato", "banana"],
+      example: ["tomato", "pear"],
       seeds: [3, 8],
       kind: "What changes on the way",
       ways: { words: "From words to words", seeds: "From one noise to another" },
@@ -412,12 +412,12 @@ export const words = {
         return `${Math.round(100 * amount)} % of the way from ${first} to ${last}`;
       },
       fits: (prompt) => `fits “${prompt}”`,
-      scale: "The bars are how well CLIP, the model's judge, finds that the picture fits each end; 1 would be perfect, and hardly any real picture reaches 0.5.",
+      scale: "The bars are how well CLIP, the model's judge, finds that the picture fits each end: 1 is as well as can be, 0 not at all.",
       jump: (from, to, moved, all) => {
         const even = all.reduce((sum, value) => sum + value, 0) / all.length;
         const times = (moved / Math.max(even, 1e-9)).toFixed(1);
         return `The largest change is from ${Math.round(100 * from)} % to ${Math.round(100 * to)} %, ${times} times the ` +
-          "usual one. A small machine often jumps from one thing to the other instead of finding something between.";
+          `average one. ${times >= 1.8 ? "Rather a jump than a walk: it hardly finds anything between." : "So it goes rather evenly."}`;
       },
       ends: "Are the ends really those pictures?",
       endsHint: "Both ends are drawn once more, alone, as on the page “Make”; then every pixel is compared.",

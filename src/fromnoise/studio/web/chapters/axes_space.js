@@ -55,9 +55,10 @@ export function makeSpace(label, hint, point) {
     const project = projection(eye, width, height);
     const look = getComputedStyle(room);
     if (shown.areas && shown.count < 3) paintAreas(pen, project, shown);
-    paintAxes(pen, project, shown, look.color, width);
+    const ends = paintAxes(pen, project, shown, look.color);
     const order = places.map((place, i) => ({ i, ...project(place) })).sort((a, b) => b.depth - a.depth);
     for (const { i, x, y, scale } of order) shown.tokens.put(pen, i, shown.guesses[i], x, y, sizeOf(i) * scale);
+    paintNames(pen, ends, shown, look, width, height);
   }
 
   const sizeOf = (i) => (shown.pictures[i].variant ? SMALL : LARGE);
@@ -133,7 +134,7 @@ function projection({ yaw, pitch }, width, height) {
   const flat = Math.min(1, Math.abs(yaw) + Math.abs(pitch));
   const [sy, cy, sp, cp] = [Math.sin(yaw), Math.cos(yaw), Math.sin(pitch), Math.cos(pitch)];
   const side = Math.min(width, height) / 2;
-  const [wide, high] = [width / 2 - 24, height / 2 - 26].map((room) => room + (side * 0.8 - room) * flat);
+  const [wide, high] = [width / 2 - 24, height / 2 - 26].map((room) => room + (side * 0.74 - room) * flat);
   return ([x, y, z]) => {
     const [right, back] = [x * cy + z * sy, z * cy - x * sy];
     const [up, depth] = [y * cp - back * sp, back * cp + y * sp];
@@ -164,18 +165,30 @@ function paintAreas(pen, project, { points, areas, colours, count }) {
   }
 }
 
-function paintAxes(pen, project, { names, count }, colour, width) {
+/** The axes; returns where each begins and ends. */
+function paintAxes(pen, project, { count }, colour) {
   const corner = [-1, -1, count > 2 ? -1 : 0];
-  Object.assign(pen, { strokeStyle: colour, fillStyle: colour, lineWidth: 1.5, font: "600 13px sans-serif" });
-  names.slice(0, count).forEach((name, d) => {
-    const end = corner.map((value, at) => (at === d ? 1 : value));
-    const [a, b] = [project(corner), project(end)];
+  Object.assign(pen, { strokeStyle: colour, lineWidth: 1.5 });
+  return Array.from({ length: count }, (_, d) => {
+    const [a, b] = [project(corner), project(corner.map((value, at) => (at === d ? 1 : value)))];
     pen.beginPath();
     pen.moveTo(a.x, a.y);
     pen.lineTo(b.x, b.y);
     pen.stroke();
-    const long = pen.measureText(name).width;
-    const x = Math.max(4, Math.min(width - long - 4, b.x - (d === 0 ? long : long / 2)));
-    pen.fillText(name, d === 1 && count < 3 ? Math.max(4, a.x) : x, d === 1 ? b.y - 6 : b.y + 17);
+    return [a, b];
+  });
+}
+
+/** The axes' names at their ends, over the pictures, and always inside. */
+function paintNames(pen, ends, { names, count }, look, width, height) {
+  Object.assign(pen, { fillStyle: look.color, strokeStyle: look.backgroundColor, lineWidth: 4, font: "600 13px sans-serif" });
+  ends.forEach(([a, b], d) => {
+    const long = pen.measureText(names[d]).width;
+    const flat = count < 3;
+    const left = flat && d === 1 ? a.x : b.x - (flat ? long : long / 2);
+    const x = Math.max(4, Math.min(width - long - 4, left));
+    const y = Math.max(14, Math.min(height - 6, d === 1 ? b.y - 8 : b.y + 17));
+    pen.strokeText(names[d], x, y);
+    pen.fillText(names[d], x, y);
   });
 }
