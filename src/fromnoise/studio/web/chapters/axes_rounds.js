@@ -42,7 +42,7 @@ export function makeRounds() {
     status.textContent = say.waiting;
     guesses.replaceChildren();
     bars.replaceChildren();
-    bars.setAttribute("aria-label", say.waiting);
+    for (const each of [bars, wall]) each.setAttribute("aria-label", say.waiting);
     chance.style.bottom = `${100 * made.chance}%`;
     seen.unobserve(node);
     seen.observe(node);

@@ -11,11 +11,11 @@ const SEED = 3;
 export function makeSum(style) {
   const input = (value) => el("input", { type: "text", maxlength: 400, value, autocomplete: "off" });
   const [prompt, minus, plus] = say.sum.map(input);
-  const title = el("h3", { role: "status" });
+  const title = el("h3");
   const table = el("div", { class: "sums" });
   const verdict = el("p", { class: "where", role: "status" });
   const [problem, code] = [problemLine(), el("code")];
-  let [running, places] = [null, new Map()];
+  let [running, places, captions] = [null, new Map(), {}];
 
   const form = el("form", {
     onsubmit: (event) => {
@@ -53,8 +53,7 @@ export function makeSum(style) {
   function take(news) {
     if (news.type === "sum") lay(news);
     if (news.type === "drawn") {
-      const image = places.get(`${news.way} ${news.seed}`);
-      Object.assign(image, { src: news.picture, alt: say.sumWays[news.way](prompt.value) });
+      Object.assign(places.get(`${news.way} ${news.seed}`), { src: news.picture, alt: captions[news.way] });
     }
     if (news.type === "end") {
       verdict.textContent = news.verdict;
@@ -66,13 +65,15 @@ export function makeSum(style) {
     title.textContent = say.isThat(wording, target);
     verdict.textContent = say.drawing;
     places = new Map();
+    const prompts = { "asked for": target };
+    captions = Object.fromEntries(ways.map((way) => [way, say.sumWays[way](prompts[way] ?? prompt.value)]));
     table.replaceChildren(...ways.map((way) => el("figure", {},
       el("div", { class: "row-of" }, seeds.map((seed) => {
         const image = el("img", { src: staticUrl(), alt: "", width: 64, height: 64 });
         places.set(`${way} ${seed}`, image);
         return el("div", { class: "frame" }, image);
       })),
-      el("figcaption", { class: "hint", text: say.sumWays[way](way === "asked for" ? target : prompt.value) }))));
+      el("figcaption", { class: "hint", text: captions[way] }))));
   }
 
   function stop() {
