@@ -11,7 +11,7 @@ const SEED = 3;
 export function makeSum(style) {
   const input = (value) => el("input", { type: "text", maxlength: 400, value, autocomplete: "off" });
   const [prompt, minus, plus] = say.sum.map(input);
-  const title = el("h3");
+  const title = el("h3", { hidden: true });
   const table = el("div", { class: "sums" });
   const verdict = el("p", { class: "where", role: "status" });
   const [problem, code] = [problemLine(), el("code")];
@@ -63,6 +63,7 @@ export function makeSum(style) {
 
   function lay({ wording, target, ways, seeds }) {
     title.textContent = say.isThat(wording, target);
+    title.hidden = false;
     verdict.textContent = say.drawing;
     places = new Map();
     const prompts = { "asked for": target };
