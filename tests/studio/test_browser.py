@@ -30,7 +30,8 @@ CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").e
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-VIEWS = ("make", "gallery", "chapter/1", "chapter/2", "chapter/3", "chapter/4", "chapter/5", "chapter/6", "chapter/7")
+CHAPTERS = 9
+VIEWS = ("make", "gallery", *(f"chapter/{i}" for i in range(1, CHAPTERS + 1)))
 PHONE, DESKTOP = (360, 740), (1280, 800)
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -1112,3 +1113,150 @@ def test_chapter_judge_says_when_the_model_has_no_eyes(visit: Visitors) -> None:
     page.reload()
     expect(page.get_by_text("the model that is loaded has none")).to_be_visible()
     expect(page.get_by_role("button", name="Draw it")).to_have_count(0)
+
+
+def open_chapter(page: Page, title: str) -> None:
+    """Open a chapter by its name, whatever its number is."""
+    page.get_by_role("navigation", name="Chapters").get_by_role("link", name=re.compile(re.escape(title))).click()
+    expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
+
+
+def drawing_of(page: Page, label: str) -> str:
+    """What a canvas shows."""
+    canvas = page.get_by_label(label).locator("canvas")
+    return str(canvas.evaluate("(node) => new Promise((done) => requestAnimationFrame(() => done(node.toDataURL())))"))
+
+
+def forget_refusals(visit: Visitors) -> None:
+    """The browser itself notes every answer of 400 in its console, also one that the page has told well."""
+    visit.troubles = [trouble for trouble in visit.troubles if "status of 400" not in trouble]
+
+
+def test_telling_kinds_apart(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    page.emulate_media(reduced_motion="reduce")
+    open_chapter(page, "How can a machine tell a banana from a pea?")
+    expect(page.get_by_text("108 pictures of 13 different drawings")).to_be_visible()
+    window = page.get_by_label("The window whose numbers are shown")
+    corner = page.get_by_text("Top left here")
+    before = corner.inner_text()
+    numbers = page.locator(".numbers span")
+    second = numbers.nth(1).inner_text().split()
+    window.press("ArrowRight")
+    assert numbers.first.inner_text().split() == second
+    assert f"red {second[0]}, green {second[1]}, blue {second[2]}" in corner.inner_text() != before
+    page.get_by_role("button", name="Train a fresh one").scroll_into_view_if_needed()
+    expect(page.get_by_text("After round 20: 99 % right")).to_be_visible()
+    page.get_by_label("Round", exact=True).press("Home")
+    expect(
+        page.get_by_text("Before it has learnt anything: 29 % right. Blind guessing would get 33 %.")
+    ).to_be_visible()
+    assert page.locator(".rounds span").count() == 21
+    expect(page.get_by_text("56 % of the held-out pictures")).to_contain_text("only 13 drawings")
+    expect(page.get_by_text("from 31 % to 79 %")).to_be_visible()
+    page.get_by_role("button", name="Add roundness").press("Enter")
+    expect(page.get_by_text("95 % of the held-out pictures")).to_be_visible()
+    page.get_by_role("button", name="Add greenness").click()
+    expect(page.get_by_text("100 % of the held-out pictures")).to_be_visible()
+    expect(page.get_by_text("Nothing is mixed up.")).to_be_visible()
+    room = page.get_by_label("The pictures, placed by what is measured of them")
+    still = drawing_of(page, "The pictures, placed by what is measured of them")
+    page.wait_for_timeout(300)
+    assert (
+        drawing_of(page, "The pictures, placed by what is measured of them") == still
+    )  # calm: nothing turns by itself
+    room.press("ArrowLeft")
+    turned = drawing_of(page, "The pictures, placed by what is measured of them")
+    assert turned != still
+    room.press("ArrowRight")
+    assert drawing_of(page, "The pictures, placed by what is measured of them") == still
+    box = room.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 260, box["y"] + 120, steps=3)
+    page.mouse.up()
+    assert drawing_of(page, "The pictures, placed by what is measured of them") not in (still, turned)
+    page.get_by_role("button", name="stem", exact=True).click()  # a fourth takes the place of the third
+    pressed = page.get_by_role("group", name="What is measured").locator("[aria-pressed=true]")
+    assert sorted(pressed.all_inner_texts()) == ["1. yellowness", "2. roundness", "3. stem"]
+    expect(page.get_by_text("CLIP, without any measure: 100 % right")).to_be_visible()
+    expect(page.get_by_text("it has seen these very drawings")).to_be_visible()
+
+
+def test_other_kinds_and_what_cannot_be_told_apart(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    open_chapter(page, "How can a machine tell a banana from a pea?")
+    page.get_by_role("button", name="key, hammer, scissors").click()
+    expect(page.locator(".kinds li")).to_have_text(["key", "hammer", "scissors"])
+    expect(page.get_by_role("button", name="1. holes")).to_be_visible()
+    kinds = page.get_by_label("Two to six things, with commas between")
+    kinds.fill("pea, quasar")
+    kinds.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="shows 'quasar'")).to_be_visible()
+    expect(page.get_by_role("heading", name="Measures that people think of")).to_be_hidden()
+
+
+def test_the_pages_rule_guesses_as_the_librarys(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    wrong = page.evaluate(
+        """async () => {
+          const { heldOut } = await import("/static/chapters/axes_machine.js");
+          const { look } = await import("/static/api.js");
+          let made = null;
+          await look("axes", {}, (news) => (made = news)).done;
+          const names = made.measures.map((each) => each.name);
+          return made.sets.filter(({ measures, right }) => {
+            const columns = measures.map((name) => names.indexOf(name));
+            const rows = made.pictures.map((each) => columns.map((column) => each.values[column]));
+            const guesses = heldOut(rows, made.pictures, made.kinds.length);
+            const share = guesses.filter((guess, i) => guess === made.pictures[i].kind).length / guesses.length;
+            return Math.abs(share - right) > 1e-4;
+          }).length + (made.sets.length === 833 ? 0 : 1e6 + made.sets.length);
+        }"""
+    )
+    assert wrong == 0
+
+
+def test_walking_between_two_pictures_and_calculating_with_words(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    open_chapter(page, "What lies between two pictures?")
+    expect(page.get_by_text("The largest change is from")).to_be_visible()
+    slider = page.get_by_label("How far along")
+    picture = page.get_by_role("img", name="The picture at this place of the walk")
+    stops = page.get_by_role("group", name="All pictures of the walk").locator("img")
+    assert len({image.get_attribute("src") for image in stops.all()}) == 7
+    for key, place, said in (("Home", 0, 'The beginning: "tomato"'), ("End", 6, 'The end: "pear"')):
+        slider.press(key)
+        expect(page.get_by_text(said)).to_be_visible()
+        assert picture.get_attribute("src") == stops.nth(place).get_attribute("src")
+    slider.press("ArrowLeft")
+    expect(page.get_by_text('83 % of the way from "tomato" to "pear"')).to_be_visible()
+    page.get_by_role("button", name="33 % of the way").press("Enter")
+    assert picture.get_attribute("src") == stops.nth(2).get_attribute("src")
+    page.get_by_role("button", name="Draw both ends alone").click()
+    expect(page.get_by_text("Identical: all 4,096 pixels are the same.")).to_have_count(2)
+    page.get_by_role("button", name="Calculate").scroll_into_view_if_needed()
+    expect(page.get_by_text('"red apple" - "red" + "green": is that “green apple”?')).to_be_visible()
+    expect(page.get_by_text(re.compile("^It (works|does not work).*the better sum"))).to_be_visible()
+    assert len({image.get_attribute("src") for image in page.locator(".sums img").all()}) == 12
+    page.get_by_label("less", exact=True).fill("purple")
+    page.get_by_role("button", name="Calculate").click()
+    expect(page.get_by_role("alert").filter(has_text="'purple' is not in the prompt")).to_be_visible()
+    forget_refusals(visit)
+
+
+def test_a_walk_from_one_noise_to_another(visit: Visitors) -> None:
+    page = visit("chapter/1")
+    open_chapter(page, "What lies between two pictures?")
+    page.get_by_role("button", name="From one noise to another").click()
+    expect(page.get_by_label("Last picture")).to_be_hidden()
+    page.get_by_label("Seed at the end").fill("3")
+    page.get_by_role("button", name="Walk", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="a walk needs somewhere to go")).to_be_visible()
+    page.get_by_label("Seed at the end").fill("5")
+    page.get_by_role("button", name="Walk", exact=True).click()
+    expect(page.get_by_text("The largest change is from")).to_be_visible()
+    page.get_by_label("How far along").press("End")
+    expect(page.get_by_text("The end: seed 5")).to_be_visible()
+    forget_refusals(visit)

@@ -14,7 +14,7 @@ from fromnoise.inspection import axes_panels as panels
 from fromnoise.inspection import axes_spaces as spaces
 from fromnoise.inspection.axes import Axes
 from fromnoise.inspection.axes_panels import Look
-from fromnoise.inspection.chart import INK, QUIET, font, write
+from fromnoise.inspection.chart import INK, QUIET, colours_for, font, write
 from fromnoise.inspection.figure import Figure, Table, data_url
 from fromnoise.inspection.measures import MEASURES
 from fromnoise.inspection.rounds import Round
@@ -23,6 +23,7 @@ from fromnoise.inspection.separating import Accuracy
 WIDTH, GAP, HEAD = 1424, 10, 168
 TURNS = 36  # frames of a full turn
 THUMB, COLUMNS = 32, 16  # of the sheet of small pictures
+EXACT = 8  # digits of a measure: with 4, a measure that hardly varies (the blue of bananas) is told otherwise
 SIZES = ("single measures", "pairs", "triples")
 
 
@@ -187,38 +188,48 @@ def sprites(axes: Axes) -> Image.Image:
 
 def facts(axes: Axes, rounds: Sequence[Round]) -> dict[str, Any]:
     """Everything that was measured, for programs; ``pictures`` are in the order of ``sprites``."""
+    return {
+        **measured_facts(axes),
+        "scores": [{"way": way, **({} if s is None else s.to_dict())} for way, s in scores(axes, rounds)],
+        "rounds": [
+            {"round": r.number, "loss": round(r.loss, 4), "accuracy": round(r.accuracy.share, 4),
+             "guesses": r.guesses.tolist()} for r in rounds
+        ],
+    }  # fmt: skip
+
+
+def measured_facts(axes: Axes) -> dict[str, Any]:
+    """The same without the network, from which a page can tell the kinds apart by itself."""
     found, names, buffer = axes.examples, list(MEASURES), io.BytesIO()
     sprites(axes).save(buffer, "WEBP", quality=80, method=6)
     drawings, space = found.drawings, axes.space
-    pictures = [
-        {
-            "kind": int(found.label[i]), "drawing": int(found.drawing[i]), "variant": int(found.variant[i]),
-            "fold": int(found.fold[i]), "name": drawings.names[int(found.source[i])],
-            "drawn": bool(drawings.drawn[found.source[i]]), "values": _rounded(axes.values[i].tolist()),
-            "guesses": axes.guesses[i].tolist(),
-            **({} if space is None else {"clip": _rounded(space.points[i].tolist()),
-               "clip_guess": int(space.by_middle[i]), "caption_guess": int(space.by_caption[i])}),
-        }
-        for i in range(len(found.label))
-    ]  # fmt: skip
+    colours = colours_for(drawings.images, drawings.label, len(drawings.kinds))
     return {
         "kinds": list(drawings.kinds), "captions": list(drawings.captions), "chance": 1 / len(drawings.kinds),
-        "colours": [list(colour) for colour in Look.of(axes, rounds).colours], "origin": drawings.origin,
+        "colours": [list(colour) for colour in colours], "origin": drawings.origin,
         "clip_trained_on_them": drawings.trained, "folds": found.folds, "chosen": list(axes.chosen),
         "measures": [{"name": m.name, "about": m.about, "low": m.low, "high": m.high} for m in MEASURES.values()],
-        "scores": [{"way": way, **({} if s is None else s.to_dict())} for way, s in scores(axes, rounds)],
         "sets": [
             {"measures": [names[m] for m in members], "right": round(float(right), 4)}
             for each in axes.tried
             for members, right in zip(each.sets, _right(axes, each.guesses), strict=True)
         ],
         "clip_spread": [] if space is None else _rounded(list(space.spread)),
-        "pictures": pictures,
-        "rounds": [
-            {"round": r.number, "loss": round(r.loss, 4), "accuracy": round(r.accuracy.share, 4),
-             "guesses": r.guesses.tolist()} for r in rounds
-        ],
+        "pictures": [_picture_facts(axes, i) for i in range(len(found.label))],
         "sprites": {"side": THUMB, "columns": COLUMNS, "image": data_url(buffer.getvalue(), "image/webp")},
+    }  # fmt: skip
+
+
+def _picture_facts(axes: Axes, i: int) -> dict[str, Any]:
+    """What is known of picture number i."""
+    found, drawings, space = axes.examples, axes.examples.drawings, axes.space
+    return {
+        "kind": int(found.label[i]), "drawing": int(found.drawing[i]), "variant": int(found.variant[i]),
+        "fold": int(found.fold[i]), "name": drawings.names[int(found.source[i])],
+        "drawn": bool(drawings.drawn[found.source[i]]), "values": _rounded(axes.values[i].tolist(), EXACT),
+        "guesses": axes.guesses[i].tolist(),
+        **({} if space is None else {"clip": _rounded(space.points[i].tolist()),
+           "clip_guess": int(space.by_middle[i]), "caption_guess": int(space.by_caption[i])}),
     }  # fmt: skip
 
 
@@ -227,5 +238,5 @@ def _right(axes: Axes, guesses: Any) -> list[float]:
     return right
 
 
-def _rounded(values: Sequence[float]) -> list[float]:
-    return [round(value, 4) for value in values]
+def _rounded(values: Sequence[float], digits: int = 4) -> list[float]:
+    return [round(value, digits) for value in values]

@@ -253,7 +253,8 @@ def examples(found: Drawings, seed: int = 0) -> Examples:
     for k, kind in enumerate(found.kinds):
         if found.count(k) < FEWEST:
             said = f"all pictures of '{kind}' {found.origin} are nearly one drawing, so none can be held out"
-            raise UserError(f"{said}; name another kind, or let the model draw more (--drawn 10)", "kinds")
+            advice = ", or let the model draw more (--drawn 10)"
+            raise UserError(f"{said}; name another kind", "kinds", advice=advice)
     counts = torch.bincount(found.label, minlength=len(found.kinds)).tolist()
     each = max(EACH, *counts)
     source, variant = [], []

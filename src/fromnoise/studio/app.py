@@ -15,7 +15,17 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
 from fromnoise import __version__
-from fromnoise.studio.api import inside, inside_guidance, inside_judge, manual, openai, own, story
+from fromnoise.studio.api import (
+    inside,
+    inside_axes,
+    inside_between,
+    inside_guidance,
+    inside_judge,
+    manual,
+    openai,
+    own,
+    story,
+)
 from fromnoise.studio.api.doors import Doors
 from fromnoise.studio.api.guard import Guard
 from fromnoise.studio.api.metrics import Measured
@@ -80,6 +90,8 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(inside.routes)
     app.include_router(inside_guidance.routes)
     app.include_router(inside_judge.routes)
+    app.include_router(inside_axes.routes)
+    app.include_router(inside_between.routes)
     app.include_router(manual.routes)
     _add_pages(app)
     app.openapi = _documented(app, settings.limits)  # type: ignore[method-assign]

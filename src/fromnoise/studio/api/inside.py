@@ -60,7 +60,7 @@ async def live(studio: State, news: Iterator[News]) -> AsyncGenerator[News | Non
                     return
                 yield item
     except (UserError, Problem) as error:
-        yield {"type": "problem", "message": str(error)}
+        yield {"type": "problem", "message": error.message}
     finally:
         if stopping is not None and not stopping.done():
             await asyncio.wait([stopping])

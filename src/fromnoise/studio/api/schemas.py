@@ -232,6 +232,39 @@ class JudgeIn(LookIn):
     ] = 0.0
 
 
+class WalkIn(LookIn):
+    """Where a walk begins, and where it ends; what is left out of the end is as where it begins."""
+
+    to: Annotated[Text | None, Field(description="what the last picture shows")] = None
+    to_seed: Annotated[Seed | None, Field(description="of the last picture")] = None
+    stops: Annotated[int, Field(ge=2, le=33, description="pictures, both ends included")] = 7
+
+
+class SumIn(LookIn):
+    """A prompt, and what is taken from it and added to it."""
+
+    minus: Annotated[Text, Field(description="words to take away")] = ""
+    plus: Annotated[Text, Field(description="words to add")] = ""
+    target: Annotated[Text | None, Field(description="the prompt that it should mean")] = None
+    seeds: Annotated[int, Field(ge=1, le=8, description="how many noises to try it with")] = 3
+
+
+class KindsIn(Fields):
+    """What is to be told apart."""
+
+    kinds: Annotated[list[Name], Field(max_length=12, description="two to six, as captions call them")] = [
+        "banana",
+        "tomato",
+        "pea",
+    ]
+
+
+class RoundsIn(KindsIn):
+    """The same for a network that is to learn it."""
+
+    seed: Annotated[Seed, Field(description="of its first weights")] = 0
+
+
 class CheckIn(Fields):
     """Words to look at before they are drawn."""
 
@@ -275,6 +308,10 @@ BODIES: dict[str, type[Fields]] = {
     "/api/inside/guidance": LookIn,
     "/api/inside/ladder": LookIn,
     "/api/inside/judge": JudgeIn,
+    "/api/inside/between": WalkIn,
+    "/api/inside/between/sum": SumIn,
+    "/api/inside/axes": KindsIn,
+    "/api/inside/axes/rounds": RoundsIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
     "/api/story/plots": PlotIn,

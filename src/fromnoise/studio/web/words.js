@@ -407,6 +407,175 @@ export const words = {
           "little to where CLIP’s number rises fastest, less and less towards the end (diffusion/score_guidance.py).",
         "How often pictures are right was measured by benchmarks/clip_guidance.py. A small CLIP is easily fooled: a few " +
           "odd blotches can please it more than a better apple.",
+
+    axes: {
+      title: "How can a machine tell a banana from a pea?",
+      about:
+        "A machine does not see a banana; it gets a long list of numbers. Here you watch a small network learn to tell " +
+        "things apart, then try it yourself with measures that you choose, and see who does it best.",
+      presets: ["banana, tomato, pea", "lemon, tomato, pear", "key, hammer, scissors", "cat, dog, fish", "red apple, tomato, tangerine"],
+      choose: "Things to tell apart",
+      kinds: "Two to six things, with commas between",
+      kindsHint: "Only things of which the model was trained on several drawings, by the names they had there.",
+      go: "Tell them apart",
+      measuring: "Looking for their pictures…",
+      pictures: (news) => {
+        const drawings = new Set(news.pictures.map((each) => each.drawing)).size;
+        return `${news.pictures.length} pictures of ${drawings} different drawings: some are copies that were mirrored, turned, moved or made smaller.`;
+      },
+      percent: (share) => `${Math.round(100 * share)} %`,
+
+      sheet: "What the machine gets",
+      sheetAbout: (side, kind) =>
+        `Each small square of a picture is three numbers: how much red, green and blue light, from 0 (none) to 255 ` +
+        `(full). This picture is ${side} × ${side} × 3 = ${(3 * side * side).toLocaleString("en")} numbers. The machine ` +
+        `gets nothing else: no idea of yellow or round, none of what “${kind}” means.`,
+      sheetHint: "Drag the window over the picture, or move it with the arrow keys.",
+      whichPicture: "Which picture",
+      window: "The window whose numbers are shown",
+      corner: (x, y, [red, green, blue]) => `Top left here (column ${x + 1}, row ${y + 1}): red ${red}, green ${green}, blue ${blue}`,
+
+      network: "A network that begins with nothing",
+      networkAbout:
+        "Its 7,000 or so dials stand anywhere at first, so it guesses. In each round it looks at its pictures once and " +
+        "turns every dial a little, so that it would have been less wrong. It is tested with drawings that it never learnt " +
+        "from. You see it happen now, on your machine.",
+      round: "Round",
+      waiting: "It begins when you look at it.",
+      fresh: "Train a fresh one",
+      at: (round, right, chance) => {
+        const part = `${Math.round(100 * right.share)} % right`;
+        if (round === 0) return `Before it has learnt anything: ${part}. Blind guessing would get ${Math.round(100 * chance)} %.`;
+        return `After round ${round}: ${part} (the truth: ${Math.round(100 * right.low)} % to ${Math.round(100 * right.high)} %).`;
+      },
+      curve: (first, last, rounds) =>
+        `Pictures told right: ${Math.round(100 * first)} % at first, ${Math.round(100 * last)} % after ${rounds} rounds`,
+      wall: (right, all) => `All pictures: ${right} of ${all} are told right`,
+      ring: "The ring's colour is what the picture is taken for; a cross says that this is wrong.",
+
+      byHand: "Measures that people think of",
+      byHandAbout:
+        "Now the other way: you say what to measure, and each picture stands where its measures put it. The rule is as " +
+        "simple as can be: a picture is taken for the kind whose middle is nearest.",
+      measures: "What is measured; up to three",
+      measure: (name, at = -1) => (at >= 0 ? `${at + 1}. ` : "") + name.replace("_", " "),
+      space: "The pictures, placed by what is measured of them",
+      spaceHint:
+        "A fourth measure takes the place of the third. Three make a room: drag to turn it, or use the arrow keys. Point at " +
+        "a picture to read its numbers. On a line, up and down mean nothing.",
+      blind: "blind guessing",
+      upTo: (name, i) => (i ? `and ${name}` : `${name} alone`),
+      add: (name) => `Add ${name}`,
+      score: ({ share, low, high, drawings }) =>
+        `${Math.round(100 * share)} % of the held-out pictures are told right. With only ${drawings} drawings, the truth may lie ` +
+        `anywhere from ${Math.round(100 * low)} % to ${Math.round(100 * high)} %.`,
+      mixed: (kind, taken, times) => `Most often mixed up: ${kind} taken for ${taken}, ${many(times, "time", "times")}.`,
+      unmixed: "Nothing is mixed up.",
+      rank: (better, all, count) => {
+        const what = ["", "single measures", "pairs of measures", "sets of three"][count];
+        return better ? `Of all ${all} ${what}, ${better} ${better === 1 ? "does" : "do"} better.` : `Of all ${all} ${what}, none does better.`;
+      },
+      pointed: (name, numbers, taken) => `${[name, ...numbers].join(", ")}; taken for: ${taken}`,
+
+      clip: "A space that nobody made by hand",
+      clipAbout:
+        "CLIP is the part of the model that learnt what pictures and words have to do with each other. It gives every " +
+        "picture a place in a space of its own, with far more than three directions. Here are the three in which these " +
+        "pictures differ most.",
+      clipSpace: "The pictures, placed by CLIP",
+      clipHint: "Drag to turn it, or use the arrow keys. The directions have no names.",
+      directions: ["1st direction", "2nd", "3rd"],
+      clipScore: ({ share, low, high }) =>
+        `CLIP, without any measure: ${Math.round(100 * share)} % right (the truth: ${Math.round(100 * low)} % to ${Math.round(100 * high)} %).`,
+      clipHonest: (trained, caption, spread) => {
+        const seen = trained
+          ? "But CLIP has an advantage: it has seen these very drawings, with their names, when it was trained. The network above had not."
+          : "But CLIP may have seen these drawings, with their names, when it was trained.";
+        const part = Math.round(100 * spread.reduce((sum, value) => sum + value, 0));
+        return `${seen} Asked with words alone, which of the names fits best, it gets ${Math.round(100 * caption.share)} %. ` +
+          `The three directions here hold ${part} % of all differences; it is scored with all of them.`;
+      },
+      noClip: "This model has no CLIP, so there is no such space to show.",
+      together: "All of them",
+      taught: (rounds) => `network, after ${rounds} rounds`,
+      hand: (names) => names.join(" + "),
+      clipMiddle: "CLIP, nearest middle",
+      clipCaption: "CLIP, nearest name",
+      know: [
+        "Drawings that are nearly the same (one banana, shaded and flat) count as one; it and all its copies are learnt " +
+          "from together or held out together. There are three or four machines, each learns without some of the drawings " +
+          "and is tested with those, so that every picture is guessed once by a machine that had not seen its drawing.",
+        "The thin line on a bar is where the true share lies in 95 of 100 such cases (Wilson's interval), counting drawings, " +
+          "not copies. With so few, 100 % does not mean that it is never wrong.",
+        "The rule for measures runs in this page; the network and CLIP run in the model. The code is in " +
+          "src/fromnoise/inspection: axes.py, kinds.py, measures.py, separating.py and rounds.py.",
+      ],
+    },
+
+    between: {
+      title: "What lies between two pictures?",
+      about:
+        "To the machine, words and noise are lists of numbers, so it can stand half-way between two prompts and draw what " +
+        "is there. No picture is faded into another: every picture of the walk is drawn afresh.",
+      example: ["tomato", "pear"],
+      seeds: [3, 8],
+      kind: "What changes on the way",
+      ways: { words: "From words to words", seeds: "From one noise to another" },
+      from: "First picture",
+      to: "Last picture",
+      seed: "Seed of the noise",
+      toSeed: "Seed at the end",
+      go: "Walk",
+      otherNoise: "Other noise",
+      picture: "The picture at this place of the walk",
+      slider: "How far along",
+      strip: "All pictures of the walk",
+      drawing: "Drawing…",
+      part: (amount) => `${Math.round(100 * amount)} % of the way`,
+      at: (amount, [first, last]) => {
+        if (amount === 0) return `The beginning: ${first}`;
+        if (amount === 1) return `The end: ${last}`;
+        return `${Math.round(100 * amount)} % of the way from ${first} to ${last}`;
+      },
+      fits: (prompt) => `fits “${prompt}”`,
+      scale: "The bars are how well CLIP, the model's judge, finds that the picture fits each end: 1 is as well as can be, 0 not at all.",
+      jump: (from, to, moved, all) => {
+        const even = all.reduce((sum, value) => sum + value, 0) / all.length;
+        const times = (moved / Math.max(even, 1e-9)).toFixed(1);
+        return `The largest change is from ${Math.round(100 * from)} % to ${Math.round(100 * to)} %, ${times} times the ` +
+          `average one. ${times >= 1.8 ? "Rather a jump than a walk: it hardly finds anything between." : "So it goes rather evenly."}`;
+      },
+      ends: "Are the ends really those pictures?",
+      endsHint: "Both ends are drawn once more, alone, as on the page “Make”; then every pixel is compared.",
+      check: "Draw both ends alone",
+      inWalk: "In the walk",
+      alone: "Drawn alone",
+      arithmetic: "Can one calculate with words?",
+      arithmeticAbout:
+        "Take the numbers of “red” away from those of “red apple”, add those of “green”, and draw what comes out. " +
+        "Below it stands what the plain words for it draw from the same noise, so that one can see whether the sum works.",
+      sum: ["red apple", "red", "green"],
+      sums: [["red apple", "red", "green"], ["blue car", "blue", "yellow"], ["black cat", "cat", "dog"]],
+      sumName: ([prompt, minus, plus]) => `${prompt} − ${minus} + ${plus}`,
+      sumExamples: "Examples",
+      sumPrompt: "Words",
+      minus: "less",
+      plus: "and",
+      calculate: "Calculate",
+      isThat: (wording, target) => `${wording}: is that “${target}”?`,
+      sumWays: {
+        "as said": (prompt) => `as said: “${prompt}”`,
+        "sum, token by token": () => "the sum, word for word: the difference is added where each word stands",
+        "sum, everywhere alike": () => "the sum, everywhere alike: the difference of the whole texts is added to every word",
+        "asked for": (target) => `plainly asked for: “${target}”`,
+      },
+      know: [
+        "On the way, the numbers of the words are mixed on a straight line and those of the noise on an arc, because a plain " +
+          "mixture of two noises would be too pale to be noise. Each picture is then drawn as any other.",
+        "Change is the difference between a picture and the one before, over all pixels. “Apart” in the verdict is the same, " +
+          "from what the plain words draw from the same noise: 0 is the same picture. Three noises are few: the verdict is " +
+          "about these pictures, not about all words.",
+        "The code is in src/fromnoise/inspection: between.py and arithmetic.py.",
       ],
     },
 

@@ -1,0 +1,125 @@
+/** A chapter on kinds of things: as numbers, by a network that learns, by measures made by hand, by CLIP's own space. */
+
+import { look } from "../api.js";
+import { button, el, field, problemLine } from "../dom.js";
+import { words } from "../words.js";
+import { legend, makeMeasures, scoreRow } from "./axes_measures.js";
+import { makeRounds } from "./axes_rounds.js";
+import { makeSheet } from "./axes_sheet.js";
+import { makeSpace } from "./axes_space.js";
+import { tokensOf } from "./axes_tokens.js";
+
+const say = words.chapters.axes;
+
+export const { title, about } = say;
+
+/** Show the chapter in `root`; the function stops it. */
+export function open(root) {
+  const [sheet, rounds, measures, learned] = [makeSheet(), makeRounds(), makeMeasures(), makeLearned()];
+  const parts = [sheet, rounds, measures, learned];
+  const problem = problemLine();
+  const status = el("p", { class: "where", role: "status" });
+  const colours = el("div");
+  const kinds = el("input", { type: "text", required: true, maxlength: 400, value: say.presets[0], autocomplete: "off" });
+  const code = el("code");
+  let running = null;
+
+  async function begin(text) {
+    running?.stop();
+    kinds.value = text;
+    for (const part of parts) part.clear();
+    problem.textContent = "";
+    status.textContent = say.measuring;
+    colours.replaceChildren();
+    const asked = { kinds: text.split(",") };
+    const now = look("axes", asked, (news) => {
+      if (running !== now) return;
+      if (news.type === "sheet") sheet.take(news);
+      if (news.type === "measured") measured(now, asked, news);
+    });
+    running = now;
+    await now.done.catch((error) => {
+      if (running !== now) return;
+      status.textContent = "";
+      problem.textContent = error.message;
+    });
+  }
+
+  async function measured(now, asked, news) {
+    const tokens = await tokensOf(news);
+    if (running !== now) return;
+    code.textContent = news.command;
+    status.textContent = say.pictures(news);
+    colours.replaceChildren(legend(news));
+    learned.begin(news, tokens);
+    measures.begin(news, tokens, (names, score) => learned.compare("hand", say.hand(names), score));
+    rounds.begin(asked, news, tokens, (last) => learned.compare("network", say.taught(last.round), last.right));
+  }
+
+  const form = el("form", {
+    class: "sheet",
+    onsubmit: (event) => {
+      event.preventDefault();
+      begin(kinds.value);
+    },
+  },
+  el("div", { class: "row chips", role: "group", "aria-label": say.choose },
+    say.presets.map((text) => button(text, () => begin(text), { class: "chip" }))),
+  field(say.kinds, kinds, say.kindsHint), el("button", { type: "submit", class: "main", text: say.go }), problem, status, colours);
+
+  root.append(form, ...parts.map((part) => part.node), howWeKnow(code));
+  begin(say.presets[0]); // a good example, before anything is pressed
+  return () => {
+    running?.stop();
+    running = null;
+    for (const part of parts) part.stop?.();
+  };
+}
+
+/** CLIP's space, and all ways of telling beside each other. */
+function makeLearned() {
+  const pointed = el("p", { class: "hint pointed" });
+  const said = el("p", { class: "where" });
+  const honest = el("p", { class: "what" });
+  const rows = el("ol", { class: "scores plain" });
+  let [made, scores] = [null, new Map()];
+  const space = makeSpace(say.clipSpace, say.clipHint, (i) => {
+    pointed.textContent = i < 0 ? "" : say.pointed(made.pictures[i].name, [], made.kinds[made.pictures[i].clip_guess]);
+  });
+  const room = el("div", {}, space.node, pointed);
+  const node = el("section", { class: "sheet", hidden: true },
+    el("h2", { text: say.clip }), el("p", { class: "what", text: say.clipAbout }),
+    el("div", { class: "axes" }, room,
+      el("div", { class: "measured" }, said, honest, el("h3", { text: say.together }), rows)));
+
+  function begin(news, tokens) {
+    made = news;
+    scores = new Map([["blind", [say.blind, { share: news.chance }, true]]]);
+    node.hidden = false;
+    const { middle, caption } = news.clip_scores;
+    room.hidden = !middle;
+    said.textContent = middle ? say.clipScore(middle) : say.noClip;
+    honest.textContent = middle ? say.clipHonest(news.clip_trained_on_them, caption, news.clip_spread) : "";
+    for (const name of ["network", "hand"]) scores.set(name, null);
+    if (!middle) return;
+    scores.set("clip", [say.clipMiddle, middle]);
+    scores.set("caption", [say.clipCaption, caption]);
+    space.show({ points: news.pictures.map((each) => each.clip), names: say.directions, tokens, pictures: news.pictures,
+      guesses: news.pictures.map((each) => each.clip_guess), colours: news.colours });
+    paint();
+  }
+
+  function compare(name, text, score) {
+    scores.set(name, [text, score]);
+    paint();
+  }
+
+  const paint = () => rows.replaceChildren(...[...scores.values()].filter(Boolean).map((each) => scoreRow(...each)));
+
+  return { node, begin, compare, clear: () => (node.hidden = true), stop: space.stop };
+}
+
+function howWeKnow(code) {
+  return el("section", { class: "know" }, el("details", {}, el("summary", { text: words.chapters.know }),
+    ...say.know.map((text) => el("p", { text })), el("p", { text: words.chapters.command }), el("pre", { tabindex: 0 }, code)));
+}
