@@ -244,6 +244,15 @@ class RepairIn(Fields):
     errors: Annotated[int, Field(ge=1, le=40)] = 1
 
 
+class LookAtIn(Fields):
+    """Which picture to look into: one that is drawn first, or an upload."""
+
+    prompt: Annotated[Text, Field(description="what to draw; of an upload, what is in it")] = ""
+    style: Annotated[Name | None, Field(description="one of the model's styles, or any for none")] = None
+    seed: Seed | None = None
+    start: Annotated[Id | None, Field(description="id of an upload to look into instead of drawing")] = None
+
+
 def tell_limits(schema: dict[str, Any], model: type[Fields], limits: Limits) -> dict[str, Any]:
     """Write a server's limits into the JSON schema of a model; returns it."""
     for name, limit in model.limited.items():
@@ -260,6 +269,7 @@ BODIES: dict[str, type[Fields]] = {
     "/api/jobs": JobIn,
     "/api/check": CheckIn,
     "/api/inside/words": LookIn,
+    "/api/inside/noise": LookAtIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
     "/api/story/plots": PlotIn,

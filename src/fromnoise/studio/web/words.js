@@ -229,6 +229,7 @@ export const words = {
     stopped: "Stopped.",
     know: "How do we know?",
     command: "The same in a terminal, as a page to keep:",
+    code: "The code:",
 
     words: {
       title: "What do my words do?",
@@ -411,6 +412,97 @@ export const words = {
       steps: (n) => `${many(n, "step", "steps")} from noise to sentence`,
       stepsHint: "Underlined: changed in this step. Pale: the machine is not sure of it yet.",
       left: (n) => `${n} %`,
+    },
+
+    pick: {
+      or: "Or look into",
+      file: "a picture of yours",
+      brought: "(write above what is in it), or one of the gallery:",
+      gallery: "Pictures of the gallery",
+      choose: (prompt) => `Look into: ${prompt}`,
+    },
+
+    noise: {
+      title: "Where does it stop recognising?",
+      about:
+        "Drown a picture in noise, a little or completely, and ask the machine what was there. This is the only exercise " +
+        "that it ever had: real pictures, drowned, and marks for every guess.",
+      example: "apple and banana",
+      slider: "How far up the noise levels",
+      noisy: "The picture with noise",
+      without: "Its guess without words",
+      told: "Its guess, told the words",
+      guessOf: (what, percent) => `${what}, from ${percent} %`,
+      way: "What the first picture shows",
+      ways: { colours: "Noise on the colours", seen: "What the machine gets" },
+      wayHint: {
+        colours: "Each of the picture's numbers is mixed with a random one. Your browser does it while you drag, at every level.",
+        seen:
+          "The machine works on a shortened form of the picture, and the noise is put on that. This is how it looks, " +
+          "turned back into a picture, at the nearest tenth.",
+      },
+      seenAt: (percent) => `What the machine gets at ${percent} %`,
+      drawing: "Drawing a picture…",
+      step: (step, total) => `Drawing a picture: step ${step} of ${total}`,
+      reading: "Drag the slider. The machine is about to guess…",
+      guessing: (n, total) => `Guessing from level ${n} of ${total}; drag the slider meanwhile.`,
+      level: (t, total) => (t < 0 ? "no noise" : `${((100 * (t + 1)) / total).toFixed(1)} %, level ${t + 1} of ${total}`),
+      at: (t, total, [alpha, sigma]) =>
+        (t < 0
+          ? "No noise: the picture itself."
+          : `Level ${(t + 1).toLocaleString("en")} of ${total.toLocaleString("en")}: ` +
+            `${(100 * alpha ** 2).toFixed(1)} % picture, ${(100 * sigma ** 2).toFixed(1)} % noise.`),
+      worth: ({ t, without, with_words: told, gain }, blind, captions) => {
+        if (t < 0) return "Without noise there is nothing to guess. What is lost here is lost by the shortened form.";
+        const parts = [`Without words, this guess is ${Math.round((100 * without.error) / blind)} % as wrong as a blind one.`];
+        if (told && gain >= 0.005) parts.push(`The words take away ${Math.round(100 * gain)} % of its mistake.`);
+        if (told && gain < 0.005) parts.push("The words are worth nothing here.");
+        if (captions && without.rank) {
+          const place = (rank) => (rank === 1 ? "the best of all" : `place ${rank.toLocaleString("en")}`);
+          parts.push(
+            `Asked which of ${captions.toLocaleString("en")} captions fits the guess, its own judge of words and pictures ` +
+            `puts yours at ${place(without.rank)}${told?.rank ? `; told the words, at ${place(told.rank)}` : ""}.`);
+        }
+        return parts.join(" ");
+      },
+      verdict: ({ lost, best, captions }, total) => {
+        const percent = (t) => `${Math.round((1000 * (t + 1)) / total) / 10} %`;
+        const parts = [];
+        if (lost.recognised && lost.by_caption !== null) {
+          parts.push(
+            `It stops recognising at ${percent(lost.by_caption)}: from there on, without words, your caption is no longer ` +
+            `among the best ${best} of ${captions.toLocaleString("en")} for its guess.`);
+        } else if (lost.recognised) {
+          parts.push("Its guesses can be called by your words at every level, even from noise alone. That is luck: it has seen nothing.");
+        } else if (lost.recognised === false) {
+          parts.push("Its judge does not find your words even for the picture itself, so it cannot say when it stops recognising.");
+        }
+        if (lost.by_distance !== null) {
+          parts.push(`Measured in numbers, half of the picture is lost by ${percent(lost.by_distance)}.`);
+        }
+        return parts.join(" ") || "Done.";
+      },
+      lesson: "The lesson of training",
+      lessonText: [
+        "Training was this page, millions of times: take a real picture, choose a noise level by lot, drown the picture, " +
+          "let the machine guess, and correct it a little where it was wrong. Low levels teach edges and texture, middle " +
+          "ones shapes, and the highest only which things go with which words: there, words are all there is to go by.",
+      ],
+      table: "How wrong the guess from each level is (100 %: as wrong as a blind one), and how many of all lessons were given in the tenth of the levels up to it.",
+      heads: { level: "Level", without: "Without words", told: "With words", share: "Lessons" },
+      goTo: (percent) => `Move the slider to ${percent} %`,
+      shares: (below) =>
+        `${Math.round(100 * below)} % of this model's lessons were in the lower half of the levels, ${Math.round(100 - 100 * below)} % in the upper half.`,
+      noShares: "This model does not say how its lessons were spread over the levels.",
+      code: "src/fromnoise/inspection/noise.py",
+      know: [
+        "At each tenth of the levels the picture's shortened form gets noise, four times; the network guesses the clean one " +
+          "from each, once with your words and once without. How wrong it is: the mean squared difference to what was " +
+          "there. 100 % is its guess from noise alone, without words.",
+        "Recognising: CLIP, the network that reads the words, also compares pictures with captions. Your caption is " +
+          "recognised where it is among the best hundredth of all captions that the model knows. It is one judge, and a small one.",
+        "The lessons are counted by drawing 200,000 levels in the way in which training draws them.",
+      ],
     },
   },
 };

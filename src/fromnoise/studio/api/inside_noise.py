@@ -1,0 +1,47 @@
+"""The route that drowns a picture in noise, and what the views of a whole picture share: which picture it is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from torch import Tensor
+
+from fromnoise.ground.errors import UserError
+from fromnoise.inspection.noise_live import check_look, noise_news
+from fromnoise.inspection.subject import Subject
+from fromnoise.studio.api.asking import seed_of
+from fromnoise.studio.api.inside import LIVE, live
+from fromnoise.studio.api.schemas import LookAtIn
+from fromnoise.studio.api.state import State, state_of
+from fromnoise.studio.api.streams import EventStream, as_events
+from fromnoise.studio.desk.problem import problem_of
+
+routes = APIRouter(prefix="/api/inside", tags=["look inside"])
+Studio = Annotated[State, Depends(state_of)]
+
+
+@routes.post("/noise", response_class=EventStream, responses=LIVE)
+async def look_at_noise(asked: LookAtIn, studio: Studio) -> EventStream:
+    """How a picture drowns in noise: "step"s, "picture", "noise", a "level" for each tenth, "end"; or "problem"."""
+    subject = Subject(asked.prompt, asked.style, seed=seed_of(asked.seed, 1))
+    given = await given_in(asked, studio)
+    try:
+        check_look(studio.models.base, subject, given)
+    except UserError as error:
+        raise problem_of(error) from None
+    studio.looks.check()
+    return EventStream(as_events(live(studio, noise_news(studio.models.base, subject, given))))
+
+
+async def given_in(asked: LookAtIn, studio: State) -> Tensor | None:
+    """The upload that is looked into, uint8 [3,H,W] of the model's own size, on white; None where one is drawn.
+
+    Raises:
+        Problem: it is not there any more.
+    """
+    if asked.start is None:
+        return None
+    side = studio.models.base.pixels
+    return (await asyncio.to_thread(studio.uploads.start, asked.start, None, (side, side))).picture
