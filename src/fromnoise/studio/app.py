@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
 from fromnoise import __version__
-from fromnoise.studio.api import inside, inside_noise, manual, openai, own, story
+from fromnoise.studio.api import inside, inside_latents, inside_noise, manual, openai, own, story
 from fromnoise.studio.api.doors import Doors
 from fromnoise.studio.api.guard import Guard
 from fromnoise.studio.api.metrics import Measured
@@ -79,6 +79,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(story.routes)
     app.include_router(inside.routes)
     app.include_router(inside_noise.routes)
+    app.include_router(inside_latents.routes)
     app.include_router(manual.routes)
     _add_pages(app)
     app.openapi = _documented(app, settings.limits)  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""The route that drowns a picture in noise, and what the views of a whole picture share: which picture it is."""
+"""The route that drowns a picture in noise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Studio = Annotated[State, Depends(state_of)]
 async def look_at_noise(asked: LookAtIn, studio: Studio) -> EventStream:
     """How a picture drowns in noise: "step"s, "picture", "noise", a "level" for each tenth, "end"; or "problem"."""
     subject = Subject(asked.prompt, asked.style, seed=seed_of(asked.seed, 1))
-    given = await given_in(asked, studio)
+    given = None if asked.start is None else await asyncio.to_thread(_given, asked.start, studio)
     try:
         check_look(studio.models.base, subject, given)
     except UserError as error:
@@ -35,13 +35,11 @@ async def look_at_noise(asked: LookAtIn, studio: Studio) -> EventStream:
     return EventStream(as_events(live(studio, noise_news(studio.models.base, subject, given))))
 
 
-async def given_in(asked: LookAtIn, studio: State) -> Tensor | None:
-    """The upload that is looked into, uint8 [3,H,W] of the model's own size, on white; None where one is drawn.
+def _given(start: str, studio: State) -> Tensor:
+    """An upload, uint8 [3,H,W] of the model's own size, on white.
 
     Raises:
         Problem: it is not there any more.
     """
-    if asked.start is None:
-        return None
     side = studio.models.base.pixels
-    return (await asyncio.to_thread(studio.uploads.start, asked.start, None, (side, side))).picture
+    return studio.uploads.start(start, None, (side, side)).picture

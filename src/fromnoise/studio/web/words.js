@@ -417,19 +417,81 @@ export const words = {
     pick: {
       or: "Or look into",
       file: "a picture of yours",
-      brought: "(write above what is in it), or one of the gallery:",
-      gallery: "Pictures of the gallery",
+      brought: "(write above what is in it).",
+      gallery: "Or into one of the gallery:",
       choose: (prompt) => `Look into: ${prompt}`,
+    },
+
+    latents: {
+      title: "What is a picture to the machine?",
+      about:
+        "A picture is a long list of numbers, and the machine is too small to draw so many. So it draws a shortened form, " +
+        "and another network turns that into a picture; here you can reach into the shortened form and see what happens.",
+      example: "red car",
+      picture: "The picture",
+      back: "There and back",
+      error: "Where they differ",
+      drawing: "Drawing a picture…",
+      step: (step, total) => `Drawing a picture: step ${step} of ${total}`,
+      reading: "Shortening it…",
+      short: ({ numbers, latents }) => {
+        const fewer = latents.reduce((product, n) => product * n, 1);
+        return (
+          `${numbers.toLocaleString("en")} numbers become ${fewer.toLocaleString("en")}, and ` +
+          `${numbers.toLocaleString("en")} again: ${latents[0]} small maps of ${latents[2]}×${latents[1]} hold the whole picture.`
+        );
+      },
+      named: "This shortened form is what experts call latents. The machine draws nothing else.",
+      lost: ({ mean, db, white }) =>
+        `A colour comes back ${mean} of 255 steps off, on average` +
+        `${db === null ? "" : `; that is a likeness of ${db.toFixed(1)} dB (20 is coarse, 30 good, 40 hardly to be told apart)`}. ` +
+        `In the third picture black is no difference, and white ${white} steps or more.`,
+      maps: "Reach into it",
+      mapsHint:
+        "These are the maps: black is far below the average, white far above, grey says nothing. Press one to mute it; " +
+        "press again to bring it back. The slider makes the one that you pressed last weaker or stronger.",
+      map: (i, gain) => `Map ${i + 1}${gain === 1 ? "" : gain === 0 ? ", muted" : `, ${gain} times as strong`}`,
+      gain: (gain) => (gain === 1 ? "" : gain === 0 ? "muted" : `× ${gain}`),
+      strength: (i) => `Strength of map ${i + 1}`,
+      strengthValue: (gain) => (gain === 0 ? "muted" : `${gain} times`),
+      reset: "All as they were",
+      changed: "Decoded again, with your changes",
+      result: (list, db, before) =>
+        list.length
+          ? `${list.join(", ")}: the likeness goes from ${before.toFixed(1)} to ${db.toFixed(1)} dB.`
+          : `Nothing is changed: a likeness of ${before.toFixed(1)} dB.`,
+      most: (i, lost) =>
+        `No map is an eye or a wheel: each holds a mixture of brightness, colour and edges that the network found by ` +
+        `itself. In this picture, map ${i + 1} counts most: without it, the likeness falls by ${lost.toFixed(1)} dB.`,
+      noise: "The same noise on either side",
+      noiseHint: "On the left random numbers are added to the picture's numbers, on the right, just as loud, to the shortened form.",
+      amount: "How loud the noise is",
+      amountValue: (amount) => `${Math.round(100 * amount)} % of the picture's own ups and downs`,
+      onPixels: "Noise on the picture",
+      onLatents: "Noise on the shortened form",
+      compared: ({ pixels, latents }, factor) =>
+        `Of what changes on the left, ${Math.round(100 * pixels.coarse)} % lies in patches of ${factor}×${factor} pixels and more, the rest is ` +
+        `grain; on the right it is ${Math.round(100 * latents.coarse)} %. Noise on the shortened form bends edges and spreads colours, ` +
+        "which is why the machine's early steps look like blots and not like a bad television.",
+      code: "src/fromnoise/inspection/latents.py",
+      know: [
+        "The encoder and decoder (a VAE) were trained first, to bring pictures back as they were. The encoder's numbers are " +
+          "scaled so that, over many pictures, each map has an average of 0; so a map that is muted is set to 0, which says nothing.",
+        "Likeness is the peak signal-to-noise ratio, in dB: 10 times the logarithm of 255² over the mean squared difference. " +
+          "Whatever you press is decoded again by the model on the server; nothing is stored beforehand.",
+        "Noise has the picture's, or the maps', own standard deviation times the slider, and is always the same noise, only louder.",
+      ],
     },
 
     noise: {
       title: "Where does it stop recognising?",
       about:
-        "Drown a picture in noise, a little or completely, and ask the machine what was there. This is the only exercise " +
-        "that it ever had: real pictures, drowned, and marks for every guess.",
-      example: "apple and banana",
+        "Drown a picture in noise, a little or completely, and ask the machine what was there. This is the exercise that " +
+        "taught it to draw: real pictures, drowned, and a mark for every guess.",
+      example: "red apple",
       slider: "How far up the noise levels",
       noisy: "The picture with noise",
+      clean: "What was there",
       without: "Its guess without words",
       told: "Its guess, told the words",
       guessOf: (what, percent) => `${what}, from ${percent} %`,
@@ -484,15 +546,15 @@ export const words = {
       },
       lesson: "The lesson of training",
       lessonText: [
-        "Training was this page, millions of times: take a real picture, choose a noise level by lot, drown the picture, " +
+        "Training was this page, again and again: take a real picture, choose a noise level by lot, drown the picture, " +
           "let the machine guess, and correct it a little where it was wrong. Low levels teach edges and texture, middle " +
           "ones shapes, and the highest only which things go with which words: there, words are all there is to go by.",
       ],
       table: "How wrong the guess from each level is (100 %: as wrong as a blind one), and how many of all lessons were given in the tenth of the levels up to it.",
       heads: { level: "Level", without: "Without words", told: "With words", share: "Lessons" },
       goTo: (percent) => `Move the slider to ${percent} %`,
-      shares: (below) =>
-        `${Math.round(100 * below)} % of this model's lessons were in the lower half of the levels, ${Math.round(100 - 100 * below)} % in the upper half.`,
+      shares: (below, count) =>
+        `${count ? `This model was given ${count.toLocaleString("en")} lessons. ` : ""}${Math.round(100 * below)} % of its lessons were in the lower half of the levels, ${Math.round(100 - 100 * below)} % in the upper half.`,
       noShares: "This model does not say how its lessons were spread over the levels.",
       code: "src/fromnoise/inspection/noise.py",
       know: [

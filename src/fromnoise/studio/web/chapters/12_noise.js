@@ -17,7 +17,7 @@ export const { title, about } = say;
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const stage = makeStage();
-  const lesson = makeLesson((t) => stage.goTo(t));
+  const lesson = makeLesson((t) => stage.goTo(t), facts.model?.pictures_seen);
   const style = facts.styles?.[0] ?? facts.model?.styles?.[0] ?? null;
   const pick = makePick(FIRST.prompt, (asked) => begin({ ...asked, seed: randomSeed() }));
   let running = null;
@@ -52,6 +52,7 @@ export function open(root, { facts }) {
 function makeStage() {
   const canvas = el("canvas", { width: 64, height: 64, class: "drowning", role: "img", "aria-label": say.noisy });
   const shown = el("img", { src: staticUrl(), alt: say.noisy, width: 64, height: 64 });
+  const clean = el("img", { src: staticUrl(), alt: say.clean, width: 64, height: 64 });
   const without = el("img", { src: staticUrl(), alt: say.without, width: 64, height: 64 });
   const told = el("img", { src: staticUrl(), alt: say.told, width: 64, height: 64 });
   const [noisyText, withoutText, toldText] = [0, 1, 2].map(() => el("figcaption", { class: "hint" }));
@@ -71,7 +72,7 @@ function makeStage() {
     slider.disabled = true;
     canvas.hidden = true;
     shown.hidden = false;
-    for (const image of [shown, without, told]) image.src = staticUrl();
+    for (const image of [shown, clean, without, told]) image.src = staticUrl();
     for (const text of [noisyText, withoutText, toldText, where, what]) text.textContent = "";
     status.textContent = say.drawing;
   }
@@ -81,7 +82,7 @@ function makeStage() {
       shown.src = news.picture;
       status.textContent = say.step(news.step + 1, news.total);
     }
-    if (news.type === "picture") shown.src = news.picture;
+    if (news.type === "picture") shown.src = clean.src = news.picture;
     if (news.type === "noise") startDrowning(news);
     if (news.type === "level") {
       levels.push(news);
@@ -98,7 +99,7 @@ function makeStage() {
   async function startDrowning(news) {
     [total, guesses] = [news.alphas.length, news.guesses];
     const mine = levels;
-    const made = await drowner(shown, news);
+    const made = await drowner(clean, news);
     if (mine !== levels) return; // another picture by now
     drown = made;
     Object.assign(canvas, { width: drown.width, height: drown.height });
@@ -157,7 +158,8 @@ function makeStage() {
   }
 
   stage.node = el("div", { class: "stage" },
-    el("div", { class: "drowned" }, tile([canvas, shown], noisyText), tile(without, withoutText), toldTile),
+    el("div", { class: "drowned" }, tile([canvas, shown], noisyText),
+      tile(clean, el("figcaption", { class: "hint", text: say.clean })), tile(without, withoutText), toldTile),
     field(say.slider, slider), where, what, status,
     el("div", { class: "row", role: "group", "aria-label": say.way }, ways), wayHint);
   return stage;
@@ -171,7 +173,7 @@ const nearest = (levels, t) => levels.reduce((best, level) =>
   (!best || Math.abs(level.t - t) < Math.abs(best.t - t) ? level : best), null);
 
 /** What each tenth of the levels taught, as a table with bars. */
-function makeLesson(go) {
+function makeLesson(go, count) {
   const body = el("tbody");
   const head = el("tr");
   const table = el("table", { class: "lessons" }, el("caption", { class: "hint", text: say.table }), el("thead", {}, head), body);
@@ -205,7 +207,7 @@ function makeLesson(go) {
       hasWords && barCell(level.with_words.error / blind, 1),
       hasShare && barCell(level.share, Math.max(...levels.map((each) => each.share)), "share-bar"))));
     const below = levels.filter((level) => level.t < total / 2).reduce((sum, level) => sum + level.share, 0);
-    said.textContent = hasShare ? say.shares(below) : say.noShares;
+    said.textContent = hasShare ? say.shares(below, count) : say.noShares;
     node.hidden = false;
   }
 

@@ -5,7 +5,8 @@ import * as theMachine from "./02_the_machine.js";
 import * as luck from "./03_luck.js";
 import * as theGame from "./04_the_game.js";
 import * as myWords from "./05_words.js";
+import * as latents from "./11_latents.js";
 import * as noise from "./12_noise.js";
 
 /** @type {{title: string, about: string, open: (root: HTMLElement, context: {facts: object}) => () => void}[]} */
-export const chapters = [staticToPicture, theMachine, luck, theGame, myWords, noise];
+export const chapters = [staticToPicture, theMachine, luck, theGame, myWords, latents, noise];

@@ -21,7 +21,8 @@ export function makePick(example, look) {
     onchange: () => file.files[0] && bring(() => api.upload(file.files[0]), ""),
   });
   file.id = "pick-file";
-  const offered = el("div", { class: "offered", role: "group", "aria-label": say.gallery, hidden: true });
+  const tiles = el("div", { class: "offered", role: "group", "aria-label": say.gallery });
+  const offered = el("div", { class: "offers", hidden: true }, el("p", { class: "hint", text: say.gallery }), tiles);
 
   /** An upload, made of whatever somebody brought. */
   async function bring(make, said) {
@@ -38,11 +39,11 @@ export function makePick(example, look) {
 
   api.pictures({ limit: OFFERED }).then(({ pictures }) => {
     offered.hidden = pictures.length === 0;
-    offered.append(...pictures.map((picture) =>
+    tiles.append(...pictures.map((picture) =>
       button("", () => bring(() => api.startFrom(picture.id), picture.prompt), {
         class: "frame", "aria-label": say.choose(picture.prompt || words.wall.wordless),
       })));
-    [...offered.children].forEach((node, i) => node.append(el("img", { src: pictureUrl(pictures[i]), alt: "" })));
+    [...tiles.children].forEach((node, i) => node.append(el("img", { src: pictureUrl(pictures[i]), alt: "" })));
   }, () => {}); // without it, words and files are left
 
   const node = el("form", {
