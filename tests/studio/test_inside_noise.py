@@ -95,9 +95,7 @@ def test_the_command_says_what_was_looked_at(http: httpx.Client, live: Live) -> 
     assert drawn["command"] == expected
     picture = uploaded(http, a_picture(live.state.models.base))
     brought = told(http, "noise", {"prompt": "red apple", "seed": 7, "start": picture})[-1]
-    assert (
-        brought["command"] == "fromnoise inspect noise picture.png --words 'red apple' --seed 7 --out noise.html"
-    )
+    assert brought["command"] == "fromnoise inspect noise picture.png --words 'red apple' --seed 7 --out noise.html"
 
 
 def test_a_picture_without_words_is_guessed_without_words(http: httpx.Client, live: Live) -> None:

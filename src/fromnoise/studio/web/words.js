@@ -450,7 +450,7 @@ export const words = {
       mapsHint:
         "These are the maps: black is far below the average, white far above, grey says nothing. Press one to mute it; " +
         "press again to bring it back. The slider makes the one that you pressed last weaker or stronger.",
-      map: (i, gain) => `Map ${i + 1}${gain === 1 ? "" : gain === 0 ? ", muted" : `, ${gain} times as strong`}`,
+      map: (i, gain) => `Map ${i + 1}${gain === 1 ? "" : gain === 0 ? " muted" : ` ${gain} times as strong`}`,
       gain: (gain) => (gain === 1 ? "" : gain === 0 ? "muted" : `× ${gain}`),
       strength: (i) => `Strength of map ${i + 1}`,
       strengthValue: (gain) => (gain === 0 ? "muted" : `${gain} times`),

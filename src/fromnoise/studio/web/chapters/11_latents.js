@@ -41,7 +41,7 @@ export function open(root, { facts }) {
   }
 
   root.append(el("div", { class: "film" }, pick.node, trip.node), reach.node, louder.node,
-    howWeKnow(say.know, say.code, () => withOptions(command, reach.options())));
+    howWeKnow(say.know, say.code, () => withOptions(command, reach.options() + louder.options())));
   begin(FIRST); // a good example, before anything is pressed
   return () => {
     running?.stop();
@@ -238,5 +238,6 @@ function makeLouder() {
     compared.textContent = say.compared(at, factor);
   }
 
-  return { node, clear, take };
+  const options = () => (found.length ? ` --noise ${found[slider.valueAsNumber].amount}` : "");
+  return { node, clear, take, options };
 }
