@@ -998,6 +998,9 @@ def of_chapter(visit: Visitors, title: str) -> Page:
 
 
 def test_chapter_noise(visit: Visitors, shots: Path) -> None:
+    maker = visit()
+    draw(maker, "a small bell")
+    finished(maker, "a small bell")
     page = of_chapter(visit, "Where does it stop recognising?")
     rows = page.locator(".lessons tbody tr")
     expect(rows).to_have_count(10)
@@ -1025,6 +1028,13 @@ def test_chapter_noise(visit: Visitors, shots: Path) -> None:
     page.get_by_text("How do we know?").click()
     expect(page.locator(".know pre")).to_contain_text("fromnoise inspect noise --prompt 'red apple'")
     page.screenshot(path=shots / "noise.png", full_page=True)
+    page.get_by_text("How do we know?").click()
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/inside/noise"), timeout=PATIENCE):
+        page.get_by_role("button", name="Look into: a small bell").click()
+    expect(rows).to_have_count(10)
+    expect(rows.first).to_be_visible()
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know pre")).to_contain_text("inspect noise picture.png --words 'a small bell'")
 
 
 def test_chapter_latents(visit: Visitors, shots: Path, tmp_path: Path) -> None:

@@ -420,12 +420,13 @@ export const words = {
       brought: "(write above what is in it).",
       gallery: "Or into one of the gallery:",
       choose: (prompt) => `Look into: ${prompt}`,
+      looking: "Looking at the picture…",
     },
 
     latents: {
       title: "What is a picture to the machine?",
       about:
-        "A picture is a long list of numbers, and the machine is too small to draw so many. So it draws a shortened form, " +
+        "A picture is a long list of numbers, and drawing so many would take long. So the machine draws a shortened form, " +
         "and another network turns that into a picture; here you can reach into the shortened form and see what happens.",
       example: "red car",
       picture: "The picture",
@@ -540,7 +541,7 @@ export const words = {
           parts.push("Its judge does not find your words even for the picture itself, so it cannot say when it stops recognising.");
         }
         if (lost.by_distance !== null) {
-          parts.push(`Measured in numbers, half of the picture is lost by ${percent(lost.by_distance)}.`);
+          parts.push(`Measured in numbers, from ${percent(lost.by_distance)} on the guess is off by more than half as much as a blind one.`);
         }
         return parts.join(" ") || "Done.";
       },

@@ -29,7 +29,7 @@ export function open(root, { facts }) {
     pick.problem.textContent = "";
     command = "";
     parts.forEach((part) => part.clear(asked.start));
-    const now = look("latents", { ...asked, style, start: asked.start ?? undefined }, (news) => {
+    const now = look("latents", { style, ...asked }, (news) => {
       if (running !== now) return;
       parts.forEach((part) => part.take(news));
       if (news.type === "end") command = news.command;
@@ -68,9 +68,9 @@ function makeTrip() {
     el("div", { class: "trip" }, Object.entries(images).map(([name, image]) => tile(image, say[name]))),
     status, lost, el("p", { class: "hint", text: say.named }));
 
-  function clear() {
+  function clear(brought) {
     for (const image of Object.values(images)) image.src = staticUrl();
-    status.textContent = say.drawing;
+    status.textContent = brought ? words.chapters.pick.looking : say.drawing;
     lost.textContent = "";
   }
 
@@ -173,20 +173,21 @@ function makeReach() {
       return;
     }
     sending = true;
-    const mine = channels;
     try {
       do {
         again = false;
-        start ??= (await api.upload(blobOf(shown))).id;
-        const sent = [...gains];
-        const found = await api.changed({ start, gains: sent });
+        const [mine, sent] = [channels, [...gains]];
+        const id = start ?? (await api.upload(blobOf(shown))).id;
+        const found = mine === channels ? await api.changed({ start: id, gains: sent }) : null;
         if (mine !== channels) continue; // another picture by now
+        start = id;
         result.src = found.picture;
         const list = sent.map((gain, i) => (gain === 1 ? "" : say.map(i, gain))).filter(Boolean);
         status.textContent = say.result(list, found.db ?? 99, before);
         problem.textContent = "";
       } while (again);
     } catch (error) {
+      start = null; // it may be gone; the next change sends the picture again
       problem.textContent = error.message;
     }
     sending = false;

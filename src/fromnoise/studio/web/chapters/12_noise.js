@@ -25,10 +25,9 @@ export function open(root, { facts }) {
   async function begin(asked) {
     running?.stop();
     pick.problem.textContent = "";
-    stage.clear();
+    stage.clear(asked.start);
     lesson.clear();
-    const body = { ...asked, style, start: asked.start ?? undefined };
-    const now = look("noise", body, (news) => {
+    const now = look("noise", { style, ...asked }, (news) => {
       if (running !== now) return;
       stage.take(news);
       lesson.take(news);
@@ -66,7 +65,7 @@ function makeStage() {
   let [drown, levels, total, guesses, end, way, waiting] = [null, [], 0, 0, null, "colours", 0];
   const stage = { node: null, clear, take, goTo, onmove: () => {}, command: () => end?.command ?? "" };
 
-  function clear() {
+  function clear(brought = null) {
     [drown, levels, end] = [null, [], null];
     cancelAnimationFrame(waiting);
     slider.disabled = true;
@@ -74,7 +73,7 @@ function makeStage() {
     shown.hidden = false;
     for (const image of [shown, clean, without, told]) image.src = staticUrl();
     for (const text of [noisyText, withoutText, toldText, where, what]) text.textContent = "";
-    status.textContent = say.drawing;
+    status.textContent = brought ? words.chapters.pick.looking : say.drawing;
   }
 
   function take(news) {

@@ -11,26 +11,27 @@ const OFFERED = 6;
  * The form of a chapter about one picture.
  *
  * @param {string} example words that it begins with
- * @param {(asked: {prompt: string, start: string | null}) => void} look begins to look into a picture
+ * @param {(asked: {prompt: string, start: string | null, style?: string | null}) => void} look begins to look into a
+ *   picture; what is brought says its own style, or null where it has none
  */
 export function makePick(example, look) {
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: example, autocomplete: "off" });
   const problem = problemLine();
   const file = el("input", {
     type: "file", class: "unseen", accept: "image/png,image/jpeg,image/webp,image/gif",
-    onchange: () => file.files[0] && bring(() => api.upload(file.files[0]), ""),
+    onchange: () => file.files[0] && bring(() => api.upload(file.files[0])),
   });
   file.id = "pick-file";
   const tiles = el("div", { class: "offered", role: "group", "aria-label": say.gallery });
   const offered = el("div", { class: "offers", hidden: true }, el("p", { class: "hint", text: say.gallery }), tiles);
 
   /** An upload, made of whatever somebody brought. */
-  async function bring(make, said) {
+  async function bring(make, said = "", style = null) {
     problem.textContent = "";
     try {
       const { id } = await make();
       if (said) prompt.value = said;
-      look({ prompt: prompt.value, start: id });
+      look({ prompt: prompt.value, start: id, style });
     } catch (error) {
       problem.textContent = error.message;
     }
@@ -40,7 +41,7 @@ export function makePick(example, look) {
   api.pictures({ limit: OFFERED }).then(({ pictures }) => {
     offered.hidden = pictures.length === 0;
     tiles.append(...pictures.map((picture) =>
-      button("", () => bring(() => api.startFrom(picture.id), picture.prompt), {
+      button("", () => bring(() => api.startFrom(picture.id), picture.prompt, picture.style), {
         class: "frame", "aria-label": say.choose(picture.prompt || words.wall.wordless),
       })));
     [...tiles.children].forEach((node, i) => node.append(el("img", { src: pictureUrl(pictures[i]), alt: "" })));
