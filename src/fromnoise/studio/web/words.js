@@ -519,7 +519,8 @@ export const words = {
         if (t < 0) return "Without noise there is nothing to guess. What is lost here is lost by the shortened form.";
         const parts = [`Without words, this guess is ${Math.round((100 * without.error) / blind)} % as wrong as a blind one.`];
         if (told && gain >= 0.005) parts.push(`The words take away ${Math.round(100 * gain)} % of its mistake.`);
-        if (told && gain < 0.005) parts.push("The words are worth nothing here.");
+        if (told && Math.abs(gain) < 0.005) parts.push("The words are worth nothing here.");
+        if (told && gain <= -0.005) parts.push(`The words mislead it here: its mistake grows by ${Math.round(-100 * gain)} %.`);
         if (captions && without.rank) {
           const place = (rank) => (rank === 1 ? "the best of all" : `place ${rank.toLocaleString("en")}`);
           parts.push(
