@@ -1029,8 +1029,10 @@ def test_chapter_noise(visit: Visitors, shots: Path) -> None:
     expect(page.locator(".know pre")).to_contain_text("fromnoise inspect noise --prompt 'red apple'")
     page.screenshot(path=shots / "noise.png", full_page=True)
     page.get_by_text("How do we know?").click()
-    with page.expect_event("requestfinished", lambda request: request.url.endswith("/inside/noise"), timeout=PATIENCE):
-        page.get_by_role("button", name="Look into: a small bell").click()
+    clean = page.get_by_role("img", name="What was there")
+    before = clean.get_attribute("src") or ""
+    page.get_by_role("button", name="Look into: a small bell").click()
+    expect(clean).not_to_have_attribute("src", before)  # the old results are gone now
     expect(rows).to_have_count(10)
     expect(rows.first).to_be_visible()
     page.get_by_text("How do we know?").click()
