@@ -30,7 +30,7 @@ CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").e
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-CHAPTERS = 9
+CHAPTERS = 11
 VIEWS = ("make", "gallery", *(f"chapter/{i}" for i in range(1, CHAPTERS + 1)))
 PHONE, DESKTOP = (360, 740), (1280, 800)
 HIDE = """(hidden) => {
@@ -1260,3 +1260,79 @@ def test_a_walk_from_one_noise_to_another(visit: Visitors) -> None:
     page.get_by_label("How far along").press("End")
     expect(page.get_by_text("The end: seed 5")).to_be_visible()
     forget_refusals(visit)
+
+
+def of_chapter(visit: Visitors, title: str) -> Page:
+    """A page with the chapter of a title, wherever it stands among the others."""
+    page = visit("chapter/1")
+    page.get_by_role("link", name=re.compile(rf"^\d+\. {re.escape(title)}")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    return page
+
+
+def test_chapter_noise(visit: Visitors, shots: Path) -> None:
+    maker = visit()
+    draw(maker, "a small bell")
+    finished(maker, "a small bell")
+    page = of_chapter(visit, "Where does it stop recognising?")
+    rows = page.locator(".lessons tbody tr")
+    expect(rows).to_have_count(10)
+    slider, where = page.get_by_label("How far up the noise levels"), page.locator(".where").first
+    slider.press("End")
+    expect(where).to_have_text("Level 1,000 of 1,000: 0.0 % picture, 100.0 % noise.")
+    expect(rows.last).to_have_class("here")
+    slider.press("Home")
+    expect(where).to_have_text("No noise: the picture itself.")
+    same = page.evaluate(
+        """() => {
+          const shown = document.querySelector(".drowning"), clean = document.querySelectorAll(".drowned img")[1];
+          const copy = Object.assign(document.createElement("canvas"), { width: shown.width, height: shown.height });
+          copy.getContext("2d").drawImage(clean, 0, 0);
+          const of = (canvas) => canvas.getContext("2d").getImageData(0, 0, shown.width, shown.height).data.join();
+          return of(shown) === of(copy);
+        }"""
+    )
+    assert same
+    page.get_by_role("button", name="Move the slider to 90 %").press("Enter")
+    expect(where).to_contain_text("Level 900 of 1,000")
+    expect(page.get_by_role("img", name="Its guess without words")).to_be_visible()
+    page.get_by_role("button", name="What the machine gets").press("Enter")
+    expect(page.get_by_text("What the machine gets at 90 %")).to_be_visible()
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know pre")).to_contain_text("fromnoise inspect noise --prompt 'red apple'")
+    page.screenshot(path=shots / "noise.png", full_page=True)
+    page.get_by_text("How do we know?").click()
+    clean = page.get_by_role("img", name="What was there")
+    before = clean.get_attribute("src") or ""
+    page.get_by_role("button", name="Look into: a small bell").click()
+    expect(clean).not_to_have_attribute("src", before)  # the old results are gone now
+    expect(rows).to_have_count(10)
+    expect(rows.first).to_be_visible()
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know pre")).to_contain_text("inspect noise picture.png --words 'a small bell'")
+
+
+def test_chapter_latents(visit: Visitors, shots: Path, tmp_path: Path) -> None:
+    page = of_chapter(visit, "What is a picture to the machine?")
+    expect(page.get_by_text("12,288 numbers become 1,024")).to_be_visible()
+    maps = page.locator(".map")
+    expect(maps).to_have_count(16)
+    muted = page.locator(".map[aria-pressed=true]")
+    expect(muted).to_have_count(1)
+    result, back = page.locator(".reach img").first, page.locator(".trip img").nth(1)
+    expect(page.get_by_text(re.compile(r"^Map \d+ muted: the likeness goes from"))).to_be_visible()
+    assert result.get_attribute("src") != back.get_attribute("src")
+    muted.press("Enter")
+    expect(page.get_by_text("Nothing is changed")).to_be_visible()
+    assert result.get_attribute("src") == back.get_attribute("src")
+    page.get_by_label(re.compile("Strength of map")).press("End")
+    expect(page.get_by_text(re.compile(r"^Map \d+ 4 times as strong: the likeness goes from"))).to_be_visible()
+    loud = page.get_by_label("How loud the noise is")
+    loud.press("End")
+    expect(page.get_by_text("200 % of the picture's own ups and downs")).to_be_visible()
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know pre")).to_have_text(re.compile(r"red car.* --scale \d+=4 --noise 2 --out latents.html$"))
+    page.screenshot(path=shots / "latents.png", full_page=True)
+    Image.new("RGB", (80, 40), "teal").save(tmp_path / "wide.png")
+    page.get_by_label("a picture of yours").set_input_files(tmp_path / "wide.png")
+    expect(page.get_by_text("16 small maps of 11×6")).to_be_visible()

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from fromnoise.drawing.generate import draw_plans
 from fromnoise.inspection.guidance import SCALES, Pull, apart, heat, ladder, pulls, shown, signed
-from fromnoise.inspection.guidance_live import as_url, guidance_news
+from fromnoise.inspection.guidance_live import guidance_news
+from fromnoise.inspection.live import as_url
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import Live

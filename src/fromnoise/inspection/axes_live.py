@@ -10,10 +10,10 @@ from fromnoise.inspection.axes import axes_of
 from fromnoise.inspection.axes_figure import measured_facts
 from fromnoise.inspection.axes_panels import busiest
 from fromnoise.inspection.kinds import KINDS, Drawings, carried, examples
+from fromnoise.inspection.live import as_url
 from fromnoise.inspection.rounds import ROUNDS, rounds
 from fromnoise.inspection.separating import Accuracy
 from fromnoise.inspection.subject import command
-from fromnoise.inspection.words_live import as_url
 from fromnoise.system.text_to_image import TextToImage
 
 WINDOW = 8  # pixels of side of the square whose numbers are shown

@@ -9,8 +9,8 @@ from fromnoise.inspection.arithmetic import SEEDS, WAYS, Equation, sums, wording
 from fromnoise.inspection.arithmetic_figure import outcome, verdict
 from fromnoise.inspection.between import Goal, Walk, stops_of
 from fromnoise.inspection.between_figure import names_of
+from fromnoise.inspection.live import as_url
 from fromnoise.inspection.subject import Subject
-from fromnoise.inspection.words_live import as_url
 from fromnoise.system.text_to_image import TextToImage
 
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from PIL import Image
-from torch import Tensor
-
-from fromnoise.drawing.picture_file import to_image
-from fromnoise.inspection.figure import data_url, png_of
 from fromnoise.inspection.guidance import SCALES, Pull, apart, check_guided, heat, ladder, pulls, shown, signed
+from fromnoise.inspection.live import LARGEST, as_url
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
-
-LARGEST = 256  # side of a step's pictures, pixels: five of each step of Stable Diffusion would be too much for a page
 
 
 def guidance_news(model: TextToImage, subject: Subject) -> Iterator[dict[str, Any]]:
@@ -47,20 +40,20 @@ def _news(model: TextToImage, subject: Subject, drawing: Iterator[Any], total: i
         if isinstance(event, Pull):
             yield {"type": "step", "step": event.step.index, "t": float(event.step.t), **_of_step(model, event)}
         else:
-            yield {"type": "end", "picture": as_url(event.pictures[0], math.inf)}
+            yield {"type": "end", "picture": as_url(event.pictures[0])}
 
 
 def _of_step(model: TextToImage, pull: Pull) -> dict[str, Any]:
     words, guided = shown(model, pull.with_words).picture, shown(model, pull.guided).picture
-    found: dict[str, Any] = {"with": as_url(words), "guided": as_url(guided)}
+    found: dict[str, Any] = {"with": as_url(words, LARGEST), "guided": as_url(guided, LARGEST)}
     if pull.without is None:
         return {**found, "without": None, "apart": None, "adds": None, "differ": None}
     plain = shown(model, pull.without).picture
     return {
         **found,
-        "without": as_url(plain),
-        "apart": as_url(heat(words, plain)),
-        "adds": as_url(signed(words, plain)),
+        "without": as_url(plain, LARGEST),
+        "apart": as_url(heat(words, plain), LARGEST),
+        "adds": as_url(signed(words, plain), LARGEST),
         "differ": round(apart(words, plain), 4),
     }
 
@@ -90,19 +83,9 @@ def _rungs(subject: Subject, rungs: Iterator[Any], scales: Sequence[float]) -> I
         yield {
             "type": "rung",
             "scale": rung.scale,
-            "picture": as_url(rung.drawn.picture, math.inf),
+            "picture": as_url(rung.drawn.picture),
             "moved": round(rung.moved, 4),
             "beyond": round(rung.drawn.beyond, 4),
             "match": None if rung.match is None else round(rung.match, 4),
         }
     yield {"type": "end"}
-
-
-def as_url(picture: Tensor, largest: float = LARGEST) -> str:
-    """A picture, uint8 [3,H,W], as an address that holds it; made smaller where a side is longer than ``largest``."""
-    image = to_image(picture)
-    if max(image.size) > largest:
-        factor = largest / max(image.size)
-        small = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-        image = image.resize(small, Image.Resampling.BOX)
-    return data_url(png_of(image))

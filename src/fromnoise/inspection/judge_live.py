@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from fromnoise.drawing.plan import Plan
-from fromnoise.inspection.guidance_live import LARGEST, as_url
 from fromnoise.inspection.judge import Opinion, judge, usual_decoys
+from fromnoise.inspection.live import LARGEST, as_url
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 

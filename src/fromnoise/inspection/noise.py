@@ -162,10 +162,8 @@ class _Guesser:
         size = (looked.picture.shape[1], looked.picture.shape[2])
         self.cond, self.away = model.read_tokens([words.wanted, words.unwanted], size, zero).split(1)
         self.clean = encoded(model, looked.picture)
-        shape = self.clean.shape[1:]
-        makers = [torch.Generator().manual_seed(looked.seed + i) for i in range(draws)]
-        self.noise = torch.stack([torch.randn(shape, generator=g) for g in makers]).to(self.clean.device)
-        self.grain = torch.randn(looked.picture.shape, generator=makers[0])
+        noise, self.grain = noises(looked, self.clean.shape[1:], draws)
+        self.noise = noise.to(self.clean.device)
         self.said = None if captions is None else directions(model, [styled(looked.words, looked.style)])[0]
 
     def level(self, t: int, share: float | None) -> Level:
@@ -193,6 +191,14 @@ class _Guesser:
             rank = self.captions.rank(direction_of(self.model, picture), self.said)
         error = float(diffusion_loss(found, self.clean.expand_as(found)).mean())
         return Guess(found[0].cpu(), picture, error, loss, decibel(picture, self.looked.picture), rank)
+
+
+def noises(looked: Looked, shape: Sequence[int], draws: int) -> tuple[Tensor, Tensor]:
+    """The noises of a look: for latents of a shape, [draws,C,h,w], and for the picture's colours, [3,H,W]."""
+    makers = [torch.Generator().manual_seed(looked.seed + i) for i in range(draws)]
+    return torch.stack([torch.randn(shape, generator=g) for g in makers]), torch.randn(
+        looked.picture.shape, generator=makers[0]
+    )
 
 
 def words_of(model: TextToImage, looked: Looked) -> Words:

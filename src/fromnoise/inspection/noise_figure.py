@@ -39,7 +39,7 @@ def noise_figure(
         UserError: see :func:`fromnoise.inspection.noise.noise_levels`.
     """
     check(model, looked, times, draws)  # before captions are read
-    captions = _captions(model, looked)
+    captions = captions_for(model, looked.style) if looked.words.strip() else None
     levels = list(noise_levels(model, looked, times, draws, captions))
     gone, steps = lost(levels, captions), model.schedule.steps
     said = f', "{looked.words}"' if looked.words else ""
@@ -56,11 +56,11 @@ def noise_figure(
     )
 
 
-def _captions(model: TextToImage, looked: Looked) -> Captions | None:
-    """Among what the caption is ranked; None without words, CLIP, or anything to rank it among."""
-    if not looked.words.strip() or model.clip is None or not (model.copies or model.known):
+def captions_for(model: TextToImage, style: str | None) -> Captions | None:
+    """Among what a caption in a style is ranked; None without CLIP, or anything to rank it among."""
+    if model.clip is None or not (model.copies or model.known):
         return None
-    return captions_of(model, looked.style)
+    return captions_of(model, style)
 
 
 def verdict(gone: Lost, steps: int) -> str:

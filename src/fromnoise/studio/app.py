@@ -21,6 +21,8 @@ from fromnoise.studio.api import (
     inside_between,
     inside_guidance,
     inside_judge,
+    inside_latents,
+    inside_noise,
     manual,
     openai,
     own,
@@ -92,6 +94,8 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(inside_judge.routes)
     app.include_router(inside_axes.routes)
     app.include_router(inside_between.routes)
+    app.include_router(inside_noise.routes)
+    app.include_router(inside_latents.routes)
     app.include_router(manual.routes)
     _add_pages(app)
     app.openapi = _documented(app, settings.limits)  # type: ignore[method-assign]

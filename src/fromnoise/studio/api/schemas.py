@@ -289,6 +289,25 @@ class RepairIn(Fields):
     errors: Annotated[int, Field(ge=1, le=40)] = 1
 
 
+class LookAtIn(Fields):
+    """Which picture to look into: one that is drawn first, or an upload."""
+
+    prompt: Annotated[Text, Field(description="what to draw; of an upload, what is in it")] = ""
+    style: Annotated[Name | None, Field(description="one of the model's styles, or any for none")] = None
+    seed: Seed | None = None
+    start: Annotated[Id | None, Field(description="id of an upload to look into instead of drawing")] = None
+
+
+class ChannelsIn(Fields):
+    """An upload, and how strong each channel of its latents is to be."""
+
+    start: Annotated[Id, Field(description="id of the upload")]
+    gains: Annotated[
+        list[Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]],
+        Field(min_length=1, max_length=64, description="one factor for each channel: 0 mutes it, 1 leaves it"),
+    ]
+
+
 def tell_limits(schema: dict[str, Any], model: type[Fields], limits: Limits) -> dict[str, Any]:
     """Write a server's limits into the JSON schema of a model; returns it."""
     for name, limit in model.limited.items():
@@ -312,6 +331,9 @@ BODIES: dict[str, type[Fields]] = {
     "/api/inside/between/sum": SumIn,
     "/api/inside/axes": KindsIn,
     "/api/inside/axes/rounds": RoundsIn,
+    "/api/inside/noise": LookAtIn,
+    "/api/inside/latents": LookAtIn,
+    "/api/inside/latents/changed": ChannelsIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
     "/api/story/plots": PlotIn,

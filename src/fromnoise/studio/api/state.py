@@ -39,6 +39,7 @@ class State:
         restarted: what an earlier life of the server left: jobs queued again, jobs interrupted.
         started: seconds since 1970.
         stories, looks: whose turn it is in the story game, and in looking inside.
+        touches: likewise for small changes while somebody drags, which do not wait for a whole look.
     """
 
     settings: Settings
@@ -54,6 +55,7 @@ class State:
     started: int = field(default_factory=lambda: int(time.time()))
     stories: Turn = field(default_factory=lambda: Turn("stories"))
     looks: Turn = field(default_factory=lambda: Turn("looks inside"))
+    touches: Turn = field(default_factory=lambda: Turn("changes"))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod

@@ -64,6 +64,8 @@ export const api = {
   repair: (body) => ask("POST", "/api/story/repairs", body),
   /** What drawing these words would be refused for, or would be told beside them. */
   check: (body) => ask("POST", "/api/check", body),
+  /** An upload with each channel of its latents made weaker or stronger. */
+  changed: (body) => ask("POST", "/api/inside/latents/changed", body),
   startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
 };
 

@@ -237,6 +237,7 @@ export const words = {
     stopped: "Stopped.",
     know: "How do we know?",
     command: "The same in a terminal, as a page to keep:",
+    code: "The code:",
 
     words: {
       title: "What do my words do?",
@@ -407,6 +408,8 @@ export const words = {
           "little to where CLIP’s number rises fastest, less and less towards the end (diffusion/score_guidance.py).",
         "How often pictures are right was measured by benchmarks/clip_guidance.py. A small CLIP is easily fooled: a few " +
           "odd blotches can please it more than a better apple.",
+      ],
+    },
 
     axes: {
       title: "How can a machine tell a banana from a pea?",
@@ -708,6 +711,161 @@ export const words = {
       steps: (n) => `${many(n, "step", "steps")} from noise to sentence`,
       stepsHint: "Underlined: changed in this step. Pale: the machine is not sure of it yet.",
       left: (n) => `${n} %`,
+    },
+
+    pick: {
+      or: "Or look into",
+      file: "a picture of yours",
+      brought: "(write above what is in it).",
+      gallery: "Or into one of the gallery:",
+      choose: (prompt) => `Look into: ${prompt}`,
+      looking: "Looking at the picture…",
+    },
+
+    latents: {
+      title: "What is a picture to the machine?",
+      about:
+        "A picture is a long list of numbers, and drawing so many would take long. So the machine draws a shortened form, " +
+        "and another network turns that into a picture; here you can reach into the shortened form and see what happens.",
+      example: "red car",
+      picture: "The picture",
+      back: "There and back",
+      error: "Where they differ",
+      drawing: "Drawing a picture…",
+      step: (step, total) => `Drawing a picture: step ${step} of ${total}`,
+      reading: "Shortening it…",
+      short: ({ numbers, latents }) => {
+        const fewer = latents.reduce((product, n) => product * n, 1);
+        return (
+          `${numbers.toLocaleString("en")} numbers become ${fewer.toLocaleString("en")}, and ` +
+          `${numbers.toLocaleString("en")} again: ${latents[0]} small maps of ${latents[2]}×${latents[1]} hold the whole picture.`
+        );
+      },
+      named: "This shortened form is what experts call latents. The machine draws nothing else.",
+      lost: ({ mean, db, white }) =>
+        `A colour comes back ${mean} of 255 steps off, on average` +
+        `${db === null ? "" : `; that is a likeness of ${db.toFixed(1)} dB (20 is coarse, 30 good, 40 hardly to be told apart)`}. ` +
+        `In the third picture black is no difference, and white ${white} steps or more.`,
+      maps: "Reach into it",
+      mapsHint:
+        "These are the maps: black is far below the average, white far above, grey says nothing. Press one to mute it; " +
+        "press again to bring it back. The slider makes the one that you pressed last weaker or stronger.",
+      map: (i, gain) => `Map ${i + 1}${gain === 1 ? "" : gain === 0 ? " muted" : ` ${gain} times as strong`}`,
+      gain: (gain) => (gain === 1 ? "" : gain === 0 ? "muted" : `× ${gain}`),
+      strength: (i) => `Strength of map ${i + 1}`,
+      strengthValue: (gain) => (gain === 0 ? "muted" : `${gain} times`),
+      reset: "All as they were",
+      changed: "Decoded again, with your changes",
+      result: (list, db, before) =>
+        list.length
+          ? `${list.join(", ")}: the likeness goes from ${before.toFixed(1)} to ${db.toFixed(1)} dB.`
+          : `Nothing is changed: a likeness of ${before.toFixed(1)} dB.`,
+      most: (i, lost) =>
+        `No map is an eye or a wheel: each holds a mixture of brightness, colour and edges that the network found by ` +
+        `itself. In this picture, map ${i + 1} counts most: without it, the likeness falls by ${lost.toFixed(1)} dB.`,
+      noise: "The same noise on either side",
+      noiseHint: "On the left random numbers are added to the picture's numbers, on the right, just as loud, to the shortened form.",
+      amount: "How loud the noise is",
+      amountValue: (amount) => `${Math.round(100 * amount)} % of the picture's own ups and downs`,
+      onPixels: "Noise on the picture",
+      onLatents: "Noise on the shortened form",
+      compared: ({ pixels, latents }, factor) =>
+        `Of what changes on the left, ${Math.round(100 * pixels.coarse)} % lies in patches of ${factor}×${factor} pixels and more, the rest is ` +
+        `grain; on the right it is ${Math.round(100 * latents.coarse)} %. Noise on the shortened form bends edges and spreads colours, ` +
+        "which is why the machine's early steps look like blots and not like a bad television.",
+      code: "src/fromnoise/inspection/latents.py",
+      know: [
+        "The encoder and decoder (a VAE) were trained first, to bring pictures back as they were. The encoder's numbers are " +
+          "scaled so that, over many pictures, each map has an average of 0; so a map that is muted is set to 0, which says nothing.",
+        "Likeness is the peak signal-to-noise ratio, in dB: 10 times the logarithm of 255² over the mean squared difference. " +
+          "Whatever you press is decoded again by the model on the server; nothing is stored beforehand.",
+        "Noise has the picture's, or the maps', own standard deviation times the slider, and is always the same noise, only louder.",
+      ],
+    },
+
+    noise: {
+      title: "Where does it stop recognising?",
+      about:
+        "Drown a picture in noise, a little or completely, and ask the machine what was there. This is the exercise that " +
+        "taught it to draw: real pictures, drowned, and a mark for every guess.",
+      example: "red apple",
+      slider: "How far up the noise levels",
+      noisy: "The picture with noise",
+      clean: "What was there",
+      without: "Its guess without words",
+      told: "Its guess, told the words",
+      guessOf: (what, percent) => `${what}, from ${percent} %`,
+      way: "What the first picture shows",
+      ways: { colours: "Noise on the colours", seen: "What the machine gets" },
+      wayHint: {
+        colours: "Each of the picture's numbers is mixed with a random one. Your browser does it while you drag, at every level.",
+        seen:
+          "The machine works on a shortened form of the picture, and the noise is put on that. This is how it looks, " +
+          "turned back into a picture, at the nearest tenth.",
+      },
+      seenAt: (percent) => `What the machine gets at ${percent} %`,
+      drawing: "Drawing a picture…",
+      step: (step, total) => `Drawing a picture: step ${step} of ${total}`,
+      reading: "Drag the slider. The machine is about to guess…",
+      guessing: (n, total) => `Guessing from level ${n} of ${total}; drag the slider meanwhile.`,
+      level: (t, total) => (t < 0 ? "no noise" : `${((100 * (t + 1)) / total).toFixed(1)} %, level ${t + 1} of ${total}`),
+      at: (t, total, [alpha, sigma]) =>
+        (t < 0
+          ? "No noise: the picture itself."
+          : `Level ${(t + 1).toLocaleString("en")} of ${total.toLocaleString("en")}: ` +
+            `${(100 * alpha ** 2).toFixed(1)} % picture, ${(100 * sigma ** 2).toFixed(1)} % noise.`),
+      worth: ({ t, without, with_words: told, gain }, blind, captions) => {
+        if (t < 0) return "Without noise there is nothing to guess. What is lost here is lost by the shortened form.";
+        const parts = [`Without words, this guess is ${Math.round((100 * without.error) / blind)} % as wrong as a blind one.`];
+        if (told && gain >= 0.005) parts.push(`The words take away ${Math.round(100 * gain)} % of its mistake.`);
+        if (told && Math.abs(gain) < 0.005) parts.push("The words are worth nothing here.");
+        if (told && gain <= -0.005) parts.push(`The words mislead it here: its mistake grows by ${Math.round(-100 * gain)} %.`);
+        if (captions && without.rank) {
+          const place = (rank) => (rank === 1 ? "the best of all" : `place ${rank.toLocaleString("en")}`);
+          parts.push(
+            `Asked which of ${captions.toLocaleString("en")} captions fits the guess, its own judge of words and pictures ` +
+            `puts yours at ${place(without.rank)}${told?.rank ? `; told the words, at ${place(told.rank)}` : ""}.`);
+        }
+        return parts.join(" ");
+      },
+      verdict: ({ lost, best, captions }, total) => {
+        const percent = (t) => `${Math.round((1000 * (t + 1)) / total) / 10} %`;
+        const parts = [];
+        if (lost.recognised && lost.by_caption !== null) {
+          parts.push(
+            `It stops recognising at ${percent(lost.by_caption)}: from there on, without words, your caption is no longer ` +
+            `among the best ${best} of ${captions.toLocaleString("en")} for its guess.`);
+        } else if (lost.recognised) {
+          parts.push("Its guesses can be called by your words at every level, even from noise alone. That is luck: it has seen nothing.");
+        } else if (lost.recognised === false) {
+          parts.push("Its judge does not find your words even for the picture itself, so it cannot say when it stops recognising.");
+        }
+        if (lost.by_distance !== null) {
+          parts.push(`Measured in numbers, from ${percent(lost.by_distance)} on the guess is off by more than half as much as a blind one.`);
+        }
+        return parts.join(" ") || "Done.";
+      },
+      lesson: "The lesson of training",
+      lessonText: [
+        "Training was this page, again and again: take a real picture, choose a noise level by lot, drown the picture, " +
+          "let the machine guess, and correct it a little where it was wrong. Low levels teach edges and texture, middle " +
+          "ones shapes, and the highest only which things go with which words: there, words are all there is to go by.",
+      ],
+      table: "How wrong the guess from each level is (100 %: as wrong as a blind one), and how many of all lessons were given in the tenth of the levels up to it.",
+      heads: { level: "Level", without: "Without words", told: "With words", share: "Lessons" },
+      goTo: (percent) => `Move the slider to ${percent} %`,
+      shares: (below, count) =>
+        `${count ? `This model was given ${count.toLocaleString("en")} lessons. ` : ""}${Math.round(100 * below)} % of its lessons were in the lower half of the levels, ${Math.round(100 - 100 * below)} % in the upper half.`,
+      noShares: "This model does not say how its lessons were spread over the levels.",
+      code: "src/fromnoise/inspection/noise.py",
+      know: [
+        "At each tenth of the levels the picture's shortened form gets noise, four times; the network guesses the clean one " +
+          "from each, once with your words and once without. How wrong it is: the mean squared difference to what was " +
+          "there. 100 % is its guess from noise alone, without words.",
+        "Recognising: CLIP, the network that reads the words, also compares pictures with captions. Your caption is " +
+          "recognised where it is among the best hundredth of all captions that the model knows. It is one judge, and a small one.",
+        "The lessons are counted by drawing 200,000 levels in the way in which training draws them.",
+      ],
     },
   },
 };
