@@ -18,7 +18,7 @@ from torch import Tensor
 from fromnoise.drawing.generate import draw_plans
 from fromnoise.inspection.guidance import SCALES, Pull, apart, heat, ladder, pulls, shown, signed
 from fromnoise.inspection.guidance_live import guidance_news
-from fromnoise.inspection.live import as_url
+from fromnoise.inspection.live import LARGEST, as_url
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import Live
@@ -118,8 +118,9 @@ def test_what_cannot_be_shown_is_refused_before_anything_is_drawn(
 def test_large_pictures_of_steps_are_made_smaller_and_small_ones_are_kept() -> None:
     half = torch.zeros(3, 300, 600, dtype=torch.uint8)
     half[:, :, 300:] = 200
-    small = seen(as_url(half))
+    small = seen(as_url(half, LARGEST))
     assert small.shape == (3, 128, 256)
     assert (small[:, :, :127] == 0).all()
     assert (small[:, :, 129:] == 200).all()
     assert torch.equal(seen(as_url(half, 600)), half)
+    assert torch.equal(seen(as_url(half)), half)

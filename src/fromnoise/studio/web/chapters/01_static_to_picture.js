@@ -9,8 +9,6 @@ const say = words.chapters.static;
 const THOUSAND = { sampler: "ddpm", steps: 1000, every: 20 };
 const FILM = 6000; // milliseconds for the whole film, at most
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const stage = makeStage(facts.model.levels);

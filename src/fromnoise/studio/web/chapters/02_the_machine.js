@@ -10,8 +10,6 @@ const say = words.chapters.machine;
 const CHAIN = /^(text_encoder|unet|vae\.decoder)/; // from prompt to picture; the others have other tasks
 const NARROW = "(max-width: 59.99rem)"; // where the panel covers boxes, it comes only when one is chosen
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const wait = el("p", { class: "hint", role: "status", text: say.reading });

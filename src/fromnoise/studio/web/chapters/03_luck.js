@@ -9,8 +9,6 @@ import { compare } from "./compare.js";
 const say = words.chapters.luck;
 const SEEDS = 8;
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root) {
   const running = new Set();

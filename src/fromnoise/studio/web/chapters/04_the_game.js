@@ -9,8 +9,6 @@ import { words } from "../words.js";
 const say = words.chapters.game;
 const SEED = 4; // of the picture beside the sentence
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const picture = makePicture(facts.model.levels);

@@ -11,8 +11,6 @@ import { cellAt, makeHeat, unpacked } from "./heat.js";
 const say = words.chapters.words;
 const FIRST = { prompt: say.example, seed: 5 };
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const stage = makeStage();

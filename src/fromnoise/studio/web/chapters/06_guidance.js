@@ -11,8 +11,6 @@ const say = words.chapters.guidance;
 const SEED = 3; // of the example
 const USUAL = 3; // guidance, for models that draw without any
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: say.example, autocomplete: "off" });

@@ -10,8 +10,6 @@ const say = words.chapters.judge;
 const SEED = 3; // of the example
 const STRENGTHS = [0.1, 0.3, 1];
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   if (!facts.best_of) {

@@ -12,8 +12,6 @@ const say = words.chapters.noise;
 const FIRST = { prompt: say.example, seed: 3, start: null };
 const HALF = 600; // thousandths of the levels where the slider begins
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const stage = makeStage();

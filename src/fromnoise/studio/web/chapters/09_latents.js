@@ -11,8 +11,6 @@ const say = words.chapters.latents;
 const FIRST = { prompt: say.example, seed: 6, start: null };
 const STRONGEST = 4;
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const trip = makeTrip();

@@ -11,8 +11,6 @@ import { tokensOf } from "./axes_tokens.js";
 
 const say = words.chapters.axes;
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root) {
   const [sheet, rounds, measures, learned] = [makeSheet(), makeRounds(), makeMeasures(), makeLearned()];

@@ -13,8 +13,6 @@ const say = words.chapters.between;
 const STOPS = 7;
 const WAYS = ["words", "seeds"];
 
-export const { title, about } = say;
-
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const style = facts.styles?.[0] ?? facts.model?.styles?.[0] ?? null;

@@ -1,9 +1,11 @@
 /** The rooms that explain: a list of chapters, and the one that is open. */
 
 import { chapters } from "../chapters/index.js";
-import { el } from "../dom.js";
+import { el, problemLine } from "../dom.js";
 import { state } from "../store.js";
 import { words } from "../words.js";
+
+const wordsOf = (chapter) => words.chapters[chapter.say];
 
 export function openChapter(root, rest) {
   const at = Number.parseInt(rest || "1", 10) - 1;
@@ -17,19 +19,39 @@ export function openChapter(root, rest) {
   root.append(
     el("div", { class: "heading" },
       el("p", { class: "number", text: words.chapters.number(at + 1) }),
-      el("h1", { text: chapter.title }),
-      el("p", { class: "lead", text: chapter.about })),
+      el("h1", { text: wordsOf(chapter).title }),
+      el("p", { class: "lead", text: wordsOf(chapter).about })),
     body);
-  const end = chapter.open(body, { facts: state.facts });
   const next = chapters[at + 1];
-  if (next) root.append(el("a", { class: "next", href: `#chapter/${at + 2}`, text: words.chapters.next(next.title) }));
-  return end;
+  const onwards = next && el("a", {
+    class: "next", href: `#chapter/${at + 2}`, text: words.chapters.next(wordsOf(next).title),
+  });
+  if (onwards) root.append(onwards);
+  root.querySelector(".contents [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
+  return play(chapter, body);
+}
+
+/** Load a chapter and begin it; the answer stops it, also while it is still on its way. */
+function play(chapter, body) {
+  let left = false;
+  let stop = () => {};
+  chapter.load().then((found) => {
+    if (!left) stop = found.open(body, { facts: state.facts }) ?? stop;
+  }, () => {
+    const problem = problemLine();
+    body.replaceChildren(problem);
+    problem.textContent = words.unreachable;
+  });
+  return () => {
+    left = true;
+    stop();
+  };
 }
 
 function listOf(at) {
   const links = chapters.map((chapter, i) =>
     el("li", {}, el("a", {
-      href: `#chapter/${i + 1}`, text: `${i + 1}. ${chapter.title}`, "aria-current": i === at ? "page" : null,
+      href: `#chapter/${i + 1}`, text: `${i + 1}. ${wordsOf(chapter).title}`, "aria-current": i === at ? "page" : null,
     })));
   return el("nav", { class: "contents", "aria-label": words.chapters.label }, el("ol", {}, links));
 }
