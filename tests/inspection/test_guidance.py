@@ -15,9 +15,10 @@ from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.generate import Finished, draw, generate
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection import guidance as looking
-from fromnoise.inspection.guidance import Pull, angle, decibel, heat, ladder, pulls, rms, shown, signed
+from fromnoise.inspection.guidance import Pull, angle, heat, ladder, pulls, shown
 from fromnoise.inspection.guidance_figure import guidance_figure
 from fromnoise.inspection.noting import noting
+from fromnoise.inspection.pixels import difference, psnr, rms
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 from planted_model import planted
@@ -91,17 +92,17 @@ def test_distances_and_angles() -> None:
     assert angle(x, -x) == pytest.approx(180.0)
     assert angle(x, x * 0) == 0.0
     black, white = torch.zeros(3, 2, 2, dtype=torch.uint8), torch.full((3, 2, 2), 255, dtype=torch.uint8)
-    assert decibel(black, white) == 0.0
-    assert decibel(black, black) == math.inf
-    assert decibel(black, black + 51) == pytest.approx(20 * math.log10(5))
+    assert psnr(black, white) == 0.0
+    assert psnr(black, black) == math.inf
+    assert psnr(black, black + 51) == pytest.approx(20 * math.log10(5))
 
 
 def test_pictures_of_differences() -> None:
     one = torch.tensor([200, 100, 50], dtype=torch.uint8).reshape(3, 1, 1).repeat(1, 1, 2)
     other = one.clone()
     other[:, 0, 1] = torch.tensor([255, 0, 50])
-    assert signed(one, other)[:, 0].T.tolist() == [[128, 128, 128], [73, 228, 128]]
-    assert signed(other, one)[:, 0, 1].tolist() == [183, 28, 128]
+    assert difference(other, one)[:, 0].T.tolist() == [[128, 128, 128], [73, 228, 128]]
+    assert difference(one, other)[:, 0, 1].tolist() == [183, 28, 128]
     assert heat(one, other)[:, 0, 0].tolist() == [255, 255, 255]
     assert heat(one, one + 255)[:, 0, 0].tolist() == heat(one, one - 1)[:, 0, 0].tolist()  # uint8 wraps
     assert heat(torch.zeros_like(one), torch.full_like(one, 128))[:, 0, 0].tolist() == [61, 0, 43]

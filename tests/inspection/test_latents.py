@@ -23,10 +23,10 @@ from fromnoise.inspection.latents import (
     each_channel,
     each_noise,
     noised,
-    psnr,
     there_and_back,
 )
-from fromnoise.inspection.panels import cell, difference, grey, heat
+from fromnoise.inspection.panels import cell, grey, heat
+from fromnoise.inspection.pixels import difference, psnr
 from fromnoise.system.text_to_image import TextToImage
 
 

@@ -13,8 +13,9 @@ from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import from_image
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import fitting_size, start_from
-from fromnoise.inspection.latents import changed, each_channel, noised, psnr, there_and_back
+from fromnoise.inspection.latents import changed, each_channel, noised, there_and_back
 from fromnoise.inspection.panels import grey, heat
+from fromnoise.inspection.pixels import psnr
 from studio.conftest import Live
 from studio.test_inside_noise import a_picture, seen_in, told, uploaded
 

@@ -18,8 +18,8 @@ from fromnoise.drawing.plan import Plan
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.between import drawn, matches
 from fromnoise.inspection.captions import Captions, captions_of, directions, unit
-from fromnoise.inspection.guidance import apart
 from fromnoise.inspection.noting import parts_of
+from fromnoise.inspection.pixels import apart
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.system.texts import Reader

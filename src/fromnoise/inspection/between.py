@@ -17,7 +17,7 @@ from fromnoise.drawing.generate import Finished, generate
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request, Towards
 from fromnoise.ground.errors import UserError
-from fromnoise.inspection.guidance import apart
+from fromnoise.inspection.pixels import apart
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 

@@ -23,6 +23,7 @@ from fromnoise.drawing.plan import Plan
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import to_bytes
 from fromnoise.inspection.noting import Asked, noting
+from fromnoise.inspection.pixels import apart, rms
 from fromnoise.inspection.subject import Subject
 from fromnoise.models.vae.bands import decode_any_size
 from fromnoise.system.text_to_image import TextToImage
@@ -199,33 +200,11 @@ def heat(one: Tensor, other: Tensor) -> Tensor:
     return found.round().to(torch.uint8).permute(2, 0, 1).contiguous()
 
 
-def signed(one: Tensor, other: Tensor) -> Tensor:
-    """one - other of pictures uint8 [3,H,W], as a picture: mid grey where they agree, lighter and in the colour that
-    is added where ``one`` has more, darker where it has less; cut off at half the range."""
-    return (128 + one.int() - other.int()).clamp(0, 255).to(torch.uint8)
-
-
-def rms(x: Tensor) -> float:
-    """Root mean square of all values."""
-    return float(x.double().square().mean().sqrt())
-
-
 def angle(a: Tensor, b: Tensor) -> float:
     """Degrees between two tensors of one shape, as vectors; 0 where one of them is zero."""
     x, y = a.double().flatten(), b.double().flatten()
     length = float(x.norm() * y.norm())
     return math.degrees(math.acos(min(1.0, max(-1.0, float(x @ y) / length)))) if length > 0 else 0.0
-
-
-def apart(one: Tensor, other: Tensor) -> float:
-    """Root mean square difference of two uint8 pictures, 0…1."""
-    return rms((one.double() - other.double()) / 255)
-
-
-def decibel(one: Tensor, other: Tensor) -> float:
-    """Peak signal-to-noise ratio of two uint8 pictures, dB; infinite where they are equal."""
-    distance = apart(one, other)
-    return math.inf if distance == 0 else -20 * math.log10(distance)
 
 
 def facts_of(pull: Pull) -> dict[str, Any]:

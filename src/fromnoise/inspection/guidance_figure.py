@@ -23,8 +23,8 @@ from fromnoise.inspection.guidance import (
     ladder,
     pulls,
     shown,
-    signed,
 )
+from fromnoise.inspection.pixels import difference
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 
@@ -115,7 +115,11 @@ def _arithmetic(rows: Sequence[Row], negative: str) -> Image.Image:
     pictures, labels = [], []
     for pull, (plain, words, guided) in rows:
         empty = torch.full_like(words.picture, 255)
-        differ = (empty, empty) if plain is None else tuple(f(words.picture, plain.picture) for f in (heat, signed))
+        differ = (
+            (empty, empty)
+            if plain is None
+            else (heat(words.picture, plain.picture), difference(plain.picture, words.picture))
+        )
         deaf = empty if plain is None else plain.picture
         pictures.append([to_image(p) for p in (deaf, words.picture, *differ, guided.picture)])
         rests = ": guidance rests, the network is asked once" if plain is None else ""

@@ -6,7 +6,6 @@ muted is set to 0, the value that says nothing. All errors are measured in bytes
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import from_bytes, to_bytes
+from fromnoise.inspection.pixels import psnr
 from fromnoise.models.vae.bands import encode_any_size
 from fromnoise.system.text_to_image import TextToImage
 
@@ -182,15 +182,6 @@ def noised(model: TextToImage, trip: RoundTrip, amount: float, seed: int = 0) ->
 def decoded(model: TextToImage, latents: Tensor) -> Tensor:
     """The picture, uint8 [3,H,W], of latents [C,h,w]."""
     return model.decode(latents[None].to(model.device))[0]
-
-
-def psnr(one: Tensor, other: Tensor) -> float:
-    """How near two pictures, uint8, come to each other, in dB: 20 is coarse, 30 good, 40 hardly to be told apart.
-
-    10 log10(255² / mean squared difference); infinite where they are equal.
-    """
-    off = float((one.double() - other.double()).square().mean())
-    return 10 * math.log10(255**2 / off) if off else math.inf
 
 
 def coarse_share(one: Tensor, other: Tensor, side: int) -> float:

@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.inspection.figure import Figure, Table
-from fromnoise.inspection.latents import Channel, Noised, RoundTrip, changed, decoded, psnr
-from fromnoise.inspection.panels import cell, difference, grey, heat, stacked
+from fromnoise.inspection.latents import Channel, Noised, RoundTrip, changed, decoded
+from fromnoise.inspection.panels import cell, grey, heat, stacked
+from fromnoise.inspection.pixels import difference, psnr
 from fromnoise.system.text_to_image import TextToImage
 
 WIDEST = 3.0  # latents have variance 1; what lies further out is cut off in their pictures

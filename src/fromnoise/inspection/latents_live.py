@@ -9,12 +9,13 @@ from typing import Any
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError
-from fromnoise.inspection.latents import changed, decoded, each_channel, noised, psnr, there_and_back
+from fromnoise.inspection.latents import changed, decoded, each_channel, noised, there_and_back
 from fromnoise.inspection.latents_figure import WIDEST
 from fromnoise.inspection.live import as_url
 from fromnoise.inspection.noise import encoded
 from fromnoise.inspection.panels import grey, heat
 from fromnoise.inspection.picture_live import News, picture_news
+from fromnoise.inspection.pixels import psnr
 from fromnoise.inspection.subject import Subject, command
 from fromnoise.system.text_to_image import TextToImage
 

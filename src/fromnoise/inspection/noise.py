@@ -27,7 +27,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import from_bytes, to_bytes
 from fromnoise.ground.wording import styled
 from fromnoise.inspection.captions import Captions, direction_of, directions
-from fromnoise.inspection.guidance import decibel
+from fromnoise.inspection.pixels import psnr
 from fromnoise.models.vae.bands import encode_any_size
 from fromnoise.system.text_to_image import TextToImage
 
@@ -190,7 +190,7 @@ class _Guesser:
         if self.captions is not None and self.said is not None:
             rank = self.captions.rank(direction_of(self.model, picture), self.said)
         error = float(diffusion_loss(found, self.clean.expand_as(found)).mean())
-        return Guess(found[0].cpu(), picture, error, loss, decibel(picture, self.looked.picture), rank)
+        return Guess(found[0].cpu(), picture, error, loss, psnr(picture, self.looked.picture), rank)
 
 
 def noises(looked: Looked, shape: Sequence[int], draws: int) -> tuple[Tensor, Tensor]:

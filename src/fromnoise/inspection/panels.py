@@ -59,8 +59,3 @@ def heat(values: Tensor, most: float) -> Tensor:
     stops = np.linspace(0, 1, len(HEAT))
     colours = [np.interp(at, stops, [colour[i] for colour in HEAT]) for i in range(3)]
     return torch.from_numpy(np.rint(np.stack(colours)).astype(np.uint8))
-
-
-def difference(one: Tensor, other: Tensor, gain: float = 1.0) -> Tensor:
-    """What the second picture has more than the first, both uint8 [3,H,W], around grey: 128 is no difference."""
-    return (128 + gain * (other.float() - one.float())).round().clamp(0, 255).to(torch.uint8)
