@@ -282,17 +282,26 @@ def weighed(prompt: str, word: str, weight: float | None) -> str:
     return whole.sub(lambda found: f"({found[0]}:{weight:g})", prompt)
 
 
-def changed(model: TextToImage, subject: Subject, word: str, weight: float | None = 0.0) -> Changed:
+def changed(
+    model: TextToImage, subject: Subject, word: str, weight: float | None = 0.0, before: Tensor | None = None
+) -> Changed:
     """Draw the same noise with one word muted, louder, or left out.
 
     Muted, a word's own token says nothing, but the tokens after it have read it, the end token above all; left out, it
     was never read.
 
+    Args:
+        model: draws.
+        subject: with all words.
+        word, weight: as in :func:`weighed`.
+        before: what the subject looks like, uint8 [3,H,W], where it is drawn already.
+
     Raises:
         UserError: see :func:`weighed` and :meth:`Subject.plan`.
     """
     prompt = weighed(subject.prompt, word, weight)
-    plans = [subject.plan(model), replace(subject, prompt=prompt).plan(model)]
-    before, after = finish_plans(model, plans[: 1 if prompt == subject.prompt else 2]).pictures[[0, -1]]
-    difference = (before.int() - after.int()).abs().amax(0).to(torch.uint8)
+    whole = finish_plans(model, [subject.plan(model)]).pictures[0] if before is None else before
+    other = replace(subject, prompt=prompt)
+    after = whole if other == subject else finish_plans(model, [other.plan(model)]).pictures[0]
+    difference = (whole.int() - after.int()).abs().amax(0).to(torch.uint8)
     return Changed(word, weight, prompt, after, difference)

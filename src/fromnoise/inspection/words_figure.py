@@ -47,7 +47,7 @@ def words_figure(
     muted = [(word, weight) for word in mute for weight in (0.0, None)]
     changes: list[tuple[str, float | None]] = [*muted, *(boost or {}).items()]
     steps, end = _watched(model, subject)
-    others = [changed(model, subject, word, weight) for word, weight in changes]
+    others = [changed(model, subject, word, weight, end.picture) for word, weight in changes]
     size = model.latent_shape()[1:]
     whole = torch.stack([step.mean(size) for step in steps]).mean(0)
     needed = helped(model, subject.plan(model), end.picture)
