@@ -274,11 +274,12 @@ export const words = {
         if (kind === "padding") return `${part} goes to the empty places after the prompt, which have read it too.`;
         return `“${name}” gets ${part} of all listening; here it is yellow where it gets most of its own.`;
       },
-      without: "The same noise, without a word",
+      without: "The same noise, with less or more of a word",
       withoutHint:
         "Muted, a word says nothing itself, but the words after it have read it. Left out, it was never read. Black " +
         "means that nothing changes.",
       muted: (word) => `“${word}” muted`,
+      louder: (word) => `“${word}” counts double`,
       leftOut: (word) => `“${word}” left out`,
       whole: "All words",
       know: [

@@ -199,7 +199,7 @@ function makeStage() {
 
 const nameOf = (word) => (word.kind === "word" ? word.text : say.signs[word.kind]);
 
-/** The same noise with one word muted, or left out. */
+/** The same noise with one word muted, twice as loud, or left out. */
 function makeWithout() {
   const choices = el("div", { class: "row chips", role: "group", "aria-label": say.without });
   const result = el("div", { class: "without", role: "status" });
@@ -234,6 +234,7 @@ function makeWithout() {
     problem.textContent = "";
     const prompts = [
       [say.muted(text), asked.prompt.replace(whole(text), `(${text}:0)`)],
+      [say.louder(text), asked.prompt.replace(whole(text), `(${text}:2)`)],
       [say.leftOut(text), asked.prompt.replace(whole(text), "").replace(/\s+/g, " ").trim()],
     ].filter(([, prompt]) => prompt);
     const mine = prompts.map(([, prompt]) => drawAside({ ...asked, prompt }));
