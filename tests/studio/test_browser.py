@@ -987,7 +987,8 @@ def test_chapter_words(visit: Visitors) -> None:
     last = page.evaluate("document.querySelector('.heat').toDataURL()")
     page.get_by_label("Step", exact=True).press("Home")
     assert page.evaluate("document.querySelector('.heat').toDataURL()") != last
-    page.get_by_role("group", name="The same noise, with less or more of a word").get_by_role("button", name="green").click()
+    weights = page.get_by_role("group", name="The same noise, with less or more of a word")
+    weights.get_by_role("button", name="green").click()
     expect(page.locator(".without").get_by_text("“red apple and (green:0) pear”")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("heading", name="“green” left out")).to_be_visible(timeout=PATIENCE)
     expect(page.locator(".without").get_by_text("“red apple and (green:2) pear”")).to_be_visible()
