@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+import fromnoise.studio
+
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
 from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, expect, sync_playwright
 
@@ -30,8 +32,9 @@ CHROMIUM = next(filter(None, ("/usr/bin/chromium" if Path("/usr/bin/chromium").e
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-CHAPTERS = 11
-VIEWS = ("make", "gallery", *(f"chapter/{i}" for i in range(1, CHAPTERS + 1)))
+INDEX = Path(fromnoise.studio.__file__).parent / "web" / "chapters" / "index.js"
+CHAPTERS = re.findall(r'say: "(\w+)"', INDEX.read_text(encoding="utf-8"))
+VIEWS = ("make", "gallery", *(f"chapter/{name}" for name in CHAPTERS))
 PHONE, DESKTOP = (360, 740), (1280, 800)
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -661,7 +664,7 @@ def test_a_drawing_that_the_server_forgot_is_told(visit: Visitors, browser: Brow
     page = browser.new_page()
     hide_when_asked(page)
     page.route(re.compile("/api/jobs/[0-9a-f]{32}$"), lambda route: route.fulfill(status=404, json={}))
-    page.goto(f"{visit.server.address}/#chapter/1")
+    page.goto(f"{visit.server.address}/#chapter/static")
     address = f"{visit.server.address}/api/jobs"
     before = len(page.request.get(address).json())
     page.get_by_role("button", name="Draw it").click()
@@ -774,7 +777,7 @@ def test_prompts_stay_text(visit: Visitors) -> None:
 
 
 def test_chapter_static_to_picture(visit: Visitors) -> None:
-    page = visit("chapter/1")
+    page = visit("chapter/static")
     page.get_by_role("button", name="Draw it").click()
     expect(page.get_by_text("No noise left")).to_be_visible(timeout=PATIENCE)
     slider = page.get_by_label("Step", exact=True)
@@ -788,7 +791,7 @@ def test_chapter_static_to_picture(visit: Visitors) -> None:
 
 
 def test_chapter_machine(visit: Visitors) -> None:
-    page = visit("chapter/2")
+    page = visit("chapter/machine")
     page.get_by_role("button", name=re.compile("middle, MiddleBlock")).press("Enter")
     panel = page.get_by_role("complementary", name="The chosen box")
     machine = page.request.get(f"{visit.server.address}/api/machine").json()
@@ -803,7 +806,7 @@ def test_chapter_machine(visit: Visitors) -> None:
 
 
 def test_chapter_luck(visit: Visitors) -> None:
-    page = visit("chapter/3")
+    page = visit("chapter/luck")
     page.get_by_role("button", name="Draw eight").click()
     picks = page.get_by_role("button", name="Choose seed")
     expect(picks).to_have_count(8, timeout=4 * PATIENCE)  # eight pictures with all steps
@@ -813,7 +816,7 @@ def test_chapter_luck(visit: Visitors) -> None:
 
 
 def test_chapter_game(visit: Visitors, shots: Path) -> None:
-    page = visit("chapter/4")
+    page = visit("chapter/game")
     first = page.get_by_label("Word 1 of 14", exact=True)
     expect(first).to_be_visible()
     page.get_by_label("Noise", exact=True).fill("30")
@@ -972,7 +975,7 @@ def until(true: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def test_chapter_words(visit: Visitors) -> None:
-    page = visit("chapter/5")
+    page = visit("chapter/words")
     chips = page.get_by_role("group", name="The words of the prompt").get_by_role("button")
     expect(page.get_by_text("Done. Choose a word.")).to_be_visible(timeout=PATIENCE)
     assert chips.all_inner_texts()[:2] == ["start", "red"]
@@ -997,7 +1000,7 @@ def test_chapter_words(visit: Visitors) -> None:
 
 
 def test_leaving_a_chapter_stops_its_job(visit: Visitors) -> None:
-    page = visit("chapter/1")
+    page = visit("chapter/static")
     page.get_by_label("1,000-step mode").check()
     page.get_by_role("button", name="Draw it").click()
     expect(page.locator(".where")).to_contain_text("of 1000")
@@ -1007,7 +1010,7 @@ def test_leaving_a_chapter_stops_its_job(visit: Visitors) -> None:
 
 
 def test_closing_the_page_stops_a_chapters_job(visit: Visitors) -> None:
-    page, other = visit("chapter/1"), visit()
+    page, other = visit("chapter/static"), visit()
     page.get_by_label("1,000-step mode").check()
     page.get_by_role("button", name="Draw it").click()
     expect(page.locator(".where")).to_contain_text("of 1000")
@@ -1023,7 +1026,7 @@ def look(page: Page, visit: Visitors, view: str, asked: dict[str, Any]) -> list[
 
 
 def test_chapter_guidance(visit: Visitors) -> None:
-    page = visit("chapter/6")
+    page = visit("chapter/guidance")
     slider, status = page.get_by_label("Step", exact=True), page.locator(".where").first
     expect(slider).to_be_enabled()  # it drew its example, with nothing pressed
     steps = [news for news in look(page, visit, "guidance", {"prompt": "red apple", "seed": 3}) if "differ" in news]
@@ -1061,7 +1064,7 @@ def test_chapter_guidance(visit: Visitors) -> None:
 
 
 def test_chapter_judge(visit: Visitors) -> None:
-    page = visit("chapter/7")
+    page = visit("chapter/judge")
     slider, bets = page.get_by_label("Step", exact=True), page.locator("figure:visible").first.locator("li")
     expect(slider).to_be_enabled()  # it drew its example, with nothing pressed
     captions = page.get_by_label("Other captions it may choose from")
@@ -1102,7 +1105,7 @@ def test_chapter_judge(visit: Visitors) -> None:
 
 
 def test_chapter_judge_says_when_the_model_has_no_eyes(visit: Visitors) -> None:
-    page = visit("chapter/7")
+    page = visit("chapter/judge")
 
     def without_clip(route: Route) -> None:
         answer = route.fetch()
@@ -1132,7 +1135,7 @@ def forget_refusals(visit: Visitors) -> None:
 
 
 def test_telling_kinds_apart(visit: Visitors) -> None:
-    page = visit("chapter/1")
+    page = visit("chapter/static")
     page.emulate_media(reduced_motion="reduce")
     open_chapter(page, "How can a machine tell a banana from a pea?")
     expect(page.get_by_text("108 pictures of 13 different drawings")).to_be_visible()
@@ -1184,7 +1187,7 @@ def test_telling_kinds_apart(visit: Visitors) -> None:
 
 
 def test_other_kinds_and_what_cannot_be_told_apart(visit: Visitors) -> None:
-    page = visit("chapter/1")
+    page = visit("chapter/static")
     open_chapter(page, "How can a machine tell a banana from a pea?")
     page.get_by_role("button", name="key, hammer, scissors").click()
     expect(page.locator(".kinds li")).to_have_text(["key", "hammer", "scissors"])
@@ -1197,7 +1200,7 @@ def test_other_kinds_and_what_cannot_be_told_apart(visit: Visitors) -> None:
 
 
 def test_the_pages_rule_guesses_as_the_librarys(visit: Visitors) -> None:
-    page = visit("chapter/1")
+    page = visit("chapter/static")
     wrong = page.evaluate(
         """async () => {
           const { heldOut } = await import("/static/chapters/axes_machine.js");
@@ -1218,7 +1221,7 @@ def test_the_pages_rule_guesses_as_the_librarys(visit: Visitors) -> None:
 
 
 def test_walking_between_two_pictures_and_calculating_with_words(visit: Visitors) -> None:
-    page = visit("chapter/1")
+    page = visit("chapter/static")
     open_chapter(page, "What lies between two pictures?")
     expect(page.get_by_text("The largest change is from")).to_be_visible()
     slider = page.get_by_label("How far along")
@@ -1246,7 +1249,7 @@ def test_walking_between_two_pictures_and_calculating_with_words(visit: Visitors
 
 
 def test_a_walk_from_one_noise_to_another(visit: Visitors) -> None:
-    page = visit("chapter/1")
+    page = visit("chapter/static")
     open_chapter(page, "What lies between two pictures?")
     page.get_by_role("button", name="From one noise to another").click()
     expect(page.get_by_label("Last picture")).to_be_hidden()
@@ -1263,7 +1266,7 @@ def test_a_walk_from_one_noise_to_another(visit: Visitors) -> None:
 
 def of_chapter(visit: Visitors, title: str) -> Page:
     """A page with the chapter of a title, wherever it stands among the others."""
-    page = visit("chapter/1")
+    page = visit("chapter/static")
     page.get_by_role("link", name=re.compile(rf"^\d+\. {re.escape(title)}")).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     return page

@@ -18,7 +18,7 @@ const room = document.getElementById("room");
 let leave = () => {};
 let place = "";
 
-/** Show what the address names: "#gallery" is a room, "#gallery/ID" a picture before it, "#chapter/2" a room too. */
+/** Show what the address names: "#gallery" is a room, "#gallery/ID" a picture before it, "#chapter/luck" a room too. */
 function enter() {
   const [first, rest = ""] = location.hash.slice(1).split("/");
   const name = Object.hasOwn(ROOMS, first) ? first : "make";

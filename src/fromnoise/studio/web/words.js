@@ -229,7 +229,15 @@ export const words = {
 
   chapters: {
     label: "Chapters",
-    number: (n) => `Chapter ${n}`,
+    number: (n, of, question) => `${n} of ${of} · ${question}`,
+    parts: {
+      where: "Where does the picture come from?",
+      words: "What do my words do?",
+      luck: "Why is it never the same twice?",
+      copy: "Is it a copy?",
+      learning: "How did it learn?",
+      play: "To play with",
+    },
     next: (title) => `Next: ${title}`,
     missing: "There is no such chapter.",
     prompt: "Prompt",
@@ -240,7 +248,7 @@ export const words = {
     code: "The code:",
 
     words: {
-      title: "What do my words do?",
+      title: "What does each word do?",
       about:
         "The machine reads the prompt once, and then, at every step, each place of the picture looks at the words again. " +
         "Point at a word to see where it counts; point at a place to see which words are behind it.",

@@ -1,19 +1,21 @@
 /**
- * The chapters in their order. A new one is a file and a line here: where its words stand in words.js (`title` and
- * `about`), and how it is loaded; the file exports `open`. Only the chapter that is opened is loaded.
+ * The chapters in their order, by the question of the class that they answer. A new one is a file and a line here: its
+ * name in the address, where its words stand in words.js (`title` and `about`), and how it is loaded; the file exports
+ * `open`. Only the chapter that is opened is loaded.
  */
 
-/** @type {{say: string, load: () => Promise<{open: (root: HTMLElement, context: {facts: object}) => () => void}>}[]} */
+/** @typedef {{facts: object, asked?: {prompt: string, style: string | null, seed: number}, recorded?: boolean}} Context */
+/** @type {{part: string, say: string, load: () => Promise<{open: (root: HTMLElement, context: Context) => () => void}>}[]} */
 export const chapters = [
-  { say: "static", load: () => import("./01_static_to_picture.js") },
-  { say: "machine", load: () => import("./02_the_machine.js") },
-  { say: "luck", load: () => import("./03_luck.js") },
-  { say: "game", load: () => import("./04_the_game.js") },
-  { say: "words", load: () => import("./05_words.js") },
-  { say: "guidance", load: () => import("./06_guidance.js") },
-  { say: "judge", load: () => import("./07_judge.js") },
-  { say: "noise", load: () => import("./08_noise.js") },
-  { say: "latents", load: () => import("./09_latents.js") },
-  { say: "axes", load: () => import("./10_axes.js") },
-  { say: "between", load: () => import("./11_between.js") },
+  { part: "where", say: "static", load: () => import("./static.js") },
+  { part: "where", say: "noise", load: () => import("./noise.js") },
+  { part: "where", say: "latents", load: () => import("./latents.js") },
+  { part: "where", say: "machine", load: () => import("./machine.js") },
+  { part: "words", say: "words", load: () => import("./words.js") },
+  { part: "words", say: "guidance", load: () => import("./guidance.js") },
+  { part: "words", say: "judge", load: () => import("./judge.js") },
+  { part: "words", say: "axes", load: () => import("./axes.js") },
+  { part: "words", say: "between", load: () => import("./between.js") },
+  { part: "luck", say: "luck", load: () => import("./luck.js") },
+  { part: "play", say: "game", load: () => import("./game.js") },
 ];

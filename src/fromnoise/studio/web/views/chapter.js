@@ -6,9 +6,11 @@ import { state } from "../store.js";
 import { words } from "../words.js";
 
 const wordsOf = (chapter) => words.chapters[chapter.say];
+const addressOf = (chapter) => `#chapter/${chapter.say}`;
 
+/** Show the chapter that `rest` names, or the first one. */
 export function openChapter(root, rest) {
-  const at = Number.parseInt(rest || "1", 10) - 1;
+  const at = rest ? chapters.findIndex(({ say }) => say === rest) : 0;
   const chapter = chapters[at];
   root.append(listOf(at));
   if (!chapter) {
@@ -18,13 +20,13 @@ export function openChapter(root, rest) {
   const body = el("div", { class: "chapter" });
   root.append(
     el("div", { class: "heading" },
-      el("p", { class: "number", text: words.chapters.number(at + 1) }),
+      el("p", { class: "number", text: words.chapters.number(at + 1, chapters.length, words.chapters.parts[chapter.part]) }),
       el("h1", { text: wordsOf(chapter).title }),
       el("p", { class: "lead", text: wordsOf(chapter).about })),
     body);
   const next = chapters[at + 1];
   const onwards = next && el("a", {
-    class: "next", href: `#chapter/${at + 2}`, text: words.chapters.next(wordsOf(next).title),
+    class: "next", href: addressOf(next), text: words.chapters.next(wordsOf(next).title),
   });
   if (onwards) root.append(onwards);
   root.querySelector(".contents [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
@@ -48,10 +50,14 @@ function play(chapter, body) {
   };
 }
 
+/** All chapters, below the questions that they answer. */
 function listOf(at) {
-  const links = chapters.map((chapter, i) =>
-    el("li", {}, el("a", {
-      href: `#chapter/${i + 1}`, text: `${i + 1}. ${wordsOf(chapter).title}`, "aria-current": i === at ? "page" : null,
-    })));
-  return el("nav", { class: "contents", "aria-label": words.chapters.label }, el("ol", {}, links));
+  const link = (chapter) => el("li", {}, el("a", {
+    href: addressOf(chapter), text: wordsOf(chapter).title, "aria-current": chapter === chapters[at] ? "page" : null,
+  }));
+  const parts = [...new Set(chapters.map(({ part }) => part))].map((part) =>
+    el("li", { class: "part" },
+      el("span", { class: "question", text: words.chapters.parts[part] }),
+      el("ol", {}, chapters.filter((chapter) => chapter.part === part).map(link))));
+  return el("nav", { class: "contents", "aria-label": words.chapters.label }, el("ol", {}, parts));
 }

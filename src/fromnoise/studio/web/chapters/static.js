@@ -1,4 +1,4 @@
-/** Chapter 1: every step from static to picture, to drag through. */
+/** every step from static to picture, to drag through. */
 
 import { button, calm, check, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";

@@ -1,4 +1,4 @@
-/** Chapter 7: who checks the picture: another network looks at every step, and may also steer. */
+/** who checks the picture: another network looks at every step, and may also steer. */
 
 import { look } from "../api.js";
 import { check, el, field, problemLine, staticUrl, toggle } from "../dom.js";

@@ -1,4 +1,4 @@
-/** Chapter 3: what a seed decides, and how it brings a picture back. */
+/** what a seed decides, and how it brings a picture back. */
 
 import { button, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";

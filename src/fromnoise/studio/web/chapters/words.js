@@ -1,4 +1,4 @@
-/** Chapter 5: what each word of a prompt does: where it is needed, where it is listened to, and what happens without it. */
+/** what each word of a prompt does: where it is needed, where it is listened to, and what happens without it. */
 
 import { look } from "../api.js";
 import { button, el, field, problemLine, staticUrl } from "../dom.js";

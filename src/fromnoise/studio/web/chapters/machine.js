@@ -1,4 +1,4 @@
-/** Chapter 2: the networks, drawn from what the server found by running them. Nothing here knows a block by name. */
+/** the networks, drawn from what the server found by running them. Nothing here knows a block by name. */
 
 import { api } from "../api.js";
 import { el, problemLine } from "../dom.js";

@@ -1,4 +1,4 @@
-/** Chapter 6: how the words win: two guesses at every step, their difference exaggerated, and one noise at many scales. */
+/** how the words win: two guesses at every step, their difference exaggerated, and one noise at many scales. */
 
 import { look } from "../api.js";
 import { button, el, field, problemLine, staticUrl, toggle } from "../dom.js";

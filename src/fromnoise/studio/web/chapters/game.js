@@ -1,4 +1,4 @@
-/** Chapter 4: the same idea on words. A spoilt sentence for you and for the machine, and plots out of random words. */
+/** the same idea on words. A spoilt sentence for you and for the machine, and plots out of random words. */
 
 import { api } from "../api.js";
 import { announce, button, el, field, problemLine, staticUrl } from "../dom.js";
