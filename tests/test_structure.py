@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("ground", "diffusion", "system", "drawing", "inspection", "story"),
         *("studio.api", "studio.desk", "studio.settings"),
     ),
+    "studio.tour": ("ground", "diffusion", "system", "drawing", "inspection", "studio.desk", "studio.tour"),
     "cli": ("",),
     "__main__": ("cli",),
 }
@@ -68,6 +69,7 @@ MANY_PARAMETERS = {
     "cli.story.story": "as cli.generate.generate",
     "cli.views.judge.judge": "as cli.generate.generate",
     "cli.train.train": "as cli.generate.generate",
+    "cli.views.tour.tour": "as cli.generate.generate",
     "cli.views.words.words": "as cli.generate.generate",
     "cli.views.activations.activations": "as cli.generate.generate",
     "cli.views.latents.latents": "as cli.generate.generate",

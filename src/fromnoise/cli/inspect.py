@@ -19,6 +19,7 @@ from fromnoise.cli.views import (
     latents,
     noise,
     stereogram,
+    tour,
     words,
 )
 from fromnoise.cli.views import map as maps
@@ -42,6 +43,7 @@ VIEWS = (
     latents.latents,
     noise.noise,
     stereogram.stereogram,
+    tour.tour,
     words.words,
     maps.map,
     maps.make_map,

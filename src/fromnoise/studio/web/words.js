@@ -227,6 +227,14 @@ export const words = {
     fast: "fast",
   },
 
+  tour: {
+    never: "This page is a recording, and this was not recorded. On a machine of your own, fromnoise draws it at once.",
+    made: ({ prompt, seed, style }, model) =>
+      `Recorded for “${prompt}”${style ? `, ${style}` : ""}, seed ${seed}, with the model ${model}: every picture and number here was computed for it. This makes the page again:`,
+    own: "fromnoise is free and runs on a laptop. Its studio has these chapters live, for your own words and your own model.",
+    left: "Left out, since this model cannot show it:",
+  },
+
   chapters: {
     label: "Chapters",
     number: (n, of, question) => `${n} of ${of} · ${question}`,

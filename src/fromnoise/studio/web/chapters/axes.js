@@ -29,7 +29,7 @@ export function open(root) {
     problem.textContent = "";
     status.textContent = say.measuring;
     colours.replaceChildren();
-    const asked = { kinds: text.split(",") };
+    const asked = { kinds: text.split(",").map((kind) => kind.trim()) };
     const now = look("axes", asked, (news) => {
       if (running !== now) return;
       if (news.type === "sheet") sheet.take(news);
@@ -55,7 +55,7 @@ export function open(root) {
   }
 
   const form = el("form", {
-    class: "sheet",
+    class: "sheet live",
     onsubmit: (event) => {
       event.preventDefault();
       begin(kinds.value);
@@ -63,9 +63,9 @@ export function open(root) {
   },
   el("div", { class: "row chips", role: "group", "aria-label": say.choose },
     say.presets.map((text) => button(text, () => begin(text), { class: "chip" }))),
-  field(say.kinds, kinds, say.kindsHint), el("button", { type: "submit", class: "main", text: say.go }), problem, status, colours);
+  field(say.kinds, kinds, say.kindsHint), el("button", { type: "submit", class: "main", text: say.go }));
 
-  root.append(form, ...parts.map((part) => part.node), howWeKnow(code));
+  root.append(form, el("section", {}, problem, status, colours), ...parts.map((part) => part.node), howWeKnow(code));
   begin(say.presets[0]); // a good example, before anything is pressed
   return () => {
     running?.stop();

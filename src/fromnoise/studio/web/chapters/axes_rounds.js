@@ -17,7 +17,7 @@ export function makeRounds() {
   const slider = el("input", { type: "range", min: 0, max: 20, value: 0, disabled: true, oninput: () => pick() });
   const wall = el("canvas", { class: "wall-of", role: "img" });
   const guesses = el("div", { class: "guesses" });
-  const again = button(say.fresh, () => train(randomSeed()), { class: "chip", disabled: true });
+  const again = button(say.fresh, () => train(randomSeed()), { class: "chip live", disabled: true });
   const play = button(words.chapters.static.play, () => replay(), { class: "chip", disabled: true });
   const problem = problemLine();
   const node = el("section", { class: "sheet", hidden: true },

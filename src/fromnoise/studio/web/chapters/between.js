@@ -14,13 +14,14 @@ const STOPS = 7;
 const WAYS = ["words", "seeds"];
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { facts }) {
-  const style = facts.styles?.[0] ?? facts.model?.styles?.[0] ?? null;
+export function open(root, { facts, asked }) {
+  const own = { prompt: say.example[0], seed: say.seeds[0], style: facts.model?.styles?.[0] ?? null };
+  const { prompt: begins, seed: seeded, style } = { ...own, ...asked };
   const [walked, sum] = [makeWalk(), makeSum(style)];
   const problem = problemLine();
   const text = (value) => el("input", { type: "text", required: true, maxlength: 4000, value, autocomplete: "off" });
   const number = (value) => el("input", { type: "number", required: true, min: 0, max: 4294967295, step: 1, value });
-  const [from, to, seed, toSeed] = [text(say.example[0]), text(say.example[1]), number(say.seeds[0]), number(say.seeds[1])];
+  const [from, to, seed, toSeed] = [text(begins), text(say.example[1]), number(seeded), number(say.seeds[1])];
   const [toField, toSeedField] = [field(say.to, to), field(say.toSeed, toSeed)];
   const chips = el("div", { class: "row chips", role: "group", "aria-label": say.kind },
     WAYS.map((name) => button(say.ways[name], () => setWay(name), { class: "chip", "data-way": name })));
@@ -52,7 +53,7 @@ export function open(root, { facts }) {
   }
 
   const form = el("form", {
-    class: "sheet",
+    class: "sheet live",
     onsubmit: (event) => {
       event.preventDefault();
       go();

@@ -18,6 +18,7 @@ export function makeSum(style) {
   let [running, places, captions] = [null, new Map(), {}];
 
   const form = el("form", {
+    class: "live",
     onsubmit: (event) => {
       event.preventDefault();
       go();

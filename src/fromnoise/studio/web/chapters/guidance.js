@@ -12,8 +12,9 @@ const SEED = 3; // of the example
 const USUAL = 3; // guidance, for models that draw without any
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { facts }) {
-  const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: say.example, autocomplete: "off" });
+export function open(root, { facts, asked: given }) {
+  const first = { prompt: say.example, seed: SEED, ...given };
+  const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });
   const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
   const [problem, warnings] = [problemLine(), warningsLine()];
   const stage = makeStage();
@@ -42,7 +43,7 @@ export function open(root, { facts }) {
   }
 
   async function draw(seed, guidance, all = true) {
-    asked = { ...(all ? { prompt: prompt.value } : asked), seed, guidance };
+    asked = { ...(all ? { prompt: prompt.value, style: first.style ?? null } : asked), seed, guidance };
     problem.textContent = "";
     stage.clear();
     if (all) ladder.clear();
@@ -53,14 +54,14 @@ export function open(root, { facts }) {
 
   const usual = facts.defaults?.guidance === 1 ? USUAL : undefined;
   const form = el("form", {
-    class: "sheet",
+    class: "sheet live",
     onsubmit: (event) => {
       event.preventDefault();
       draw(randomSeed(), usual);
     },
   }, field(words.chapters.prompt, prompt), go, problem, warnings);
   root.append(el("div", { class: "film" }, form, stage.node), ladder.node, know.node);
-  draw(SEED, usual); // a good example, before anything is pressed
+  draw(first.seed, usual); // a good example, before anything is pressed
   return () => running?.stop();
 }
 
@@ -168,7 +169,7 @@ function makeLadder(showSteps) {
   const row = el("div", { class: "rungs", role: "group", "aria-label": say.row });
   const status = el("p", { class: "where", role: "status" });
   const facts = el("p", { class: "what" });
-  const steps = button("", () => showSteps(rungs[slider.valueAsNumber].scale), { class: "chip", hidden: true });
+  const steps = button("", () => showSteps(rungs[slider.valueAsNumber].scale), { class: "chip live", hidden: true });
   const node = el("section", { class: "sheet" }, el("h2", { text: say.ladder }), el("p", { class: "hint", text: say.ladderHint }),
     el("div", { class: "ladder" }, el("div", { class: "frame" }, large),
       el("div", { class: "stage" }, field(say.scale, slider), status, facts, steps)), row);

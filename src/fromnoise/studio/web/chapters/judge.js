@@ -11,12 +11,13 @@ const SEED = 3; // of the example
 const STRENGTHS = [0.1, 0.3, 1];
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { facts }) {
+export function open(root, { facts, asked: given }) {
+  const first = { prompt: say.example, seed: SEED, ...given };
   if (!facts.best_of) {
     root.append(el("p", { class: "notice", text: say.missing }));
     return () => {};
   }
-  const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: say.example, autocomplete: "off" });
+  const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });
   const others = el("textarea", { rows: 4, maxlength: 4000, value: say.others });
   const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
   const [problem, warnings] = [problemLine(), warningsLine()];
@@ -54,7 +55,7 @@ export function open(root, { facts }) {
 
   async function draw(seed) {
     const decoys = others.value.split("\n").map((line) => line.trim()).filter(Boolean);
-    asked = { prompt: prompt.value, decoys, seed };
+    asked = { prompt: prompt.value, style: first.style ?? null, decoys, seed };
     stage.clear();
     steering.tell(null, null);
     if (await watch(0)) await steer(steering.strength());
@@ -74,14 +75,14 @@ export function open(root, { facts }) {
   }
 
   const form = el("form", {
-    class: "sheet",
+    class: "sheet live",
     onsubmit: (event) => {
       event.preventDefault();
       draw(randomSeed());
     },
   }, field(words.chapters.prompt, prompt), field(say.captions, others, say.captionsHint), go, problem, warnings);
   root.append(el("div", { class: "film" }, form, stage.node), steering.node, know.node);
-  draw(SEED); // a good example, before anything is pressed
+  draw(first.seed); // a good example, before anything is pressed
   return () => running?.stop();
 }
 
@@ -197,6 +198,7 @@ function makeSteering(change) {
     change(one);
   }));
   const strengths = el("div", { class: "row", role: "group", "aria-label": say.howStrongly, hidden: true }, chips);
+  chips.forEach((chip) => chip.classList.toggle("live", chip.getAttribute("aria-pressed") === "false"));
   const verdict = el("p", { class: "verdict", role: "status" });
   const node = el("section", { class: "sheet" }, el("h2", { text: say.steering }), el("p", { class: "hint", text: say.steeringHint }),
     box, strengths, verdict, el("p", { text: say.truth }));

@@ -12,13 +12,14 @@ const FIRST = { prompt: say.example, seed: 6, start: null };
 const STRONGEST = 4;
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { facts }) {
+export function open(root, { facts, asked: given }) {
+  const first = { ...FIRST, ...given };
   const trip = makeTrip();
   const reach = makeReach();
   const louder = makeLouder();
   const parts = [trip, reach, louder];
   const style = facts.styles?.[0] ?? facts.model?.styles?.[0] ?? null;
-  const pick = makePick(FIRST.prompt, (asked) => begin({ ...asked, seed: randomSeed() }));
+  const pick = makePick(first.prompt, (asked) => begin({ ...asked, seed: randomSeed() }));
   let running = null;
   let command = "";
 
@@ -40,7 +41,7 @@ export function open(root, { facts }) {
 
   root.append(el("div", { class: "film" }, pick.node, trip.node), reach.node, louder.node,
     howWeKnow(say.know, say.code, () => withOptions(command, reach.options() + louder.options())));
-  begin(FIRST); // a good example, before anything is pressed
+  begin(first); // a good example, before anything is pressed
   return () => {
     running?.stop();
     reach.clear(null);
@@ -101,6 +102,7 @@ function makeReach() {
   const tiles = el("div", { class: "maps", role: "group", "aria-label": say.maps });
   const slider = el("input", { type: "range", min: 0, max: STRONGEST, step: 0.25, value: 1, oninput: () => setGain(last, slider.valueAsNumber) });
   const label = field(say.strength(0), slider);
+  label.classList.add("live");
   const reset = button(say.reset, () => {
     gains = gains.map(() => 1);
     showGains();

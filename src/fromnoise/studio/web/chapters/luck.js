@@ -7,10 +7,11 @@ import { words } from "../words.js";
 import { compare } from "./compare.js";
 
 const say = words.chapters.luck;
+const FIRST = { prompt: words.make.promptExample, seed: 7 };
 const SEEDS = 8;
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root) {
+export function open(root, { asked }) {
   const running = new Set();
   const draw = async (body, step) => {
     const job = drawAside(body, step);
@@ -22,35 +23,40 @@ export function open(root) {
     }
   };
   const back = makeReturn(draw);
-  root.append(manySeeds(draw, back.choose), back.node, manyPrompts(draw));
+  root.append(manySeeds(draw, { ...FIRST, ...asked }, back.choose), back.node, manyPrompts(draw));
   return () => running.forEach((job) => job.stop());
 }
 
-/** A form that draws when it is sent, and says below what went wrong. */
+/** A form that draws when it is sent, and says below what went wrong; `run` draws at once. */
 function makeForm(heading, label, fields, draw) {
   const problem = problemLine();
   const go = el("button", { type: "submit", class: "main", text: label });
-  const form = el("form", {
-    class: "sheet",
-    onsubmit: async (event) => {
+
+  async function run(what) {
+    problem.textContent = "";
+    go.disabled = true;
+    await what().catch((error) => (problem.textContent = error.message));
+    go.disabled = false;
+  }
+
+  const node = el("form", {
+    class: "sheet live",
+    onsubmit: (event) => {
       event.preventDefault();
-      problem.textContent = "";
-      go.disabled = true;
-      await draw().catch((error) => (problem.textContent = error.message));
-      go.disabled = false;
+      run(draw);
     },
-  }, el("h2", { text: heading }), fields, go, problem);
-  return form;
+  }, el("h2", { text: heading }), fields, go);
+  return { node, problem, run };
 }
 
-function manySeeds(draw, choose) {
+function manySeeds(draw, first, choose) {
   const prompt = el("input", {
-    type: "text", required: true, maxlength: 4000, value: words.make.promptExample, autocomplete: "off",
+    type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off",
   });
   const tiles = el("div", { class: "tiles" });
 
-  async function drawSeeds() {
-    const body = { prompt: prompt.value, seed: randomSeed(), count: SEEDS };
+  async function drawSeeds(asked) {
+    const body = { ...asked, count: SEEDS };
     const frames = Array.from({ length: SEEDS }, (_, i) => makeFrame(say.pick(body.seed + i)));
     tiles.replaceChildren(...frames.map(({ node }) => node));
     const pictures = await draw(body, (news) => frames[news.index].take(news));
@@ -61,8 +67,10 @@ function manySeeds(draw, choose) {
     pickers[0]?.click();
   }
 
-  const form = makeForm(say.seeds, say.drawSeeds, [field(words.chapters.prompt, prompt)], drawSeeds);
-  return el("section", {}, form, tiles);
+  const again = () => drawSeeds({ prompt: prompt.value, seed: randomSeed() });
+  const form = makeForm(say.seeds, say.drawSeeds, [field(words.chapters.prompt, prompt)], again);
+  form.run(() => drawSeeds(first)); // a good example, before anything is pressed
+  return el("section", {}, form.node, form.problem, tiles);
 }
 
 function manyPrompts(draw) {
@@ -79,7 +87,8 @@ function manyPrompts(draw) {
   }
 
   const fields = [field(say.promptList, list), field(say.seed, seed)];
-  return el("section", {}, makeForm(say.prompts, say.drawPrompts, fields, drawPrompts), tiles);
+  const form = makeForm(say.prompts, say.drawPrompts, fields, drawPrompts);
+  return el("section", { class: "live" }, form.node, form.problem, tiles);
 }
 
 /** A picture on its way, and later one that can be chosen. */
@@ -130,6 +139,6 @@ function makeReturn(draw) {
     }
   }
 
-  const node = el("section", { class: "sheet return" }, el("h2", { text: say.return }), hint, go, problem, result);
+  const node = el("section", { class: "sheet return live" }, el("h2", { text: say.return }), hint, go, problem, result);
   return { node, choose };
 }

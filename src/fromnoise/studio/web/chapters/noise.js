@@ -13,11 +13,12 @@ const FIRST = { prompt: say.example, seed: 3, start: null };
 const HALF = 600; // thousandths of the levels where the slider begins
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { facts }) {
+export function open(root, { facts, asked: given }) {
+  const first = { ...FIRST, ...given };
   const stage = makeStage();
   const lesson = makeLesson((t) => stage.goTo(t), facts.model?.pictures_seen);
   const style = facts.styles?.[0] ?? facts.model?.styles?.[0] ?? null;
-  const pick = makePick(FIRST.prompt, (asked) => begin({ ...asked, seed: randomSeed() }));
+  const pick = makePick(first.prompt, (asked) => begin({ ...asked, seed: randomSeed() }));
   let running = null;
 
   async function begin(asked) {
@@ -38,7 +39,7 @@ export function open(root, { facts }) {
 
   stage.onmove = (t) => lesson.mark(t);
   root.append(el("div", { class: "film" }, pick.node, stage.node), lesson.node, howWeKnow(say.know, say.code, stage.command));
-  begin(FIRST); // a good example, before anything is pressed
+  begin(first); // a good example, before anything is pressed
   return () => {
     running?.stop();
     stage.clear();

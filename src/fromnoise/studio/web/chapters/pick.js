@@ -48,7 +48,7 @@ export function makePick(example, look) {
   }, () => {}); // without it, words and files are left
 
   const node = el("form", {
-    class: "sheet",
+    class: "sheet live",
     onsubmit: (event) => {
       event.preventDefault();
       look({ prompt: prompt.value, start: null });

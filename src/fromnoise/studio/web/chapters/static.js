@@ -6,26 +6,27 @@ import { randomSeed } from "../store.js";
 import { words } from "../words.js";
 
 const say = words.chapters.static;
+const FIRST = { prompt: words.make.promptExample, seed: 7 };
 const THOUSAND = { sampler: "ddpm", steps: 1000, every: 20 };
 const FILM = 6000; // milliseconds for the whole film, at most
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { facts }) {
+export function open(root, { facts, asked }) {
+  const first = { ...FIRST, ...asked };
   const stage = makeStage(facts.model.levels);
   const problem = problemLine();
   let job = null;
   let thousand = false;
   const prompt = el("input", {
-    type: "text", required: true, maxlength: 4000, value: words.make.promptExample, autocomplete: "off",
+    type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off",
   });
   const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
   const stop = button(words.cancel, () => job?.stop(), { class: "chip", hidden: true });
 
-  async function draw(event) {
-    event.preventDefault();
+  async function draw(body) {
     job?.stop();
     const settings = thousand ? THOUSAND : { every: 1 };
-    const now = drawAside({ prompt: prompt.value, seed: randomSeed(), show: "both", ...settings }, (news) => {
+    const now = drawAside({ ...body, show: "both", ...settings }, (news) => {
       if (job === now) stage.take(news);
     });
     job = now;
@@ -39,13 +40,20 @@ export function open(root, { facts }) {
   }
 
   root.append(el("div", { class: "film" },
-    el("form", { class: "sheet", onsubmit: draw },
+    el("form", {
+      class: "sheet live",
+      onsubmit: (event) => {
+        event.preventDefault();
+        draw({ prompt: prompt.value, seed: randomSeed() });
+      },
+    },
       field(words.chapters.prompt, prompt),
       check(say.thousand, false, (checked) => (thousand = checked)),
       el("p", { class: "hint", text: say.thousandHint }),
       el("div", { class: "row" }, go, stop),
       problem),
     stage.node));
+  draw(first); // a good example, before anything is pressed
   return () => {
     job?.stop();
     stage.pause();

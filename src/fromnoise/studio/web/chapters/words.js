@@ -12,20 +12,21 @@ const say = words.chapters.words;
 const FIRST = { prompt: say.example, seed: 5 };
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { facts }) {
+export function open(root, { facts, asked: given }) {
   const stage = makeStage();
   const without = makeWithout();
   const problem = problemLine();
-  const style = facts.model.styles.includes(say.exampleStyle) ? say.exampleStyle : facts.model.styles[0] ?? null;
+  const own = facts.model.styles.includes(say.exampleStyle) ? say.exampleStyle : facts.model.styles[0] ?? null;
+  const first = { ...FIRST, style: own, ...given };
   const prompt = el("input", {
-    type: "text", required: true, maxlength: 4000, value: FIRST.prompt, autocomplete: "off",
+    type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off",
   });
   const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
   let running = null;
 
   async function draw(seed) {
     running?.stop();
-    const asked = { prompt: prompt.value, seed, style };
+    const asked = { prompt: prompt.value, seed, style: first.style };
     problem.textContent = "";
     stage.clear();
     without.clear();
@@ -41,14 +42,14 @@ export function open(root, { facts }) {
   }
 
   const form = el("form", {
-    class: "sheet",
+    class: "sheet live",
     onsubmit: (event) => {
       event.preventDefault();
       draw(randomSeed());
     },
   }, field(words.chapters.prompt, prompt), go, problem);
   root.append(el("div", { class: "film" }, form, stage.node), without.node, howWeKnow(stage));
-  draw(FIRST.seed); // a good example, before anything is pressed
+  draw(first.seed); // a good example, before anything is pressed
   return () => {
     running?.stop();
     without.stop();

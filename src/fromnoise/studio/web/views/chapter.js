@@ -8,11 +8,16 @@ import { words } from "../words.js";
 const wordsOf = (chapter) => words.chapters[chapter.say];
 const addressOf = (chapter) => `#chapter/${chapter.say}`;
 
-/** Show the chapter that `rest` names, or the first one. */
-export function openChapter(root, rest) {
-  const at = rest ? chapters.findIndex(({ say }) => say === rest) : 0;
-  const chapter = chapters[at];
-  root.append(listOf(at));
+/**
+ * Show the chapter that `rest` names, or the first one.
+ *
+ * @param {{say: string, part: string, load: () => Promise}[]} list the chapters
+ * @param {import("../chapters/index.js").Context} context what they are opened with
+ */
+export function openChapter(root, rest, list = chapters, context = { facts: state.facts }) {
+  const at = rest ? list.findIndex(({ say }) => say === rest) : 0;
+  const chapter = list[at];
+  root.append(listOf(list, chapter));
   if (!chapter) {
     root.append(el("h1", { text: words.chapters.missing }));
     return undefined;
@@ -20,25 +25,25 @@ export function openChapter(root, rest) {
   const body = el("div", { class: "chapter" });
   root.append(
     el("div", { class: "heading" },
-      el("p", { class: "number", text: words.chapters.number(at + 1, chapters.length, words.chapters.parts[chapter.part]) }),
+      el("p", { class: "number", text: words.chapters.number(at + 1, list.length, words.chapters.parts[chapter.part]) }),
       el("h1", { text: wordsOf(chapter).title }),
       el("p", { class: "lead", text: wordsOf(chapter).about })),
     body);
-  const next = chapters[at + 1];
+  const next = list[at + 1];
   const onwards = next && el("a", {
     class: "next", href: addressOf(next), text: words.chapters.next(wordsOf(next).title),
   });
   if (onwards) root.append(onwards);
   root.querySelector(".contents [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
-  return play(chapter, body);
+  return play(chapter, body, context);
 }
 
 /** Load a chapter and begin it; the answer stops it, also while it is still on its way. */
-function play(chapter, body) {
+function play(chapter, body, context) {
   let left = false;
   let stop = () => {};
   chapter.load().then((found) => {
-    if (!left) stop = found.open(body, { facts: state.facts }) ?? stop;
+    if (!left) stop = found.open(body, context) ?? stop;
   }, () => {
     const problem = problemLine();
     body.replaceChildren(problem);
@@ -51,13 +56,13 @@ function play(chapter, body) {
 }
 
 /** All chapters, below the questions that they answer. */
-function listOf(at) {
+function listOf(list, open) {
   const link = (chapter) => el("li", {}, el("a", {
-    href: addressOf(chapter), text: wordsOf(chapter).title, "aria-current": chapter === chapters[at] ? "page" : null,
+    href: addressOf(chapter), text: wordsOf(chapter).title, "aria-current": chapter === open ? "page" : null,
   }));
-  const parts = [...new Set(chapters.map(({ part }) => part))].map((part) =>
+  const parts = [...new Set(list.map(({ part }) => part))].map((part) =>
     el("li", { class: "part" },
       el("span", { class: "question", text: words.chapters.parts[part] }),
-      el("ol", {}, chapters.filter((chapter) => chapter.part === part).map(link))));
+      el("ol", {}, list.filter((chapter) => chapter.part === part).map(link))));
   return el("nav", { class: "contents", "aria-label": words.chapters.label }, el("ol", {}, parts));
 }
