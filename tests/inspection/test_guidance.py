@@ -15,7 +15,7 @@ from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.generate import Finished, draw, generate
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection import guidance as looking
-from fromnoise.inspection.guidance import Pull, angle, heat, ladder, pulls, shown
+from fromnoise.inspection.guidance import Pull, angle, ladder, parted, pulls, shown
 from fromnoise.inspection.guidance_figure import guidance_figure
 from fromnoise.inspection.noting import noting
 from fromnoise.inspection.pixels import difference, psnr, rms
@@ -103,10 +103,10 @@ def test_pictures_of_differences() -> None:
     other[:, 0, 1] = torch.tensor([255, 0, 50])
     assert difference(other, one)[:, 0].T.tolist() == [[128, 128, 128], [73, 228, 128]]
     assert difference(one, other)[:, 0, 1].tolist() == [183, 28, 128]
-    assert heat(one, other)[:, 0, 0].tolist() == [255, 255, 255]
-    assert heat(one, one + 255)[:, 0, 0].tolist() == heat(one, one - 1)[:, 0, 0].tolist()  # uint8 wraps
-    assert heat(torch.zeros_like(one), torch.full_like(one, 128))[:, 0, 0].tolist() == [61, 0, 43]
-    assert torch.equal(heat(one, other), heat(other, one))
+    assert parted(one, other)[:, 0, 0].tolist() == [255, 255, 255]
+    assert parted(one, one + 255)[:, 0, 0].tolist() == parted(one, one - 1)[:, 0, 0].tolist()  # uint8 wraps
+    assert parted(torch.zeros_like(one), torch.full_like(one, 128))[:, 0, 0].tolist() == [61, 0, 43]
+    assert torch.equal(parted(one, other), parted(other, one))
 
 
 def test_how_far_colours_leave_the_range(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -16,9 +17,9 @@ from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.best_of import fit
 from fromnoise.drawing.generate import draw_plans, generate, generate_together
 from fromnoise.ground.errors import UserError
+from fromnoise.inspection.charts import COLOURS, Line, bars, line_chart
 from fromnoise.inspection.clip_score import CLIPGuidance, clip_scores
 from fromnoise.inspection.judge import THINGS, Opinion, judge, shares_of, usual_decoys
-from fromnoise.inspection.judge_chart import COLOURS, Line, bars, line_chart
 from fromnoise.inspection.judge_figure import judge_figure
 from fromnoise.inspection.subject import Subject
 from fromnoise.models.layers.packed import PackedConvolution, packed_copy, unpacked_copy
@@ -279,17 +280,31 @@ def test_the_figure_says_what_was_measured() -> None:
     assert "clip-guidance" not in without.command
 
 
-def test_lines_pass_where_their_values_are_and_bars_are_as_long_as_their_shares() -> None:
-    chart = line_chart("x", [Line("", [0.0, 1.0], COLOURS[0])], ["a", "b"], (0, 1), (436, 172))  # 200 by 100 inside
-    blue = tuple(bytes.fromhex(COLOURS[0][1:]))
-    for share in (0.25, 0.5, 0.75):
-        x, y = 46 + round(200 * share), 30 + round(100 * (1 - share))
-        assert chart.getpixel((x, y)) == blue
-        assert chart.getpixel((x, y - 20)) != blue
+def coloured(image: Image.Image, colour: str) -> np.ndarray:
+    """Where a picture has a colour, or nearly."""
+    wanted = np.array(list(bytes.fromhex(colour[1:])))
+    found: np.ndarray = np.abs(np.asarray(image).astype(int) - wanted).max(-1) < 24
+    return found
+
+
+def test_lines_rise_evenly_and_bars_are_as_long_as_their_shares() -> None:
+    chart = line_chart("x", [Line("", [0.0, 1.0, None, 0.5], COLOURS[0])], ["a", "b", "c", "d"])
+    rows, columns = np.nonzero(coloured(chart, COLOURS[0]))
+    left, right = columns.min(), columns.max()
+    place = (right - left - 4) / 3  # between two places; a point is 5 pixels wide
+
+    def height(i: int) -> float:
+        at = np.abs(columns - (left + 2 + i * place)) <= 1
+        return float(rows[at].mean())
+
+    assert height(3) == pytest.approx((height(0) + height(1)) / 2, abs=2)
+    assert not (np.abs(columns - (left + 2 + 2 * place)) < place / 2).any()  # None leaves a gap
     card = bars(["a", "b"], [0.25, 1.0], (204, 88))
-    for row, share in ((30, 0.25), (74, 1.0)):
-        wide = sum(card.getpixel((x, row)) == tuple(bytes.fromhex(COLOURS[row // 44][1:])) for x in range(204))
-        assert wide == pytest.approx(200 * share, abs=2)
+    short, full = (np.nonzero(coloured(card, COLOURS[i]))[1] for i in range(2))
+    assert np.ptp(short) / np.ptp(full) == pytest.approx(0.25, abs=0.02)
+    assert np.nonzero(coloured(card, COLOURS[0]))[0].max() < np.nonzero(coloured(card, COLOURS[1]))[0].min()
+    with pytest.raises(ValueError, match="a value for every place"):
+        line_chart("x", [Line("", [0.0])], ["a", "b"])
 
 
 def test_the_command(run: Any, tiny_model_folder: Path, tmp_path: Path, tiny_model: TextToImage) -> None:

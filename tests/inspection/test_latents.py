@@ -16,6 +16,7 @@ from PIL import Image
 import fromnoise
 from fromnoise.drawing.picture_file import from_image, to_image
 from fromnoise.ground.errors import UserError
+from fromnoise.inspection.heat import warmth
 from fromnoise.inspection.latents import (
     RoundTrip,
     changed,
@@ -25,7 +26,7 @@ from fromnoise.inspection.latents import (
     noised,
     there_and_back,
 )
-from fromnoise.inspection.panels import cell, grey, heat
+from fromnoise.inspection.panels import cell, grey
 from fromnoise.inspection.pixels import difference, psnr
 from fromnoise.system.text_to_image import TextToImage
 
@@ -146,7 +147,7 @@ def test_the_shipped_models_latents_go_wrong_in_shapes_and_pixels_in_grain() -> 
 def test_maps_have_the_colours_that_are_said() -> None:
     values = torch.tensor([[-9.0, -3.0, 0.0], [1.5, 3.0, 9.0]])
     assert grey(values, 3)[1].tolist() == [[0, 0, 128], [191, 255, 255]]
-    shown = heat(torch.tensor([[0.0, 16.0, 64.0, 99.0]]), 64)[:, 0].T.tolist()
+    shown = warmth(torch.tensor([[0.0, 16.0, 64.0, 99.0]]), 64)[:, 0].T.tolist()
     assert shown == [[0, 0, 0], [120, 0, 90], [255, 255, 255], [255, 255, 255]]
     one, other = torch.tensor([[[10, 200]]] * 3).byte(), torch.tensor([[[20, 0]]] * 3).byte()
     assert difference(one, other)[0].tolist() == [[138, 0]]

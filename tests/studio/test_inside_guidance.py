@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.drawing.generate import draw_plans
-from fromnoise.inspection.guidance import SCALES, Pull, heat, ladder, pulls, shown
+from fromnoise.inspection.guidance import SCALES, Pull, ladder, parted, pulls, shown
 from fromnoise.inspection.guidance_live import guidance_news
 from fromnoise.inspection.live import LARGEST, as_url
 from fromnoise.inspection.pixels import apart, difference
@@ -63,7 +63,7 @@ def test_both_guesses_of_every_step_are_those_that_were_made(http: httpx.Client,
         assert torch.equal(seen(step["with"]), words)
         assert torch.equal(seen(step["without"]), plain)
         assert torch.equal(seen(step["guided"]), shown(model, pull.guided).picture)
-        assert torch.equal(seen(step["apart"]), heat(words, plain))
+        assert torch.equal(seen(step["apart"]), parted(words, plain))
         assert torch.equal(seen(step["adds"]), difference(plain, words))  # lighter where words have more, not less
         assert step["differ"] == pytest.approx(apart(words, plain), abs=5e-5)
     assert torch.equal(seen(end["picture"]), draw_plans(model, [made])[0])

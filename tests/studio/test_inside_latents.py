@@ -13,8 +13,9 @@ from fromnoise.drawing.generate import draw
 from fromnoise.drawing.picture_file import from_image
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import fitting_size, start_from
+from fromnoise.inspection.heat import warmth
 from fromnoise.inspection.latents import changed, each_channel, noised, there_and_back
-from fromnoise.inspection.panels import grey, heat
+from fromnoise.inspection.panels import grey
 from fromnoise.inspection.pixels import psnr
 from studio.conftest import Live
 from studio.test_inside_noise import a_picture, seen_in, told, uploaded
@@ -29,7 +30,7 @@ def test_a_drawn_picture_goes_there_and_back_as_in_the_library(http: httpx.Clien
     back = by_kind["back"]
     assert torch.equal(seen_in(by_kind["picture"]["picture"]), picture)
     assert torch.equal(seen_in(back["picture"]), trip.back)
-    assert torch.equal(seen_in(back["error"]), heat(trip.error, back["white"]))
+    assert torch.equal(seen_in(back["error"]), warmth(trip.error, back["white"]))
     assert back["db"] == pytest.approx(trip.db, abs=0.01)
     assert back["mean"] == pytest.approx(float(trip.error.mean()), abs=0.01)
     assert (back["numbers"], back["latents"]) == (picture.numel(), list(trip.latents.shape))

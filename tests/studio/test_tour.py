@@ -165,7 +165,7 @@ def test_every_chapter_opens_from_a_file_and_finds_its_answers(tmp_path: Path) -
         assert shown == chapters
         for chapter in chapters:
             page.goto(f"{file.as_uri()}#chapter/{chapter}")
-            page.wait_for_selector(".chapter > *")
+            page.wait_for_selector(".chapter > *", state="attached")
             page.mouse.wheel(0, 20000)  # what begins when it is looked at
             page.wait_for_timeout(300)
             said = page.locator(".problem").all_text_contents()

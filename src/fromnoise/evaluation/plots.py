@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fromnoise.ground.errors import missing_packages
+from fromnoise.inspection.charts import COLOURS, INK, settings
 
-INK, INK_IN_THE_DARK = "#1b1b1b", "#ececec"
-COLOURS = ("#2f7fd1", "#d9622b", "#2f9e63", "#a65fc4", "#b8860b", "#808080")  # told apart in light, dark and grey
+INK_IN_THE_DARK = "#ececec"
+GREY = COLOURS[-1]
 DARK = (
     "<style>@media (prefers-color-scheme: dark) {"
     f'[style*="fill: {INK}"]{{fill:{INK_IN_THE_DARK} !important}}'
@@ -77,35 +78,22 @@ def line_plot(lines: Sequence[Line], axes: Axes) -> bytes:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise missing_packages("plots need matplotlib", "evaluate") from error
-    with matplotlib.rc_context(_settings()):  # type: ignore[arg-type]
+    with matplotlib.rc_context(settings()):  # type: ignore[arg-type]
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         box = figure.add_subplot()
         loud = [line for line in lines if not line.quiet]
         for line in lines:
-            at = loud.index(line) % 6 if not line.quiet else 5
-            _draw(box, line, COLOURS[at], "osD^vP"[at])
+            at = loud.index(line) % len(COLOURS) if not line.quiet else 0
+            _draw(box, line, COLOURS[at], "osD^vPX*"[at])
         _label(box, axes)
         if len(loud) > 1:
             box.legend(frameon=False)
         return _svg(figure)
 
 
-def _settings() -> dict[str, Any]:
-    inked = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
-    return {
-        "svg.hashsalt": "fromnoise",
-        "svg.fonttype": "path",
-        "font.family": "DejaVu Sans",  # comes with matplotlib
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        **dict.fromkeys(inked, INK),
-    }
-
-
 def _draw(box: Any, line: Line, colour: str, marker: str) -> None:
     if line.quiet:
-        box.plot(line.x, line.y, color=COLOURS[5], linewidth=0.9, alpha=0.8)
+        box.plot(line.x, line.y, color=GREY, linewidth=0.9, alpha=0.8)
         return
     style = "none" if line.alone else "-"
     box.plot(line.x, line.y, color=colour, marker=marker, linestyle=style, label=line.name, markersize=5)
@@ -124,11 +112,11 @@ def _label(box: Any, axes: Axes) -> None:
     if axes.ticks:
         box.set_xticks(axes.ticks, axes.names or [f"{t:g}" for t in axes.ticks])
     for name, y in axes.level:
-        box.axhline(y, color=COLOURS[5], linestyle="--", linewidth=1)
+        box.axhline(y, color=GREY, linestyle="--", linewidth=1)
         box.annotate(name, (1, y), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
     if axes.from_zero:
         box.set_ylim(bottom=0)
-    box.grid(color=COLOURS[5], alpha=0.25, linewidth=0.6)
+    box.grid(color=GREY, alpha=0.25, linewidth=0.6)
 
 
 def _svg(figure: Any) -> bytes:

@@ -11,7 +11,8 @@ from torch import Tensor
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.inspection.activations import ENDS, Activation, Block, Moment, Timing, blocks_of
 from fromnoise.inspection.figure import Figure, Table
-from fromnoise.inspection.panels import cell, grey, heat, stacked
+from fromnoise.inspection.heat import warmth
+from fromnoise.inspection.panels import cell, grey, stacked
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 
@@ -83,7 +84,7 @@ def _frame(
         shown = _of(moment, block.name)
         most = _most(shown.maps)
         maps = [grey(shown.maps[i], most) for i in chosen[block.name]]
-        strength = heat(shown.strength, float(shown.strength.max()))
+        strength = warmth(shown.strength, float(shown.strength.max()))
         shares = _bars((spent.share(block.name), block.weight_share), largest)
         rows.append([shares, *(cell(each, SIDE) for each in (strength, *maps))])
         labels.append(f"{block.path}: {_size(shown.maps)}")
@@ -103,7 +104,7 @@ def _detail(model: TextToImage, moment: Moment, block: Block, chosen: Sequence[i
     lines = [chosen[i : i + ACROSS] for i in range(0, len(chosen), ACROSS)]
     rows = [[cell(grey(shown.maps[i], most), SIDE) for i in line] for line in lines]
     labels = [f"channels {', '.join(map(str, line))}" for line in lines]
-    large = [cell(heat(shown.strength, float(shown.strength.max())), LARGE), _guess(model, moment)]
+    large = [cell(warmth(shown.strength, float(shown.strength.max())), LARGE), _guess(model, moment)]
     words = f"{_size(shown.maps)}; {spent.share(block.name):.0%} of the time, {block.weight_share:.0%} of the weights"
     top = contact_sheet([large], [f"{block.path}: {words}"], ["strength", "the network's guess"])
     what = f"{len(chosen)} of {len(shown.maps)} channels, those first that differ most (black minus, white plus)"

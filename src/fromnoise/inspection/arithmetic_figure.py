@@ -22,8 +22,8 @@ from fromnoise.inspection.arithmetic import (
     sums,
     wording,
 )
-from fromnoise.inspection.curves import headed
 from fromnoise.inspection.figure import Figure, Table
+from fromnoise.inspection.panels import headed
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.inspection.between import STOPS, Goal, Stop, Walk, drawn, matches, stops_of, walk
-from fromnoise.inspection.curves import Axis, Curve, below, headed, line_chart
+from fromnoise.inspection.charts import Line, line_chart
 from fromnoise.inspection.figure import Figure, Table
+from fromnoise.inspection.panels import below, headed
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 
@@ -98,11 +99,9 @@ def _frame(stop: Stop) -> Image.Image:
 
 
 def _chart(found: Sequence[Stop], names: Sequence[str]) -> Image.Image:
-    gap = -(-len(found) // 14)
-    labels = [f"{stop.amount:.0%}" if i % gap == 0 else "" for i, stop in enumerate(found)]
-    axis = Axis([stop.amount for stop in found], labels, "how far along the way")
-    curves = [Curve(f"fits {name}", [stop.matches[k] for stop in found]) for k, name in enumerate(names)]
-    return line_chart("CLIP's match", curves, axis)
+    lines = [Line(f"fits {name}", [stop.matches[k] for stop in found]) for k, name in enumerate(names)]
+    places = [f"{stop.amount:.0%}" for stop in found]
+    return line_chart("CLIP's match", lines, places, "how far along the way")
 
 
 def _named(matches: Sequence[float], names: Sequence[str]) -> dict[str, float]:

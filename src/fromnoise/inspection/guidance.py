@@ -22,6 +22,7 @@ from fromnoise.drawing.generate import Finished, generate
 from fromnoise.drawing.plan import Plan
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import to_bytes
+from fromnoise.inspection.heat import ON_WHITE, warmth
 from fromnoise.inspection.noting import Asked, noting
 from fromnoise.inspection.pixels import apart, rms
 from fromnoise.inspection.subject import Subject
@@ -30,7 +31,6 @@ from fromnoise.system.text_to_image import TextToImage
 
 SCALES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0)
 VISIBLE = 5 / 127.5  # of -1…1, five of the 256 shades: white paper is always a little beyond, and nobody sees it
-HEAT = ((255, 255, 255), (255, 214, 92), (217, 56, 38), (61, 0, 43))  # from no difference to one of half the range
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,14 +190,9 @@ def _decoded(model: TextToImage, latents: Tensor) -> tuple[Tensor, float, float]
     return to_bytes(raw), float((out > VISIBLE).float().mean()), max(0.0, float(out.max()))
 
 
-def heat(one: Tensor, other: Tensor) -> Tensor:
+def parted(one: Tensor, other: Tensor) -> Tensor:
     """How much two pictures uint8 [3,H,W] differ at each place: white where not at all, dark red by half the range."""
-    amount = ((one.float() - other.float()).abs().amax(0) / 127.5).clamp(0, 1) * (len(HEAT) - 1)  # [H,W]
-    colours = torch.tensor(HEAT, dtype=torch.float32)
-    lower = amount.floor().clamp_max(len(HEAT) - 2)
-    share = (amount - lower)[..., None]
-    found = colours[lower.long()] * (1 - share) + colours[lower.long() + 1] * share
-    return found.round().to(torch.uint8).permute(2, 0, 1).contiguous()
+    return warmth((one.float() - other.float()).abs().amax(0), 127.5, ON_WHITE)
 
 
 def angle(a: Tensor, b: Tensor) -> float:

@@ -11,7 +11,7 @@ from PIL import Image
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.ground.errors import UserError
-from fromnoise.inspection.curves import Axis, Curve, below, headed, line_chart
+from fromnoise.inspection.charts import Line, line_chart
 from fromnoise.inspection.figure import Figure, Table
 from fromnoise.inspection.guidance import (
     SCALES,
@@ -19,11 +19,12 @@ from fromnoise.inspection.guidance import (
     Rung,
     Shown,
     facts_of,
-    heat,
     ladder,
+    parted,
     pulls,
     shown,
 )
+from fromnoise.inspection.panels import below, headed
 from fromnoise.inspection.pixels import difference
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
@@ -118,7 +119,7 @@ def _arithmetic(rows: Sequence[Row], negative: str) -> Image.Image:
         differ = (
             (empty, empty)
             if plain is None
-            else (heat(words.picture, plain.picture), difference(plain.picture, words.picture))
+            else (parted(words.picture, plain.picture), difference(plain.picture, words.picture))
         )
         deaf = empty if plain is None else plain.picture
         pictures.append([to_image(p) for p in (deaf, words.picture, *differ, guided.picture)])
@@ -146,14 +147,12 @@ def _frame(rung: Rung) -> Image.Image:
 
 def _course(every: Sequence[Pull]) -> Image.Image:
     """How much the words change, step by step."""
-    places = [pull.step.index + 1 for pull in every]
-    gap = -(-len(places) // 20)
-    labels = [str(p) if i % gap == 0 else "" for i, p in enumerate(places)]
-    curve = Curve("difference of both guesses", [pull.strength for pull in every])
-    angles = Curve("angle between them, of 90 degrees",
-                   [None if pull.angle is None else pull.angle / 90 for pull in every])  # fmt: skip
-    axis = Axis(places, labels, "step, from noise to picture; no point: guidance rests")
-    return line_chart("how much words change", [curve, angles], axis)
+    strength = Line("difference of both guesses", [pull.strength for pull in every])
+    angles = Line("angle between them, of 90 degrees",
+                  [None if pull.angle is None else pull.angle / 90 for pull in every])  # fmt: skip
+    places = [str(pull.step.index + 1) for pull in every]
+    below = "step, from noise to picture; no point: guidance rests"
+    return line_chart("how much words change", [strength, angles], places, below)
 
 
 def _facts(scale: float, rescale: float, every: Sequence[Pull], rows: Sequence[Row], rungs: Sequence[Rung]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fromnoise.inspection.guidance import SCALES, Pull, check_guided, heat, ladder, pulls, shown
+from fromnoise.inspection.guidance import SCALES, Pull, check_guided, ladder, parted, pulls, shown
 from fromnoise.inspection.live import LARGEST, as_url
 from fromnoise.inspection.pixels import apart, difference
 from fromnoise.inspection.subject import Subject
@@ -53,7 +53,7 @@ def _of_step(model: TextToImage, pull: Pull) -> dict[str, Any]:
     return {
         **found,
         "without": as_url(plain, LARGEST),
-        "apart": as_url(heat(words, plain), LARGEST),
+        "apart": as_url(parted(words, plain), LARGEST),
         "adds": as_url(difference(plain, words), LARGEST),
         "differ": round(apart(words, plain), 4),
     }

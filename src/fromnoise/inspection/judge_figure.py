@@ -9,9 +9,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from fromnoise.drawing.picture_file import to_image
+from fromnoise.inspection.charts import COLOURS, INK, Line, bars, line_chart
 from fromnoise.inspection.figure import Figure, Table
 from fromnoise.inspection.judge import Opinion
-from fromnoise.inspection.judge_chart import COLOURS, INK, Line, bars, line_chart
 from fromnoise.inspection.sheet import contact_sheet
 from fromnoise.inspection.subject import Subject
 
@@ -66,12 +66,10 @@ def _picture(drawings: Drawings) -> Image.Image:
     sheet = _strip(drawings)
     width = max(sheet.width, 900)
     half = width // 2
-    cosines = [value for _, of in drawings for opinion in of for value in opinion.cosines]
-    low, high = min(0.0, *cosines), max(*cosines, 0.1)
-    span = (low - 0.03 * (high - low) if low < 0 else 0.0, high + 0.05 * (high - low))
     places = [_when(opinion) for opinion in drawings[0][1]]
-    fit = line_chart("how well it fits (cosine)", _lines(drawings, "cosines"), places, span, (half, CHART))
-    bet = line_chart("which one would CLIP pick? (chance)", _lines(drawings, "shares"), places, (0, 1), (half, CHART))
+    size = (half, CHART)
+    fit = line_chart("how well it fits (cosine)", _lines(drawings, "cosines"), places, size=size)
+    bet = line_chart("which one would CLIP pick? (chance)", _lines(drawings, "shares"), places, size=size)
     whole = Image.new("RGB", (width, sheet.height + CHART + 30), "white")
     whole.paste(sheet, (0, 0))
     whole.paste(fit, (0, sheet.height + 4))

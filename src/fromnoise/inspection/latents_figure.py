@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.inspection.figure import Figure, Table
+from fromnoise.inspection.heat import warmth
 from fromnoise.inspection.latents import Channel, Noised, RoundTrip, changed, decoded
-from fromnoise.inspection.panels import cell, grey, heat, stacked
+from fromnoise.inspection.panels import cell, grey, stacked
 from fromnoise.inspection.pixels import difference, psnr
 from fromnoise.system.text_to_image import TextToImage
 
@@ -75,7 +76,7 @@ def latents_figure(model: TextToImage, seen: LatentsSeen, what: str, command: st
 
 
 def _there_and_back(trip: RoundTrip) -> Image.Image:
-    cells = [cell(trip.picture, LARGE), cell(trip.back, LARGE), cell(heat(trip.error, WORST), LARGE)]
+    cells = [cell(trip.picture, LARGE), cell(trip.back, LARGE), cell(warmth(trip.error, WORST), LARGE)]
     row, column = trip.worst
     scale = (cells[0].width - 2) / trip.picture.shape[2]
     box = [1 + scale * trip.factor * at for at in (column, row, column + 1, row + 1)]

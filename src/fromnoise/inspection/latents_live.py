@@ -9,11 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError
+from fromnoise.inspection.heat import warmth
 from fromnoise.inspection.latents import changed, decoded, each_channel, noised, there_and_back
 from fromnoise.inspection.latents_figure import WIDEST
 from fromnoise.inspection.live import as_url
 from fromnoise.inspection.noise import encoded
-from fromnoise.inspection.panels import grey, heat
+from fromnoise.inspection.panels import grey
 from fromnoise.inspection.picture_live import News, picture_news
 from fromnoise.inspection.pixels import psnr
 from fromnoise.inspection.subject import Subject, command
@@ -41,7 +42,7 @@ def latents_news(model: TextToImage, subject: Subject, given: Tensor | None = No
     yield {
         "type": "back",
         "picture": as_url(trip.back),
-        "error": as_url(heat(trip.error, WORST)),
+        "error": as_url(warmth(trip.error, WORST)),
         "white": WORST,
         "mean": round(float(trip.error.mean()), 2),
         "db": _decibel(trip.db),

@@ -10,9 +10,10 @@ from PIL import Image
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.inspection.captions import Captions, captions_of
-from fromnoise.inspection.curves import Axis, Curve, below, headed, line_chart
+from fromnoise.inspection.charts import Line, line_chart
 from fromnoise.inspection.figure import Figure, Table
 from fromnoise.inspection.noise import DRAWS, Guess, Level, Looked, Lost, best_places, check, lost, noise_levels
+from fromnoise.inspection.panels import below, headed
 from fromnoise.system.text_to_image import TextToImage
 
 ABOUT = (
@@ -110,18 +111,16 @@ def _frame(level: Level, steps: int) -> Image.Image:
 
 def _charts(levels: Sequence[Level], steps: int) -> list[Image.Image]:
     """The errors, and what words are worth; both over the levels."""
-    gap = -(-len(levels) // 12)
-    labels = ["clean" if v.t < 0 else _percent(v.t, steps) if i % gap == 0 else "" for i, v in enumerate(levels)]
-    axis = Axis([level.t for level in levels], labels, "noise level")
-    errors = [Curve("without words", [level.without.error for level in levels])]
+    places = ["clean" if level.t < 0 else _percent(level.t, steps) for level in levels]
+    errors = [Line("without words", [level.without.error for level in levels])]
     told = [level for level in levels if level.with_words is not None]
     if told:
-        errors.append(Curve("with words", [v.with_words.error if v.with_words else None for v in levels]))
-    found = [line_chart("error of the guess", errors, axis)]
-    worth = [Curve("error that words take away", [level.gain for level in levels])] if told else []
+        errors.append(Line("with words", [v.with_words.error if v.with_words else None for v in levels]))
+    found = [line_chart("error of the guess", errors, places, "noise level")]
+    worth = [Line("error that words take away", [level.gain for level in levels])] if told else []
     shares = [level.share for level in levels]
-    worth += [Curve("share of all lessons up to here from the level before", shares)] if shares[-1] is not None else []
-    return [*found, line_chart("what is taught", worth, axis)] if worth else found
+    worth += [Line("share of all lessons up to here from the level before", shares)] if shares[-1] is not None else []
+    return [*found, line_chart("what is taught", worth, places, "noise level")] if worth else found
 
 
 def _guess_facts(guess: Guess | None) -> dict[str, Any] | None:

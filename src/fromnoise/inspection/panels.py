@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
@@ -13,8 +13,8 @@ from fromnoise.drawing.picture_file import to_image
 from fromnoise.inspection.sheet import on_checks
 
 HEADING, MARGIN = 30, 8  # pixels: of the line above a part, and around it
+NARROWEST = 360  # pixels, of a picture with sentences above it
 FRAME = (200, 200, 200)  # of a cell, so that one sees where a white picture ends
-HEAT = ((0, 0, 0), (120, 0, 90), (235, 60, 30), (255, 190, 40), (255, 255, 255))  # from nothing to the most
 
 
 def stacked(parts: Sequence[tuple[str, Image.Image]]) -> Image.Image:
@@ -28,6 +28,29 @@ def stacked(parts: Sequence[tuple[str, Image.Image]]) -> Image.Image:
         draw.text((MARGIN, y + 6), heading, "black", font)
         whole.paste(part, (0, y + HEADING))
         y += HEADING + part.height + MARGIN
+    return whole
+
+
+def below(*pictures: Image.Image) -> Image.Image:
+    """Pictures below each other on white, left edges aligned."""
+    width, height = max(p.width for p in pictures), sum(p.height for p in pictures) + MARGIN * (len(pictures) - 1)
+    whole, y = Image.new("RGB", (width, height), "white"), 0
+    for picture in pictures:
+        whole.paste(picture, (0, y))
+        y += picture.height + MARGIN
+    return whole
+
+
+def headed(text: str, picture: Image.Image) -> Image.Image:
+    """A picture with sentences above it, in as many lines as they need."""
+    font = ImageFont.load_default(15)
+    width = max(picture.width, NARROWEST)
+    lines = textwrap.wrap(text, width // 8) or [""]
+    top = 8 + 20 * len(lines)
+    whole = Image.new("RGB", (width, picture.height + top), "white")
+    for i, line in enumerate(lines):
+        ImageDraw.Draw(whole).text((8, 6 + 20 * i), line, "black", font)
+    whole.paste(picture, (0, top))
     return whole
 
 
@@ -51,11 +74,3 @@ def grey(values: Tensor, most: float) -> Tensor:
     """A map [h,w] as a grey picture, uint8 [3,h,w]: -``most`` and below is black, 0 grey, ``most`` and above white."""
     shown = ((values.float().cpu() / max(most, 1e-12)).clamp(-1, 1) + 1) * 127.5
     return shown.round().to(torch.uint8)[None].expand(3, -1, -1).contiguous()
-
-
-def heat(values: Tensor, most: float) -> Tensor:
-    """A map [h,w] of how much, uint8 [3,h,w]: 0 is black, then purple, red and yellow; ``most`` and above is white."""
-    at = (values.float().cpu() / max(most, 1e-12)).clamp(0, 1).numpy()
-    stops = np.linspace(0, 1, len(HEAT))
-    colours = [np.interp(at, stops, [colour[i] for colour in HEAT]) for i in range(3)]
-    return torch.from_numpy(np.rint(np.stack(colours)).astype(np.uint8))

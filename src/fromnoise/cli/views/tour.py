@@ -46,8 +46,10 @@ def tour(
     subject.plan(opened)  # what drawing refuses is said before anything is recorded
     parts = list(parts_of(opened, subject, lambda: TextToImage.load(model)))
     quiet = Console(stderr=True)
-    bar = {"total": len(parts), "transient": True, "console": quiet, "disable": not quiet.is_terminal}
-    answers = list(track(answers_to(parts), "recording", **bar))
+    bar = track(
+        answers_to(parts), "recording", len(parts), console=quiet, transient=True, disable=not quiet.is_terminal
+    )
+    answers = list(bar)
     write_atomically(out, tour_page(opened, name, subject, answers, subject.command("tour", out=str(out))).encode())
     chapters, missing = told_chapters(answers)
     for chapter, why in missing.items():
