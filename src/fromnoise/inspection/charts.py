@@ -82,7 +82,7 @@ def line_chart(
         box.set_title(title, loc="left", fontsize=11)
         box.grid(axis="y", color=COLOURS[-1], alpha=0.25, linewidth=0.6)
         if any(line.name for line in lines):
-            box.legend(frameon=False, fontsize=9)
+            box.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.05))  # beside the lines
 
     return _drawn(draw, size)
 
