@@ -51,6 +51,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("ground", "diffusion", "system", "drawing", "inspection", "story"),
         *("studio.api", "studio.desk", "studio.settings"),
     ),
+    # The one door from the page to the check for copies, which needs packages that drawing does not.
+    "studio.api.copies": ("ground", "system", "drawing", "inspection", "evaluation.copies", "studio.desk"),
     "cli": ("",),
     "__main__": ("cli",),
 }
