@@ -17,11 +17,12 @@ from fromnoise.system.text_to_image import TextToImage
 
 
 def hidden_news(model: TextToImage, subject: Subject) -> Iterator[dict[str, Any]]:
-    """ "hidden" at once, a "step" after every step (without a picture: that would tell), "page" with what is to be looked
-    at, "end". Closing the iterator cancels.
+    """ "hidden" at once, a "step" after every step (without a picture: that would tell), "page" with what is to be
+    looked at, "end". Closing the iterator cancels.
 
     The page is a picture; ``shape`` (the depth in grey, light is near) and ``answer`` (the drawing) are as large and
-    see-through around the shape, so that laid over the page they fade in as in :func:`fromnoise.inspection.stereogram.fade`.
+    see-through around the shape, so that laid over the page they fade in as
+    :func:`fromnoise.inspection.stereogram.fade` does it.
 
     Raises:
         UserError: drawing refuses the subject.

@@ -181,6 +181,7 @@ def beyond(origin: Origin) -> tuple[str, ...]:
         found.append(f"what its LoRAs learnt from ({', '.join(origin.loras)}) is not known")
     if origin.start is not None:
         found.append(
-            "it began with another picture (--image, or one given in the studio), and likeness to that was not looked at"
+            "it began with another picture (--image, or one given in the studio), and likeness to that was not "
+            "looked at"
         )
     return tuple(found)

@@ -38,7 +38,7 @@ class Copies:
         self._known: Witnesses | None = None
 
     def of_file(self, file: Path) -> dict[str, Any]:
-        """What is said of a picture that fromnoise drew: ``answers``, ``not_asked``; and ``why``, where nobody can tell.
+        """What is said of a picture that fromnoise drew: ``answers``, ``not_asked``; ``why`` where nobody can tell.
 
         Raises:
             FileNotFoundError: it is gone.

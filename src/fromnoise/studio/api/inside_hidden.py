@@ -14,6 +14,6 @@ routes = APIRouter(prefix="/api/inside", tags=["look inside"])
 
 @routes.post("/hidden", response_class=EventStream, responses=LIVE)
 async def look_for_what_is_hidden(asked: LookIn, studio: Studio) -> EventStream:
-    """A drawing hidden in static: "hidden", a "step" after every step, "page" with what fades in, "end"; or "problem"."""
+    """A drawing hidden in static: "hidden", "step"s, "page" with what fades in over it, "end"; or "problem"."""
     subject = subject_of(asked, studio)
     return EventStream(as_events(live(studio, hidden_news(studio.models.base, subject))))
