@@ -82,7 +82,8 @@ def changed_news(name: str, asked: Callable[[], Question]) -> Iterator[News]:
     index = _having(name, asked().sources)
     number = index.places[name]
     picture = enlarged(index.thumbnails[number], index.side)
-    yield {"type": "known", **_neighbour(index, index.known[number]), "thumbnail": SIDE, "side": index.side}
+    sizes = {"thumbnail": min(SIDE, index.side), "side": index.side, "limits": index.limits.to_dict()}
+    yield {"type": "known", **_neighbour(index, index.known[number]), **sizes}
     for way, amount in [("as it is", 0), *(("noise", a) for a in NOISE), *(("moved", a) for a in MOVED)]:
         shown = changed(picture, way, amount)
         verdict = check(index, shown[None])[0]

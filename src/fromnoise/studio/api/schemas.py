@@ -1,5 +1,7 @@
 """What the page and the API may send, body by body."""
 
+# ruff: noqa: RUF012 - pydantic copies lists that are defaults
+
 from __future__ import annotations
 
 from collections.abc import Mapping

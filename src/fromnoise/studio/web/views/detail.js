@@ -11,6 +11,7 @@ import { formOf, styleOf } from "../settings.js";
 import { fillForm, set, state } from "../store.js";
 import { toast } from "../toast.js";
 import { words } from "../words.js";
+import { copiesOf } from "../copies.js";
 import { variationsBody, whyNoWay } from "./ways.js";
 
 const say = words.detail;
@@ -95,7 +96,8 @@ function contents(picture, { dialog, room }, turnTo) {
   return [
     el("div", { class: "detail-top" }, ...steps(picture, around, turnTo),
       button(words.close, () => dialog.close(), { class: "chip close" })),
-    el("div", { class: "large" }, el("div", { class: "frame" }, image), pixels),
+    el("div", { class: "large" }, el("div", { class: "frame" }, image), pixels,
+      picture.data ? null : copiesOf(picture.id)),
     el("div", { class: "about" },
       el("h2", { text: prompt }),
       el("div", { class: "chips" }, ...actions(picture, dialog, room, act)),
