@@ -760,9 +760,9 @@ export const words = {
       title: "Is it a copy?",
       about:
         "The machine learnt from thousands of pictures that people drew, so it could just hand one of them back. Here each new " +
-        "picture hangs beside those that it is most like, and a check that real pictures have set says whether that is too near.",
-      example: "key",
-      exampleStyle: "noto",
+        "picture hangs beside those that it is most like, and a check says whether that is too near to be chance.",
+      example: "sunflower",
+      exampleStyle: "fluent-emoji-flat",
       drawn: (seed) => `Drawn now, seed ${seed}`,
       drawing: "Drawing four seeds…",
       step: (step, total) => `Drawing four seeds: step ${step} of ${total}`,
@@ -772,8 +772,8 @@ export const words = {
       tally: (answers) => {
         const [copies, close] = [answers.filter((a) => a.copy).length, answers.filter((a) => !a.copy && a.close).length];
         const none = answers.length - copies - close;
-        const parts = [copies && `${copies} may be a copy`, close && `${close} close to one`, none && `${none} no copy`].filter(Boolean);
-        return `Of these ${many(answers.length, "picture", "pictures")}: ${parts.join(", ")}. Choose one to see what it is like.`;
+        const parts = [copies && `${copies} may be a copy`, close && `${close} close to one`, none && `${none} no copy`].filter(Boolean).join(", ");
+        return `Of these ${many(answers.length, "picture", "pictures")}: ${parts}. Choose one to see what it is like.`;
       },
       missing: "This model has nothing to compare with, so the check cannot be shown on it.",
       known: "What a copy looks like to the check",
@@ -811,6 +811,9 @@ export const words = {
           "with the others. Fewer than one of them in a hundred may be called a copy.",
         "The check finds copies that are unchanged, mirrored or a little noisy; it misses those that were moved further, turned " +
           "or repainted (docs/copies.md has the table).",
+        "The first example is chosen so that the check has something to say: a plain thing with one usual look, drawn the same way by " +
+          "everyone, memory or not. Of 800 drawings of the shipped model that nobody chose, 4.4 % were called copies and a quarter " +
+          "close; of real pictures that are no copies, 0.5 % and 5 %.",
       ],
       code: "src/fromnoise/evaluation/copies/check.py",
     },

@@ -52,7 +52,7 @@ export function open(root, { facts, asked }) {
       draw({ ...first, prompt: prompt.value, seed: randomSeed() });
     },
   }, field(words.chapters.prompt, prompt), el("button", { type: "submit", class: "main", text: words.chapters.draw }));
-  root.append(el("div", { class: "film" }, el("div", { class: "said" }, form, problem), stage.node), known.node,
+  root.append(el("div", { class: "film" }, el("div", { class: "asking" }, form, problem), stage.node), known.node,
     howWeKnow([...say.know, ...words.copies.how], say.code, () => command));
   draw(first); // a good example, before anything is pressed
   return () => {
@@ -145,8 +145,11 @@ function makeKnown() {
     el("figure", {}, el("div", { class: "frame" }, content), el("figcaption", { class: "hint", text }));
   const node = el("section", { class: "sheet changed-known", hidden: true },
     el("h2", { text: say.known }), about,
-    el("div", { class: "pair" }, figure(original, say.original), figure(image, say.changedPicture)),
-    el("div", { class: "row", role: "group", "aria-label": say.way }, chips), field(say.slider, slider), verdict, numbers, reach, hint, problem);
+    el("div", { class: "tried" },
+      el("div", { class: "pair" }, figure(original, say.original), figure(image, say.changedPicture)),
+      el("div", { class: "stage" }, el("div", { class: "row", role: "group", "aria-label": say.way }, chips),
+        field(say.slider, slider), verdict, numbers, reach)),
+    hint, problem);
   let [way, plain, levels, running, limits] = [WAYS[0], null, {}, null, null];
 
   function clear() {

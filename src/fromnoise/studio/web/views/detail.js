@@ -96,12 +96,12 @@ function contents(picture, { dialog, room }, turnTo) {
   return [
     el("div", { class: "detail-top" }, ...steps(picture, around, turnTo),
       button(words.close, () => dialog.close(), { class: "chip close" })),
-    el("div", { class: "large" }, el("div", { class: "frame" }, image), pixels,
-      picture.data ? null : copiesOf(picture.id)),
+    el("div", { class: "large" }, el("div", { class: "frame" }, image), pixels),
     el("div", { class: "about" },
       el("h2", { text: prompt }),
       el("div", { class: "chips" }, ...actions(picture, dialog, room, act)),
       problem,
+      picture.data ? null : copiesOf(picture.id),
       el("h3", { text: say.settings }),
       el("dl", {}, ...factsOf(picture))),
   ];
