@@ -236,7 +236,7 @@ def test_a_training_picture_is_caught_until_it_is_changed_too_far(known: Live) -
     for level, verdict in zip(levels, check(index, torch.stack([seen_in(x["picture"]) for x in levels])), strict=True):
         assert (level["copy"], level["suspect"]["name"]) == (verdict.copy, verdict.suspect.name)
         assert level["pixels"] == pytest.approx(verdict.pixels, abs=1e-5)
-    assert plain["pixels"] < 0.1 < [level for level in levels if level["way"] == "noise"][-1]["pixels"]
+    assert plain["pixels"] < 0.15 < [level for level in levels if level["way"] == "noise"][-1]["pixels"]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,10 @@ function makeStage() {
     if (!size) return;
     const times = timesOf(box.clientWidth, size[0], devicePixelRatio);
     paper.style.width = `${(size[0] * times) / devicePixelRatio}px`;
+    paper.style.left = "0";
+    const left = paper.getBoundingClientRect().left * devicePixelRatio;
+    paper.style.left = `${(Math.round(left) - left) / devicePixelRatio}px`; // else one pixel of the screen is left out
+    page.classList.toggle("between", !Number.isInteger(times));
     scale.textContent = size[0] * times > box.clientWidth * devicePixelRatio + 1 ? say.narrow : say.scale(times);
   }
 
@@ -136,7 +140,7 @@ function makeStage() {
  * How many of the screen's pixels one pixel of the page takes.
  *
  * Whole numbers keep a point's twin exactly where it belongs. One and a half does so too wherever the twins are an even
- * number of pixels apart, as on the ground, and is half a screen pixel off elsewhere; it is taken on fine screens only.
+ * number of pixels apart, as on the ground; elsewhere twins are blended half a screen pixel apart. It is for fine screens only.
  */
 export function timesOf(room, width, density) {
   const most = (room * density) / width;
