@@ -1389,7 +1389,13 @@ def test_the_page_of_a_picture_says_whether_it_is_a_copy(visit: Visitors) -> Non
     expect(section.get_by_role("status")).to_contain_text(
         re.compile("training picture|5,696 pictures that stickers-64")
     )
+    expect(section.locator(".nearest img").first).to_be_visible()
     assert section.locator(".nearest img").count() in (1, 2)
+    expect(section.get_by_role("status")).to_have_text(
+        re.compile(
+            "^(It may be|Not called) a copy.*Look at both.$|^Not a copy of any of the 5,696 pictures that stickers-64"
+        )
+    )
     assert section.locator(".nearest figcaption").first.inner_text().count("·") >= 1  # set, author, licence
     section.get_by_text("How far to trust this").click()
     expect(section.get_by_text(re.compile("real pictures that are no copies 0.5% are called copies"))).to_be_visible()
