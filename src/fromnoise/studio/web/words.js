@@ -811,8 +811,8 @@ export const words = {
           "with the others. Fewer than one of them in a hundred may be called a copy.",
         "The check finds copies that are unchanged, mirrored or a little noisy; it misses those that were moved further, turned " +
           "or repainted (docs/copies.md has the table).",
-        "The first example is chosen so that the check has something to say: a plain thing with one usual look, drawn the same way by " +
-          "everyone, memory or not. Of 800 drawings of the shipped model that nobody chose, 4.4 % were called copies and a quarter " +
+        "The first example is chosen so that the check has something to say; whether the machine remembers that picture or knows only " +
+          "how such things usually look, no check can tell. Of 800 drawings of the shipped model that nobody chose, 4.4 % were called copies and a quarter " +
           "close; of real pictures that are no copies, 0.5 % and 5 %.",
       ],
       code: "src/fromnoise/evaluation/copies/check.py",
