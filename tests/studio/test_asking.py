@@ -18,7 +18,7 @@ from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request, Towards
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.api.asking import seed_of
-from fromnoise.studio.api.schemas import MOST_SEED
+from fromnoise.studio.api.fields import MOST_SEED
 from fromnoise.studio.desk.planning import planned
 from fromnoise.studio.settings import Settings
 from fromnoise.system.text_to_image import TextToImage

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -1338,3 +1339,134 @@ def test_chapter_latents(visit: Visitors, shots: Path, tmp_path: Path) -> None:
     Image.new("RGB", (80, 40), "teal").save(tmp_path / "wide.png")
     page.get_by_label("a picture of yours").set_input_files(tmp_path / "wide.png")
     expect(page.get_by_text("16 small maps of 11×6")).to_be_visible()
+
+
+def test_chapter_copies(visit: Visitors, shots: Path) -> None:
+    page = visit("chapter/static")
+    open_chapter(page, "Is it a copy?")
+    seeds = page.get_by_role("group", name="Four seeds of the same words").get_by_role("button")
+    expect(page.get_by_text("Of these 4 pictures:")).to_be_visible()
+    expect(seeds).to_have_count(4)
+    drawn = page.locator(".trio > figure img")
+    for i in range(4):
+        seeds.nth(i).press("Enter")
+        expect(drawn).to_have_attribute("alt", f"Drawn now, seed {i + 1}")
+        assert drawn.get_attribute("src") == seeds.nth(i).locator("img").get_attribute("src")
+        verdict = page.locator(".wide-stage > .verdict").inner_text()
+        tag = {"It": "may be a copy", "Not called": "close to one", "Not a": "no copy"}
+        assert seeds.nth(i).inner_text().strip() == tag[next(key for key in tag if verdict.startswith(key))]
+        assert page.locator(".nearest img").count() in (1, 2)
+    expect(page.get_by_text("by Microsoft Corporation").first).to_be_visible()
+    known = page.get_by_role("heading", name="What a copy looks like to the check").locator("..")
+    slider = known.get_by_role("slider")
+    expect(slider).to_be_enabled()
+    expect(known.get_by_text("Unchanged: Caught: a copy, and of the right picture.")).to_be_visible()
+    slider.press("End")
+    expect(known.get_by_text("Noise: each colour value is 128 of 255 off")).to_be_visible()
+    known.get_by_role("button", name="Push it to the right").press("Enter")
+    slider.press("End")
+    expect(known.get_by_text("Pushed 8 pixels of 64 to the right")).to_be_visible()
+    page.screenshot(path=shots / "copies.png", full_page=True)
+    seeds.first.press("Enter")
+    put = page.get_by_role("button", name=re.compile("through the check$")).first
+    called = (put.text_content() or "").removeprefix("Put “").removesuffix("” through the check")
+    assert called not in known.inner_text()
+    put.press("Enter")
+    expect(known.get_by_text(f"a picture that it learnt from: {called}.")).to_be_visible()
+    expect(slider).to_be_enabled()
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know pre")).to_have_text("fromnoise inspect copies picture.png --out beside.png")
+
+
+def test_the_page_of_a_picture_says_whether_it_is_a_copy(visit: Visitors) -> None:
+    page = visit()
+    draw(page, "a small comb")
+    finished(page, "a small comb")
+    page.goto(f"{visit.server.address}/#gallery")
+    page.get_by_role("button", name="Look at: a small comb").first.click()
+    section = page.get_by_role("dialog").locator(".copies")
+    expect(section.get_by_role("heading", name="Is it a copy?")).to_be_visible()
+    expect(section.get_by_role("status")).to_contain_text(
+        re.compile("training picture|5,696 pictures that stickers-64")
+    )
+    expect(section.locator(".nearest img").first).to_be_visible()
+    assert section.locator(".nearest img").count() in (1, 2)
+    expect(section.get_by_role("status")).to_have_text(
+        re.compile(
+            "^(It may be|Not called) a copy.*Look at both.$|^Not a copy of any of the 5,696 pictures that stickers-64"
+        )
+    )
+    assert section.locator(".nearest figcaption").first.inner_text().count("·") >= 1  # set, author, licence
+    section.get_by_text("How far to trust this").click()
+    expect(section.get_by_text(re.compile("real pictures that are no copies 0.5% are called copies"))).to_be_visible()
+
+
+def test_chapter_hidden(visit: Visitors, shots: Path) -> None:
+    page = visit("chapter/static")
+    open_chapter(page, "What is hidden in the noise?")
+    slider = page.get_by_label("Let it come out", exact=True)
+    expect(slider).to_be_enabled()
+    over = page.locator(".paper .over")
+    for key, opacities, said in (
+        ("Home", ["0", "0"], "Nothing but the noise."),
+        ("End", ["1", "1"], "This was hidden."),
+        ("Home", ["0", "0"], "Nothing but the noise."),
+    ):
+        slider.press(key)
+        expect(page.get_by_text(said, exact=True)).to_be_visible()
+        assert [layer.evaluate("(node) => node.style.opacity") for layer in over.all()] == opacities
+    slider.fill("50")
+    expect(page.get_by_text("The whole shape in grey")).to_be_visible()
+    page.screenshot(path=shots / "hidden.png", full_page=True)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save it as PNG").click()
+    assert saved.value.suggested_filename == "hidden-mushroom-4.png"
+    with Image.open(saved.value.path()) as picture:
+        assert picture.size == (704, 592)
+        assert picture.text["command"].startswith("fromnoise inspect stereogram mushroom")  # type: ignore[attr-defined]
+    first = page.locator(".noise-page").get_attribute("src") or ""
+    page.get_by_role("button", name="Hide something without telling me").press("Enter")
+    expect(page.locator(".noise-page")).not_to_have_attribute("src", first)
+    expect(slider).to_be_enabled()
+    assert page.get_by_label("Prompt", exact=True).input_value() == ""
+    slider.press("End")
+    expect(page.get_by_text("It was: ")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "density", "times"), [(1280, 1, 1), (390, 2, 1), (390, 3, 1.5), (900, 1.25, 1)])
+def test_the_noise_keeps_its_twins_on_every_screen(
+    browser: Browser, server: Server, width: int, density: float, times: float
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 1400}, device_scale_factor=density)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{server.address}/#chapter/hidden")
+    expect(page.get_by_label("Let it come out", exact=True)).to_be_enabled()
+    page.locator(".paper").scroll_into_view_if_needed()
+    with Image.open(io.BytesIO(page.screenshot())) as shot:
+        seen = np.asarray(shot.convert("RGB"))
+    box = page.locator(".noise-page").bounding_box()
+    context.close()
+    assert box is not None
+    assert 0 <= box["x"] <= width - box["width"]  # all of it is there to be seen
+    assert box["width"] * density == pytest.approx(704 * times, abs=0.1)
+    left, top, apart = round(box["x"] * density), round(box["y"] * density), round(96 * times)
+    ground = seen[top + 2 : top + round(16 * times), left + 2 : left + round(704 * times) - 2]  # above the two dots
+    off = np.abs(ground[:, :-apart].astype(int) - ground[:, apart:])
+    assert off.max() <= (0 if times == int(times) else 3)  # of 255, where points are blended
+    beside = np.abs(ground[:, : -apart - 3].astype(int) - ground[:, apart + 3 :])
+    assert beside.mean() > 40  # so it is seen when they are parted
+
+
+def test_a_screen_that_is_too_narrow_slides_the_noise(visit: Visitors) -> None:
+    page = visit("chapter/hidden", PHONE)
+    expect(page.get_by_text("This screen is too narrow for all of it.")).to_be_visible()
+    room = page.get_by_role("group", name="The noise in which it is hidden")
+    assert room.evaluate("(node) => [node.scrollWidth, node.clientWidth, node.scrollLeft]") == [704, 360, 172]
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    room.press("ArrowRight")
+    for _ in range(100):
+        if room.evaluate("(node) => node.scrollLeft") > 172:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("the arrow key does not slide it")

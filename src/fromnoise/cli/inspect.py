@@ -26,11 +26,8 @@ from fromnoise.cli.views import map as maps
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from fromnoise.drawing.picture_file import Origin
-    from fromnoise.evaluation.copies.asking import Question, Source, Witnesses
-    from fromnoise.evaluation.copies.check import Verdict
+    from fromnoise.evaluation.copies.answers import Answers
+    from fromnoise.evaluation.copies.asking import Witnesses
 
 app = typer.Typer(help="Look inside a model, and at what it draws.", no_args_is_help=True)
 VIEWS = (
@@ -69,19 +66,6 @@ class Asking:
     data: Path | None
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What one model's training pictures say of one picture."""
-
-    source: Source
-    verdict: Verdict
-
-    @property
-    def alarm(self) -> tuple[bool, bool]:
-        """The larger, the more it speaks of a copy."""
-        return self.verdict.copy, self.verdict.close
-
-
 @app.command()
 def copies(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files of any size.")],
@@ -105,30 +89,32 @@ def copies(
 
     fromnoise inspect copies apple.png --out beside.png
     """
+    from fromnoise.evaluation.copies.answers import answers, bytes_of, origin_of, square
     from fromnoise.evaluation.copies.check import COLUMNS, beside, png, trust
     from fromnoise.ground.contact_sheet import contact_sheet
     from fromnoise.ground.whole import write_atomically
 
     if out is not None:
         _check_sheet(out, pictures)
-    origins = [_origin(file, picky=not against) for file in pictures]
-    asking = Asking(model, tuple(against or ()), tuple(lora or ()), data)
-    witnesses = _witnesses(asking)
-    asked = [witnesses.question(file, origin) for file, origin in zip(pictures, origins, strict=True)]
-    found = [_answers(question) for question in asked]
+    files = [(file, bytes_of(file)) for file in pictures]
+    origins = [origin_of(content, str(file), picky=not against) for file, content in files]
+    witnesses = _witnesses(Asking(model, tuple(against or ()), tuple(lora or ()), data))
+    asked = [witnesses.question(file, origin) for (file, _), origin in zip(files, origins, strict=True)]
+    found = [(file, answers(q, content)) for q, (file, content) in zip(asked, files, strict=True)]
     if out is not None:
-        every = [(q.file, answer) for q, answers in zip(asked, found, strict=True) for answer in answers]
-        drawn = [(_opened([file], a.source.index.side), a) for file, a in every]
-        rows = [row for picture, a in drawn for row in beside(a.source.index, picture, [a.verdict])]
-        labels = [f"{'* ' if a.verdict.copy else ''}{file.name}, {a.source.name}" for file, a in every]
+        every = [(*each, a) for each, (_, said) in zip(files, found, strict=True) for a in said.each]
+        opened = [square(content, a.source.index.side, str(file))[None] for file, content, a in every]
+        pairs = zip(opened, (a for *_, a in every), strict=True)
+        rows = [row for picture, a in pairs for row in beside(a.source.index, picture, [a.verdict])]
+        labels = [f"{'* ' if a.verdict.copy else ''}{file.name}, {a.source.name}" for file, _, a in every]
         write_atomically(out, png(contact_sheet(rows, labels, COLUMNS)))
     if as_json:
-        facts = [_facts(*pair) for pair in zip(asked, found, strict=True)]
+        facts = [{"picture": str(file), **each.to_dict()} for file, each in found]
         print(json.dumps({"pictures": facts}, ensure_ascii=False, indent=1))
         return
-    for question, answers in zip(asked, found, strict=True):
-        _print(question, answers)
-    for source in dict.fromkeys(answer.source for answers in found for answer in answers):
+    for file, each in found:
+        _print(file, each)
+    for source in dict.fromkeys(answer.source for _, each in found for answer in each.each):
         print(f"How far to trust this ({one_line(source.name)}): {trust(source.index)}.")
 
 
@@ -163,34 +149,6 @@ def _witnesses(asking: Asking) -> Witnesses:
     return Witnesses(opened, asking.model, asking.against, made if asking.data else None)
 
 
-def _answers(question: Question) -> list[Answer]:
-    """What each model says of a picture, the most alarming first."""
-    from fromnoise.evaluation.copies.check import check
-
-    found = [Answer(s, check(s.index, _opened([question.file], s.index.side))[0]) for s in question.sources]
-    return sorted(found, key=lambda answer: answer.alarm, reverse=True)
-
-
-def _facts(question: Question, answers: list[Answer]) -> dict[str, Any]:
-    """The answers for programs: the most alarming one, and all of them with what was compared."""
-    each = [
-        {
-            "model": a.source.name,
-            "hash": a.source.hash,
-            "pictures": a.source.index.trained,
-            "limits": a.source.index.limits.to_dict(),
-            **a.verdict.to_dict(a.source.pictures),
-        }
-        for a in answers
-    ]
-    return {
-        "picture": str(question.file),
-        **answers[0].verdict.to_dict(answers[0].source.pictures),
-        "compared_with": each,
-        "not_asked": list(question.unasked),
-    }
-
-
 def _check_sheet(out: Path, pictures: list[Path]) -> None:
     """Refuse a sheet that cannot be written, or that would write over a picture."""
     from fromnoise.cli.drawing import check_file
@@ -202,68 +160,15 @@ def _check_sheet(out: Path, pictures: list[Path]) -> None:
         raise UserError(f"--out would write over '{out}', which is to be looked at")
 
 
-def _origin(file: Path, picky: bool) -> Origin | None:
-    """What a picture says of how it was drawn; None where it says nothing.
-
-    Raises:
-        UserError: it is no picture, or hides one; or, if that matters (``picky``), what it says is damaged.
-    """
-    from PIL import Image
-
-    from fromnoise.drawing.picture_file import KEY, read_origin
-
-    _opened([file], 32)
-    with Image.open(file) as picture:
-        if not getattr(picture, "text", {}).get(KEY):
-            return None
-    try:
-        origin = read_origin(file)
-    except UserError:
-        if picky:
-            raise
-        return None
-    if origin.shown_as != "picture":
-        raise UserError(
-            f"{file} hides what was drawn; draw it without --as {origin.shown_as} and ask about that picture"
-        )
-    return origin
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"there is no file {file}") from None
-    except IsADirectoryError:
-        raise UserError(f"{file} is a folder; name pictures") from None
-
-
-def _opened(files: list[Path], side: int) -> Tensor:
-    """Picture files as training pictures are opened: on white, fitted into a square, uint8 [N,3,side,side]."""
-    import numpy as np
-    import torch
-
-    from fromnoise.data.pictures import decode, reason
-    from fromnoise.ground.pictures import PictureError
-
-    found = []
-    for file in files:
-        try:
-            found.append(decode(_bytes(file), side))
-        except (OSError, PictureError) as error:
-            raise UserError(f"{file} cannot be read as a picture: {reason(error, file.name)}") from None
-    return torch.from_numpy(np.stack(found))
-
-
-def _print(question: Question, answers: list[Answer]) -> None:
+def _print(file: Path, answers: Answers) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    for answer in answers:
+    for answer in answers.each:
         verdict, limits = answer.verdict, answer.source.index.limits
-        table = Table(title=escape(one_line(f"{question.file}, {answer.source.name}")), title_justify="left")
+        table = Table(title=escape(one_line(f"{file}, {answer.source.name}")), title_justify="left")
         for head in ("nearest by", "training picture", "file", "licence", "author", "ratio", "copy below"):
             table.add_column(head, overflow="fold")
         for space, known, ratio, limit in (
@@ -273,6 +178,6 @@ def _print(question: Question, answers: list[Answer]) -> None:
             words = (str(known), known.name, known.licence, known.author)
             table.add_row(space, *(escape(one_line(w)) for w in words), f"{ratio:.3f}", f"{limit:.3f}")
         console.print(table)
-        print(one_line(verdict.sentence(answer.source.pictures)))
-    for unasked in question.unasked:
+        print(one_line(answer.sentence))
+    for unasked in answers.unasked:
         print(one_line(f"not looked at: {unasked}"))

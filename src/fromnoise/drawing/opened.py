@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,12 +89,17 @@ def origin_of(
         __version__,
         index,
         precision=model.precision,
-        loras=tuple(text.rpartition("/")[2] for text in opening.loras),
+        loras=names_of(opening.loras),
         start=start.digest if start else None,
         backend=opening.backend,
         fast=opening.fast,
         choice=choice,
     )
+
+
+def names_of(loras: Iterable[str]) -> tuple[str, ...]:
+    """What a picture's file says of LoRAs, each "file" or "file:weight": the same without folders."""
+    return tuple(text.rpartition("/")[2] for text in loras)
 
 
 def _lora(text: str) -> tuple[Path, float]:

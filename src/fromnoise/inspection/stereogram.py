@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,13 +77,13 @@ def fade(found: Hidden) -> list[Image.Image]:
     inside = (shape > 0).float()
     grey = (shape * 255).expand(3, -1, -1)
     amounts = [(i / FRAMES, 0.0) for i in range(FRAMES)] + [(1.0, i / FRAMES) for i in range(FRAMES + 1)]
-    answer = torch.from_numpy(np.asarray(_on_page(found)).astype(np.float32)).permute(2, 0, 1)
+    answer = torch.from_numpy(np.asarray(on_page(found)).astype(np.float32)).permute(2, 0, 1)
     frames = [page.lerp(grey.lerp(answer, colour), inside * there) for there, colour in amounts]
     return [to_image(frame.round().to(torch.uint8)) for frame in frames]
 
 
-def _on_page(found: Hidden) -> Image.Image:
-    """The picture where it lies on the page, white around it."""
+def on_page(found: Hidden) -> Image.Image:
+    """The picture where it lies on the page, white around it, as large as the page."""
     height, width = found.depth.shape
     large = to_image(found.picture).resize(page_size(found.picture), Image.Resampling.BICUBIC)
     page = Image.new("RGB", (width, height), "white")
@@ -91,30 +92,34 @@ def _on_page(found: Hidden) -> Image.Image:
     return page
 
 
+def measured(found: Hidden) -> dict[str, Any]:
+    """What the two eyes get to see, in numbers: ``size`` of the page, how many pixels a place and its twin are apart on
+    the ground and at the nearest point, how near that is (0…1), the ``share`` of the page that comes forward."""
+    near, (height, width) = float(found.depth.max()), found.depth.shape
+    ground, nearest = (int(value) for value in separation(np.array([0.0, near])))
+    return {
+        "size": [width, height],
+        "ground_apart": ground,
+        "nearest_apart": nearest,
+        "nearest": round(near, 3),
+        "share": round(float((found.depth > 0).mean()), 3),
+        "notes": list(found.notes),
+    }
+
+
 def stereogram_figure(found: Hidden, subject: Subject) -> Figure:
     """The page; as a film, the shape fades in."""
-    near = float(found.depth.max())
-    share = float((found.depth > 0).mean())
-    apart = [int(value) for value in separation(np.array([0.0, near]))]
+    facts = measured(found)
     rows = [
-        ["ground: a place and its twin", f"{apart[0]} pixels apart"],
-        ["nearest point: a place and its twin", f"{apart[1]} pixels apart"],
-        ["share of the page that comes forward", f"{share:.0%}"],
+        ["ground: a place and its twin", f"{facts['ground_apart']} pixels apart"],
+        ["nearest point: a place and its twin", f"{facts['nearest_apart']} pixels apart"],
+        ["share of the page that comes forward", f"{facts['share']:.0%}"],
     ]
-    height, width = found.depth.shape
     return Figure(
         f"“{subject.prompt}”, hidden",
         " ".join([ABOUT, *(f"Here {note}." for note in found.notes)]),
         to_image(found.page),
-        {
-            "seed": subject.seed,
-            "size": [width, height],
-            "ground_apart": apart[0],
-            "nearest_apart": apart[1],
-            "nearest": round(near, 3),
-            "share": round(share, 3),
-            "notes": list(found.notes),
-        },
+        {"seed": subject.seed, **facts},
         subject.command("stereogram", out="hidden.png"),
         fade(found),
         [Table(["what", "how much"], rows, "What the two eyes get to see")],

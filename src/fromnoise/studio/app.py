@@ -19,7 +19,9 @@ from fromnoise.studio.api import (
     inside,
     inside_axes,
     inside_between,
+    inside_copies,
     inside_guidance,
+    inside_hidden,
     inside_judge,
     inside_latents,
     inside_noise,
@@ -94,6 +96,8 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(inside_judge.routes)
     app.include_router(inside_axes.routes)
     app.include_router(inside_between.routes)
+    app.include_router(inside_copies.routes)
+    app.include_router(inside_hidden.routes)
     app.include_router(inside_noise.routes)
     app.include_router(inside_latents.routes)
     app.include_router(manual.routes)

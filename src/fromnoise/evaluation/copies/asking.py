@@ -180,5 +180,8 @@ def beyond(origin: Origin) -> tuple[str, ...]:
     if origin.loras:
         found.append(f"what its LoRAs learnt from ({', '.join(origin.loras)}) is not known")
     if origin.start is not None:
-        found.append("it began with another picture (--image), and likeness to that was not looked at")
+        found.append(
+            "it began with another picture (--image, or one given in the studio), and likeness to that was not "
+            "looked at"
+        )
     return tuple(found)

@@ -13,7 +13,8 @@ from fromnoise.drawing.request import Request, Towards, one_by_one, strength_of
 from fromnoise.drawing.start import fitting_size
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_SIDE
-from fromnoise.studio.api.schemas import MOST_SEED, Generation, JobIn
+from fromnoise.studio.api.fields import MOST_SEED
+from fromnoise.studio.api.schemas import Generation, JobIn
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.order import Order
 from fromnoise.studio.desk.planning import planned

@@ -10,8 +10,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
+from fromnoise.studio.api.fields import Fields
 from fromnoise.studio.api.routes import hint_at
-from fromnoise.studio.api.schemas import Fields
 from fromnoise.studio.desk.encode import TYPES
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Limits

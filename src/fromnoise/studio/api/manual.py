@@ -14,9 +14,10 @@ from fastapi.responses import HTMLResponse
 
 from fromnoise.diffusion.samplers import SAMPLERS
 from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH
+from fromnoise.studio.api.fields import Fields
 from fromnoise.studio.api.problems import CODES
 from fromnoise.studio.api.samples import Place, samples
-from fromnoise.studio.api.schemas import Edit, Fields, Generation, JobIn, Watch, tell_limits
+from fromnoise.studio.api.schemas import Edit, Generation, JobIn, Watch, tell_limits
 from fromnoise.studio.api.state import State, reached_at, state_of
 from fromnoise.studio.settings import Limits
 

@@ -202,22 +202,22 @@ async def gallery(
 @routes.get("/pictures/{picture}")
 async def one_picture(picture: JobId, studio: Studio) -> dict[str, Any]:
     """A picture's facts."""
-    return _kept(studio, picture).to_dict()
+    return kept_picture(studio, picture).to_dict()
 
 
 @routes.patch("/pictures/{picture}")
 async def change(picture: JobId, asked: PictureChange, studio: Studio) -> dict[str, Any]:
     """Mark a picture as a favourite, or not."""
     if not studio.store.set_favourite(picture, asked.favourite):
-        raise _no_picture()
-    return _tell_gallery(studio, _kept(studio, picture).to_dict())
+        raise no_picture()
+    return _tell_gallery(studio, kept_picture(studio, picture).to_dict())
 
 
 @routes.delete("/pictures/{picture}")
 async def delete(picture: JobId, studio: Studio) -> dict[str, Any]:
     """Take a picture out of the gallery; it can be had back for an hour."""
     if not studio.store.delete(picture):
-        raise _no_picture()
+        raise no_picture()
     return _tell_gallery(studio, {"id": picture, "deleted": True})
 
 
@@ -226,13 +226,13 @@ async def restore(picture: JobId, studio: Studio) -> dict[str, Any]:
     """Undo a deletion."""
     if not studio.store.restore(picture):
         raise Problem(410, "this picture is gone for good", code="gone")
-    return _tell_gallery(studio, _kept(studio, picture).to_dict())
+    return _tell_gallery(studio, kept_picture(studio, picture).to_dict())
 
 
 @routes.get("/pictures/{picture}/file", response_class=FileResponse, responses=PICTURE)
 async def picture_file(picture: JobId, studio: Studio, download: bool = False) -> Response:
     """The PNG file, with all that is needed to draw it again."""
-    kept = _kept(studio, picture)
+    kept = kept_picture(studio, picture)
     words = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in kept.prompt).split()[:8]) or "picture"
     kind = "attachment" if download else "inline"
     return FileResponse(
@@ -247,7 +247,7 @@ async def picture_file(picture: JobId, studio: Studio, download: bool = False) -
 @routes.post("/pictures/{picture}/start", status_code=201)
 async def start_from_picture(picture: JobId, studio: Studio) -> dict[str, Any]:
     """Make a picture of the gallery one to start from."""
-    kept = _kept(studio, picture)
+    kept = kept_picture(studio, picture)
     data = await asyncio.to_thread(studio.store.file(kept.id).read_bytes)
     name, (width, height) = await studio.patiently(studio.uploads.add, data, "image")
     return {"id": name, "width": width, "height": height}
@@ -266,10 +266,15 @@ def _watching(asked: Watch) -> Watching:
     return Watching(asked.client, asked.show, asked.every, asked.keep)
 
 
-def _kept(studio: State, picture: str) -> Kept:
+def kept_picture(studio: State, picture: str) -> Kept:
+    """A picture of the gallery.
+
+    Raises:
+        Problem: it is not there.
+    """
     kept = studio.store.get(picture)
     if kept is None:
-        raise _no_picture()
+        raise no_picture()
     return kept
 
 
@@ -278,7 +283,8 @@ def _tell_gallery(studio: State, picture: dict[str, Any]) -> dict[str, Any]:
     return picture
 
 
-def _no_picture() -> Problem:
+def no_picture() -> Problem:
+    """There is no such picture in the gallery."""
     return Problem(404, "there is no such picture", code="picture_not_found")
 
 

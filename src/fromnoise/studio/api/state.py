@@ -16,6 +16,7 @@ from fromnoise.drawing.picture_file import Origin, origin_in
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.architecture import machine_of
 from fromnoise.story.model import StoryModel
+from fromnoise.studio.api.copies import Copies
 from fromnoise.studio.api.links import Links
 from fromnoise.studio.api.metrics import Metrics
 from fromnoise.studio.api.turn import Turn
@@ -39,6 +40,7 @@ class State:
         restarted: what an earlier life of the server left: jobs queued again, jobs interrupted.
         started: seconds since 1970.
         stories, looks: whose turn it is in the story game, and in looking inside.
+        checks: likewise for the check whether a picture is a copy.
         touches: likewise for small changes while somebody drags, which do not wait for a whole look.
     """
 
@@ -56,6 +58,7 @@ class State:
     stories: Turn = field(default_factory=lambda: Turn("stories"))
     looks: Turn = field(default_factory=lambda: Turn("looks inside"))
     touches: Turn = field(default_factory=lambda: Turn("changes"))
+    checks: Turn = field(default_factory=lambda: Turn("checks for copies"))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -90,6 +93,11 @@ class State:
             return origin_in(data, "this picture")
         except UserError as error:
             raise problem_of(error, param="file", code="no_settings") from None
+
+    @cached_property
+    def copies(self) -> Copies:
+        """The check for copies."""
+        return Copies(self.models)
 
     @property
     def hashes(self) -> set[str]:

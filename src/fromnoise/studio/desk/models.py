@@ -24,12 +24,16 @@ class Models:
         base: the model.
         load_fast: opens it with its few steps; None if it has none.
         load_plain: opens it as it is stored, to look inside; by default it is looked at as it draws.
+        loras: what was added to it, each as file:weight or file, for the pictures' files.
+        shipped: it is the model that comes with fromnoise.
     """
 
     name: str
     base: TextToImage
     load_fast: Callable[[], TextToImage] | None = None
     load_plain: Callable[[], TextToImage] | None = None
+    loras: tuple[str, ...] = ()
+    shipped: bool = False
 
     def __post_init__(self) -> None:
         self._fast: TextToImage | None = None
@@ -68,5 +72,15 @@ class Models:
         model, request = self.get(fast), kept_plan(plan, choice).request
         digest = start.digest if start else None
         return Origin(
-            request, self.name, model.hash, __version__, index, model.precision, (), digest, "torch", fast, choice
+            request,
+            self.name,
+            model.hash,
+            __version__,
+            index,
+            model.precision,
+            self.loras,
+            digest,
+            "torch",
+            fast,
+            choice,
         )

@@ -66,6 +66,8 @@ export const api = {
   check: (body) => ask("POST", "/api/check", body),
   /** An upload with each channel of its latents made weaker or stronger. */
   changed: (body) => ask("POST", "/api/inside/latents/changed", body),
+  /** Whether a picture of the gallery is a copy of a training picture, as far as the model's index can tell. */
+  copies: (id) => ask("GET", `/api/pictures/${encodeURIComponent(id)}/copies`),
   startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
 };
 

@@ -235,6 +235,39 @@ export const words = {
     left: "Left out, since this model cannot show it:",
   },
 
+  copies: {
+    title: "Is it a copy?",
+    asking: "Comparing it with the training pictures…",
+    verdict: (answer, notAsked) => {
+      const { called } = answer.suspect;
+      if (answer.copy) return `It may be a copy of a training picture: ${called}. Look at both.`;
+      if (answer.close) {
+        return `Not called a copy, but nearer to a training picture (${called}) than 19 of 20 real pictures are to any other. Look at both.`;
+      }
+      const which = `${many(answer.pictures, "picture", "pictures")} that ${answer.model} learnt from`;
+      return notAsked.length ? `Not a copy of any of the ${which}; but not everything was asked.` :
+        `Not a copy of any of the ${which}: the nearest is hardly nearer than many others.`;
+    },
+    tag: (answer) => (answer.copy ? "may be a copy" : answer.close ? "close to one" : "no copy"),
+    near: { by_features: "Nearest by what can be seen in it", by_pixels: "Nearest, pixel by pixel", both: "Nearest, both ways" },
+    whose: ({ style, author, licence }) => [style, author && `by ${author}`, licence].filter(Boolean).join(" · "),
+    notAsked: (list) => `Not looked at: ${list.join("; ")}.`,
+    why: (message) => `Nobody can tell: ${message}.`,
+    trust: "How far to trust this",
+    how: [
+      "Two things are looked at: what another network, which had no part in the drawing, makes of both pictures, and their " +
+        "colours, made coarse. In both, the nearest training picture is only suspicious if it is much nearer than the fifty next " +
+        "ones. Copies that are mirrored are found too.",
+      "It cannot tell a borrowed part, the same thing at another size or turned, or what a LoRA or an upload brought along. " +
+        "“No copy” says nothing about copyright, and neither does “may be a copy”. Your eyes are the better judge.",
+    ],
+    ratio: (answer) =>
+      `How near the nearest is, where the fifty next ones are 1: ${answer.features.toFixed(2)} by what can be seen in it (a copy below ` +
+      `${answer.limits.features.toFixed(2)}), ${answer.pixels.toFixed(2)} pixel by pixel (a copy below ${answer.limits.pixels.toFixed(2)}).`,
+    rate: (trust, model) => `Of ${model}: ${trust}.`,
+    command: "The same in a terminal, for the downloaded file:",
+  },
+
   chapters: {
     label: "Chapters",
     number: (n, of, question) => `${n} of ${of} · ${question}`,
@@ -728,6 +761,118 @@ export const words = {
       steps: (n) => `${many(n, "step", "steps")} from noise to sentence`,
       stepsHint: "Underlined: changed in this step. Pale: the machine is not sure of it yet.",
       left: (n) => `${n} %`,
+    },
+
+    /* is it a copy? */
+    copies: {
+      title: "Is it a copy?",
+      about:
+        "The machine learnt from thousands of pictures that people drew, so it could just hand one of them back. Here each new " +
+        "picture hangs beside those that it is most like, and a check says whether that is too near to be chance.",
+      example: "sunflower",
+      exampleStyle: "fluent-emoji-flat",
+      drawn: (seed) => `Drawn now, seed ${seed}`,
+      drawing: "Drawing four seeds…",
+      step: (step, total) => `Drawing four seeds: step ${step} of ${total}`,
+      comparing: (n, of) => `Comparing picture ${n} of ${of} with all training pictures…`,
+      row: "Four seeds of the same words",
+      pick: (seed, tag) => `Seed ${seed}: ${tag}`,
+      tally: (answers) => {
+        const [copies, close] = [answers.filter((a) => a.copy).length, answers.filter((a) => !a.copy && a.close).length];
+        const none = answers.length - copies - close;
+        const parts = [copies && `${copies} may be a copy`, close && `${close} close to one`, none && `${none} no copy`].filter(Boolean).join(", ");
+        return `Of these ${many(answers.length, "picture", "pictures")}: ${parts}. Choose one to see what it is like.`;
+      },
+      missing: "This model has nothing to compare with, so the check cannot be shown on it.",
+      known: "What a copy looks like to the check",
+      knownAbout: (known) =>
+        `This is no drawing of the machine but a picture that it learnt from: ${known.called}. The check has to catch it. ` +
+        "Now change it, a little more each time: when does the check let go?",
+      knownHint: (known) =>
+        `The model does not carry its training pictures themselves, only small ones of ${known.thumbnail} by ${known.thumbnail} pixels. ` +
+        `This is such a small one, enlarged to ${known.side}.`,
+      try: (called) => `Put “${called}” through the check`,
+      ways: { noise: "Add noise", moved: "Push it to the right" },
+      way: "How it is changed",
+      slider: "How much",
+      checking: "Changing it, and checking each…",
+      amounts: {
+        noise: (amount) => (amount ? `noise: each colour value is ${amount} of 255 off, as a rule` : "unchanged"),
+        moved: (amount) => (amount ? `pushed ${many(amount, "pixel", "pixels")} of 64 to the right` : "unchanged"),
+      },
+      changedPicture: "The training picture, changed",
+      original: "As it learnt it",
+      caught: (now) => (now.copy ? (now.named ? "Caught: a copy, and of the right picture." : "Caught, but taken for another picture.") :
+        now.close ? "Not called a copy any more, but still closer than is usual." : "The check lets go: it sees no copy here."),
+      reach: (way, levels) => {
+        const gone = levels.findIndex((level) => !level.copy);
+        if (gone < 0) return "All of these changes are caught.";
+        const again = levels.slice(gone).some((level) => level.copy);
+        const what = { noise: (n) => `noise of ${n}`, moved: (n) => many(n, "pixel", "pixels") }[way](levels[gone].amount);
+        return `It stops calling it a copy at ${what}${again ? ", and catches it again further on: it looks at pictures moved by two pixels, too, but at no others" : ""}. ` +
+          "Do you still see the same picture? Then you are better at this than the check.";
+      },
+      know: [
+        "What is compared: the model's folder has an index of its training pictures, about 0.9 KiB for each. Nearest means nearest " +
+          "of all of them; nothing is left out and nothing was looked up before.",
+        "What counts as too near was set by real pictures that are no copies: each training picture was left out and compared " +
+          "with the others. Fewer than one of them in a hundred may be called a copy.",
+        "The check finds copies that are unchanged, mirrored or a little noisy; it misses those that were moved further, turned " +
+          "or repainted (docs/copies.md has the table).",
+        "The first example is chosen so that the check has something to say; whether the machine remembers that picture or knows only " +
+          "how such things usually look, no check can tell. Of 800 drawings of the shipped model that nobody chose, 4.4 % were called copies and a quarter " +
+          "close; of real pictures that are no copies, 0.5 % and 5 %.",
+      ],
+      code: "src/fromnoise/evaluation/copies/check.py",
+    },
+
+    /* the hidden picture */
+    hidden: {
+      title: "What is hidden in the noise?",
+      about:
+        "A children's game: somewhere in this coloured noise a picture is hidden, and each eye alone sees nothing but chance. The " +
+        "machine draws a picture, and its shape is hidden so that only both eyes together can find it.",
+      example: "mushroom",
+      exampleStyle: "noto",
+      how: [
+        "Come close and look through the picture, as at something far behind it, until your eyes are relaxed and the two black dots " +
+          "have become three.",
+        "Keep looking without aiming: after some seconds a shape comes forward out of the noise.",
+      ],
+      secret: "Hide something without telling me",
+      page: "Coloured noise with a hidden shape; the slider below lets it come out",
+      room: "The noise in which it is hidden",
+      slider: "Let it come out",
+      fade: (share) => {
+        if (share === 0) return "Nothing but the noise.";
+        if (share < 50) return "The shape comes out in grey: the lighter, the nearer.";
+        if (share === 50) return "The whole shape in grey: the lighter, the nearer.";
+        return share < 100 ? "The drawing takes the place of the grey." : "This was hidden.";
+      },
+      was: (prompt) => `It was: ${prompt}.`,
+      drawing: (step, total) => `Drawing it in secret: step ${step} of ${total}`,
+      hiding: "Hiding it in noise…",
+      facts: (news) =>
+        `Each point has a twin of the same colour to its right: ${news.ground_apart} points further where it is far away, down to ` +
+        `${news.nearest_apart} where it is nearest. ${percent(news.share, 0)} of the picture comes forward.`,
+      scale: (times) => {
+        const size = Number.isInteger(times) ? `exactly ${times} × ${times} ${times === 1 ? "pixel" : "pixels"}` : `${times} pixels`;
+        return `Each point is ${size} of your screen, so the twins stay where they belong.`;
+      },
+      narrow: "This screen is too narrow for all of it. It is not made smaller, for that would part the twins: slide it sideways.",
+      download: "Save it as PNG",
+      notes: (notes) => notes.map((note) => `Here ${note}.`).join(" "),
+      know: [
+        "A point in space is seen by the left eye at one place of the picture and by the right eye at another; both places must have " +
+          "the same colour. The nearer the point, the closer together they are. All such pairs of a row are gathered, and whatever " +
+          "must be alike gets one colour, by chance (Thimbleby, Inglis and Witten 1994).",
+        "The machine draws no depth. The shape is what is not white in its drawing; it is made to bulge like a cushion, and light " +
+          "parts a little more.",
+        "The picture is never stretched by a crooked factor: one point must be a whole number of your screen's pixels (or one and a " +
+          "half), or twins would differ by a fraction of a pixel and the depth would blur. Do not enlarge the saved file smoothly either.",
+        "Not everybody can see it: some people's eyes do not work together. The slider shows the same to everyone.",
+      ],
+      code: "src/fromnoise/drawing/stereogram.py",
     },
 
     pick: {

@@ -17,5 +17,7 @@ export const chapters = [
   { part: "words", say: "axes", load: () => import("./axes.js") },
   { part: "words", say: "between", load: () => import("./between.js") },
   { part: "luck", say: "luck", load: () => import("./luck.js") },
+  { part: "copy", say: "copies", load: () => import("./copies.js") },
   { part: "play", say: "game", load: () => import("./game.js") },
+  { part: "play", say: "hidden", load: () => import("./hidden.js") },
 ];

@@ -11,6 +11,7 @@ import { formOf, styleOf } from "../settings.js";
 import { fillForm, set, state } from "../store.js";
 import { toast } from "../toast.js";
 import { words } from "../words.js";
+import { copiesOf } from "../copies.js";
 import { variationsBody, whyNoWay } from "./ways.js";
 
 const say = words.detail;
@@ -100,6 +101,7 @@ function contents(picture, { dialog, room }, turnTo) {
       el("h2", { text: prompt }),
       el("div", { class: "chips" }, ...actions(picture, dialog, room, act)),
       problem,
+      picture.data ? null : copiesOf(picture.id),
       el("h3", { text: say.settings }),
       el("dl", {}, ...factsOf(picture))),
   ];
