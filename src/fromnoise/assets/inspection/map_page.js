@@ -1,6 +1,6 @@
 /** The page of `fromnoise inspect map`: the map, a search, and what is near as a list of texts. */
 
-import { PointMap, placesOf } from "./map.js";
+import { PointMap, dataOf } from "../../studio/web/chapters/point_map.js";
 
 const FOUND = 12; // entries of a search
 const byId = (id) => document.getElementById(id);
@@ -10,23 +10,6 @@ function made(tag, text = "", props = {}) {
   const node = Object.assign(document.createElement(tag), props);
   node.textContent = text;
   return node;
-}
-
-/** What the page's JSON says, ready for the map. */
-export function readData(stored) {
-  const { captions, names, styles, style_of: styleOf, caption_of: captionOf } = stored;
-  const count = captions.length;
-  const pictureName = (i) => `${captions[captionOf[i]]} (picture${styleOf.length && styles[styleOf[i]] ? `, ${styles[styleOf[i]]}` : ""})`;
-  return {
-    captions,
-    places: placesOf(stored.places),
-    nameOf: (index) => (index < count ? captions[index] : pictureName(index - count)),
-    fileOf: (index) => (index < count ? "" : names[index - count]),
-    marks: stored.prompts.map((prompt) => ({
-      ...prompt,
-      lit: [...prompt.captions, ...prompt.pictures].map((near) => near.index),
-    })),
-  };
 }
 
 function listOf(title, entries, onclick) {
@@ -43,7 +26,7 @@ function listOf(title, entries, onclick) {
 
 export function openPage() {
   const stored = JSON.parse(byId("data").textContent);
-  const data = readData(stored);
+  const data = dataOf(stored);
   const map = new PointMap(byId("map"), data, { onPick: pick });
 
   function pick(index) {
