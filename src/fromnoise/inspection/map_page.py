@@ -21,7 +21,7 @@ from fromnoise.inspection.map_chart import COLOURS
 
 # The canvas is the studio's, whose files alone are served; a page that is kept holds a copy of it.
 CANVAS = Path(__file__).parent.parent / "studio" / "web" / "chapters" / "point_map.js"
-IMPORT = 'import { PointMap, dataOf } from "../../studio/web/chapters/point_map.js";\n'  # in one file, of nothing
+IMPORT = 'import { PointMap, captionsWith, dataOf } from "../../studio/web/chapters/point_map.js";\n'  # not in one file
 
 
 def map_page(figure: Figure, known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area]) -> str:

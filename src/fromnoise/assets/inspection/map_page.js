@@ -1,6 +1,6 @@
 /** The page of `fromnoise inspect map`: the map, a search, and what is near as a list of texts. */
 
-import { PointMap, dataOf } from "../../studio/web/chapters/point_map.js";
+import { PointMap, captionsWith, dataOf } from "../../studio/web/chapters/point_map.js";
 
 const FOUND = 12; // entries of a search
 const byId = (id) => document.getElementById(id);
@@ -48,15 +48,9 @@ export function openPage() {
 
   const search = byId("search");
   search.addEventListener("input", () => {
-    const wanted = search.value.trim().toLowerCase();
-    const found = [];
-    for (let i = 0; wanted && i < data.captions.length; i++) {
-      const at = data.captions[i].toLowerCase().indexOf(wanted);
-      if (at >= 0) found.push([at, data.captions[i].length, i]);
-    }
-    found.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
-    const entries = found.slice(0, FOUND).map(([, , i]) => [i, data.captions[i]]);
-    byId("found").replaceChildren(...(wanted ? [listOf(found.length ? `${found.length} ${found.length === 1 ? "caption" : "captions"}` : "No caption has this", entries, show)] : []));
+    const found = captionsWith(data.captions, search.value);
+    const entries = found.slice(0, FOUND).map((i) => [i, data.captions[i]]);
+    byId("found").replaceChildren(...(search.value.trim() ? [listOf(found.length ? `${found.length} ${found.length === 1 ? "caption" : "captions"}` : "No caption has this", entries, show)] : []));
   });
   search.form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -47,6 +47,17 @@ export const markOf = (prompt) => ({
   lit: [...prompt.captions, ...prompt.pictures].map((near) => near.index),
 });
 
+/** The numbers of all captions that have some letters, those first that begin with them, then the shortest. */
+export function captionsWith(captions, text) {
+  const wanted = text.trim().toLowerCase();
+  const found = [];
+  for (let i = 0; wanted && i < captions.length; i++) {
+    const at = captions[i].toLowerCase().indexOf(wanted);
+    if (at >= 0) found.push([at, captions[i].length, i]);
+  }
+  return found.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]).map(([, , i]) => i);
+}
+
 /** Points by the cell of a square grid that they lie in, so that few are looked at to find one. */
 class Grid {
   constructor(places) {
