@@ -70,6 +70,16 @@ def spread_of(vectors: Tensor) -> float:
     return float(around.square().sum(1).mean().sqrt())
 
 
+def spread_error(vectors: Tensor) -> float | None:
+    """How far :func:`spread_of` vectors [n,D] may be off because there are only n of them: the standard error by leaving
+    one out after the other (the jackknife); None of fewer than 3."""
+    count = len(vectors)
+    if count < 3:
+        return None
+    without = torch.tensor([spread_of(torch.cat([vectors[:i], vectors[i + 1 :]])) for i in range(count)]).double()
+    return float(((count - 1) * (without - without.mean()).square().mean()).sqrt())
+
+
 def ellipse_of(places: Tensor) -> Ellipse:
     """The ellipse around points [n,2]; see :class:`Ellipse`."""
     flat = places.double()

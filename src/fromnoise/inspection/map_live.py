@@ -7,7 +7,7 @@ from typing import Any
 
 from fromnoise.inspection.clip_map import Landing, check_prompt, land
 from fromnoise.inspection.live import LARGEST, as_url
-from fromnoise.inspection.map_area import areas
+from fromnoise.inspection.map_area import areas, spread_error
 from fromnoise.inspection.map_figure import area_facts, landing_facts
 from fromnoise.inspection.map_page import page_data
 from fromnoise.inspection.map_plain import MAKE, known_map
@@ -58,7 +58,8 @@ def _landing_news(model: TextToImage, landing: Landing) -> News:
 
 
 def area_news(model: TextToImage, subjects: Sequence[Subject], count: int) -> Iterator[News]:
-    """An "area" after every picture of every prompt, "end" with all spreads.
+    """ "prompts" with their words that no caption had, an "area" after every picture of every prompt, "end" with all
+    spreads and how far they may be off.
 
     What cannot be drawn is refused at once; closing the iterator ends the drawing.
 
@@ -78,13 +79,17 @@ def area_news(model: TextToImage, subjects: Sequence[Subject], count: int) -> It
 
 
 def _area_news(model: TextToImage, subjects: Sequence[Subject], count: int) -> Iterator[News]:
-    known, spreads = known_map(model), []
+    known, spreads, errors = known_map(model), [], []
+    said = [{"prompt": subject.prompt, "unknown": list(model.known.unknown(subject.prompt))} for subject in subjects]
+    yield {"type": "prompts", "prompts": said}
     for number, subject in enumerate(subjects):
         for area in areas(known, model, subject, count):
             picture = as_url(area.pictures[-1], LARGEST)
             yield {"type": "area", "number": number, **area_facts(area), "picture": picture}
+        error = spread_error(area.vectors)
         spreads.append(round(area.spread, 4))
+        errors.append(error if error is None else round(error, 4))
     first, stored = subjects[0], model.clip_map is not None
     options = {"area": True, "pictures": count, "style": first.style, "seed": first.seed, "steps": first.steps}
     line = command("map", [subject.prompt for subject in subjects], {**options, "out": "map.html"})
-    yield {"type": "end", "spreads": spreads, "command": line if stored else MAKE}
+    yield {"type": "end", "spreads": spreads, "errors": errors, "command": line if stored else MAKE}

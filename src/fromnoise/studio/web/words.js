@@ -621,6 +621,7 @@ export const words = {
       drop: "Drop words on the map",
       dropHint: "Up to six stay; a seventh takes the place of the first.",
       go: "Drop them",
+      away: "Take away",
       remove: (prompt) => `Take away: ${prompt}`,
       landed: (prompt, near) => `“${prompt}” landed; nearest: ${near.join(", ")}`,
       unknown: (list) =>
@@ -635,7 +636,10 @@ export const words = {
         "The same words draw many pictures. Drawn again and again, they cover an area of the map; with every word you add, " +
         "less is left open, so it should shrink. It is measured here, on pictures that are drawn now.",
       style: "noto",
-      chains: [["food", "italian food", "pizza"], ["animal", "bird", "owl"], ["plant", "flower", "tulip"]],
+      chains: [
+        ["food", "fruit", "red apple"], ["drink", "wine", "wine glass"], ["food", "italian food", "pizza"],
+        ["plant", "flower", "tulip"],
+      ],
       chainLabels: ["General", "Narrower", "Narrowest"],
       chainExamples: "Examples",
       measure: "Measure it",
@@ -644,18 +648,25 @@ export const words = {
       measured: (n) => `Measured, with ${n} pictures each.`,
       tile: (prompt, n) => `${prompt}, picture ${n}`,
       spread: (spread) => spread.toFixed(3),
-      verdict: (prompts, spreads) => {
-        const number = (spread) => spread.toFixed(3);
-        const grown = spreads.findIndex((spread, i) => i > 0 && spread >= spreads[i - 1]);
-        if (spreads.length < 2) return `Its pictures spread by ${number(spreads[0])}.`;
-        const [first, last] = [spreads[0], spreads.at(-1)];
-        if (grown > 0) {
-          return `“${prompts[grown]}” does not leave less room than “${prompts[grown - 1]}”: ${number(spreads[grown])} after ` +
-            `${number(spreads[grown - 1])}. That happens: the machine may not know the word, or know only one kind of it ` +
-            "already, or it is luck, with so few pictures.";
-        }
-        return `It shrinks: ${spreads.map(number).join(" → ")}. “${prompts.at(-1)}” leaves ${Math.round((100 * last) / first)} % ` +
-          `of the room of “${prompts[0]}”.`;
+      neverHeard: (list) => `No caption had ${list.map((word) => `“${word}”`).join(", ")}.`,
+      verdict: (prompts, spreads, errors) => {
+        const number = (i) => `${spreads[i].toFixed(3)}${errors[i] === null ? "" : ` ± ${errors[i].toFixed(3)}`}`;
+        if (spreads.length < 2) return `Its pictures spread by ${number(0)}.`;
+        const doubts = spreads.map((spread, i) => {
+          if (i === 0) return "";
+          const [before, less] = [prompts[i - 1], spreads[i - 1] - spread];
+          if (less <= 0) {
+            return `“${prompts[i]}” does not leave less room than “${before}” here. That happens: by chance, with so few ` +
+              "pictures, or because the machine knows only one kind of the more general thing anyway.";
+          }
+          const sure = less > 2 * Math.hypot(errors[i] ?? 0, errors[i - 1] ?? 0);
+          return sure ? "" : `That “${prompts[i]}” leaves less room than “${before}” may be chance, with so few pictures.`;
+        }).filter(Boolean);
+        const last = spreads.length - 1;
+        const share = Math.round((100 * spreads[last]) / spreads[0]);
+        const whole = spreads[last] < spreads[0] ? `“${prompts[last]}” spreads ${share} % as far as “${prompts[0]}”.` : "";
+        const all = `${spreads.map((_, i) => number(i)).join(" → ")}.`;
+        return [doubts.length ? all : `It shrinks: ${all}`, whole, ...doubts].filter(Boolean).join(" ");
       },
       code: "src/fromnoise/inspection: clip_map.py, map_making.py and map_area.py",
       know: [
@@ -666,7 +677,8 @@ export const words = {
           "neighbours stay together, but how far apart two islands lie means nothing. Captions and pictures are each seen " +
           "from their own middle; otherwise they would lie in two heaps.",
         "The number of an area is the spread: how far the pictures lie from their middle in CLIP’s space, 0 if all are the " +
-          "same and 1 if they have nothing in common. The ellipse holds most of them on the flat map. All prompts are " +
+          "same and 1 if they have nothing in common; ± is how far it may be off because there are only so few pictures. The " +
+          "ellipse holds most of them on the flat map. All prompts are " +
           "drawn from the same seeds, in few steps.",
       ],
     },

@@ -69,7 +69,7 @@ export function open(root, { facts, asked }) {
   }
 
   root.append(
-    el("div", { class: "atlas-page" }, atlas.node, el("div", { class: "atlas-side" }, form, told, dropped.node)),
+    el("div", { class: "atlas-page" }, atlas.node, el("div", { class: "atlas-side" }, form, told, atlas.finder), dropped.node),
     area.node, howWeKnow(say.know, say.code, () => [command, area.command()].filter(Boolean).join("\n")));
   drop(asked?.prompt ? [asked.prompt] : say.examples, true); // a good example, before anything is pressed
   return () => {

@@ -11,7 +11,7 @@ const ARTICLES = new Set(["a", "an", "the"]);
 
 /** The section; it begins with a good example as soon as somebody looks at it and the map is there. */
 export function makeArea(facts, asked) {
-  const atlas = makeAtlas(say.areaMap, false);
+  const atlas = makeAtlas(say.areaMap);
   const chain = (asked?.prompt && chainOf(asked.prompt)) || say.chains[0];
   const inputs = say.chainLabels.map((label, i) => el("input", {
     type: "text", required: i < 2, maxlength: 400, value: chain[i] ?? "", autocomplete: "off", "aria-label": label,
@@ -58,7 +58,7 @@ export function makeArea(facts, asked) {
     running?.stop();
     begun = true;
     const prompts = inputs.map((input) => input.value.trim()).filter(Boolean);
-    [problem.textContent, verdict.textContent, status.textContent] = ["", "", words.chapters.map.waiting];
+    [problem.textContent, verdict.textContent, status.textContent] = ["", "", say.waiting];
     while (atlas.marks().length) atlas.remove(atlas.marks()[0]);
     shown = prompts.map(makeRow);
     rows.replaceChildren(...shown.map((row) => row.node));
@@ -73,11 +73,12 @@ export function makeArea(facts, asked) {
   }
 
   function take(news, prompts) {
+    if (news.type === "prompts") news.prompts.forEach(({ unknown }, i) => shown[i].tell(unknown));
     if (news.type === "area") grow(news, prompts);
     if (news.type !== "end") return;
     command = news.command;
     status.textContent = say.measured(PICTURES);
-    verdict.textContent = say.verdict(prompts, news.spreads);
+    verdict.textContent = say.verdict(prompts, news.spreads, news.errors);
     atlas.fit(atlas.marks().map((mark) => mark.ellipse));
   }
 
@@ -107,9 +108,10 @@ function makeRow(prompt, number) {
   const tiles = el("div", { class: "room-tiles" });
   const bar = el("span", { class: "length" });
   const value = el("span", { class: "room-number" });
+  const told = el("p", { class: "hint", hidden: true });
   const node = el("li", {},
-    el("h3", {}, el("span", { class: `cross prompt-${number}`, "aria-hidden": "true", text: "＋" }), prompt),
-    tiles, el("div", { class: "room-bar" }, el("span", { class: "track-of" }, bar), value));
+    el("h3", {}, el("span", { class: `cross prompt-${number}`, "aria-hidden": "true", text: "+" }), prompt),
+    told, tiles, el("div", { class: "room-bar" }, el("span", { class: "track-of" }, bar), value));
 
   function grow(news) {
     tiles.append(el("img", { src: news.picture, alt: say.tile(prompt, news.count), width: 64, height: 64 }));
@@ -118,7 +120,12 @@ function makeRow(prompt, number) {
     value.textContent = say.spread(news.spread);
   }
 
-  return { node, grow, mark: null };
+  function tell(unknown) {
+    told.hidden = unknown.length === 0;
+    told.textContent = say.neverHeard(unknown);
+  }
+
+  return { node, grow, tell, mark: null };
 }
 
 /** A prompt from its last word to all of it, in up to three stages; null where there is but one word. */

@@ -14,9 +14,8 @@ let atlases = 0;
  * A map that is still empty; `open` gives it its points.
  *
  * @param {string} label what is on it
- * @param {boolean} searched whether captions can be looked for
  */
-export function makeAtlas(label, searched = true) {
+export function makeAtlas(label) {
   const keys = el("p", { class: "hint", id: `atlas-keys-${++atlases}`, text: say.keys });
   const canvas = el("canvas", {
     class: "point-map", tabindex: 0, role: "application", "aria-label": label, "aria-describedby": keys.id,
@@ -31,9 +30,9 @@ export function makeAtlas(label, searched = true) {
     button(say.closer, () => zoom(1.5), { class: "chip" }), button(say.farther, () => zoom(1 / 1.5), { class: "chip" }),
     button(say.whole, () => map?.goTo(0.5, 0.5, 1), { class: "chip" }));
   const node = el("div", { class: "atlas" },
-    el("div", { class: "atlas-frame" }, canvas, waiting), bar, legend, keys,
-    searched && el("form", { onsubmit: (event) => event.preventDefault() }, field(say.find, search)),
-    searched && found, said, chosen);
+    el("div", { class: "atlas-frame" }, canvas, waiting), bar, legend, keys, said, chosen);
+  const finder = el("form", { class: "sheet", role: "search", onsubmit: (event) => event.preventDefault() },
+    field(say.find, search), found);
   let [map, data] = [null, null];
 
   function open(news) {
@@ -44,7 +43,7 @@ export function makeAtlas(label, searched = true) {
     canvas.setAttribute("aria-label", say.counted(label, count, pictures));
     legend.replaceChildren(el("span", { class: "point caption-point", "aria-hidden": "true" }), say.captions(count),
       ...(pictures ? [el("span", { class: "point picture-point", "aria-hidden": "true" }), say.pictures(pictures)] : []),
-      el("span", { class: "cross", "aria-hidden": "true", text: "＋" }), say.prompts);
+      el("span", { class: "cross", "aria-hidden": "true", text: "+" }), say.prompts);
     map = new PointMap(canvas, data, { onPick: pick });
   }
 
@@ -108,7 +107,7 @@ export function makeAtlas(label, searched = true) {
   }
 
   return {
-    node, open, fail, land, remove, show, fit, draw: () => map?.draw(), close: () => map?.close(),
+    node, finder, open, fail, land, remove, show, fit, draw: () => map?.draw(), close: () => map?.close(),
     marks: () => data?.marks ?? [], goTo: (place) => map?.goTo(...place, Math.max(NEAR, map.view.zoom)),
   };
 }

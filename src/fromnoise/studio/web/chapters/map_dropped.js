@@ -19,9 +19,9 @@ export function makeDropped({ show, goTo, remove: gone }) {
   function add(mark, { prompt, captions, pictures, unknown }) {
     const card = el("section", { class: "sheet" },
       el("div", { class: "row" },
-        el("h3", {}, el("span", { class: `cross prompt-${mark.colour}`, "aria-hidden": "true", text: "＋" }),
+        el("h3", {}, el("span", { class: `cross prompt-${mark.colour}`, "aria-hidden": "true", text: "+" }),
           button(prompt, () => goTo(mark.place), { class: "link" })),
-        button("×", () => gone(mark), { class: "icon", "aria-label": say.remove(prompt) })),
+        button(say.away, () => gone(mark), { class: "link", "aria-label": say.remove(prompt) })),
       unknown.length > 0 && el("p", { text: say.unknown(unknown) }),
       el("div", { class: "nearest" }, list(say.nearCaptions, captions), pictures.length > 0 && list(say.nearPictures, pictures)));
     cards.set(mark, card);

@@ -14,7 +14,8 @@ const CELLS = 128; // of the grid that finds points, along one side
 const GLIDE = 260; // milliseconds
 const REST = 140; // milliseconds without a move until the captions are chosen anew
 const KEPT = 500; // texts that stay drawn
-const LANDMARKS = 60;
+const LANDMARKS = 60; // at most; on a small canvas one for so many square pixels:
+const ROOM = 9000;
 const [PLAIN, STRONG] = ["12px system-ui, sans-serif", "600 14px system-ui, sans-serif"];
 const PROMPTS = ["#c2185b", "#1b7f3b", "#5b2bc4", "#0b6fa4", "#8a5a00", "#444444"]; // unless CSS says --prompt-0 …
 
@@ -343,8 +344,9 @@ export class PointMap {
   #landmarks(taken) {
     const { places, captions } = this.data;
     const now = [];
+    const most = Math.min(LANDMARKS, (this.width * this.height) / ROOM);
     for (const i of this.moving ? this.written : [...this.written, ...this.landmarks]) {
-      if (now.length >= LANDMARKS) break;
+      if (now.length >= most) break;
       const [x, y] = this.toCanvas(places[2 * i], places[2 * i + 1]);
       if (x < 0 || y < 0 || x > this.width || y > this.height) continue;
       if (this.#label(captions[i], x, y, taken, false, this.colours.quiet)) now.push(i);
