@@ -71,8 +71,10 @@ def spread_of(vectors: Tensor) -> float:
 
 
 def spread_error(vectors: Tensor) -> float | None:
-    """How far :func:`spread_of` vectors [n,D] may be off because there are only n of them: the standard error by leaving
-    one out after the other (the jackknife); None of fewer than 3."""
+    """How far :func:`spread_of` vectors [n,D] may be off because there are only n of them: its standard error.
+
+    By leaving out one after the other (the jackknife); None of fewer than 3.
+    """
     count = len(vectors)
     if count < 3:
         return None

@@ -41,9 +41,9 @@ export function makeAtlas(label) {
     const pictures = data.places.length / 2 - count;
     waiting.hidden = true;
     canvas.setAttribute("aria-label", say.counted(label, count, pictures));
-    legend.replaceChildren(el("span", { class: "point caption-point", "aria-hidden": "true" }), say.captions(count),
-      ...(pictures ? [el("span", { class: "point picture-point", "aria-hidden": "true" }), say.pictures(pictures)] : []),
-      el("span", { class: "cross", "aria-hidden": "true", text: "+" }), say.prompts);
+    const sign = (kind, text, shown = "") => el("span", {}, el("span", { class: kind, "aria-hidden": "true", text: shown }), text);
+    legend.replaceChildren(sign("point caption-point", say.captions(count)),
+      ...(pictures ? [sign("point picture-point", say.pictures(pictures))] : []), sign("cross", say.prompts, "+"));
     map = new PointMap(canvas, data, { onPick: pick });
   }
 

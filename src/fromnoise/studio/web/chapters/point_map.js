@@ -358,7 +358,9 @@ export class PointMap {
   #label(text, x, y, taken, always = false, colour = this.colours.ink) {
     const short = text.length > 40 ? `${text.slice(0, 39)}…` : text;
     const width = this.#width(short, always);
-    const left = x + 8 + width > this.width ? x - 8 - width : x + 8;
+    const fitting = x + 8 + width > this.width ? x - 8 - width : x + 8;
+    if (fitting < 0 && !always) return false;
+    const left = Math.max(2, fitting);
     const box = [left - 3, y - 9, left + width + 3, y + 9];
     if (!always && taken.some((b) => b[0] < box[2] && box[0] < b[2] && b[1] < box[3] && box[1] < b[3])) return false;
     taken.push(box);
