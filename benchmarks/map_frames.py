@@ -39,8 +39,7 @@ MOVE = """(seconds) => new Promise((done) => {
     frames.push(now);
     const part = (now - begun) / (1000 * seconds);
     if (part >= 1) return done({ frames, painting });
-    map.view = { x: 0.5 + 0.2 * Math.sin(9 * part), y: 0.5 + 0.2 * Math.cos(9 * part), zoom: 1 + 7 * part ** 2 };
-    map.paint();
+    map.look({ x: 0.5 + 0.2 * Math.sin(9 * part), y: 0.5 + 0.2 * Math.cos(9 * part), zoom: 1 + 7 * part ** 2 });
     return requestAnimationFrame(step);
   };
   requestAnimationFrame(step);

@@ -91,6 +91,15 @@ def on_page(page: Any, index: int) -> tuple[float, float]:
     return box["x"] + x, box["y"] + y
 
 
+def until(page: Any, holds: str) -> None:
+    """Wait for it. The page's policy forbids what Playwright's own waiting does where it does not hold at once."""
+    for _ in range(200):
+        if page.evaluate(holds):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(holds)
+
+
 def test_a_point_is_named_when_it_is_pointed_at_and_tapped(opened: Any) -> None:
     page = opened()
     page.mouse.move(*on_page(page, 7))
@@ -119,6 +128,33 @@ def test_dragging_and_the_wheel_keep_what_is_under_the_pointer(opened: Any) -> N
     page.mouse.up()
     assert on_page(page, 7) == pytest.approx((x - 120, y + 60), abs=1)
     assert page.locator("#chosen").inner_text() == ""  # that was no tap
+
+
+def test_no_caption_is_chosen_anew_while_the_map_moves(opened: Any) -> None:
+    page = opened()
+    written = "(map.paint(), [map.texts.size, map.written.join()])"
+    until(page, "!map.moving && map.written.length > 20")
+    before = page.evaluate(written)
+    for i in range(1, 20):
+        page.evaluate("(i) => map.look({ x: 0.5 + 0.002 * i, y: 0.5, zoom: 1 + i })", i)
+        assert page.evaluate("map.moving")
+        assert page.evaluate(written) == before
+    until(page, f"!map.moving && map.written.join() !== '{before[1]}'")  # at rest those that are near now
+    assert page.evaluate("map.written.length") > 20
+
+
+def test_the_wheel_and_one_thumb_scroll_past_the_whole_map(opened: Any) -> None:
+    page = opened(viewport={"width": 390, "height": 500})
+    page.locator("#map").scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, document.querySelector('#map').getBoundingClientRect().top + scrollY)")
+    assert page.evaluate("getComputedStyle(map.canvas).touchAction") == "pan-y"
+    page.mouse.move(200, 200)
+    before = page.evaluate("scrollY")
+    page.mouse.wheel(0, 100)
+    until(page, f"scrollY > {before}")
+    page.mouse.wheel(0, -300)
+    until(page, "map.view.zoom > 1")
+    assert page.evaluate("getComputedStyle(map.canvas).touchAction") == "none"
 
 
 def test_the_keyboard_does_all_of_it(opened: Any) -> None:

@@ -20,10 +20,11 @@ from typer.testing import CliRunner
 
 from fromnoise.cli import entry
 from fromnoise.ground.errors import UserError
+from fromnoise.studio.api.bodies import BODIES
 from fromnoise.studio.api.naming import SYNONYMS, hint
 from fromnoise.studio.api.problems import answer_to
 from fromnoise.studio.api.routes import fields_of, titled
-from fromnoise.studio.api.schemas import BODIES, Generation, JobIn
+from fromnoise.studio.api.schemas import Generation, JobIn
 from fromnoise.studio.desk.problem import problem_of
 from fromnoise.studio.settings import Settings
 from fromnoise.system.text_to_image import TextToImage

@@ -1470,3 +1470,46 @@ def test_a_screen_that_is_too_narrow_slides_the_noise(visit: Visitors) -> None:
             return
         page.wait_for_timeout(100)
     raise AssertionError("the arrow key does not slide it")
+def test_chapter_map(visit: Visitors, shots: Path) -> None:
+    page = visit("chapter/static")
+    open_chapter(page, "What lies near your words?")
+    canvas = page.get_by_role("application", name="Map of what the model learned from: 841 captions, 5,696 pictures")
+    cards = page.locator(".dropped section")
+    expect(cards).to_have_count(2)
+    expect(cards.first.locator(".near li").first).to_have_text("owl 1.00")
+    page.get_by_label("Drop words on the map").fill("a red italian")
+    page.keyboard.press("Enter")
+    expect(cards).to_have_count(3)
+    expect(cards.first).to_contain_text("No caption had “italian”")
+    page.get_by_role("button", name="a red italian", exact=True).press("Enter")
+    for words in ("kitten", "tomato", "boat", "house"):
+        page.get_by_label("Drop words on the map").fill(words)
+        page.get_by_role("button", name="Drop them").click()
+        expect(cards.first).to_contain_text(words)
+    expect(cards).to_have_count(6)
+    expect(page.get_by_role("button", name="Take away: pizza")).to_have_count(0)  # the first made room for the seventh
+    page.get_by_role("button", name="Take away: owl").press("Enter")
+    expect(cards).to_have_count(5)
+    page.get_by_label("Find a caption").fill("violin")
+    page.get_by_role("button", name="violin", exact=True).click()
+    expect(page.locator(".atlas-chosen h3")).to_have_text("violin")
+    canvas.focus()
+    for key in ("0", "+", "ArrowUp"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(600)  # it glides
+    page.keyboard.press("Enter")
+    expect(page.locator(".atlas-chosen h3")).not_to_have_text("violin")
+    assert page.locator(".atlas-chosen li").count() == 8
+    page.get_by_role("heading", name="How much room do words leave?").scroll_into_view_if_needed()
+    expect(page.get_by_text(re.compile("^It shrinks: 0.*“red apple” spreads .* as far as “food”"))).to_be_visible()
+    assert len({image.get_attribute("src") for image in page.locator(".room-tiles img").all()}) == 24
+    page.get_by_label("General", exact=True).fill("italian")
+    page.get_by_label("Narrower", exact=True).fill("italian")
+    page.get_by_label("Narrowest").fill("")
+    page.get_by_role("button", name="Measure it").click()
+    expect(page.get_by_text("“italian” does not leave less room than “italian” here")).to_be_visible()
+    expect(page.locator(".rooms").get_by_text("No caption had “italian”.")).to_have_count(2)
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know pre")).to_contain_text("fromnoise inspect map pizza owl --out map.html")
+    expect(page.locator(".know pre")).to_contain_text("map italian italian --area --pictures 8")
+    page.screenshot(path=shots / "map.png", full_page=True)

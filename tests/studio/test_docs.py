@@ -17,10 +17,11 @@ import pytest
 from PIL import Image
 
 from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH
+from fromnoise.studio.api.bodies import BODIES
 from fromnoise.studio.api.manual import fields_table
 from fromnoise.studio.api.problems import CODES
 from fromnoise.studio.api.samples import Place, samples
-from fromnoise.studio.api.schemas import BODIES, Edit, Generation, JobIn
+from fromnoise.studio.api.schemas import Edit, Generation, JobIn
 from fromnoise.studio.settings import Limits
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import Live, running

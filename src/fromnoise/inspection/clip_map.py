@@ -129,6 +129,8 @@ class ClipMap:
         nearest known ones of its kind, each as heavy as 1 / distance⁴, and exactly on one that it cannot be told from.
         """
         part = self.part(kind)
+        if part.start == part.stop:
+            raise ValueError(f"this map has no {kind}s")
         codes = (vectors - self.means[0 if kind == "caption" else 1]) @ self.basis.T
         known, places = self.codes[part], self.places[part]
         distances = torch.cdist(codes, known, compute_mode="donot_use_mm_for_euclid_dist")  # exact near 0
@@ -139,6 +141,12 @@ class ClipMap:
             between = self._projected(codes)
         same = near[:, 0] <= self.rounding
         return torch.where(same[:, None], places[which[:, 0]], between)
+
+    def shape(self, vectors: Tensor) -> Tensor:
+        """How vectors [M,D] of one kind lie to each other, seen along the map's two largest directions, float32 [M,2]:
+        around their own mean, at the map's scale. For kinds of which the map has no points to lie between."""
+        places = self._projected(vectors @ self.basis.T)
+        return places - places.mean(0)
 
     def _projected(self, codes: Tensor) -> Tensor:
         """Along the first two directions; both axes have one scale, which the known points give (least squares)."""
@@ -175,9 +183,7 @@ def land(known: ClipMap, model: TextToImage, prompt: str, nearest: int = 8) -> L
     Raises:
         UserError: the prompt is empty, no valid Unicode, or the model has no CLIP.
     """
-    if not prompt.strip():
-        raise UserError("an empty prompt has no place on the map; give some words")
-    clip = clip_of(model)
+    clip = check_prompt(model, prompt)
     vector = text_vectors(model, [prompt])[0]
     place = known.place(vector[None], "caption")[0]
     listed = known.neighbours(vector, "caption", SHORTLIST * nearest)
@@ -189,6 +195,19 @@ def land(known: ClipMap, model: TextToImage, prompt: str, nearest: int = 8) -> L
         place = known.places[index]
     x, y = place.tolist()
     return Landing(prompt, (x, y), captions, known.neighbours(vector, "picture", nearest))
+
+
+def check_prompt(model: TextToImage, prompt: str) -> CLIP:
+    """The CLIP that can read a prompt.
+
+    Raises:
+        UserError: there is none, or the prompt is empty or no valid Unicode.
+    """
+    clip = clip_of(model)
+    if not prompt.strip():
+        raise UserError("an empty prompt has no place on the map; give some words")
+    model.tokens(prompt)
+    return clip
 
 
 def clip_of(model: TextToImage) -> CLIP:

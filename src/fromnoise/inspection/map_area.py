@@ -13,7 +13,7 @@ from fromnoise.drawing.generate import draw_plans
 from fromnoise.drawing.plan import Plan
 from fromnoise.ground.cores import available_cores
 from fromnoise.ground.errors import UserError
-from fromnoise.inspection.clip_map import ClipMap, clip_of, picture_vectors
+from fromnoise.inspection.clip_map import ClipMap, clip_of, picture_vectors, text_vectors
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 
@@ -70,6 +70,18 @@ def spread_of(vectors: Tensor) -> float:
     return float(around.square().sum(1).mean().sqrt())
 
 
+def spread_error(vectors: Tensor) -> float | None:
+    """How far :func:`spread_of` vectors [n,D] may be off because there are only n of them: its standard error.
+
+    By leaving out one after the other (the jackknife); None of fewer than 3.
+    """
+    count = len(vectors)
+    if count < 3:
+        return None
+    without = torch.tensor([spread_of(torch.cat([vectors[:i], vectors[i + 1 :]])) for i in range(count)]).double()
+    return float(((count - 1) * (without - without.mean()).square().mean()).sqrt())
+
+
 def ellipse_of(places: Tensor) -> Ellipse:
     """The ellipse around points [n,2]; see :class:`Ellipse`."""
     flat = places.double()
@@ -103,22 +115,31 @@ def areas(known: ClipMap, model: TextToImage, subject: Subject, count: int = PIC
 
 def _growing(known: ClipMap, model: TextToImage, prompt: str, plans: list[Plan]) -> Iterator[Area]:
     pictures, vectors, together = [], [], available_cores()
+    around = None if known.names else known.place(text_vectors(model, [prompt]), "caption")[0]
     for start in range(0, len(plans), together):
         drawn = draw_plans(model, plans[start : start + together])
         for picture in drawn.split(1):
             pictures.append(picture)
             vectors.append(picture_vectors(model, picture))  # alone, so that no other changes it
             seeds = tuple(plan.seed for plan in plans[: len(pictures)])
-            yield area_of(known, prompt, seeds, len(plans), (torch.cat(pictures), torch.cat(vectors)))
+            yield area_of(known, prompt, seeds, len(plans), (torch.cat(pictures), torch.cat(vectors)), around)
 
 
-def area_of(known: ClipMap, prompt: str, seeds: tuple[int, ...], wanted: int, seen: tuple[Tensor, Tensor]) -> Area:
+def area_of(
+    known: ClipMap,
+    prompt: str,
+    seeds: tuple[int, ...],
+    wanted: int,
+    seen: tuple[Tensor, Tensor],
+    around: Tensor | None = None,
+) -> Area:
     """The area of pictures that are there.
 
     Args:
         known: the map.
         prompt, seeds, wanted: as in :class:`Area`.
         seen: pictures uint8 [n,3,H,W] and their unit vectors float32 [n,D].
+        around: (x, y) that they are shown around, on a map without pictures of its own.
     """
-    places = known.place(seen[1], "picture")
+    places = known.place(seen[1], "picture") if around is None else around + known.shape(seen[1])
     return Area(prompt, seeds, wanted, *seen, places, spread_of(seen[1]), ellipse_of(places))

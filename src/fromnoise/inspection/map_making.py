@@ -116,12 +116,12 @@ class Flat:
 
 
 def flattened(texts: Tensor, pictures: Tensor, by: str) -> Flat:
-    """Lay unit vectors of captions [C,D] and of pictures [M,D] flat.
+    """Lay unit vectors of captions [C,D] and of pictures [M,D] flat; there may be no pictures.
 
     Raises:
         UserError: umap-learn is missing, or there are too few points for it.
     """
-    means = torch.stack([texts.mean(0), pictures.mean(0)])
+    means = torch.stack([texts.mean(0), pictures.mean(0) if len(pictures) else texts.mean(0)])
     centred = torch.cat([texts - means[0], pictures - means[1]])
     _, directions = torch.linalg.eigh((centred.T @ centred).double())  # ascending
     basis = directions.flip(1).T[: max(2, min(KEPT, centred.shape[1]))].float()

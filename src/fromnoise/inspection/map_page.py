@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,9 @@ from fromnoise.inspection.figure import FOLDER, Figure, data_url, png_of
 from fromnoise.inspection.map_area import Area
 from fromnoise.inspection.map_chart import COLOURS
 
-IMPORT = 'import { PointMap, placesOf } from "./map.js";\n'  # in one file nothing is imported
+# The canvas is the studio's, whose files alone are served; a page that is kept holds a copy of it.
+CANVAS = Path(__file__).parent.parent / "studio" / "web" / "chapters" / "point_map.js"
+IMPORT = 'import { PointMap, captionsWith, dataOf } from "../../studio/web/chapters/point_map.js";\n'  # not in one file
 
 
 def map_page(figure: Figure, known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area]) -> str:
@@ -54,7 +57,7 @@ def map_page(figure: Figure, known: ClipMap, landings: Sequence[Landing], areas:
 
 def page_script() -> str:
     """The map's module and the page's own, as one script."""
-    module, page = ((FOLDER / name).read_text(encoding="utf-8") for name in ("map.js", "map_page.js"))
+    module, page = (file.read_text(encoding="utf-8") for file in (CANVAS, FOLDER / "map_page.js"))
     return f"{module}\n{page.replace(IMPORT, '')}\nglobalThis.map = openPage();\n"
 
 
@@ -63,7 +66,7 @@ def _hash(text: str) -> str:
 
 
 def page_data(known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area] = ()) -> dict[str, Any]:
-    """What ``map.js`` and ``map_page.js`` draw, as JSON.
+    """What ``point_map.js`` and ``map_page.js`` draw, as JSON.
 
     Returns:
         ``places`` are base64 of x and y of each point, 16 bits each (0 … 65535, little-endian), captions first;
@@ -85,7 +88,7 @@ def page_data(known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area]
 
 
 def _mark(number: int, landing: Landing, area: Area | None) -> dict[str, Any]:
-    """A prompt as ``map.js`` draws it."""
+    """A prompt as ``point_map.js`` draws it."""
     mark: dict[str, Any] = {"text": landing.prompt, "place": landing.place, "colour": number % len(COLOURS)}
     for kind, part in (("captions", landing.captions), ("pictures", landing.pictures)):
         mark[kind] = [{"index": each.index} for each in part]

@@ -24,17 +24,19 @@ from fromnoise.studio.api import (
     inside_hidden,
     inside_judge,
     inside_latents,
+    inside_map,
     inside_noise,
     manual,
     openai,
     own,
     story,
 )
+from fromnoise.studio.api.bodies import BODIES
 from fromnoise.studio.api.doors import Doors
 from fromnoise.studio.api.guard import Guard
 from fromnoise.studio.api.metrics import Measured
 from fromnoise.studio.api.problems import CODES, answer_all
-from fromnoise.studio.api.schemas import BODIES, tell_limits
+from fromnoise.studio.api.schemas import tell_limits
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem
@@ -100,6 +102,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(inside_hidden.routes)
     app.include_router(inside_noise.routes)
     app.include_router(inside_latents.routes)
+    app.include_router(inside_map.routes)
     app.include_router(manual.routes)
     _add_pages(app)
     app.openapi = _documented(app, settings.limits)  # type: ignore[method-assign]

@@ -1,6 +1,6 @@
 /** The page of `fromnoise inspect map`: the map, a search, and what is near as a list of texts. */
 
-import { PointMap, placesOf } from "./map.js";
+import { PointMap, captionsWith, dataOf } from "../../studio/web/chapters/point_map.js";
 
 const FOUND = 12; // entries of a search
 const byId = (id) => document.getElementById(id);
@@ -10,23 +10,6 @@ function made(tag, text = "", props = {}) {
   const node = Object.assign(document.createElement(tag), props);
   node.textContent = text;
   return node;
-}
-
-/** What the page's JSON says, ready for the map. */
-export function readData(stored) {
-  const { captions, names, styles, style_of: styleOf, caption_of: captionOf } = stored;
-  const count = captions.length;
-  const pictureName = (i) => `${captions[captionOf[i]]} (picture${styleOf.length && styles[styleOf[i]] ? `, ${styles[styleOf[i]]}` : ""})`;
-  return {
-    captions,
-    places: placesOf(stored.places),
-    nameOf: (index) => (index < count ? captions[index] : pictureName(index - count)),
-    fileOf: (index) => (index < count ? "" : names[index - count]),
-    marks: stored.prompts.map((prompt) => ({
-      ...prompt,
-      lit: [...prompt.captions, ...prompt.pictures].map((near) => near.index),
-    })),
-  };
 }
 
 function listOf(title, entries, onclick) {
@@ -43,7 +26,7 @@ function listOf(title, entries, onclick) {
 
 export function openPage() {
   const stored = JSON.parse(byId("data").textContent);
-  const data = readData(stored);
+  const data = dataOf(stored);
   const map = new PointMap(byId("map"), data, { onPick: pick });
 
   function pick(index) {
@@ -65,15 +48,9 @@ export function openPage() {
 
   const search = byId("search");
   search.addEventListener("input", () => {
-    const wanted = search.value.trim().toLowerCase();
-    const found = [];
-    for (let i = 0; wanted && i < data.captions.length; i++) {
-      const at = data.captions[i].toLowerCase().indexOf(wanted);
-      if (at >= 0) found.push([at, data.captions[i].length, i]);
-    }
-    found.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
-    const entries = found.slice(0, FOUND).map(([, , i]) => [i, data.captions[i]]);
-    byId("found").replaceChildren(...(wanted ? [listOf(found.length ? `${found.length} ${found.length === 1 ? "caption" : "captions"}` : "No caption has this", entries, show)] : []));
+    const found = captionsWith(data.captions, search.value);
+    const entries = found.slice(0, FOUND).map((i) => [i, data.captions[i]]);
+    byId("found").replaceChildren(...(search.value.trim() ? [listOf(found.length ? `${found.length} ${found.length === 1 ? "caption" : "captions"}` : "No caption has this", entries, show)] : []));
   });
   search.form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -16,6 +16,7 @@ from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.schemas import LookIn
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
+from fromnoise.studio.api.turn import Turn
 from fromnoise.studio.desk.problem import Problem, problem_of
 
 routes = APIRouter(prefix="/api/inside", tags=["look inside"])
@@ -48,11 +49,12 @@ def subject_of(asked: LookIn, studio: State, check: Callable[[Subject], None] = 
     return subject
 
 
-async def live(studio: State, news: Iterator[News]) -> AsyncGenerator[News | None]:
-    """News of a view, computed aside one by one; closing it cancels within one step."""
+async def live(studio: State, news: Iterator[News], turn: Turn | None = None) -> AsyncGenerator[News | None]:
+    """News of a view, computed aside one by one, when it is its ``turn`` (of a look inside, unless another is named);
+    closing it cancels within one step."""
     stopping: asyncio.Task[News | None] | None = None
     try:
-        async with studio.looks.mine():
+        async with (turn or studio.looks).mine():
             while True:
                 stopping = asyncio.create_task(asyncio.to_thread(next, news, None))
                 item = await asyncio.shield(stopping)

@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import Request
 from starlette.routing import Match, Mount
 
+from fromnoise.studio.api.bodies import BODIES
 from fromnoise.studio.api.naming import hint, is_blank
-from fromnoise.studio.api.schemas import BODIES, OtherIn
+from fromnoise.studio.api.schemas import OtherIn
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 FILES = {"/v1/images/edits": ("image", "mask")}  # what its form has beside fields

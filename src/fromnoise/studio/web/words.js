@@ -632,6 +632,98 @@ export const words = {
       ],
     },
 
+    map: {
+      title: "What lies near your words?",
+      about:
+        "Reading your words, the machine gives them a place among all captions and pictures that it learned from: what it " +
+        "finds alike lies together. Drop words onto this map, and see what it takes them for.",
+      examples: ["pizza", "owl"],
+      map: "Map of what the model learned from",
+      areaMap: "Map with the pictures that are drawn",
+      reading: "Reading the map…",
+      none: "There is no map to show.",
+      plain:
+        "This model carries no map of its training pictures, so this one shows its captions alone, laid flat in the plain " +
+        "way. A better one is made once, with:",
+      keys:
+        "Drag to move, turn the wheel or pinch to come closer, tap a point to see what is next to it. On the keyboard: " +
+        "arrows move, + and − zoom, 0 shows all, Enter chooses the point in the middle.",
+      closer: "Closer",
+      farther: "Farther",
+      whole: "Whole map",
+      counted: (label, captions, pictures) => `${label}: ${many(captions, "caption", "captions")}, ${many(pictures, "picture", "pictures")}`,
+      captions: (n) => many(n, "caption", "captions"),
+      pictures: (n) => many(n, "picture", "pictures"),
+      prompts: "where your words land",
+      find: "Find a caption",
+      found: (n) => (n ? many(n, "caption has this", "captions have this") : "No caption has this."),
+      nextTo: "Next to it on the map:",
+      picked: (name, near) => `${name}; next to it: ${near.join(", ")}`,
+      drop: "Drop words on the map",
+      dropHint: "Up to six stay; a seventh takes the place of the first.",
+      go: "Drop them",
+      away: "Take away",
+      remove: (prompt) => `Take away: ${prompt}`,
+      landed: (prompt, near) => `“${prompt}” landed; nearest: ${near.join(", ")}`,
+      unknown: (list) =>
+        `No caption had ${list.map((word) => `“${word}”`).join(", ")}, so the machine can only guess from the rest and from ` +
+        "how it is spelt. Do the neighbours make sense?",
+      inStyle: (text, style) => `${text} (${style})`,
+      nearCaptions: "Nearest captions",
+      nearPictures: "Nearest pictures",
+
+      area: "How much room do words leave?",
+      areaAbout:
+        "The same words draw many pictures. Drawn again and again, they cover an area of the map; with every word you add, " +
+        "less is left open, so it should shrink. It is measured here, on pictures that are drawn now.",
+      style: "noto",
+      chains: [
+        ["food", "fruit", "red apple"], ["drink", "wine", "wine glass"], ["food", "italian food", "pizza"],
+        ["plant", "flower", "tulip"],
+      ],
+      chainLabels: ["General", "Narrower", "Narrowest"],
+      chainExamples: "Examples",
+      measure: "Measure it",
+      waiting: "Drawing…",
+      drawn: (n, of, prompt) => `Picture ${n} of ${of} of “${prompt}”`,
+      measured: (n) => `Measured, with ${n} pictures each.`,
+      tile: (prompt, n) => `${prompt}, picture ${n}`,
+      spread: (spread) => spread.toFixed(3),
+      neverHeard: (list) => `No caption had ${list.map((word) => `“${word}”`).join(", ")}.`,
+      verdict: (prompts, spreads, errors) => {
+        const number = (i) => `${spreads[i].toFixed(3)}${errors[i] === null ? "" : ` ± ${errors[i].toFixed(3)}`}`;
+        if (spreads.length < 2) return `Its pictures spread by ${number(0)}.`;
+        const doubts = spreads.map((spread, i) => {
+          if (i === 0) return "";
+          const [before, less] = [prompts[i - 1], spreads[i - 1] - spread];
+          if (less <= 0) {
+            return `“${prompts[i]}” does not leave less room than “${before}” here. That happens: by chance, with so few ` +
+              "pictures, or because the machine knows only one kind of the more general thing anyway.";
+          }
+          const sure = less > 2 * Math.hypot(errors[i] ?? 0, errors[i - 1] ?? 0);
+          return sure ? "" : `That “${prompts[i]}” leaves less room than “${before}” may be chance, with so few pictures.`;
+        }).filter(Boolean);
+        const last = spreads.length - 1;
+        const share = Math.round((100 * spreads[last]) / spreads[0]);
+        const whole = spreads[last] < spreads[0] ? `“${prompts[last]}” spreads ${share} % as far as “${prompts[0]}”.` : "";
+        const all = `${spreads.map((_, i) => number(i)).join(" → ")}.`;
+        return [doubts.length ? all : `It shrinks: ${all}`, whole, ...doubts].filter(Boolean).join(" ");
+      },
+      code: "src/fromnoise/inspection: clip_map.py, map_making.py and map_area.py",
+      know: [
+        "CLIP, the part of the model that reads words and looks at pictures, turns each caption and each picture into a list " +
+          "of some hundred numbers. Near means that two lists point the same way: the number beside a neighbour is 1 where " +
+          "they do and 0 where they have nothing in common. It is reckoned with all the numbers, not on the flat map.",
+        "The map lays these lists flat (by UMAP, or by PCA where the legend says so), which cannot keep all distances: " +
+          "neighbours stay together, but how far apart two islands lie means nothing. Captions and pictures are each seen " +
+          "from their own middle; otherwise they would lie in two heaps.",
+        "The number of an area is the spread: how far the pictures lie from their middle in CLIP’s space, 0 if all are the " +
+          "same and 1 if they have nothing in common; ± is how far it may be off because there are only so few pictures. The " +
+          "ellipse holds most of them on the flat map. All prompts are " +
+          "drawn from the same seeds, in few steps.",
+      ],
+    },
+
     static: {
       title: "Static to picture",
       about:

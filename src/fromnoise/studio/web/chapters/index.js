@@ -15,6 +15,7 @@ export const chapters = [
   { part: "words", say: "guidance", load: () => import("./guidance.js") },
   { part: "words", say: "judge", load: () => import("./judge.js") },
   { part: "words", say: "axes", load: () => import("./axes.js") },
+  { part: "words", say: "map", load: () => import("./map.js") },
   { part: "words", say: "between", load: () => import("./between.js") },
   { part: "luck", say: "luck", load: () => import("./luck.js") },
   { part: "copy", say: "copies", load: () => import("./copies.js") },

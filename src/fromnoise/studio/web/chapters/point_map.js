@@ -1,18 +1,22 @@
 /**
- * A map of many points on one canvas: pan, zoom, point at. Plain ES module, needs nothing else; a page of
- * `fromnoise inspect map` holds it, and the studio can import it.
+ * A map of many points on one canvas: pan, zoom, point at. Plain ES module, needs nothing else: the studio's chapter
+ * imports it, and a page of `fromnoise inspect map` holds it.
  *
  * Points are typed arrays, and a frame writes them straight into the picture's memory, some 30 times faster than as
- * rectangles where there is no graphics card. Texts are drawn once and then copied. Nothing is drawn while nothing
- * changes.
+ * rectangles where there is no graphics card. Texts are drawn once and then copied. Which captions are written is
+ * chosen at rest and kept while the map moves: choosing takes ten times as long as all points. Nothing is drawn while
+ * nothing changes.
  */
 
 const CLOSEST = 60; // largest zoom
 const REACH = 12; // pixels from the pointer to the point it means
 const CELLS = 128; // of the grid that finds points, along one side
 const GLIDE = 260; // milliseconds
+const REST = 140; // milliseconds without a move until the captions are chosen anew
 const KEPT = 500; // texts that stay drawn
-const LANDMARKS = 60;
+const LANDMARKS = 60; // at most; on a small canvas one for so many square pixels:
+const ROOM = 9000;
+const [PLAIN, STRONG] = ["12px system-ui, sans-serif", "600 14px system-ui, sans-serif"];
 const PROMPTS = ["#c2185b", "#1b7f3b", "#5b2bc4", "#0b6fa4", "#8a5a00", "#444444"]; // unless CSS says --prompt-0 …
 
 /** Places as they are stored, 16 bits each, as numbers 0…1: [x0, y0, x1, y1, …]; y grows upwards, as in a diagram. */
@@ -22,6 +26,37 @@ export function placesOf(base64) {
   const places = new Float32Array(bytes.length / 2);
   for (let i = 0; i < places.length; i++) places[i] = view.getUint16(2 * i, true) / 65535;
   return places;
+}
+
+/** What `map_page.py` says of a map, ready for `PointMap`. */
+export function dataOf(stored) {
+  const { captions, names, styles, style_of: styleOf, caption_of: captionOf } = stored;
+  const count = captions.length;
+  const pictureName = (i) => `${captions[captionOf[i]]} (picture${styleOf.length && styles[styleOf[i]] ? `, ${styles[styleOf[i]]}` : ""})`;
+  return {
+    captions,
+    places: placesOf(stored.places),
+    nameOf: (index) => (index < count ? captions[index] : pictureName(index - count)),
+    fileOf: (index) => (index < count ? "" : names[index - count]),
+    marks: stored.prompts.map(markOf),
+  };
+}
+
+/** A prompt of `map_page.py` as `PointMap` draws it. */
+export const markOf = (prompt) => ({
+  ...prompt,
+  lit: [...prompt.captions, ...prompt.pictures].map((near) => near.index),
+});
+
+/** The numbers of all captions that have some letters, those first that begin with them, then the shortest. */
+export function captionsWith(captions, text) {
+  const wanted = text.trim().toLowerCase();
+  const found = [];
+  for (let i = 0; wanted && i < captions.length; i++) {
+    const at = captions[i].toLowerCase().indexOf(wanted);
+    if (at >= 0) found.push([at, captions[i].length, i]);
+  }
+  return found.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]).map(([, , i]) => i);
 }
 
 /** Points by the cell of a square grid that they lie in, so that few are looked at to find one. */
@@ -79,16 +114,17 @@ export class PointMap {
    * @param {{onPoint?: (index: number) => void, onPick?: (index: number) => void}} told -1 means none
    */
   constructor(canvas, data, told = {}) {
-    Object.assign(this, { canvas, data, told, hovered: -1, picked: -1, lit: [], frames: 0 });
+    Object.assign(this, { canvas, data, told, hovered: -1, picked: -1, lit: [], frames: 0, moving: false });
     this.context = canvas.getContext("2d", { willReadFrequently: true }); // in memory, where its points are written
     this.grid = new Grid(data.places);
     this.view = { x: 0.5, y: 0.5, zoom: 1 };
     this.landmarks = spread(data.captions.length);
     this.pointers = new Map();
-    this.texts = new Map();
+    [this.texts, this.widths, this.written] = [new Map(), new Map(), []];
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.ending = new AbortController();
     this.#listen();
+    this.#thumb();
     this.#recolour();
     this.#resize();
   }
@@ -99,6 +135,7 @@ export class PointMap {
     this.watch?.disconnect();
     cancelAnimationFrame(this.asked);
     cancelAnimationFrame(this.gliding);
+    clearTimeout(this.resting);
   }
 
   /** Draws at the next frame, however often it is asked for. */
@@ -109,16 +146,36 @@ export class PointMap {
     });
   }
 
+  /** Looks at a place, at once, and keeps the map on the canvas. */
+  look(view) {
+    const edge = 0.5 / view.zoom;
+    const inside = (value) => bounded(value, Math.min(0.5, edge) - edge * 0.9, 1 - Math.min(0.5, edge) + edge * 0.9);
+    this.view = { x: inside(view.x), y: inside(view.y), zoom: view.zoom };
+    this.#thumb();
+    this.moving = true;
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      this.moving = false;
+      this.draw();
+    }, REST);
+    this.draw();
+  }
+
+  /** Of the whole map one thumb scrolls the page up and down; nearer it moves the map. */
+  #thumb() {
+    this.canvas.style.touchAction = this.view.zoom > 1 ? "none" : "pan-y";
+  }
+
   /** Goes to a place; at once where motion is unwelcome. */
   goTo(x, y, zoom = this.view.zoom) {
     cancelAnimationFrame(this.gliding);
     const [from, to] = [{ ...this.view }, { x, y, zoom: bounded(zoom, 1, CLOSEST) }];
-    if (this.still.matches) return this.#look(to);
+    if (this.still.matches) return this.look(to);
     const begun = performance.now();
     const step = (now) => {
       const part = bounded((now - begun) / GLIDE, 0, 1);
       const eased = 1 - (1 - part) ** 3;
-      this.#look({
+      this.look({
         x: from.x + (to.x - from.x) * eased,
         y: from.y + (to.y - from.y) * eased,
         zoom: from.zoom * (to.zoom / from.zoom) ** eased,
@@ -134,7 +191,7 @@ export class PointMap {
     const [x, y] = this.toMap(px, py);
     const zoom = bounded(this.view.zoom * factor, 1, CLOSEST);
     const shrink = this.view.zoom / zoom;
-    this.#look({ x: x + (this.view.x - x) * shrink, y: y + (this.view.y - y) * shrink, zoom });
+    this.look({ x: x + (this.view.x - x) * shrink, y: y + (this.view.y - y) * shrink, zoom });
   }
 
   /** Marks a point as chosen, and lights others up. */
@@ -286,25 +343,40 @@ export class PointMap {
   /** Some captions, so that one knows where one is: those that fit beside what is written already. */
   #landmarks(taken) {
     const { places, captions } = this.data;
-    let written = 0;
-    for (const i of this.landmarks) {
-      if (written >= LANDMARKS) return;
+    const now = [];
+    const most = Math.min(LANDMARKS, (this.width * this.height) / ROOM);
+    for (const i of this.moving ? this.written : [...this.written, ...this.landmarks]) {
+      if (now.length >= most) break;
       const [x, y] = this.toCanvas(places[2 * i], places[2 * i + 1]);
       if (x < 0 || y < 0 || x > this.width || y > this.height) continue;
-      if (this.#label(captions[i], x, y, taken, false, this.colours.quiet)) written++;
+      if (this.#label(captions[i], x, y, taken, false, this.colours.quiet)) now.push(i);
     }
+    if (!this.moving) this.written = now;
   }
 
   /** Writes right of a place, unless something stands there (`always` writes all the same); whether it did. */
   #label(text, x, y, taken, always = false, colour = this.colours.ink) {
-    const drawn = this.#text(text.length > 40 ? `${text.slice(0, 39)}…` : text, always, colour);
-    const width = drawn.width / this.ratio - 8;
-    const left = x + 8 + width > this.width ? x - 8 - width : x + 8;
+    const short = text.length > 40 ? `${text.slice(0, 39)}…` : text;
+    const width = this.#width(short, always);
+    const fitting = x + 8 + width > this.width ? x - 8 - width : x + 8;
+    if (fitting < 0 && !always) return false;
+    const left = Math.max(2, fitting);
     const box = [left - 3, y - 9, left + width + 3, y + 9];
     if (!always && taken.some((b) => b[0] < box[2] && box[0] < b[2] && b[1] < box[3] && box[1] < b[3])) return false;
     taken.push(box);
+    const drawn = this.#text(short, always, colour);
     this.context.drawImage(drawn, left - 4, y - 12, drawn.width / this.ratio, drawn.height / this.ratio);
     return true;
+  }
+
+  /** How wide a text is, in CSS pixels; measured once. */
+  #width(text, strong) {
+    const key = `${strong}${text}`;
+    if (!this.widths.has(key)) {
+      this.context.font = strong ? STRONG : PLAIN;
+      this.widths.set(key, this.context.measureText(text).width);
+    }
+    return this.widths.get(key);
   }
 
   /** A text with a rim, drawn once; 4 pixels free at both ends. */
@@ -315,9 +387,8 @@ export class PointMap {
     if (this.texts.size >= KEPT) this.texts.clear();
     const drawn = document.createElement("canvas");
     const context = drawn.getContext("2d");
-    context.font = strong ? "600 14px system-ui, sans-serif" : "12px system-ui, sans-serif";
-    const { font } = context;
-    drawn.width = Math.ceil((context.measureText(text).width + 8) * this.ratio);
+    const font = strong ? STRONG : PLAIN;
+    drawn.width = Math.ceil((this.#width(text, strong) + 8) * this.ratio);
     drawn.height = Math.ceil(24 * this.ratio);
     context.scale(this.ratio, this.ratio);
     Object.assign(context, { font, lineWidth: 4, lineJoin: "round" });
@@ -326,13 +397,6 @@ export class PointMap {
     context.fillText(text, 4, 16);
     this.texts.set(key, drawn);
     return drawn;
-  }
-
-  #look(view) {
-    const edge = 0.5 / view.zoom;
-    const inside = (value) => bounded(value, Math.min(0.5, edge) - edge * 0.9, 1 - Math.min(0.5, edge) + edge * 0.9);
-    this.view = { x: inside(view.x), y: inside(view.y), zoom: view.zoom };
-    this.draw();
   }
 
   #recolour() {
@@ -371,7 +435,9 @@ export class PointMap {
     for (const name of ["pointerup", "pointercancel"]) on(this.canvas, name, (event) => this.#up(event));
   }
 
+  /** Zooms; who turns on where no farther is left scrolls the page. */
   #wheel(event) {
+    if (event.deltaY > 0 && this.view.zoom <= 1) return;
     event.preventDefault();
     cancelAnimationFrame(this.gliding);
     const pixels = event.deltaY * (event.deltaMode === 1 ? 16 : 1);
@@ -420,7 +486,7 @@ export class PointMap {
     const [dx, dy] = [(now[0] - before[0]) / share, (now[1] - before[1]) / share];
     this.moved += Math.hypot(dx, dy);
     this.pointers.set(event.pointerId, now);
-    return this.#look({ ...this.view, x: this.view.x - dx / this.side, y: this.view.y + dy / this.side });
+    return this.look({ ...this.view, x: this.view.x - dx / this.side, y: this.view.y + dy / this.side });
   }
 
   #up(event) {
