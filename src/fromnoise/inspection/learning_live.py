@@ -21,35 +21,38 @@ from fromnoise.system.text_to_image import TextToImage
 DARK, BRIGHT = (0.10, 0.09, 0.14), (1.0, 0.86, 0.25)  # no error, and as much as a blind guess has
 
 
-def learning_news(model: TextToImage, subject: Subject, given: Tensor | None = None) -> Iterator[News]:
-    """ "film" with all its pictures, or with why there is none; "step"s, "picture", a "lesson" for each level, "end".
+def lessons_news(model: TextToImage, subject: Subject, given: Tensor | None = None) -> Iterator[News]:
+    """ "step"s and "picture", a "lesson" for each level, "end".
 
     Closing the iterator cancels.
 
     Args:
-        model: whose training it is, and what guesses.
+        model: what guesses; nothing of it is changed.
         subject: what is drawn for the lessons, or what is in ``given``.
         given: a picture, uint8 [3,H,W], of the model's own size; then nothing is drawn.
 
     Raises:
         UserError: see :func:`fromnoise.inspection.noise_live.check_look`.
     """
-    yield film_news(model, subject.model)
     picture = yield from picture_news(model, subject, given)
     for lesson in lessons(model, Looked(picture, subject.prompt, subject.style, subject.seed)):
         yield _lesson_news(lesson)
     yield {"type": "end", "command": _lessons_command(subject, given is not None)}
 
 
-def film_news(model: TextToImage, named: str | None = None) -> News:
-    """The film as one message; where there is none, ``film`` is None and ``why`` says so, "" for one never made."""
+def film_news(model: TextToImage, named: str | None = None) -> Iterator[News]:
+    """ "film", the only message.
+
+    Where there is none, ``film`` is None, and ``why`` says what is wrong with the one that is there, "" where none was
+    ever made.
+    """
     line = command("learning", [], {"model": named, "out": "learning.html"})
-    if model.learning is None:
-        return {"type": "film", "film": None, "why": "", "command": line}
+    film, why = None, ""
     try:
-        return {"type": "film", "film": _told(learning_of(model)), "why": "", "command": line}
+        film = None if model.learning is None else _told(learning_of(model))
     except UserError as error:
-        return {"type": "film", "film": None, "why": error.message, "command": line}
+        why = error.message
+    yield {"type": "film", "film": film, "why": why, "command": line}
 
 
 def _told(film: Learning) -> News:
@@ -73,6 +76,7 @@ def _lesson_news(lesson: Lesson) -> News:
         "t": lesson.level.t,
         "percent": lesson.percent,
         "signal": round(lesson.level.alpha**2, 4),
+        "told": lesson.level.with_words is not None,
         "seen": as_url(lesson.level.decoded, LARGEST),
         "guess": as_url(guess.picture, LARGEST),
         "errors": as_url(errors_picture(lesson.errors)),

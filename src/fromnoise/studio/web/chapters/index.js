@@ -17,5 +17,6 @@ export const chapters = [
   { part: "words", say: "axes", load: () => import("./axes.js") },
   { part: "words", say: "between", load: () => import("./between.js") },
   { part: "luck", say: "luck", load: () => import("./luck.js") },
+  { part: "learning", say: "learning", load: () => import("./learning.js") },
   { part: "play", say: "game", load: () => import("./game.js") },
 ];
