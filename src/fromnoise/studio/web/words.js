@@ -880,8 +880,8 @@ export const words = {
     learning: {
       title: "How did it learn?",
       about:
-        "At first it could do nothing: words went in, coloured specks came out. Here is the same handful of prompts, each from " +
-        "the same static, again and again while it was learning; and below, one of its lessons, given now.",
+        "At first it could do nothing: words went in, coloured specks came out. A model can keep pictures of its own training, " +
+        "the same prompts from the same static again and again; and one lesson of such a training is given below, now.",
       example: "red apple",
       loading: "Looking for the film of its training…",
       none: "This model carries no film of its training",

@@ -138,8 +138,9 @@ function makeFilm() {
   function start() {
     const last = film.moments.length - 1;
     let i = parts.slider.valueAsNumber >= last ? 0 : parts.slider.valueAsNumber + 1;
-    parts.play.textContent = words.chapters.static.pause;
     show(i);
+    if (i >= last) return;
+    parts.play.textContent = words.chapters.static.pause;
     timer = setInterval(() => {
       show((i += 1));
       if (i >= last) pause();
