@@ -24,6 +24,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 import fromnoise.studio
+from fromnoise.system.copies_file import pictures_of
+from fromnoise.system.defaults import read_facts
+from fromnoise.system.learning_file import Learning, Moment, learning_bytes, webp
+from fromnoise.system.opening import find_model
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
 from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, expect, sync_playwright
@@ -1513,3 +1517,98 @@ def test_chapter_map(visit: Visitors, shots: Path) -> None:
     expect(page.locator(".know pre")).to_contain_text("fromnoise inspect map pizza owl --out map.html")
     expect(page.locator(".know pre")).to_contain_text("map italian italian --area --pictures 8")
     page.screenshot(path=shots / "map.png", full_page=True)
+def test_chapter_learning_without_a_film_gives_a_lesson(visit: Visitors) -> None:
+    page = visit("chapter/learning")
+    expect(page.get_by_role("heading", name="This model carries no film of its training")).to_be_visible()
+    expect(page.get_by_text("Three lessons.")).to_be_visible()
+    rows = page.locator(".given-row")
+    expect(rows.locator("h3")).to_have_text([f"{percent} % up the noise levels" for percent in (20, 50, 80)])
+    assert len({image.get_attribute("src") for image in rows.locator("img").all()}) == 9
+    mistakes = [float((text.text_content() or "").split()[1]) for text in page.locator(".given-mistake").all()]
+    assert all(0 < mistake < 1 for mistake in mistakes)
+    before = page.get_by_role("img", name="The picture of the lesson").get_attribute("src")
+    page.get_by_label("a picture of yours").set_input_files(photo())
+    expect(page.get_by_text("Three lessons.")).to_be_visible()
+    expect(rows).to_have_count(3)
+    assert page.get_by_role("img", name="The picture of the lesson").get_attribute("src") != before
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know pre")).to_contain_text("fromnoise inspect learning --out learning.html")
+    expect(page.locator(".know pre")).to_contain_text("fromnoise inspect noise picture.png --words 'red apple'")
+
+
+@pytest.fixture(scope="module")
+def with_film(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The studio with the shipped model, to which a film of plain colours was given: a prompt's moments get lighter."""
+    folder = tmp_path_factory.mktemp("models") / "filmed"
+    shutil.copytree(find_model(None), folder, copy_function=os.symlink)
+    facts = read_facts(folder)
+    colours = [(r, 40 * i, 0) for i in range(4) for r in (50, 250)]
+    files = tuple(webp(Image.new("RGB", (16, 16), colour)) for colour in colours)
+    moments = tuple(Moment(64 * 10**i, 0.01 * 10**i, 1 - 0.2 * i) for i in range(4))
+    whose = pictures_of(facts.styles, facts.card)
+    film = Learning(("a <b> cat", "sun"), moments, files, (16, 16), 16, whose)
+    (folder / "learning.safetensors").write_bytes(learning_bytes(film))
+    running = Server(tmp_path_factory.mktemp("filmed-gallery"), "--model", str(folder))
+    yield running
+    running.stop()
+
+
+def test_chapter_learning_plays_the_film(browser: Browser, with_film: Server, shots: Path) -> None:
+    visit = Visitors(browser, with_film)
+    page = visit("chapter/learning")
+    slider, where = page.get_by_label("Moment of the training"), page.locator(".learnt .where")
+    expect(where).to_have_text("After 64,000 pictures, 10.0 h of training")
+    pictures = page.locator(".learner img")
+    expect(page.locator(".learner .hint")).to_have_text(["a <b> cat", "sun"])
+
+    def shown() -> list[list[int]]:
+        return [
+            image.evaluate(
+                """async (node) => {
+                  await node.decode();
+                  const canvas = Object.assign(document.createElement("canvas"), { width: 16, height: 16 });
+                  const pen = canvas.getContext("2d");
+                  pen.drawImage(node, 0, 0, 16, 16);
+                  return [...pen.getImageData(8, 8, 1, 1).data].slice(0, 3);
+                }"""
+            )
+            for image in pictures.all()
+        ]
+
+    assert shown() == [[50, 120, 0], [250, 120, 0]]
+    slider.press("Home")
+    expect(where).to_have_text("After 64 pictures, 1 min of training")
+    assert shown() == [[50, 0, 0], [250, 0, 0]]
+    slider.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "After 640 pictures, 6 min of training")
+    page.locator(".learner").nth(1).press("Enter")
+    expect(page.get_by_text("All moments of “sun”")).to_be_visible()
+    strip = page.locator(".strip button")
+    expect(strip).to_have_count(4)
+    expect(strip.nth(1)).to_have_attribute("aria-current", "true")
+    strip.nth(2).press("Enter")
+    assert shown() == [[50, 80, 0], [250, 80, 0]]
+    expect(
+        page.get_by_text("its mistake fell from 1.00 to 0.40. Half of that had happened after 6,400")
+    ).to_be_visible()
+    page.get_by_role("button", name="Play").press("Enter")
+    expect(where).to_have_text("After 64,000 pictures, 10.0 h of training")
+    where.evaluate(
+        """(node) => {
+          window.moments = [];
+          new MutationObserver(() => {
+            window.moments.push(node.textContent);
+            document.body.dataset.played = window.moments.length;
+          }).observe(node, { childList: true });
+        }"""
+    )
+    page.get_by_role("button", name="Play").press("Enter")  # from the beginning again
+    expect(page.locator("body")).to_have_attribute("data-played", "4")  # the page allows no eval to wait with
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    played = [moment.split()[1] for moment in page.evaluate("window.moments")]
+    assert played == ["64", "640", "6,400", "64,000"]
+    expect(page.get_by_text("Three lessons.")).to_be_visible()
+    page.screenshot(path=shots / "learning.png", full_page=True)
+    for context in visit.contexts:
+        context.close()
+    assert visit.troubles == []

@@ -17,6 +17,7 @@ from fromnoise.cli.views import (
     guidance,
     judge,
     latents,
+    learning,
     noise,
     stereogram,
     tour,
@@ -44,6 +45,8 @@ VIEWS = (
     words.words,
     maps.map,
     maps.make_map,
+    learning.learning,
+    learning.make_film,
 )
 for view in VIEWS:
     app.command()(view)

@@ -25,6 +25,7 @@ from fromnoise.studio.api import (
     inside_judge,
     inside_latents,
     inside_map,
+    inside_learning,
     inside_noise,
     manual,
     openai,
@@ -103,6 +104,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(inside_noise.routes)
     app.include_router(inside_latents.routes)
     app.include_router(inside_map.routes)
+    app.include_router(inside_learning.routes)
     app.include_router(manual.routes)
     _add_pages(app)
     app.openapi = _documented(app, settings.limits)  # type: ignore[method-assign]

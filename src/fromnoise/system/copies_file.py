@@ -42,6 +42,7 @@ class Kind:
 
 INDEX = Kind("copies", (FORMAT, BACKDROP), "index of copies", AGAIN)
 MAP = Kind("map", ("1",), "map of CLIP space", "make it again with: fromnoise inspect make-map MODEL --data FOLDER")
+LEARNING = Kind("learning", ("1",), "film of a training", "make it again with: fromnoise inspect make-film RUN")
 
 
 def pictures_of(styles: Sequence[str], card: dict[str, Any]) -> str:
@@ -64,7 +65,7 @@ def reading(file: str, kind: Kind = INDEX) -> Iterator[None]:
     """
     try:
         yield
-    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, zlib.error) as error:
+    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error) as error:
         raise UserError(f"{file} is damaged ({error}); {kind.again}") from None
 
 

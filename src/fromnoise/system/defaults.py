@@ -20,6 +20,8 @@ FORMAT = 1  # of fromnoise.json
 ANY_STYLE = "any"  # said in place of a style: none, also where the model has one of its own choice
 COPIES = "copies.safetensors"  # what a model was trained on, to look for copies; carried along, read by evaluation
 MAP = "map.safetensors"  # where its captions and pictures lie in CLIP space; carried along, read by inspection
+LEARNING = "learning.safetensors"  # a small film of its training; carried along, read by inspection
+MOST_LEARNING = 2**20  # bytes of that
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Facts:
         card: facts about the training, plain JSON.
         copies: what knows the training pictures.
         clip_map: where they and their captions lie in CLIP space.
+        learning: a small film of the training; what is too large to be one is kept no further than it shows that.
         default_style: one of the styles, added to prompts that name none; "" adds nothing.
     """
 
@@ -92,6 +95,7 @@ class Facts:
     card: dict[str, Any] = field(default_factory=dict)
     copies: bytes | None = None
     clip_map: bytes | None = None
+    learning: bytes | None = None
     default_style: str = ""
 
 
@@ -126,13 +130,21 @@ def read_facts(folder: Path) -> Facts:
     if facts.get("format") != FORMAT:
         raise UserError(f"{file} has format {facts.get('format')!r}; this version reads {FORMAT}: update fromnoise")
     try:
-        copies, clip_map = ((folder / f).read_bytes() if (folder / f).is_file() else None for f in (COPIES, MAP))
+        copies, clip_map, learning = (_beside(folder / name) for name in (COPIES, MAP, LEARNING))
         style = facts.get("default_style") or ""
         check_default_style(style, facts["styles"])
         defaults, card = Defaults.from_dict(facts["defaults"]), dict(facts["card"])
-        return Facts(tuple(facts["styles"]), defaults, card, copies, clip_map, style)
+        return Facts(tuple(facts["styles"]), defaults, card, copies, clip_map, learning, style)
     except (KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{file} is damaged: {error}") from None
+
+
+def _beside(file: Path) -> bytes | None:
+    """A file beside a model, as it is; None where there is none."""
+    if not file.is_file():
+        return None
+    with file.open("rb") as opened:
+        return opened.read(MOST_LEARNING + 1 if file.name == LEARNING else -1)
 
 
 def write_facts(folder: Path, facts: Facts) -> None:
@@ -142,7 +154,7 @@ def write_facts(folder: Path, facts: Facts) -> None:
         UserError: a default style that is none.
     """
     check_default_style(facts.default_style, facts.styles)
-    for name, beside in ((COPIES, facts.copies), (MAP, facts.clip_map)):
+    for name, beside in ((COPIES, facts.copies), (MAP, facts.clip_map), (LEARNING, facts.learning)):
         if beside is not None:
             (folder / name).write_bytes(beside)
     said = {"default_style": facts.default_style} if facts.default_style else {}

@@ -46,6 +46,8 @@ class Model:
         copies: the file beside it that knows its training pictures, as it is (:mod:`fromnoise.evaluation.copies`).
         clip_map: the file beside it that places its captions and pictures in CLIP space, as it is
             (:mod:`fromnoise.inspection.clip_map`).
+        learning: the file beside it with a small film of its training, as it is
+            (:mod:`fromnoise.system.learning_file`).
         known: which words its training captions had; empty where nobody knows (models made elsewhere).
         identity: 12 hex digits that name it, given when it was opened; "" for a model made in memory.
         backend: what computes U-Net and decoder while drawing, where that is not torch.
@@ -72,6 +74,7 @@ class Model:
     note: str = ""
     copies: bytes | None = None
     clip_map: bytes | None = None
+    learning: bytes | None = None
     known: KnownWords = field(default_factory=KnownWords)
     identity: str = ""
     backend: Engine | None = None

@@ -9,7 +9,6 @@ with the same bits as an unbroken one.
 from __future__ import annotations
 
 import copy
-import io
 import math
 import signal
 import time
@@ -31,6 +30,7 @@ from fromnoise.training.clock import Clock
 from fromnoise.training.log import Log, Telling
 from fromnoise.training.optimizers import Optimizers
 from fromnoise.training.recipe import LoopConfig
+from fromnoise.training.sheet import png_of
 from fromnoise.training.tasks.base import Task
 
 
@@ -219,18 +219,16 @@ class Trainer:
         picture = self.task.samples_for_log(network)
         if picture is not None:
             file = self.folder / "sheets" / f"{self.clock.pictures:010d}.png"
-            buffer = io.BytesIO()
-            picture.save(buffer, "PNG")
             try:
                 file.parent.mkdir(exist_ok=True)
-                write_atomically(file, buffer.getvalue())
+                write_atomically(file, png_of(picture))
             except (OSError, UserError) as error:
                 log.note(f"this sheet is left out: {one_line(str(error))}")
             else:
                 log.sheet(self.clock, picture, file)
         values = {**self.task.score(network), **self.task.details()}
         if values:
-            log.record(self.clock, values)
+            log.record(self.clock, {**values, "hours": self.seconds / 3600})
         end = time.monotonic()
         return end + 10 * (end - begin) if self._limit else end
 

@@ -37,6 +37,7 @@ from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep
 from fromnoise.training.examples import Examples
 from fromnoise.training.identity import Going, Identity, fingerprint
+from fromnoise.training.learning import told_after_training
 from fromnoise.training.lessons import sow
 from fromnoise.training.log import Later, Telling
 from fromnoise.training.loop import Hook, Trainer
@@ -203,6 +204,8 @@ class Run:
             self._train(task, keep_model, lambda clock: seen_by(self.out / "model", wanted) == clock.pictures)
         finally:
             examples.close()
+        if said := told_after_training(self.out):
+            self.console.print(said, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
     def train_distill(self) -> None:
         """Learn to draw in a few steps: a small difference beside the model that is there."""

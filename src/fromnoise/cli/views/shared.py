@@ -37,14 +37,20 @@ def show(model: str | None, out: Path, moves: bool, look: Callable[[TextToImage]
         UserError: the file cannot be written, before anything is drawn; and whatever the view refuses.
     """
     with without_collecting():
-        from fromnoise.cli.drawing import check_file
         from fromnoise.cli.opened import Opening, load
+
+    write(out, moves, lambda: look(load(Opening(model))[1]))
+
+
+def write(out: Path, moves: bool, make: Callable[[], Figure]) -> None:
+    """Make a figure and write it; see :func:`show`, for a view that needs no model."""
+    with without_collecting():
+        from fromnoise.cli.drawing import check_file
         from fromnoise.inspection.figure import check_out, save_figure
 
     check_out(out, moves)
     check_file(out)
-    _, opened = load(Opening(model))
-    figure = look(opened)
+    figure = make()
     save_figure(figure, out)
     _print(figure)
     print(out)

@@ -26,7 +26,7 @@ Studio = Annotated[State, Depends(state_of)]
 async def look_at_noise(asked: LookAtIn, studio: Studio) -> EventStream:
     """How a picture drowns in noise: "step"s, "picture", "noise", a "level" for each tenth, "end"; or "problem"."""
     subject = Subject(asked.prompt, asked.style, seed=seed_of(asked.seed, 1))
-    given = None if asked.start is None else await asyncio.to_thread(_given, asked.start, studio)
+    given = None if asked.start is None else await asyncio.to_thread(given_square, asked.start, studio)
     try:
         check_look(studio.models.base, subject, given)
     except UserError as error:
@@ -35,7 +35,7 @@ async def look_at_noise(asked: LookAtIn, studio: Studio) -> EventStream:
     return EventStream(as_events(live(studio, noise_news(studio.models.base, subject, given))))
 
 
-def _given(start: str, studio: State) -> Tensor:
+def given_square(start: str, studio: State) -> Tensor:
     """An upload, uint8 [3,H,W] of the model's own size, on white.
 
     Raises:

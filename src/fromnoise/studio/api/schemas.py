@@ -266,6 +266,10 @@ class LookAtIn(Fields):
     start: Annotated[Id | None, Field(description="id of an upload to look into instead of drawing")] = None
 
 
+class NothingIn(Fields):
+    """Nothing is asked: the model itself is looked at."""
+
+
 class ChannelsIn(Fields):
     """An upload, and how strong each channel of its latents is to be."""
 
@@ -305,6 +309,8 @@ BODIES: dict[str, type[Fields]] = {
     "/api/inside/noise": LookAtIn,
     "/api/inside/latents": LookAtIn,
     "/api/inside/latents/changed": ChannelsIn,
+    "/api/inside/learning": NothingIn,
+    "/api/inside/learning/lessons": LookAtIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
     "/api/story/plots": PlotIn,

@@ -1121,6 +1121,76 @@ export const words = {
         "The lessons are counted by drawing 200,000 levels in the way in which training draws them.",
       ],
     },
+
+    learning: {
+      title: "How did it learn?",
+      about:
+        "At first it could do nothing: words went in, coloured specks came out. A model can keep pictures of its own training, " +
+        "the same prompts from the same static again and again; and one lesson of such a training is given below, now.",
+      example: "red apple",
+      loading: "Looking for the film of its training…",
+      none: "This model carries no film of its training",
+      noneText: [
+        "Such a film has to be kept while a model is trained, and for this one nobody did. Nothing is made up here in its " +
+          "place. The lesson below needs no film: it is given now.",
+        "A model that you train yourself gets its film by itself when the training ends. From a run that you still have, it " +
+          "is made with: fromnoise inspect make-film RUN",
+      ],
+      film: "The same words and the same static",
+      prompts: "What it drew for each prompt; choose one to see all its moments",
+      moments: (prompt) => `All moments of “${prompt}”`,
+      slider: "Moment of the training",
+      at: ({ pictures, hours }) => {
+        const time = hours === null ? "" : hours < 1 ? `, ${Math.max(1, Math.round(60 * hours))} min of training` : `, ${hours.toFixed(1)} h of training`;
+        return `After ${pictures.toLocaleString("en")} pictures${time}`;
+      },
+      smaller: (drawn, kept) => `Drawn ${drawn} pixels wide; the film keeps them ${kept} wide.`,
+      exact: "The pictures are those of the training's own sheets, pixel for pixel. It learns fast at first and then ever more slowly, so the moments lie ever further apart.",
+      curve: { held_out: "Its mistake on pictures that it never learnt from", loss: "Its mistake in its lessons" },
+      curveTop: (most) => `at most ${most.toFixed(2)}`,
+      curveEnds: (first, last) => [`${first.toLocaleString("en")} pictures`, `${last.toLocaleString("en")} pictures`],
+      curveSaid: (first, last) => `from ${first.toFixed(2)} to ${last.toFixed(2)}`,
+      fall: (fall, total) => {
+        const where = fall.held_out ? "On pictures that it never learnt from, its mistake" : "Its mistake in its lessons";
+        if (fall.half === null) return `${where} did not get smaller: ${fall.first.toFixed(2)} at first, ${fall.last.toFixed(2)} at last.`;
+        return `${where} fell from ${fall.first.toFixed(2)} to ${fall.last.toFixed(2)}. Half of that had happened after ` +
+          `${fall.half.toLocaleString("en")} of ${total.toLocaleString("en")} pictures.`;
+      },
+      levels: (noisy, half) =>
+        `From pictures that were half noise its guesses got ${Math.round(100 * (1 - half.last / half.first))} % better, from ` +
+        `hardly more than noise only ${Math.round(100 * (1 - noisy.last / noisy.first))} %: there is little to be seen there.`,
+      noLoss: "The log of this training does not say how large its mistakes were.",
+      lesson: "One lesson, given now",
+      lessonText:
+        "Training is this, over and over: drown a picture in noise, let the network guess what was there, and measure how " +
+        "wrong it is. Then every one of its numbers is moved a tiny bit, so that this mistake would have been smaller. Here " +
+        "nothing is moved; the rest is the real thing, with a picture that the model draws or that you bring.",
+      drawing: "Drawing a picture for the lesson…",
+      step: (step, total) => `Drawing a picture for the lesson: step ${step} of ${total}`,
+      guessing: (done) => `Lesson ${done + 1} of 3: it guesses…`,
+      done: "Three lessons. The mistake is what training makes smaller.",
+      clean: "The picture of the lesson",
+      percent: (percent) => `${percent} % up the noise levels`,
+      seen: "What it gets",
+      guess: "Its guess, told the words",
+      guessBlind: "Its guess",
+      errors: "Where it is wrong",
+      errorsHint: "Dark: right. Yellow: as wrong as if it had seen nothing.",
+      mistake: (loss) => `Mistake: ${loss.toFixed(3)}`,
+      mistakeHint:
+        "A network that has learnt nothing makes a mistake of about 1, at every level. Where there is little noise, it has to " +
+        "find noise that can hardly be seen: there its mistake can be larger although its picture is better.",
+      code: "src/fromnoise/inspection/learning.py",
+      know: [
+        "Every few minutes a training draws a sheet: the same prompts, each from the same seeds, with the averaged weights of " +
+          "that moment. When it ends, single pictures are cut out of these sheets and kept beside the model, without loss, " +
+          "in one small file. No sheet was made for the film.",
+        "The mistakes come from the training's log: the mean squared difference between what the network should have said and " +
+          "what it said; on pictures that were held out, with the same noise every time.",
+        "The lesson is the training's own: noise is added to the picture's shortened form, the network guesses once, and the " +
+          "same mean squared difference is taken. The third picture shows the difference at each place of the shortened form.",
+      ],
+    },
   },
 };
 

@@ -28,9 +28,10 @@ from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.examples import Examples
 from fromnoise.training.noise_levels import NoiseLevels
 from fromnoise.training.recipe import DiffusionStage
-from fromnoise.training.sheet import labelled
+from fromnoise.training.sheet import labelled, with_note
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
+EACH, COLUMNS = 2, 8  # drawings of each prompt of a sheet, and pictures beside each other
 PAIRS = 64  # of a picture and a noise level, at least, in the held-out loss
 
 
@@ -141,8 +142,8 @@ class DiffusionTask(Task):
 
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
-        """The recipe's prompts, each over two drawings of it: DPM-Solver++ with guidance."""
-        device, prompts = self.compute.device, [p for p in self.stage.prompts for _ in range(2)]
+        """The recipe's prompts, each over :data:`EACH` drawings of it: DPM-Solver++ with guidance."""
+        device, prompts = self.compute.device, [p for p in self.stage.prompts for _ in range(EACH)]
         generators = [seeded("cpu", "sheet", i) for i in range(len(prompts))]
         shape = self.examples.shape
         noise = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
@@ -152,7 +153,8 @@ class DiffusionTask(Task):
         guided = ClassifierFreeGuidance(plain, uncond, self.stage.guidance)
         times = self.schedule.timesteps(self.stage.sheet_steps, "log_snr")
         steps = list(sampler("dpm++", self.schedule).steps(guided, noise, cond, generators, times))
-        return labelled(to_bytes(self.vae.decode(steps[-1].x_next)), self.stage.prompts, columns=8)
+        drawn = labelled(to_bytes(self.vae.decode(steps[-1].x_next)), self.stage.prompts, COLUMNS)
+        return with_note(drawn, self.stage.prompts)
 
     def _note(self, t: Tensor, each: Tensor) -> None:
         for name, value in zip(self.levels.names(t), each.tolist(), strict=True):

@@ -19,6 +19,7 @@ export const chapters = [
   { part: "words", say: "between", load: () => import("./between.js") },
   { part: "luck", say: "luck", load: () => import("./luck.js") },
   { part: "copy", say: "copies", load: () => import("./copies.js") },
+  { part: "learning", say: "learning", load: () => import("./learning.js") },
   { part: "play", say: "game", load: () => import("./game.js") },
   { part: "play", say: "hidden", load: () => import("./hidden.js") },
 ];
