@@ -1496,13 +1496,13 @@ def test_chapter_map(visit: Visitors, shots: Path) -> None:
     expect(cards).to_have_count(5)
     page.get_by_label("Find a caption").fill("violin")
     page.get_by_role("button", name="violin", exact=True).click()
-    expect(page.locator(".atlas-chosen h3")).to_have_text("violin")
+    expect(page.locator(".atlas-chosen h2")).to_have_text("violin")
     canvas.focus()
     for key in ("0", "+", "ArrowUp"):
         page.keyboard.press(key)
     page.wait_for_timeout(600)  # it glides
     page.keyboard.press("Enter")
-    expect(page.locator(".atlas-chosen h3")).not_to_have_text("violin")
+    expect(page.locator(".atlas-chosen h2")).not_to_have_text("violin")
     assert page.locator(".atlas-chosen li").count() == 8
     page.get_by_role("heading", name="How much room do words leave?").scroll_into_view_if_needed()
     expect(page.get_by_text(re.compile("^It shrinks: 0.*“red apple” spreads .* as far as “food”"))).to_be_visible()

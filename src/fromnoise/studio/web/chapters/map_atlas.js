@@ -63,7 +63,7 @@ export function makeAtlas(label) {
     }
     const near = map.around(index);
     map.pick(index, near);
-    chosen.replaceChildren(el("h3", { text: data.nameOf(index) }), el("p", { class: "hint", text: say.nextTo }),
+    chosen.replaceChildren(el("h2", { text: data.nameOf(index) }), el("p", { class: "hint", text: say.nextTo }),
       el("ol", { class: "near" }, near.map(entry)));
     said.textContent = say.picked(data.nameOf(index), near.map((i) => data.nameOf(i)));
   }

@@ -11,7 +11,7 @@ export function makeDropped({ show, goTo, remove: gone }) {
   const node = el("div", { class: "dropped" });
   const cards = new Map();
 
-  const list = (title, near) => el("div", {}, el("h4", { text: title }),
+  const list = (title, near) => el("div", {}, el("h3", { text: title }),
     el("ol", { class: "near" }, near.slice(0, SHOWN).map(({ index, text, style, cosine }) => el("li", {},
       button(style ? say.inStyle(text, style) : text, () => show(index), { class: "link" }),
       el("span", { class: "hint", text: ` ${cosine.toFixed(2)}` })))));
@@ -19,7 +19,7 @@ export function makeDropped({ show, goTo, remove: gone }) {
   function add(mark, { prompt, captions, pictures, unknown }) {
     const card = el("section", { class: "sheet" },
       el("div", { class: "row" },
-        el("h3", {}, el("span", { class: `cross prompt-${mark.colour}`, "aria-hidden": "true", text: "+" }),
+        el("h2", {}, el("span", { class: `cross prompt-${mark.colour}`, "aria-hidden": "true", text: "+" }),
           button(prompt, () => goTo(mark.place), { class: "link" })),
         button(say.away, () => gone(mark), { class: "link", "aria-label": say.remove(prompt) })),
       unknown.length > 0 && el("p", { text: say.unknown(unknown) }),
