@@ -94,7 +94,7 @@ function boxOf(trail, most, panel, watch = null) {
     type: "button", class: watch ? "box lit" : "box", onclick: (event) => panel.show(trail, event.currentTarget),
     "aria-label": say.box(block.path, block.kind, weights),
   });
-  const name = el("span", { class: "name", text: block.name });
+  const name = el("span", { class: "name" }, breakable(block.name));
   if (watch) {
     const [canvas, time] = watch.register(block.path, choose);
     choose.append(canvas, el("span", { class: "told" }, name, time, shapeOf(block)));
@@ -105,6 +105,9 @@ function boxOf(trail, most, panel, watch = null) {
   return el("div", { class: "group" }, choose,
     el("div", { class: "boxes" }, block.blocks.map((inner) => boxOf([...trail, inner], most, panel))));
 }
+
+/** A name that may be broken after its underscores. */
+const breakable = (name) => name.split(/(?<=_)/).flatMap((part, i) => (i ? [el("wbr"), part] : [part]));
 
 const shapeOf = (block) => el("span", { class: "shape", text: block.gives[0].join("×") });
 
