@@ -1,17 +1,17 @@
 """What does looking inside cost, and what is left of it when nobody looks?
 
     python benchmarks/watching.py [MODEL] [--rounds 20]
-    python benchmarks/watching.py --large [--steps 2] [--small] [--folder DIR]
+    python benchmarks/watching.py --large [--steps 1] [--small]
 
 Without ``--large``: one drawing of the model in turns, round after round, with nobody watching (by a model whose
 modules were never touched, by a second such model, which tells how exact the comparison is, and by one that was watched
 and released), with all word maps, and with all activations. Told are medians, and for each the median of its ratios to
-the first of the same round, in processor time and in time of the wall. The pictures must be the same bits, or it ends.
+the first of the same round, in processor time and in time of the wall, and the fastest beside the fastest. The pictures
+must be the same bits, or it ends.
 
-With ``--large``: a guided drawing with a model of Stable Diffusion 1.5's size at 512 pixels (the same random weights
-for all, 1,066 million, stored in float16), unwatched, with word maps and with activations, each in a process of its
-own, one after the other: seconds of the steps alone, and the most memory that was resident in them. ``--small`` is a
-smoke test of seconds.
+With ``--large``: guided steps with a model of Stable Diffusion 1.5's size at 512 pixels (random weights), unwatched,
+with all word maps and with all activations, each in a process of its own, one after the other: their seconds, and the
+most memory that was resident in them. ``--small`` is a smoke test of seconds.
 """
 
 from __future__ import annotations
@@ -21,24 +21,28 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from denoise_step import SMALL_UNET, SMALL_VAE, UNET, VAE, forget_peak
 from formats import machine
 from fromnoise.cli.opened import Opening, load
 from fromnoise.diffusion.samplers import Step
+from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.drawing.generate import Finished, generate
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request
 from fromnoise.inspection.watch import block_names, watching
+from fromnoise.models.clip.text_tower import TextConfig, TextTower
+from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.models.unet.unet import UNet
 from fromnoise.system.text_to_image import TextToImage
+from other_engines import peak_mib
 
 PLAIN, WORDS, BLOCKS = "nobody watching", "all word maps", "all activations"
 UNTOUCHED, RELEASED = "nobody watching, a second model", "watched once and released"
@@ -84,12 +88,13 @@ def compare(named: str | None, rounds: int) -> Table:
             if not torch.equal(pictures.setdefault(PLAIN, last.pictures), last.pictures):
                 raise SystemExit(f"{kind}: another picture than with nobody watching")
     table = Table(title=f"one drawing of {made[PLAIN].steps} steps, {rounds} rounds in turns, {machine()}")
-    for title in ("", "processor s", "more", "half of the rounds", "wall s", "more"):
+    for title in ("", "processor s", "more", "half of the rounds", "fastest, more", "wall s", "more"):
         table.add_column(title, justify="right" if title else "left")
     for kind, pairs in spent.items():
         row = [f"{statistics.median(pair[0] for pair in pairs):.3f}", *_more(pairs, spent[PLAIN], 0)]
+        fastest = min(pair[0] for pair in pairs) / min(pair[0] for pair in spent[PLAIN]) - 1
         wall = [f"{statistics.median(pair[1] for pair in pairs):.3f}", _more(pairs, spent[PLAIN], 1)[0]]
-        table.add_row(kind, *row, *wall)
+        table.add_row(kind, *row, f"{fastest:+.1%}", *wall)
     return table
 
 
@@ -103,50 +108,51 @@ def _more(pairs: list[tuple[float, float]], base: list[tuple[float, float]], whi
 # --- Stable Diffusion's size -----------------------------------------------------------------------------------------
 
 
-def serve(kind: str, folder: Path, steps: int) -> None:
-    """Draw once, and print seconds of the steps, peak MiB from opening on and while drawing, and MB seen in a step."""
-    from denoise_step import forget_peak
-    from other_engines import peak_mib
+def made_up(small: bool) -> TextToImage:
+    """A model of Stable Diffusion 1.5's shapes, packed for drawing; its weights are random and need no file."""
+    torch.manual_seed(0)
+    tokenizer = Tokenizer.train(["a red apple", "a blue house", "a green tree"] * 3, vocab_size=600, context=77)
+    width, layers, eos = (768, 2 if small else 12, tokenizer.eos_id)
+    text = TextConfig(
+        vocab_size=49408, width=width, layers=layers, heads=12, context=77, eos_token_id=eos
+    )  # as many as Stable Diffusion's, though these few captions need fewer
+    tower, unet, vae = TextTower(text), UNet(SMALL_UNET if small else UNET), (SMALL_VAE if small else VAE).build()
+    for network in (tower, unet, vae):
+        network.eval().requires_grad_(False)
+    model = TextToImage(tokenizer, tower, unet, vae, ScheduleConfig().build(), "v", identity="made up")
+    return model.for_drawing(keep=False)
 
-    model = load(Opening(folder))[1]
-    made = plan(model, Request("a red apple", seed=1, steps=steps))
-    opening = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def serve(kind: str, steps: int, small: bool) -> None:
+    """Draw the steps, and print their seconds, peak MiB before and in them, and the most MB seen in one."""
+    model = made_up(small)
+    made = plan(model, Request("a red apple", seed=1, steps=steps, guidance=7.5))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     forget_peak()
-    seen, begin, seconds = 0, time.perf_counter(), 0.0
+    seen, begin = 0, (time.process_time(), time.perf_counter())
     for event, found in drawer(kind)(model, made):
-        if isinstance(event, Step):
-            seen, seconds = max(seen, found), time.perf_counter() - begin
-            most = peak_mib()  # without the decoder, which comes after the steps and is not watched
-    print("answer", seconds, opening, most, seen / 1e6, flush=True)
+        assert isinstance(event, Step)
+        seen, spent = max(seen, found), (time.process_time() - begin[0], time.perf_counter() - begin[1])
+        if event.index + 1 == event.total:  # the decoder comes after the steps, and nobody watches it
+            print("answer", *spent, before, peak_mib(), seen / 1e6, flush=True)
+            return
 
 
-def large(folder: Path, steps: int, small: bool) -> Table:
+def large(steps: int, small: bool) -> Table:
     """All kinds, each in a process of its own."""
-    if not (folder / "model").exists():
-        write = "import sys; from pathlib import Path; from checkpoint_drawing import write_model"
-        line = f"{write}; write_model(Path(sys.argv[1]), {small})"
-        subprocess.run([sys.executable, "-c", line, folder / "model"], check=True, cwd=Path(__file__).parent)
     table = Table(title=f"{steps} guided steps at the size of Stable Diffusion 1.5, 512 px, {machine()}")
-    for title in (
-        "",
-        "steps s",
-        "more",
-        "peak MiB in the steps",
-        "more MiB",
-        "peak MiB of opening",
-        "maps of a step, MB",
-    ):
+    for title in ("", "processor s", "more", "wall s", "peak MiB before", "in the steps", "more", "maps of a step, MB"):
         table.add_column(title, justify="right" if title else "left")
     base: list[float] = []
     for kind in (PLAIN, WORDS, BLOCKS):
-        command = [sys.executable, __file__, "--serve", kind, "--folder", folder, "--steps", str(steps)]
+        command = [sys.executable, __file__, "--serve", kind, "--steps", str(steps), *(["--small"] if small else [])]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         line = next(line for line in done.stdout.splitlines() if line.startswith("answer"))
-        seconds, opening, most, seen = map(float, line.split()[1:])
-        base = base or [seconds, most]
-        more = f"{seconds / base[0] - 1:+.1%}", f"{most - base[1]:+.0f}"
-        table.add_row(kind, f"{seconds:.1f}", more[0], f"{most:.0f}", more[1], f"{opening:.0f}", f"{seen:.1f}")
-        print(f"{kind}: {seconds:.1f} s, {most:.0f} MiB", file=sys.stderr, flush=True)
+        work, wall, before, most, seen = map(float, line.split()[1:])
+        base = base or [work, most]
+        row = (f"{work:.1f}", f"{work / base[0] - 1:+.1%}", f"{wall:.1f}", f"{before:.0f}", f"{most:.0f}")
+        table.add_row(kind, *row, f"{most - base[1]:+.0f}", f"{seen:.1f}")
+        print(f"{kind}: {work:.1f} s, {most:.0f} MiB", file=sys.stderr, flush=True)
     return table
 
 
@@ -156,16 +162,14 @@ def main() -> None:
     parser.add_argument("model", nargs="?")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--large", action="store_true", help="Stable Diffusion's size instead")
-    parser.add_argument("--steps", type=int, default=2, help="of a large drawing")
+    parser.add_argument("--steps", type=int, default=1, help="of a large drawing")
     parser.add_argument("--small", action="store_true", help="tiny networks: does --large run at all?")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help="where to keep the large model; a temporary folder by default")
     options = parser.parse_args()
     if options.serve:
-        serve(options.serve, options.folder / "model", options.steps)
+        serve(options.serve, options.steps, options.small)
     elif options.large:
-        with tempfile.TemporaryDirectory() as scratch:
-            Console(width=140).print(large(options.folder or Path(scratch), options.steps, options.small))
+        Console(width=140).print(large(options.steps, options.small))
     else:
         Console(width=120).print(compare(options.model, options.rounds))
 

@@ -790,19 +790,49 @@ def test_chapter_static_to_picture(visit: Visitors) -> None:
     expect(page.get_by_text("No noise left")).to_be_visible(timeout=PATIENCE)
 
 
-def test_chapter_machine(visit: Visitors) -> None:
+def test_chapter_machine(visit: Visitors, shots: Path) -> None:
     page = visit("chapter/machine")
-    page.get_by_role("button", name=re.compile("middle, MiddleBlock")).press("Enter")
+    slider, where = page.get_by_label("Step", exact=True), page.locator(".where")
+    expect(slider).to_be_enabled()  # an example is drawn before anything is pressed
+    expect(where).to_contain_text("Step 20 of 20")
+    middle_box = page.get_by_role("button", name=re.compile("middle, MiddleBlock"))
+    expect(middle_box).to_contain_text(re.compile(r"\d+ % of the time"))
+    middle_box.press("Enter")
     panel = page.get_by_role("complementary", name="The chosen box")
     machine = page.request.get(f"{visit.server.address}/api/machine").json()
     unet = next(network for network in machine["networks"] if network["name"] == "unet")
     middle = next(block for block in unet["blocks"] if block["name"] == "middle")["blocks"][0]
     expect(panel).to_contain_text(f"{middle['weights']:,} weights")
     expect(panel).to_contain_text("×".join(map(str, middle["gives"][0])))
+    expect(panel).to_contain_text(re.compile(r"\d+ % of the network’s time, measured just now; \d+ % of its weights"))
+    slider.press("Home")
+    for _ in range(6):
+        slider.press("ArrowRight")
+    expect(panel.get_by_role("heading", name="What this part saw at step 7")).to_be_visible()
+    seen = "[...document.querySelectorAll('.sights canvas, .seen')].map((canvas) => canvas.toDataURL())"
+    before = page.evaluate(seen)
+    assert len(before) == 7 + 10  # its strength and six channels; nine parts are watched, and the first layer is not
+    slider.press("ArrowRight")
+    expect(where).to_contain_text("Step 8 of 20")
+    page.wait_for_function("(before) => document.querySelector('.sights canvas').toDataURL() !== before", arg=before[0])
+    page.screenshot(path=shots / "machine.png", full_page=True)
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know pre")).to_contain_text("fromnoise inspect activations 'red apple'")
+    source, to = unet["skips"][-1]
+    page.get_by_role("button", name=re.compile(rf"^{re.escape(to)},")).press("Enter")
+    expect(panel).to_contain_text(f"it gets what {source} found, straight across")
+    level = "(name) => document.querySelector(`[aria-label^='${name},']`).getBoundingClientRect()"
+    ends = [page.evaluate(level, name) for name in (source, to)]
+    assert ends[0]["right"] < ends[1]["left"]
+    assert abs((ends[0]["top"] + ends[0]["bottom"]) - (ends[1]["top"] + ends[1]["bottom"])) < 9  # level with each other
+    middle_box.click()
     panel.get_by_role("button", name=middle["blocks"][0]["name"]).click()
     expect(panel.locator("h2")).to_have_text(middle["blocks"][0]["name"])
+    expect(panel.locator(".sight")).to_have_count(0)
     panel.get_by_role("button", name="One level up").click()
     expect(panel.locator("h2")).to_have_text(middle["name"])
+    page.get_by_text(re.compile("Decoder: from latents")).click()
+    expect(panel.locator("h2")).to_have_text("vae.decoder")
 
 
 def test_chapter_luck(visit: Visitors) -> None:
