@@ -17,19 +17,20 @@ most memory that was resident in them. ``--small`` is a smoke test of seconds.
 from __future__ import annotations
 
 import argparse
-import resource
+import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from denoise_step import SMALL_UNET, SMALL_VAE, UNET, VAE, forget_peak
+from denoise_step import SMALL_UNET, SMALL_VAE, UNET, forget_peak
+from denoise_step import VAE as BIG_VAE
 from formats import machine
 from fromnoise.cli.opened import Opening, load
 from fromnoise.diffusion.samplers import Step
@@ -41,11 +42,22 @@ from fromnoise.inspection.watch import block_names, watching
 from fromnoise.models.clip.text_tower import TextConfig, TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet.unet import UNet
+from fromnoise.models.vae.vae import VAE
 from fromnoise.system.text_to_image import TextToImage
 from other_engines import peak_mib
 
 PLAIN, WORDS, BLOCKS = "nobody watching", "all word maps", "all activations"
 UNTOUCHED, RELEASED = "nobody watching, a second model", "watched once and released"
+
+
+class Measured(NamedTuple):
+    """What some steps took: seconds of the processor and of the wall, the most MiB resident, and the MB of maps seen
+    in one step."""
+
+    work: float
+    wall: float
+    most: float
+    seen: float
 
 
 def plain(model: TextToImage, made: Plan) -> Iterator[tuple[object, int]]:
@@ -109,50 +121,69 @@ def _more(pairs: list[tuple[float, float]], base: list[tuple[float, float]], whi
 
 
 def made_up(small: bool) -> TextToImage:
-    """A model of Stable Diffusion 1.5's shapes, packed for drawing; its weights are random and need no file."""
-    torch.manual_seed(0)
+    """A model of Stable Diffusion 1.5's shapes, packed for drawing; its weights are made up and need no file."""
     tokenizer = Tokenizer.train(["a red apple", "a blue house", "a green tree"] * 3, vocab_size=600, context=77)
-    width, layers, eos = (768, 2 if small else 12, tokenizer.eos_id)
-    text = TextConfig(
-        vocab_size=49408, width=width, layers=layers, heads=12, context=77, eos_token_id=eos
-    )  # as many as Stable Diffusion's, though these few captions need fewer
-    tower, unet, vae = TextTower(text), UNet(SMALL_UNET if small else UNET), (SMALL_VAE if small else VAE).build()
-    for network in (tower, unet, vae):
-        network.eval().requires_grad_(False)
+    sizes = {"layers": 2 if small else 12, "heads": 12, "context": 77, "eos_token_id": tokenizer.eos_id}
+    with torch.device("meta"):
+        tower = TextTower(TextConfig(vocab_size=49408, width=768, **sizes))
+        unet, vae = UNet(SMALL_UNET if small else UNET), VAE(SMALL_VAE if small else BIG_VAE)
+    networks = [network.to_empty(device="cpu").eval().requires_grad_(False) for network in (tower, unet, vae)]
+    some = torch.randn(2**20, generator=torch.Generator().manual_seed(0)) / 50
+    for parameter in (parameter for network in networks for parameter in network.parameters()):
+        flat = parameter.data.view(-1)  # a million numbers again and again: fresh ones for all would take minutes
+        for part in flat.split(len(some)):
+            part.copy_(some[: len(part)])
+    tower, unet, vae = networks
     model = TextToImage(tokenizer, tower, unet, vae, ScheduleConfig().build(), "v", identity="made up")
     return model.for_drawing(keep=False)
 
 
-def serve(kind: str, steps: int, small: bool) -> None:
-    """Draw the steps, and print their seconds, peak MiB before and in them, and the most MB seen in one."""
-    model = made_up(small)
+def measured(kind: str, model: TextToImage, steps: int) -> Measured:
+    """Draw the steps of one drawing, in a process that does nothing else."""
     made = plan(model, Request("a red apple", seed=1, steps=steps, guidance=7.5))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     forget_peak()
     seen, begin = 0, (time.process_time(), time.perf_counter())
     for event, found in drawer(kind)(model, made):
         assert isinstance(event, Step)
-        seen, spent = max(seen, found), (time.process_time() - begin[0], time.perf_counter() - begin[1])
+        seen = max(seen, found)
         if event.index + 1 == event.total:  # the decoder comes after the steps, and nobody watches it
-            print("answer", *spent, before, peak_mib(), seen / 1e6, flush=True)
-            return
+            break
+    most = peak_mib()
+    return Measured(time.process_time() - begin[0], time.perf_counter() - begin[1], most, seen / 1e6)
+
+
+def aside(function: Callable[[], Measured]) -> Measured:
+    """Call a function in a fork of this process, which shares the weights with it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, " ".join(map(str, function())).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        found = answer.read().split()
+    os.waitpid(child, 0)
+    if not found:
+        raise SystemExit("it ended before it had drawn; its message is above")
+    return Measured(*map(float, found))
 
 
 def large(steps: int, small: bool) -> Table:
-    """All kinds, each in a process of its own."""
+    """All kinds, each in a process of its own, one after the other."""
+    torch.set_num_threads(1)  # a team of threads would not survive the fork; steps begin their own
+    model = made_up(small)
     table = Table(title=f"{steps} guided steps at the size of Stable Diffusion 1.5, 512 px, {machine()}")
-    for title in ("", "processor s", "more", "wall s", "peak MiB before", "in the steps", "more", "maps of a step, MB"):
+    for title in ("", "processor s", "more", "wall s", "peak MiB", "more", "maps of a step, MB"):
         table.add_column(title, justify="right" if title else "left")
-    base: list[float] = []
+    base = None
     for kind in (PLAIN, WORDS, BLOCKS):
-        command = [sys.executable, __file__, "--serve", kind, "--steps", str(steps), *(["--small"] if small else [])]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        line = next(line for line in done.stdout.splitlines() if line.startswith("answer"))
-        work, wall, before, most, seen = map(float, line.split()[1:])
-        base = base or [work, most]
-        row = (f"{work:.1f}", f"{work / base[0] - 1:+.1%}", f"{wall:.1f}", f"{before:.0f}", f"{most:.0f}")
-        table.add_row(kind, *row, f"{most - base[1]:+.0f}", f"{seen:.1f}")
-        print(f"{kind}: {work:.1f} s, {most:.0f} MiB", file=sys.stderr, flush=True)
+        found = aside(lambda kind=kind: measured(kind, model, steps))  # type: ignore[misc]
+        base = base or found
+        more = f"{found.work / base.work - 1:+.1%}", f"{found.most - base.most:+.0f}"
+        table.add_row(
+            kind, f"{found.work:.1f}", more[0], f"{found.wall:.1f}", f"{found.most:.0f}", more[1], f"{found.seen:.1f}"
+        )
+        print(f"{kind}: {found.work:.1f} s, {found.most:.0f} MiB", file=sys.stderr, flush=True)
     return table
 
 
@@ -164,11 +195,8 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="Stable Diffusion's size instead")
     parser.add_argument("--steps", type=int, default=1, help="of a large drawing")
     parser.add_argument("--small", action="store_true", help="tiny networks: does --large run at all?")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        serve(options.serve, options.steps, options.small)
-    elif options.large:
+    if options.large:
         Console(width=140).print(large(options.steps, options.small))
     else:
         Console(width=120).print(compare(options.model, options.rounds))
