@@ -833,6 +833,32 @@ def test_chapter_machine(visit: Visitors, shots: Path) -> None:
     expect(panel.locator("h2")).to_have_text(middle["name"])
     page.get_by_text(re.compile("Decoder: from latents")).click()
     expect(panel.locator("h2")).to_have_text("vae.decoder")
+    assert page.evaluate(PLANTED_U) == {
+        "passed": ["a", "in.0", "in.1", "deep.0", "out.0", "out.1", "out.2"],
+        "rows": ["1", "2", "3", "4", "3", "2", "1"],
+        "beside": ["told", "last"],
+    }
+
+
+# A network of other names, with a part that is told something before it begins and so has no shapes.
+PLANTED_U = """async () => {
+  const { theU } = await import("/static/chapters/machine_boxes.js");
+  const block = (path, gives = [[8, 4, 4]], blocks = []) =>
+    ({ path, name: path.split(".").at(-1), kind: "K", weights: 1, takes: [], gives, blocks });
+  const holds = (path, count) => block(path, [], [...Array(count).keys()].map((i) => block(`${path}.${i}`)));
+  const blocks = [block("a"), holds("told", 1), holds("in", 2), holds("deep", 1), holds("out", 3), block("last")];
+  const skips = [["in.1", "out.0"], ["in.0", "out.1"], ["a", "out.2"]];
+  const network = { ...block("net", [[8, 4, 4]], blocks), skips };
+  const watch = { register: () => [document.createElement("canvas"), document.createElement("span")] };
+  const node = theU(network, { side: 4, channels: 8 }, { show: () => {} }, watch);
+  const pathOf = (box) => box.getAttribute("aria-label").split(",")[0];
+  const stations = [...node.querySelectorAll(".station")];
+  return {
+    passed: stations.map((each) => pathOf(each.firstChild)),
+    rows: stations.map((each) => each.style.gridRow.split(" ")[0]),
+    beside: [...node.querySelectorAll(".few > .box, .few > .group > .box")].map(pathOf),
+  };
+}"""
 
 
 def test_chapter_luck(visit: Visitors) -> None:

@@ -30,18 +30,22 @@ export function boxesOf(network, most, panel) {
   return el("div", { class: "boxes" }, network.blocks.map((block) => boxOf([network, block], most, panel)));
 }
 
-/** Trails to all blocks of the parts that lie between the ends of the skips, and to those before and after them. */
+/**
+ * Trails to all that a picture passes between the ends of the skips, and what stands beside that. The ends are lone blocks
+ * or containers; whatever container stands between two of those is passed too.
+ */
 function along(network) {
-  const parts = new Set(network.skips.flat().map((path) => path.split(".")[0]));
-  const at = network.blocks.map(({ name }, i) => (parts.has(name) ? i : -1)).filter((i) => i >= 0);
-  const way = network.blocks.slice(at[0], at.at(-1) + 1);
-  const lone = (block) => parts.has(block.name) && block.gives.length;
+  const ends = new Set(network.skips.flat().map((path) => path.split(".")[0]));
+  const lone = (block) => ends.has(block.name) && block.gives.length > 0;
+  const holding = network.blocks.filter((block) => ends.has(block.name) && !lone(block));
+  const [from, to] = [holding[0], holding.at(-1)].map((block) => network.blocks.indexOf(block));
+  const between = (i) => i >= from && i <= to;
   return {
-    passed: way.flatMap((part) => {
+    passed: network.blocks.flatMap((part, i) => {
       if (lone(part)) return [[network, part]];
-      return parts.has(part.name) || !part.gives.length ? part.blocks.map((block) => [network, part, block]) : [];
+      return between(i) ? part.blocks.map((block) => [network, part, block]) : [];
     }),
-    others: network.blocks.filter((block) => !lone(block) && (block.gives.length || !way.includes(block))),
+    others: network.blocks.filter((block, i) => !lone(block) && !between(i)),
   };
 }
 
