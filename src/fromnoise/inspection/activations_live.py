@@ -2,8 +2,8 @@
 
 A message stays small however large the model is. Of each block it carries its strength and the ``SHOWN`` channels that
 differ most from place to place, each averaged to at most ``WIDEST_MAP`` positions a side, one byte a position: for
-Stable Diffusion 1.5 about 55 kB a step, for the shipped model 6 kB, beside the guess as a picture. Only one step is kept
-in memory at a time.
+Stable Diffusion 1.5 about 55 kB a step, for the shipped model 6 kB, beside the guess as a picture. One step is kept in
+memory at a time.
 """
 
 from __future__ import annotations
