@@ -55,6 +55,8 @@ docs-pictures: $(VENV)/.base
 		--film docs/pictures/film.png
 	$(BIN)/fromnoise inspect words "red apple and green pear" --style noto --seed 5 --mute red --model $(MODEL) \
 		--out docs/pictures/words.png
+	$(BIN)/fromnoise inspect activations "red apple" --style noto --seed 5 --model $(MODEL) \
+		--out docs/pictures/activations.png
 	$(BIN)/fromnoise inspect noise --prompt "a red apple" --style noto --model $(MODEL) --out docs/pictures/noise.png
 	$(BIN)/fromnoise inspect axes --kinds banana,tomato,pea --measures yellowness,roundness --model $(MODEL) \
 		--out docs/pictures/axes.png

@@ -20,7 +20,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.inspection import activations
 from fromnoise.inspection.activations import ENDS, Activation, Moment, blocks_of, moment_at, moments, named, timing
 from fromnoise.inspection.activations_figure import activations_figure, block_figure
-from fromnoise.inspection.architecture import machine_of
+from fromnoise.inspection.architecture import machine_of, skips_of
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 
@@ -43,6 +43,7 @@ def test_the_last_blocks_maps_make_what_the_network_believes(tiny_model: TextToI
         believed = walk.alpha(step.t) * step.x_t - walk.sigma(step.t) * v
         torch.testing.assert_close(believed, step.x0_hat, rtol=1e-3, atol=1e-4)
         assert torch.equal(moment.guess, step.x0_hat)
+        assert torch.equal(moment.noisy, step.x_t)
 
 
 def test_strength_and_the_strongest_channels_of_planted_maps() -> None:
@@ -107,11 +108,15 @@ def test_time_is_what_the_clock_said_between_a_blocks_beginning_and_its_end(
     slow(model.unet.conv_in, lambda: 0.002)
     slow(model.unet.down["8x8_down_0"], uneven)
     slow(model.unet.up["4x4_up_1"], lambda: 0.003)
-    found = timing(model, plan(model, REQUEST), repeats=5)
+    made = plan(model, REQUEST)
+    found = timing(model, made, repeats=5)
     expected = dict.fromkeys(NAMES, 0.0) | {"8x8_down_0": 5.0, "4x4_up_1": 3.0, ENDS: 2.0}
     assert found.milliseconds == pytest.approx(expected)
     assert (found.total, found.share("8x8_down_0"), found.repeats) == (pytest.approx(10), pytest.approx(0.5), 5)
     assert all(not m._forward_hooks and not m._forward_pre_hooks for m in model.unet.modules())
+    slow(model.unet.middle["4x4_middle"], lambda: 5.0)  # one step of a large model is waited for, and not more
+    assert (timing(model, made, repeats=5).milliseconds["4x4_middle"], laps[0]) == (pytest.approx(5000), 8)
+    assert timing(model, made, repeats=5).repeats == 1
 
 
 def test_a_moment_is_the_step_that_was_asked_for_and_nothing_after_it_is_computed(tiny_model: TextToImage) -> None:
@@ -135,6 +140,31 @@ def test_a_moment_is_the_step_that_was_asked_for_and_nothing_after_it_is_compute
         with pytest.raises(UserError, match=f"no step {wrong}: this drawing has steps 1…4"):
             moment_at(tiny_model, made, wrong)
     assert all(not m._forward_hooks for m in tiny_model.unet.modules())
+
+
+def test_what_goes_straight_across_is_found_in_what_the_network_computes(tiny_model: TextToImage) -> None:
+    """The last channels of what a part on the way up takes are, bit for bit, what its partner left."""
+    unet, taken, left = tiny_model.unet, {}, {}
+
+    def note(path: str) -> Any:
+        def hook(_: Any, took: tuple[Any, ...], gave: torch.Tensor) -> None:
+            taken[path], left[path] = took[0], gave
+
+        return hook
+
+    paths = {"conv_in": unet.conv_in}
+    paths |= {f"{way}.{name}": block for way in ("down", "up") for name, block in getattr(unet, way).items()}
+    handles = [module.register_forward_hook(note(path)) for path, module in paths.items()]
+    try:
+        next(moments(tiny_model, plan(tiny_model, REQUEST)))
+    finally:
+        for handle in handles:
+            handle.remove()
+    found = skips_of(unet)
+    assert [to for _, to in found] == ["up.4x4_up_0", "up.4x4_up_1", "up.8x8_up_0", "up.8x8_up_1"]
+    for source, to in found:
+        assert torch.equal(taken[to][:, -left[source].shape[1] :], left[source]), (source, to)
+    assert next(n for n in machine_of(tiny_model)["networks"] if n["name"] == "unet")["skips"] == found
 
 
 def test_a_sampler_that_calls_twice_a_step_shows_one_map_of_each_block(tiny_model: TextToImage) -> None:
@@ -169,7 +199,7 @@ def test_each_place_of_a_film_is_one_channel_all_the_time(tiny_model: TextToImag
     made = plan(tiny_model, REQUEST)
     first, second, *_ = moments(tiny_model, made)
     flipped = tuple(Activation(a.block, a.maps.flip(0)) for a in first.activations)
-    other = Moment(second.index, second.total, first.t, first.guess, flipped)
+    other = Moment(second.index, second.total, first.t, first.noisy, first.guess, flipped)
     spent, subject = timing(tiny_model, made, 1), Subject("red apple")
     whole = [activations_figure(tiny_model, first, spent, subject, [first, m]).frames[1] for m in (first, other)]
     alone = activations_figure(tiny_model, other, spent, subject).picture

@@ -795,19 +795,75 @@ def test_chapter_static_to_picture(visit: Visitors) -> None:
     expect(page.get_by_text("No noise left")).to_be_visible(timeout=PATIENCE)
 
 
-def test_chapter_machine(visit: Visitors) -> None:
+def test_chapter_machine(visit: Visitors, shots: Path) -> None:
     page = visit("chapter/machine")
-    page.get_by_role("button", name=re.compile("middle, MiddleBlock")).press("Enter")
+    slider, where = page.get_by_label("Step", exact=True), page.locator(".where")
+    expect(slider).to_be_enabled()  # an example is drawn before anything is pressed
+    expect(where).to_contain_text("Step 20 of 20")
+    middle_box = page.get_by_role("button", name=re.compile("middle, MiddleBlock"))
+    expect(middle_box).to_contain_text(re.compile(r"\d+ % of the time"))
+    middle_box.press("Enter")
     panel = page.get_by_role("complementary", name="The chosen box")
     machine = page.request.get(f"{visit.server.address}/api/machine").json()
     unet = next(network for network in machine["networks"] if network["name"] == "unet")
     middle = next(block for block in unet["blocks"] if block["name"] == "middle")["blocks"][0]
     expect(panel).to_contain_text(f"{middle['weights']:,} weights")
     expect(panel).to_contain_text("×".join(map(str, middle["gives"][0])))
+    expect(panel).to_contain_text(re.compile(r"\d+ % of the network’s time, measured just now; \d+ % of its weights"))
+    slider.press("Home")
+    for _ in range(6):
+        slider.press("ArrowRight")
+    expect(panel.get_by_role("heading", name="What this part saw at step 7")).to_be_visible()
+    seen = "[...document.querySelectorAll('.sights canvas, .seen')].map((canvas) => canvas.toDataURL())"
+    before = page.evaluate(seen)
+    assert len(before) == 7 + 10  # its strength and six channels; nine parts are watched, and the first layer is not
+    slider.press("ArrowRight")
+    expect(where).to_contain_text("Step 8 of 20")
+    page.wait_for_function("(before) => document.querySelector('.sights canvas').toDataURL() !== before", arg=before[0])
+    page.screenshot(path=shots / "machine.png", full_page=True)
+    page.get_by_text("How do we know?").click()
+    expect(page.locator(".know pre")).to_contain_text("fromnoise inspect activations 'red apple'")
+    source, to = unet["skips"][-1]
+    page.get_by_role("button", name=re.compile(rf"^{re.escape(to)},")).press("Enter")
+    expect(panel).to_contain_text(f"it gets what {source} found, straight across")
+    level = "(name) => document.querySelector(`[aria-label^='${name},']`).getBoundingClientRect()"
+    ends = [page.evaluate(level, name) for name in (source, to)]
+    assert ends[0]["right"] < ends[1]["left"]
+    assert abs((ends[0]["top"] + ends[0]["bottom"]) - (ends[1]["top"] + ends[1]["bottom"])) < 9  # level with each other
+    middle_box.click()
     panel.get_by_role("button", name=middle["blocks"][0]["name"]).click()
     expect(panel.locator("h2")).to_have_text(middle["blocks"][0]["name"])
+    expect(panel.locator(".sight")).to_have_count(0)
     panel.get_by_role("button", name="One level up").click()
     expect(panel.locator("h2")).to_have_text(middle["name"])
+    page.get_by_text(re.compile("Decoder: from latents")).click()
+    expect(panel.locator("h2")).to_have_text("vae.decoder")
+    assert page.evaluate(PLANTED_U) == {
+        "passed": ["a", "in.0", "in.1", "deep.0", "out.0", "out.1", "out.2"],
+        "rows": ["1", "2", "3", "4", "3", "2", "1"],
+        "beside": ["told", "last"],
+    }
+
+
+# A network of other names, with a part that is told something before it begins and so has no shapes.
+PLANTED_U = """async () => {
+  const { theU } = await import("/static/chapters/machine_boxes.js");
+  const block = (path, gives = [[8, 4, 4]], blocks = []) =>
+    ({ path, name: path.split(".").at(-1), kind: "K", weights: 1, takes: [], gives, blocks });
+  const holds = (path, count) => block(path, [], [...Array(count).keys()].map((i) => block(`${path}.${i}`)));
+  const blocks = [block("a"), holds("told", 1), holds("in", 2), holds("deep", 1), holds("out", 3), block("last")];
+  const skips = [["in.1", "out.0"], ["in.0", "out.1"], ["a", "out.2"]];
+  const network = { ...block("net", [[8, 4, 4]], blocks), skips };
+  const watch = { register: () => [document.createElement("canvas"), document.createElement("span")] };
+  const node = theU(network, { side: 4, channels: 8 }, { show: () => {} }, watch);
+  const pathOf = (box) => box.getAttribute("aria-label").split(",")[0];
+  const stations = [...node.querySelectorAll(".station")];
+  return {
+    passed: stations.map((each) => pathOf(each.firstChild)),
+    rows: stations.map((each) => each.style.gridRow.split(" ")[0]),
+    beside: [...node.querySelectorAll(".few > .box, .few > .group > .box")].map(pathOf),
+  };
+}"""
 
 
 def test_chapter_luck(visit: Visitors) -> None:
@@ -1474,6 +1530,8 @@ def test_a_screen_that_is_too_narrow_slides_the_noise(visit: Visitors) -> None:
             return
         page.wait_for_timeout(100)
     raise AssertionError("the arrow key does not slide it")
+
+
 def test_chapter_map(visit: Visitors, shots: Path) -> None:
     page = visit("chapter/static")
     open_chapter(page, "What lies near your words?")
@@ -1517,6 +1575,8 @@ def test_chapter_map(visit: Visitors, shots: Path) -> None:
     expect(page.locator(".know pre")).to_contain_text("fromnoise inspect map pizza owl --out map.html")
     expect(page.locator(".know pre")).to_contain_text("map italian italian --area --pictures 8")
     page.screenshot(path=shots / "map.png", full_page=True)
+
+
 def test_chapter_learning_without_a_film_gives_a_lesson(visit: Visitors) -> None:
     page = visit("chapter/learning")
     expect(page.get_by_role("heading", name="This model carries no film of its training")).to_be_visible()

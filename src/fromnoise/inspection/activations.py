@@ -28,7 +28,8 @@ from fromnoise.models.unet.unet import UNet
 from fromnoise.system.engine import TorchEngine
 from fromnoise.system.text_to_image import TextToImage
 
-REPEATS = 9  # measured steps; two more before them are not counted
+REPEATS, WARM = 9, 2  # measured steps, and those before them that are not counted
+PATIENCE = 2.0  # seconds after which no further step is measured: a large model's first one is good enough
 FINE = 1e-6  # seconds that a clock must be able to tell apart
 ENDS = "ends"  # what is in no block: the first and last convolution, the noise level
 
@@ -86,13 +87,15 @@ class Moment:
     Attributes:
         index, total: step ``index`` (from 0) of ``total``.
         t: its noise level.
-        guess: what the network believes the picture to be, latents, float32 [1,C,h,w].
+        noisy: what goes into the network, latents, float32 [1,C,h,w].
+        guess: what the network believes the picture to be, latents of the same size.
         activations: of all blocks, in the order in which a picture passes them.
     """
 
     index: int
     total: int
     t: float
+    noisy: Tensor
     guess: Tensor
     activations: tuple[Activation, ...]
 
@@ -103,7 +106,7 @@ class Timing:
 
     Attributes:
         milliseconds: median over ``repeats``, of each block by its name, and of the rest as ``ENDS``.
-        repeats: how many steps were measured.
+        repeats: how many steps were measured; fewer than asked for where they take long.
     """
 
     milliseconds: dict[str, float]
@@ -148,7 +151,8 @@ def named(model: TextToImage, block: str) -> str:
 def moments(model: TextToImage, plan: Plan) -> Iterator[Moment]:
     """Draw one picture and look at all blocks after every step. Closing the iterator cancels.
 
-    One moment holds all maps of one step: for the shipped model 0.2 MB, for Stable Diffusion 1.5 at 512 px about 65 MB.
+    One moment holds all maps of one step: for the shipped model 0.2 MB, for Stable Diffusion 1.5 at 512 px 67 MB, which
+    with what they are copied by raised the most memory in a step from 5,603 to 5,686 MiB (benchmarks/watching.py).
 
     Raises:
         UserError: the model is computed by another engine than torch.
@@ -156,7 +160,8 @@ def moments(model: TextToImage, plan: Plan) -> Iterator[Moment]:
     with watching(model, plan, outputs=block_names(model)) as (watched, seen):
         for event in generate(watched, plan):
             if isinstance(event, Step):
-                yield Moment(event.index, event.total, event.t, event.x0_hat, _last_of_each(seen.take()))
+                blocks = _last_of_each(seen.take())
+                yield Moment(event.index, event.total, event.t, event.x_t, event.x0_hat, blocks)
 
 
 def moment_at(model: TextToImage, plan: Plan, at: int | None = None) -> Moment:
@@ -188,7 +193,8 @@ def check_step(plan: Plan, at: int | None) -> None:
 def timing(model: TextToImage, plan: Plan, repeats: int = REPEATS) -> Timing:
     """Measure how long each block takes: hooks note the clock before and after it, while steps are computed.
 
-    It is one picture with its words, in the middle of the noise levels, on one core; the median of some repeats.
+    It is one picture with its words, in the middle of the noise levels, on one core; the median of some repeats, or one
+    step alone if that takes ``PATIENCE`` seconds.
 
     Raises:
         UserError: the model is computed by another engine than torch.
@@ -202,14 +208,17 @@ def timing(model: TextToImage, plan: Plan, repeats: int = REPEATS) -> Timing:
     calls = [x.to(model.device), t.to(model.device), words]
 
     def measured() -> list[dict[str, float]]:
-        return [_timed(model, calls) for _ in range(2 + repeats)][2:]
+        laps: list[dict[str, float]] = []
+        while len(laps) < WARM + repeats and sum(sum(lap.values()) for lap in laps) < PATIENCE:
+            laps.append(_timed(model, calls))
+        return laps[WARM:] or laps[-1:]
 
     if model.device.type == "cpu":
         laps = each_alone(measured, [()])[0]
     else:
         with torch.inference_mode():
             laps = measured()
-    return Timing({name: 1000 * statistics.median(lap[name] for lap in laps) for name in laps[0]}, repeats)
+    return Timing({name: 1000 * statistics.median(lap[name] for lap in laps) for name in laps[0]}, len(laps))
 
 
 def _timed(model: TextToImage, call: list[Any]) -> dict[str, float]:

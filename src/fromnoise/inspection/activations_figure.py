@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
@@ -10,36 +10,42 @@ from torch import Tensor
 
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.inspection.activations import ENDS, Activation, Block, Moment, Timing, blocks_of
+from fromnoise.inspection.architecture import skips_of
 from fromnoise.inspection.figure import Figure, Table
 from fromnoise.inspection.heat import warmth
 from fromnoise.inspection.panels import cell, grey, stacked
 from fromnoise.inspection.subject import Subject
+from fromnoise.inspection.u_diagram import u_diagram
 from fromnoise.system.text_to_image import TextToImage
 
-SIDE, STRONGEST = 72, 9  # pixels of a map, and channels beside the strength
+SIDE, STRONGEST = 72, 9  # pixels of a map; channels whose numbers are told
+IN_BOX, LINE, PAD = 4, 20, 6  # channels in a box of the diagram; pixels of its line of words, and around its maps
+NOISY, END = "conv_in", 132  # the part that what goes in goes to; pixels of what goes in, and of what comes out
 LARGE, DETAIL, ACROSS = 200, 96, 12  # pixels of a large map; channels of one block that are shown, and in a row
 BARS = ((60, 110, 190), (225, 140, 40))  # colours of time and of weights
 ABOUT = (
     "At every step the noisy latents pass through the U-Net's blocks, down to a coarse view and up again, and each "
-    "block hands on hundreds of small maps. Strength says how much there is at each place; the grey maps are the "
-    "channels that differ most from place to place: what this block tells apart."
+    "block hands on hundreds of small maps; what it found on the way down also goes straight across to the way up. "
+    "Strength says how much there is at each place; the grey maps are the channels that differ most from place to "
+    "place: what this block tells apart."
 )
 
 
 def activations_figure(
-    model: TextToImage, moment: Moment, spent: Timing, subject: Subject, film: Sequence[Moment] = ()
+    model: TextToImage, moment: Moment, spent: Timing, subject: Subject, film: Iterable[Moment] = ()
 ) -> Figure:
-    """One row for each block.
+    """The U-Net as a U of its blocks, in each its maps, and its share of time and weights.
 
     Args:
         model: whose blocks they are.
         moment: what is shown.
         spent: how long each block takes.
         subject: what is drawn.
-        film: all moments, for frames; empty for a picture alone.
+        film: all moments, for frames, which are made one by one; empty for a picture alone.
     """
     blocks = blocks_of(model)
-    chosen = {block.name: _of(moment, block.name).strongest(STRONGEST) for block in blocks}
+    chosen = {block.name: _of(moment, block.name).strongest(IN_BOX) for block in blocks}
+    chosen[NOISY] = Activation(NOISY, moment.noisy[0]).strongest(IN_BOX)
     frames = [_frame(model, each, blocks, chosen, spent) for each in film]  # of the same channels
     picture = _frame(model, moment, blocks, chosen, spent)
     command = subject.command("activations", {"at": moment.index + 1}, "activations.png")
@@ -49,7 +55,7 @@ def activations_figure(
 
 
 def block_figure(
-    model: TextToImage, moment: Moment, block: str, spent: Timing, subject: Subject, film: Sequence[Moment] = ()
+    model: TextToImage, moment: Moment, block: str, spent: Timing, subject: Subject, film: Iterable[Moment] = ()
 ) -> Figure:
     """One block in detail: its strength, and its channels, those first that differ most from place to place.
 
@@ -78,24 +84,48 @@ def block_figure(
 def _frame(
     model: TextToImage, moment: Moment, blocks: Sequence[Block], chosen: Mapping[str, Sequence[int]], spent: Timing
 ) -> Image.Image:
-    rows, labels = [], []
     largest = max(max(spent.share(b.name), b.weight_share) for b in blocks)
+    entrance = Activation(NOISY, moment.noisy[0])
+    parts = {NOISY: _box(f"{NOISY}, which gets the noisy latents", entrance, chosen[NOISY], None)}
     for block in blocks:
-        shown = _of(moment, block.name)
-        most = _most(shown.maps)
-        maps = [grey(shown.maps[i], most) for i in chosen[block.name]]
-        strength = warmth(shown.strength, float(shown.strength.max()))
-        shares = _bars((spent.share(block.name), block.weight_share), largest)
-        rows.append([shares, *(cell(each, SIDE) for each in (strength, *maps))])
-        labels.append(f"{block.path}: {_size(shown.maps)}")
-    columns = ["time, weights", "strength", "channels", *[""] * (STRONGEST - 1)]
-    heading = "Black to white: strength from nothing to the block's most; a channel from minus to plus (grey: 0)"
-    return stacked(
-        [
-            (f"{_now(moment)}: the network's guess of the picture", _guess(model, moment)),
-            (heading, contact_sheet(rows, labels, columns)),
-        ]
+        shown, shares = _of(moment, block.name), (spent.share(block.name), block.weight_share)
+        parts[block.path] = _box(block.path, shown, chosen[block.name], _bars(shares, largest))
+    sides = {block.path: _of(moment, block.name).maps.shape[2] for block in blocks}
+    sides[NOISY] = entrance.maps.shape[2]
+    sizes = sorted(set(sides.values()), reverse=True)
+    levels = {path: sizes.index(side) for path, side in sides.items()}
+    ends = (cell(model.decode(moment.noisy)[0], END), cell(model.decode(moment.guess)[0], END))
+    diagram = u_diagram(parts, levels, skips_of(model.unet), ends)
+    return stacked([(f"{_now(moment)}: what goes in, and the network's guess of the picture", diagram), *_legend()])
+
+
+def _legend() -> list[tuple[str, Image.Image]]:
+    nothing = Image.new("RGB", (1, 1), "white")
+    lines = (
+        "In each box: its share of time (blue) and weights (orange), its strength (black: least, white: most), and the",
+        f"{IN_BOX} channels that differ most (black: minus, white: plus). Dashed: what goes straight across.",
     )
+    return [(line, nothing) for line in lines]
+
+
+def _box(label: str, shown: Activation, channels: Sequence[int], bars: Image.Image | None) -> Image.Image:
+    """What stands in the box of a block: its name, its shares, its strength and some channels."""
+    maps = [_strength(shown, SIDE), *(cell(grey(shown.maps[i], _most(shown.maps)), SIDE) for i in channels)]
+    pictures = [bars or Image.new("RGB", (SIDE + 2, 1), "white"), *maps]
+    width = PAD + sum(picture.width + PAD for picture in pictures)
+    box = Image.new("RGB", (width, LINE + max(p.height for p in pictures) + PAD), "white")
+    ImageDraw.Draw(box).text((PAD, 3), f"{label}: {_size(shown.maps)}", "black", ImageFont.load_default(12))
+    x = PAD
+    for picture in pictures:
+        box.paste(picture, (x, LINE))
+        x += picture.width + PAD
+    return box
+
+
+def _strength(shown: Activation, side: int) -> Image.Image:
+    """From the place where there is least, black, to that where there is most, white."""
+    low = shown.strength.min()
+    return cell(warmth(shown.strength - low, float((shown.strength - low).max())), side)
 
 
 def _detail(model: TextToImage, moment: Moment, block: Block, chosen: Sequence[int], spent: Timing) -> Image.Image:
@@ -104,7 +134,7 @@ def _detail(model: TextToImage, moment: Moment, block: Block, chosen: Sequence[i
     lines = [chosen[i : i + ACROSS] for i in range(0, len(chosen), ACROSS)]
     rows = [[cell(grey(shown.maps[i], most), SIDE) for i in line] for line in lines]
     labels = [f"channels {', '.join(map(str, line))}" for line in lines]
-    large = [cell(warmth(shown.strength, float(shown.strength.max())), LARGE), _guess(model, moment)]
+    large = [_strength(shown, LARGE), _guess(model, moment)]
     words = f"{_size(shown.maps)}; {spent.share(block.name):.0%} of the time, {block.weight_share:.0%} of the weights"
     top = contact_sheet([large], [f"{block.path}: {words}"], ["strength", "the network's guess"])
     what = f"{len(chosen)} of {len(shown.maps)} channels, those first that differ most (black minus, white plus)"

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fromnoise.models.unet.blocks import UNetBlock
+from fromnoise.models.unet.unet import UNet
 from fromnoise.system.text_to_image import TextToImage
 
 DEEPEST = 4  # names below a network that are shown: "down.16x16_down_0.resnets.0"
@@ -28,7 +30,7 @@ def machine_of(model: TextToImage, prompt: str = PROMPT) -> dict[str, Any]:
     Returns:
         {"prompt", "tokens", "networks": [...]}; every network is a block, and every block has "name", "path", "kind"
         (its class), "about" (the first line of its documentation), "weights", "takes" and "gives" (lists of shapes
-        without the batch), and "blocks".
+        without the batch), and "blocks". The U-Net also has "skips", see :func:`skips_of`.
     """
     device = model.device
     latents = torch.randn(1, *model.latent_shape(), generator=torch.Generator().manual_seed(0)).to(device)
@@ -41,6 +43,7 @@ def machine_of(model: TextToImage, prompt: str = PROMPT) -> dict[str, Any]:
             words.append(_run("text_encoder_2", model.second[1], lambda: model.embed([prompt])))
         read = model.read([prompt])
         unet = _run("unet", model.unet, lambda: model.unet.with_words(seen, t, read), _unet_ends(seen, model))
+        unet["skips"] = skips_of(model.unet)
         decode = _run("vae.decoder", model.vae.decoder, lambda: model.vae.decode(latents))
         pictures = torch.zeros(1, 3, model.pixels, model.pixels, device=device)
         encode = _run("vae.encoder", model.vae.encoder, lambda: model.vae.encode(pictures))
@@ -51,6 +54,16 @@ def machine_of(model: TextToImage, prompt: str = PROMPT) -> dict[str, Any]:
             networks.append(_run("clip.image", image, lambda: image(picture)))
     tokens = model.tokenizer.tokens(prompt)
     return {"prompt": prompt, "tokens": tokens, "networks": networks}
+
+
+def skips_of(unet: UNet) -> list[tuple[str, str]]:
+    """What goes straight across the U: which part on the way up takes what which part left on the way down.
+
+    Returns:
+        (path of the one that left it, path of the one that takes it), in the order in which it is taken.
+    """
+    left = ["conv_in", *(f"down.{name}" for name in unet.down)]
+    return [(left.pop(), f"up.{name}") for name, block in unet.up.items() if isinstance(block, UNetBlock)]
 
 
 def _unet_ends(seen: Tensor, model: TextToImage) -> tuple[list[list[int]], list[list[int]]]:

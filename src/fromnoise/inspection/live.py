@@ -1,9 +1,10 @@
-"""What messages for a page have in common: pictures as addresses that hold them."""
+"""What messages for a page have in common: pictures as addresses that hold them, and maps that stay small."""
 
 from __future__ import annotations
 
 import math
 
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from fromnoise.drawing.picture_file import to_image
 from fromnoise.inspection.figure import data_url, png_of
 
 LARGEST = 256  # side of a picture that is one of many, so that all steps of a large model can be sent
+WIDEST_MAP = 16  # side of a map for a page; larger ones are averaged, so that a step of Stable Diffusion stays small
 
 
 def as_url(picture: Tensor, largest: float = math.inf) -> str:
@@ -21,3 +23,12 @@ def as_url(picture: Tensor, largest: float = math.inf) -> str:
         small = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
         image = image.resize(small, Image.Resampling.BOX)
     return data_url(png_of(image))
+
+
+def small(maps: Tensor) -> Tensor:
+    """Maps [C,h,w], averaged to at most ``WIDEST_MAP`` positions a side."""
+    height, width = maps.shape[1:]
+    if max(height, width) <= WIDEST_MAP:
+        return maps
+    factor = WIDEST_MAP / max(height, width)
+    return F.adaptive_avg_pool2d(maps[None], (max(1, round(height * factor)), max(1, round(width * factor))))[0]

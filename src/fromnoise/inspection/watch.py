@@ -8,7 +8,8 @@ drawing stays what it is. A hook only reads: what is drawn is the same bits whet
             looks = seen.take()          # of this step
 
 A drawing calls the U-Net with words and without; only the rows that read the prompt are looked at. The cost of a map is
-a softmax over products that the network computes as well, for one of those two calls.
+a softmax over products that the network computes as well, for one of those two calls. What is seen of one step of
+Stable Diffusion 1.5 at 512 px: 8 MB of word maps, 67 MB of outputs (benchmarks/watching.py).
 """
 
 from __future__ import annotations

@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from fromnoise.inspection.live import LARGEST, as_url
+from fromnoise.inspection.live import LARGEST, as_url, small
 from fromnoise.inspection.subject import Subject
 from fromnoise.inspection.words import WordPicture, WordStep, helped, word_maps, words_of
 from fromnoise.system.text_to_image import TextToImage
 
 ALL = "all"  # blocks together
-WIDEST_MAP = 16  # side of a map for a page; larger ones are averaged, so that a step of Stable Diffusion stays small
 
 
 def words_news(model: TextToImage, subject: Subject) -> Iterator[dict[str, Any]]:
@@ -60,10 +58,7 @@ def words_news(model: TextToImage, subject: Subject) -> Iterator[dict[str, Any]]
 
 def packed(maps: Tensor, most: float = 1.0) -> dict[str, Any]:
     """Maps [W,h,w] as a message; see above."""
-    height, width = maps.shape[1:]
-    if max(height, width) > WIDEST_MAP:
-        factor = WIDEST_MAP / max(height, width)
-        maps = F.adaptive_avg_pool2d(maps[None], (max(1, round(height * factor)), max(1, round(width * factor))))[0]
+    maps = small(maps)
     numbers = (maps / most * 65535).round().clamp(0, 65535).to(torch.int32).numpy().astype("<u2")
     data = base64.b64encode(numbers.tobytes()).decode()
     return {"height": maps.shape[1], "width": maps.shape[2], "most": most, "data": data}

@@ -17,6 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from fromnoise import __version__
 from fromnoise.studio.api import (
     inside,
+    inside_activations,
     inside_axes,
     inside_between,
     inside_copies,
@@ -95,6 +96,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(own.routes)
     app.include_router(story.routes)
     app.include_router(inside.routes)
+    app.include_router(inside_activations.routes)
     app.include_router(inside_guidance.routes)
     app.include_router(inside_judge.routes)
     app.include_router(inside_axes.routes)

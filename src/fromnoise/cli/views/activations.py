@@ -44,9 +44,8 @@ def activations(
         made = subject.plan(opened)
         name = named(opened, block) if block is not None else None
         check_step(made, at)
-        film = tuple(moments(opened, made)) if out.suffix.lower() in FILMS else ()
-        moment = film[(at or (len(film) + 1) // 2) - 1] if film else moment_at(opened, made, at)
-        spent = timing(opened, made)
+        moment, spent = moment_at(opened, made, at), timing(opened, made)
+        film = moments(opened, made) if out.suffix.lower() in FILMS else ()  # again, so that one step is kept at a time
         if name is not None:
             return block_figure(opened, moment, name, spent, subject, film)
         return activations_figure(opened, moment, spent, subject, film)

@@ -296,6 +296,7 @@ BODIES: dict[str, type[Fields]] = {
     "/api/jobs": JobIn,
     "/api/check": CheckIn,
     "/api/inside/words": LookIn,
+    "/api/inside/activations": LookIn,
     "/api/inside/guidance": LookIn,
     "/api/inside/ladder": LookIn,
     "/api/inside/judge": JudgeIn,

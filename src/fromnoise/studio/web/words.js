@@ -752,12 +752,36 @@ export const words = {
     machine: {
       title: "The machine",
       about:
-        "This is the very model that is loaded, found by running it once. Choose a box to see what goes in, what " +
-        "comes out, and what is inside. Bars show it too: as wide as the map is large, as thick as it has channels.",
+        "This is the very network that finds a picture in noise, and it is at work on your prompt right now. Choose one of " +
+        "its parts and pull the slider: you see what that part sees at that step, and how much of the work it does.",
+      example: "red apple",
+      exampleStyle: "noto",
+      drawing: "Drawing, and looking into every part…",
+      step: "Step",
+      at: (step, total, t) => `Step ${step} of ${total}, noise level ${Math.round(t)}`,
+      in: "goes in",
+      out: "comes out",
+      goesIn: "One map of what goes in: the picture so far, with its noise",
+      comesOut: "What comes out: its guess of the picture",
+      time: (share) => `${percent(share, 0)} of the time`,
+      saw: (step) => `What this part saw at step ${step}`,
+      strength: "How much this part found at each place: from black, least, to white, most",
+      channel: (number) => `map ${number}`,
+      maps: ([channels, height, width], shown, [high, wide]) =>
+        `It makes ${many(channels, "map", "maps")} of ${height}×${width} numbers. The coloured one is how much all of them ` +
+        `find at each place, from black (least) to white (most); the ${shown} grey ones are those that differ most from place ` +
+        "to place: light is plus, dark is minus." +
+        (high < height || wide < width ? ` They are shown smaller, averaged to ${high}×${wide}.` : ""),
+      shares: (time, weights) =>
+        (time === null ? "" : `${percent(time, 0)} of the network’s time, measured just now; `) +
+        `${percent(weights, 0)} of its weights.`,
+      leaves: (to) => `What it found also goes straight across to ${to}, so that nothing fine is lost on the way down. `,
+      gets: (from) => `Beside what comes from below, it gets what ${from} found, straight across. `,
+      others: "Beside the U: what tells all parts the noise level, and what makes the guess of their last maps.",
       total: (n) => `${n.toLocaleString("en")} weights altogether`,
       weights: (n) => many(n, "weight", "weights"),
       share: (part) => `${(100 * part).toFixed(part < 0.1 ? 1 : 0)} % of all`,
-      tokens: "The prompt, cut into tokens",
+      tokens: "A prompt, cut into tokens",
       picture: "The picture",
       loop: (n) => `runs ${n} times, once a step`,
       also: "Also on board, for other tasks",
@@ -779,6 +803,17 @@ export const words = {
         "vae.encoder": "Encoder: from pixels to latents, for start pictures",
         "clip.image": "Image tower: tells how well a picture fits its words",
       },
+      know: [
+        "The diagram is made from the network’s own modules, by running it once; nothing is drawn by hand. While your " +
+          "picture is drawn, what each part hands on is copied, which changes no pixel of it. Of each part you get the six " +
+          "maps that vary most at that step; one that stays among the six keeps its place.",
+        "A part is brighter the more of the time it takes. Time is that of one step of one picture on one core, the middle " +
+          "of nine, measured after the first step of this drawing (of a large model, one step). The rest of the time goes " +
+          "to the few layers beside the U.",
+        "Nobody told a part what to look for, so most maps have no name in any language. That is not hidden here: it is " +
+          "what there is to see.",
+      ],
+      code: "src/fromnoise/inspection/activations.py",
     },
 
     luck: {

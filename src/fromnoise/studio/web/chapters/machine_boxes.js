@@ -25,44 +25,95 @@ export function maps(network) {
 
 const inside = (block) => block.blocks.flatMap((inner) => [inner, ...inner.blocks]);
 
-/** Boxes of what is in a block; a container of blocks that goes down, and one that comes up, make a U. */
+/** Boxes of what is in a block. */
 export function boxesOf(network, most, panel) {
-  const byName = Object.fromEntries(network.blocks.map((block) => [block.name, block]));
-  const row = (blocks) => el("div", { class: "boxes" }, blocks.map((block) => boxOf([network, block], most, panel)));
-  if (!byName.down || !byName.up) return row(network.blocks);
-  const parts = ["down", "middle", "up"];
-  const first = network.blocks.findIndex(({ name }) => name === "down");
-  const before = network.blocks.slice(0, first);
-  const after = network.blocks.slice(first).filter(({ name }) => !parts.includes(name));
-  return el("div", {}, row(before), theU(network, byName, most, panel), row(after));
+  return el("div", { class: "boxes" }, network.blocks.map((block) => boxOf([network, block], most, panel)));
 }
 
-/** Down on the left, up on the right, the middle at the bottom; a row for each size of the map. */
-function theU(network, { down, middle, up }, most, panel) {
-  const sides = [...new Set([...down.blocks, ...up.blocks].map(sideOf))].sort((a, b) => b - a);
-  const at = (part, side) => el("div", { class: "boxes" },
-    part.blocks.filter((block) => sideOf(block) === side).map((block) => boxOf([network, part, block], most, panel)));
-  const rows = sides.map((side) => el("div", { class: "u-row" },
-    at(down, side), el("span", { class: "side", text: `${side}×${side}` }), at(up, side)));
-  const bottom = middle && el("div", { class: "u-middle boxes" },
-    middle.blocks.map((block) => boxOf([network, middle, block], most, panel)));
-  return el("div", { class: "u" }, rows, bottom);
+/**
+ * Trails to all that a picture passes between the ends of the skips, and what stands beside that. The ends are lone blocks
+ * or containers; whatever container stands between two of those is passed too.
+ */
+function along(network) {
+  const ends = new Set(network.skips.flat().map((path) => path.split(".")[0]));
+  const lone = (block) => ends.has(block.name) && block.gives.length > 0;
+  const holding = network.blocks.filter((block) => ends.has(block.name) && !lone(block));
+  const [from, to] = [holding[0], holding.at(-1)].map((block) => network.blocks.indexOf(block));
+  const between = (i) => i >= from && i <= to;
+  return {
+    passed: network.blocks.flatMap((part, i) => {
+      if (lone(part)) return [[network, part]];
+      return between(i) ? part.blocks.map((block) => [network, part, block]) : [];
+    }),
+    others: network.blocks.filter((block, i) => !lone(block) && !between(i)),
+  };
 }
 
-const sideOf = (block) => measure(block.takes[0] ?? []).side;
+/**
+ * A network with skip connections as a U: down on the left, up on the right, and level with each part that leaves
+ * something the part that takes it. In the page they stand in the order in which a picture passes them.
+ *
+ * @param {object} watch hangs what is seen into the boxes
+ */
+export function theU(network, most, panel, watch) {
+  const { passed, others } = along(network);
+  const path = (trail) => trail.at(-1).path;
+  const taken = Object.fromEntries(network.skips.map(([from, to]) => [to, from]));
+  const left = new Set(network.skips.map(([from]) => from));
+  const firstUp = passed.findIndex((trail) => path(trail) in taken);
+  const up = passed.slice(firstUp).reverse();
+  const row = {}; // by path
+  up.forEach((trail, i) => {
+    row[path(trail)] = i + 1;
+    if (taken[path(trail)]) row[taken[path(trail)]] = i + 1;
+  });
+  const bottom = passed.slice(0, firstUp).filter((trail) => !left.has(path(trail)));
+  bottom.forEach((trail, i) => (row[path(trail)] = up.length + 1 + i));
+  const sides = [...new Set(passed.map((trail) => sideOf(trail.at(-1))))].sort((a, b) => b - a);
+  const cells = passed.map((trail, i) => {
+    const column = bottom.includes(trail) ? "bottom" : i < firstUp ? "down" : "up";
+    const cell = el("div", { class: `station ${column}` }, boxOf(trail, most, panel, watch));
+    cell.style.gridRow = row[path(trail)];
+    cell.style.setProperty("--level", sides.indexOf(sideOf(trail.at(-1))));
+    return cell;
+  });
+  const skips = network.skips.map(([, to]) => {
+    const line = el("span", { class: "across", "aria-hidden": "true" });
+    line.style.gridRow = row[to];
+    return line;
+  });
+  return el("div", {},
+    el("div", { class: "u" }, cells, skips),
+    el("p", { class: "hint", text: say.others }),
+    el("div", { class: "boxes few" }, others.map((block) => boxOf([network, block], most, panel))));
+}
+
+const sideOf = (block) => measure(block.gives[0] ?? []).side;
 
 /** A box as a button, with smaller boxes inside when it only holds others. */
-function boxOf(trail, most, panel) {
+function boxOf(trail, most, panel, watch = null) {
   const block = trail.at(-1);
   const weights = say.weights(block.weights);
   const choose = el("button", {
-    type: "button", class: "box", onclick: (event) => panel.show(trail, event.currentTarget),
+    type: "button", class: watch ? "box lit" : "box", onclick: (event) => panel.show(trail, event.currentTarget),
     "aria-label": say.box(block.path, block.kind, weights),
-  }, el("span", { class: "name", text: block.name }), barOf(block, most));
+  });
+  const name = el("span", { class: "name" }, breakable(block.name));
+  if (watch) {
+    const [canvas, time] = watch.register(block.path, choose);
+    choose.append(canvas, el("span", { class: "told" }, name, time, shapeOf(block)));
+    return choose;
+  }
+  choose.append(name, ...[barOf(block, most)].filter(Boolean));
   if (block.gives.length || !block.blocks.length) return choose;
   return el("div", { class: "group" }, choose,
     el("div", { class: "boxes" }, block.blocks.map((inner) => boxOf([...trail, inner], most, panel))));
 }
+
+/** A name that may be broken after its underscores. */
+const breakable = (name) => name.split(/(?<=_)/).flatMap((part, i) => (i ? [el("wbr"), part] : [part]));
+
+const shapeOf = (block) => el("span", { class: "shape", text: block.gives[0].join("×") });
 
 /** As wide as the map is large, as thick as it has channels. */
 function barOf(block, most) {
@@ -72,5 +123,5 @@ function barOf(block, most) {
   bar.style.width = `${Math.max(LEAST_WIDTH, (100 * side) / most.side)}%`;
   bar.style.height = `${Math.min(THICKEST, Math.max(3, (THICKEST * channels) / most.channels))}px`;
   const track = el("span", { class: "track" }, bar);
-  return el("span", { class: "bar-room" }, track, el("span", { class: "shape", text: block.gives[0].join("×") }));
+  return el("span", { class: "bar-room" }, track, shapeOf(block));
 }
