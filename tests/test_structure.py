@@ -51,7 +51,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("ground", "diffusion", "system", "drawing", "inspection", "story"),
         *("studio.api", "studio.desk", "studio.settings"),
     ),
-    "studio.tour": ("ground", "diffusion", "system", "drawing", "inspection", "studio.desk", "studio.tour"),
+    "studio.tour": (
+        *("ground", "diffusion", "system", "drawing", "inspection"),
+        *("studio.api.copies", "studio.desk", "studio.tour"),
+    ),
     # The one door from the page to the check for copies, which needs packages that drawing does not.
     "studio.api.copies": ("ground", "system", "drawing", "inspection", "evaluation.copies", "studio.desk"),
     "cli": ("",),

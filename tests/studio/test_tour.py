@@ -22,6 +22,7 @@ from fromnoise.drawing.picture_file import to_image
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.live import as_url
 from fromnoise.inspection.subject import Subject
+from fromnoise.studio.desk.models import Models
 from fromnoise.studio.tour.drawing import drawing_news
 from fromnoise.studio.tour.modules import PREFIX, RECORDED, SPECIFIER, import_map
 from fromnoise.studio.tour.page import LARGEST, tour_page
@@ -146,7 +147,7 @@ def test_every_chapter_opens_from_a_file_and_finds_its_answers(tmp_path: Path) -
     name, shipped = open_model(Opening())
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
     subject = Subject("red apple and green pear", style="noto", seed=5, steps=2)
-    answers = list(answers_to(parts_of(shipped, subject, TextToImage.load)))
+    answers = list(answers_to(parts_of(Models(name, shipped, load_plain=TextToImage.load, shipped=True), subject)))
     chapters, missing = told_chapters(answers)
     assert not missing
     file = tmp_path / "a tour.html"

@@ -33,6 +33,7 @@ def tour(
         from fromnoise.cli.opened import Opening, load
         from fromnoise.ground.whole import write_atomically
         from fromnoise.inspection.subject import Subject
+        from fromnoise.studio.desk.models import Models
         from fromnoise.studio.tour.page import tour_page
         from fromnoise.studio.tour.parts import parts_of
         from fromnoise.studio.tour.recording import answers_to, told_chapters
@@ -44,7 +45,8 @@ def tour(
     name, opened = load(Opening(model))
     subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
     subject.plan(opened)  # what drawing refuses is said before anything is recorded
-    parts = list(parts_of(opened, subject, lambda: TextToImage.load(model)))
+    shipped = model is None
+    parts = list(parts_of(Models(name, opened, load_plain=lambda: TextToImage.load(model), shipped=shipped), subject))
     quiet = Console(stderr=True)
     bar = track(
         answers_to(parts), "recording", len(parts), console=quiet, transient=True, disable=not quiet.is_terminal

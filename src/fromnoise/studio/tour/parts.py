@@ -15,23 +15,32 @@ from typing import Any
 from torch import Tensor
 
 from fromnoise.drawing.generate import Finished, generate
+from fromnoise.inspection.activations_live import activations_news
 from fromnoise.inspection.architecture import machine_of
 from fromnoise.inspection.arithmetic import equation_of
 from fromnoise.inspection.axes_live import axes_news, rounds_news
 from fromnoise.inspection.between import Goal, walk
 from fromnoise.inspection.between_live import sum_news, walk_news
 from fromnoise.inspection.guidance_live import guidance_news, ladder_news
+from fromnoise.inspection.hidden_live import hidden_news
 from fromnoise.inspection.judge_live import judge_news
 from fromnoise.inspection.kinds import KINDS
 from fromnoise.inspection.latents_live import change, latents_news
+from fromnoise.inspection.learning_live import film_news, lessons_news
+from fromnoise.inspection.map_live import area_news, map_news
 from fromnoise.inspection.noise_live import noise_news
 from fromnoise.inspection.subject import Subject
 from fromnoise.inspection.words_live import words_news
+from fromnoise.studio.api.copies import Copies
+from fromnoise.studio.desk.models import Models
 from fromnoise.studio.tour.drawing import drawing_news
 from fromnoise.system.text_to_image import TextToImage
 
 News = Mapping[str, Any]
 DRAWING = "draw"  # the view of a drawing beside the gallery
+VERDICTS = 4  # seeds of the chapter on copies
+AREA_PICTURES, AREA_STEPS = 8, 10  # of the chapter on the map
+CHAIN = ("food", "fruit", "red apple")
 SEEDS = 8  # pictures of the chapter on luck
 STOPS = 7  # of a walk
 USUAL = 3.0  # guidance in the chapter on it, for models that draw without any
@@ -58,14 +67,14 @@ class Part:
     news: Callable[[], Iterator[News]]
 
 
-def parts_of(model: TextToImage, subject: Subject, stored: Callable[[], TextToImage]) -> Iterator[Part]:
+def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     """The questions of all chapters about one drawing, in the chapters' order.
 
     Args:
-        model: what is looked into.
+        models: what is looked into; the diagram shows it as it is stored, since drawing packs the networks' insides.
         subject: the drawing; its prompt, style and seed are what the chapters begin with.
-        stored: opens the model as it is stored: drawing packs the networks' insides, which the diagram shows.
     """
+    model = models.base
     asked = {"prompt": subject.prompt, "style": subject.style, "seed": subject.seed}
     guided = replace(subject, guidance=USUAL) if model.defaults.guidance == 1 else subject
     usual = {"guidance": USUAL} if model.defaults.guidance == 1 else {}
@@ -77,7 +86,8 @@ def parts_of(model: TextToImage, subject: Subject, stored: Callable[[], TextToIm
     yield Part("noise", "noise", asked, lambda: noise_news(model, subject))
     yield Part("latents", "latents", asked, lambda: latents_news(model, subject))
     yield from _muted_channels(model, subject)
-    yield Part("machine", "machine", {}, lambda: iter([machine_of(stored())]))
+    yield Part("machine", "machine", {}, lambda: iter([machine_of(models.plain())]))
+    yield Part("machine", "activations", asked, lambda: activations_news(model, subject))
     yield Part("words", "words", asked, lambda: words_news(model, subject))
     for other in _other_words(model, subject):
         yield Part("words", DRAWING, {**asked, "prompt": other.prompt}, _drawn(model, other))
@@ -88,11 +98,49 @@ def parts_of(model: TextToImage, subject: Subject, stored: Callable[[], TextToIm
         yield Part("judge", "judge", judged, _judged(model, subject, strength))
     yield Part("axes", "axes", {"kinds": KINDS}, lambda: axes_news(model))
     yield Part("axes", "axes/rounds", {"kinds": KINDS}, lambda: rounds_news(model))
+    yield from _map(model, subject)
     yield Part("between", "between", walked, lambda: walk_news(model, subject, goal, walk(model, subject, goal, STOPS)))
     for end in (subject, replace(subject, prompt=GOAL)):
         yield Part("between", DRAWING, {**asked, "prompt": end.prompt}, _drawn(model, end))
     yield Part("between", "between/sum", summed, lambda: sum_news(model, sum_of, equation))
     yield Part("luck", DRAWING, {**asked, "count": SEEDS}, lambda: drawing_news(model, subject, SEEDS))
+    yield from _copies(models, subject, asked)
+    yield Part("learning", "learning", {}, lambda: film_news(model, subject.model))
+    yield Part("learning", "learning/lessons", asked, lambda: lessons_news(model, subject))
+    yield Part("hidden", "hidden", asked, lambda: hidden_news(model, subject))
+
+
+def _map(model: TextToImage, subject: Subject) -> Iterator[Part]:
+    """Where the prompt lands, and how much room it leaves, as ``web/chapters/map_area.js`` asks."""
+    yield Part("map", "map", {"prompts": [subject.prompt], "points": True}, lambda: map_news(model, [subject.prompt]))
+    narrower = [replace(subject, prompt=prompt, steps=AREA_STEPS) for prompt in _chain(subject.prompt)]
+    body = {"prompts": [each.prompt for each in narrower], "style": subject.style, "seed": subject.seed}
+    yield Part("map", "map/area", body, lambda: area_news(model, narrower, AREA_PICTURES))
+
+
+def _chain(prompt: str) -> Sequence[str]:
+    """A prompt of two or three words, from its last one to all of them; a good example for any other."""
+    parts = prompt.split()
+    while len(parts) > 1 and parts[0].lower() in ("a", "an", "the"):
+        parts.pop(0)
+    if not 2 <= len(parts) <= 3:
+        return CHAIN
+    return list(dict.fromkeys(" ".join(parts[-count:]) for count in (1, -(-len(parts) // 2), len(parts))))
+
+
+def _copies(models: Models, subject: Subject, asked: Mapping[str, Any]) -> Iterator[Part]:
+    """Four seeds beside their nearest training pictures; then the one that is most like the first."""
+    check, suspect = Copies(models), dict[str, str]()
+
+    def verdicts() -> Iterator[News]:
+        for news in check.news(subject, subject.plan(models.base), VERDICTS):
+            if news["type"] == "verdict" and news["number"] == 0:
+                suspect["name"] = news["answers"][0]["suspect"]["name"]
+            yield news
+
+    yield Part("copies", "copies", {**asked, "seeds": VERDICTS}, verdicts)
+    # What it is called is known when the first answer was heard.
+    yield Part("copies", "copies/known", suspect, lambda: check.changes(suspect["name"]))
 
 
 def _judged(model: TextToImage, subject: Subject, strength: float) -> Callable[[], Iterator[News]]:

@@ -270,7 +270,7 @@ export const words = {
 
   chapters: {
     label: "Chapters",
-    number: (n, of, question) => `${n} of ${of} · ${question}`,
+    number: (n, of, question) => [`${n} of ${of}`, question].filter(Boolean).join(" · "),
     parts: {
       where: "Where does the picture come from?",
       words: "What do my words do?",

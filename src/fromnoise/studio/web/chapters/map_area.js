@@ -62,7 +62,7 @@ export function makeArea(facts, asked) {
     while (atlas.marks().length) atlas.remove(atlas.marks()[0]);
     shown = prompts.map(makeRow);
     rows.replaceChildren(...shown.map((row) => row.node));
-    const body = { prompts, style: asked?.style ?? styleOf(facts), seed: asked?.seed ?? SEED, pictures: PICTURES, steps: STEPS };
+    const body = { prompts, style: asked ? asked.style : styleOf(facts), seed: asked?.seed ?? SEED, pictures: PICTURES, steps: STEPS };
     const now = look("map/area", body, (news) => running === now && take(news, prompts));
     running = now;
     await now.done.catch((error) => {
@@ -132,7 +132,7 @@ function makeRow(prompt, number) {
 function chainOf(prompt) {
   const parts = prompt.trim().split(/\s+/);
   while (parts.length > 1 && ARTICLES.has(parts[0].toLowerCase())) parts.shift();
-  if (parts.length < 2) return null;
+  if (parts.length < 2 || parts.length > 3) return null; // the end of a long prompt means little by itself
   const middle = Math.ceil(parts.length / 2);
   return [...new Set([1, middle, parts.length].map((count) => parts.slice(-count).join(" ")))];
 }

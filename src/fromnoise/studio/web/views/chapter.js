@@ -25,7 +25,7 @@ export function openChapter(root, rest, list = chapters, context = { facts: stat
   const body = el("div", { class: "chapter" });
   root.append(
     el("div", { class: "heading" },
-      el("p", { class: "number", text: words.chapters.number(at + 1, list.length, words.chapters.parts[chapter.part]) }),
+      el("p", { class: "number", text: numberOf(chapter, at + 1, list.length) }),
       el("h1", { text: wordsOf(chapter).title }),
       el("p", { class: "lead", text: wordsOf(chapter).about })),
     body);
@@ -36,6 +36,12 @@ export function openChapter(root, rest, list = chapters, context = { facts: stat
   if (onwards) root.append(onwards);
   root.querySelector(".contents [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
   return play(chapter, body, context);
+}
+
+/** Which one of how many it is, and the question that it belongs to, where its title is not that question itself. */
+function numberOf(chapter, at, of) {
+  const question = words.chapters.parts[chapter.part];
+  return words.chapters.number(at, of, question === wordsOf(chapter).title ? "" : question);
 }
 
 /** Load a chapter and begin it; the answer stops it, also while it is still on its way. */
