@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from chromium import find_chromium
 from fromnoise.drawing.generate import Finished, generate
 from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.drawing.picture_file import to_image
@@ -131,29 +131,35 @@ def test_small_pictures_lose_nothing_and_many_large_ones_fit() -> None:
     assert opened(small).shape == (256, 256, 3)
 
 
-def test_a_tour_of_large_pictures_stays_small(tiny_model: TextToImage) -> None:
-    noise = torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    news = [{"type": "step", "clean": as_url(noise)} for _ in range(12)]  # 12 MB of noise, which nothing compresses
+def test_a_tour_of_large_pictures_stays_small(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    news = [{"type": "step", "clean": as_url(noise)} for _ in range(8)]  # 0.5 MB of noise, which nothing compresses
+    without = len(tour_page(tiny_model, "tiny", SUBJECT, [answer([])], ""))
+    assert LARGEST == 8_000_000
+    monkeypatch.setattr("fromnoise.studio.tour.page.LARGEST", without + 80_000)
     page = tour_page(tiny_model, "tiny", SUBJECT, [answer(news)], "")
-    assert len(page.encode()) < LARGEST
-    assert len(told_of(page)["answers"][0]["news"]) == 12
+    assert len(page.encode()) < without + 80_000
+    assert len(told_of(page)["answers"][0]["news"]) == 8
+    monkeypatch.setattr("fromnoise.studio.tour.page.LARGEST", without + 1000)
+    with pytest.raises(UserError, match="fewer --steps"):
+        tour_page(tiny_model, "tiny", SUBJECT, [answer(news)], "")
 
 
-CHROMIUM = next((name for name in ("chromium", "chromium-browser") if shutil.which(name)), None)
+CHROMIUM = find_chromium()
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
 def test_every_chapter_opens_from_a_file_and_finds_its_answers(tmp_path: Path) -> None:
     name, shipped = open_model(Opening())
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
-    subject = Subject("red apple and green pear", style="noto", seed=5, steps=2)
+    subject = Subject("red apple", style="noto", seed=5, steps=2)
     answers = list(answers_to(parts_of(Models(name, shipped, load_plain=TextToImage.load, shipped=True), subject)))
     chapters, missing = told_chapters(answers)
     assert not missing
     file = tmp_path / "a tour.html"
     file.write_text(tour_page(shipped, name, subject, answers, "fromnoise inspect tour"), "utf-8")
     with sync_api.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=shutil.which(str(CHROMIUM)), args=["--no-sandbox"])
+        browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         phone = {"width": 390, "height": 800}
         page = browser.new_page(viewport=phone, reduced_motion="reduce", offline=True)
         errors: list[str] = []
@@ -172,7 +178,7 @@ def test_every_chapter_opens_from_a_file_and_finds_its_answers(tmp_path: Path) -
             said = page.locator(".problem").all_text_contents()
             assert not any(said), (chapter, said)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, chapter
-            assert page.locator("form:visible").count() == 0, chapter
+            assert page.locator(".live:visible").count() == 0, chapter
         browser.close()
     assert errors == []
     assert set(asked) <= {"file", "data", "blob"}

@@ -10,7 +10,7 @@ import pytest
 
 from fromnoise.drawing.opened import _lora
 from fromnoise.ground.errors import UserError
-from fromnoise.system import opening
+from fromnoise.system import defaults, opening
 from fromnoise.system.opening import find_model, is_local
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.weights.lora_file import read_lora
@@ -119,3 +119,14 @@ def test_a_changed_network_has_another_name_once_the_old_one_is_dropped(tiny_mod
     next(changed.parameters()).add_(1)
     assert replace(tiny_model, unet=changed, identity="").hash != tiny_model.hash
     assert replace(tiny_model, identity="").hash == tiny_model.hash
+
+
+def test_all_that_a_model_of_ours_is_opened_with_comes_from_the_hub() -> None:
+    from fromnoise.weights.hub import BESIDE, chosen
+
+    assert {defaults.COPIES, defaults.MAP, defaults.LEARNING} == set(BESIDE)
+    folder = find_model(None)
+    files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    assert sorted(chosen(files)) == files
+    single = ["v1-5-pruned.safetensors", "v1-5-pruned.ckpt", "unet/a.ckpt", "README.md"]
+    assert sorted(chosen([*files, *single])) == files

@@ -9,6 +9,8 @@ from fromnoise.ground.errors import UserError, one_line
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 WANTED = ("*.json", "*.txt", "*.safetensors")
+# What models of fromnoise have beside their networks, at the root of their folder: system/defaults.py has the names.
+BESIDE = ("copies.safetensors", "map.safetensors", "learning.safetensors")
 UNUSED = ("*safety_checker/*", "*feature_extractor/*", "*image_encoder/*", "*_flax*", "*openvino*", "*onnx*", "*/.*")
 
 
@@ -75,10 +77,12 @@ def chosen(files: list[str]) -> list[str]:
 
     >>> chosen(["model_index.json", "unet/a.safetensors", "unet/a.fp16.safetensors", "unet/a.bin", "v1-5.safetensors"])
     ['model_index.json', 'unet/a.fp16.safetensors']
+    >>> chosen(["model_index.json", "fromnoise.json", "map.safetensors", "model.safetensors", "unet/a.safetensors"])
+    ['model_index.json', 'fromnoise.json', 'map.safetensors', 'unet/a.safetensors']
     """
-    parts = [f for f in files if "/" in f or f == "model_index.json"]
+    parts = [f for f in files if "/" in f or f.endswith(".json") or f in BESIDE]
     parts = [f for f in parts if not any(Path(f).match(pattern) for pattern in UNUSED)]
     weights = [f for f in parts if f.endswith(".safetensors") and ".non_ema" not in f and f.count("/") == 1]
     halves = {f.split("/")[0] for f in weights if ".fp16" in f}
     kept = [f for f in weights if (".fp16" in f) == (f.split("/")[0] in halves)]
-    return [f for f in parts if f.endswith((".json", ".txt"))] + kept
+    return [f for f in parts if f.endswith((".json", ".txt")) or f in BESIDE] + kept

@@ -82,15 +82,17 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     prompt, minus, plus, seed = SUM
     equation, sum_of = equation_of(prompt, minus, plus), Subject(prompt, subject.style, seed=seed, model=subject.model)
     summed = {"prompt": prompt, "minus": minus, "plus": plus, "seed": seed, "style": subject.style}
-    yield Part("static", DRAWING, {**asked, "show": "both"}, lambda: drawing_news(model, subject, noisy=True))
+    yield Part(
+        "static", DRAWING, {**asked, "show": "both", "count": 1}, lambda: drawing_news(model, subject, noisy=True)
+    )
     yield Part("noise", "noise", asked, lambda: noise_news(model, subject))
     yield Part("latents", "latents", asked, lambda: latents_news(model, subject))
     yield from _muted_channels(model, subject)
-    yield Part("machine", "machine", {}, lambda: iter([machine_of(models.plain())]))
+    yield Part("machine", "machine", {}, lambda: iter([machine_of(models.plain(), subject.prompt)]))
     yield Part("machine", "activations", asked, lambda: activations_news(model, subject))
     yield Part("words", "words", asked, lambda: words_news(model, subject))
     for other in _other_words(model, subject):
-        yield Part("words", DRAWING, {**asked, "prompt": other.prompt}, _drawn(model, other))
+        yield Part("words", DRAWING, {**asked, "prompt": other.prompt, "count": 1}, _drawn(model, other))
     yield Part("guidance", "guidance", {**asked, **usual}, lambda: guidance_news(model, guided))
     yield Part("guidance", "ladder", asked, lambda: ladder_news(model, subject))
     for strength in (0, STEERED):
@@ -101,7 +103,7 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     yield from _map(model, subject)
     yield Part("between", "between", walked, lambda: walk_news(model, subject, goal, walk(model, subject, goal, STOPS)))
     for end in (subject, replace(subject, prompt=GOAL)):
-        yield Part("between", DRAWING, {**asked, "prompt": end.prompt}, _drawn(model, end))
+        yield Part("between", DRAWING, {**asked, "prompt": end.prompt, "count": 1}, _drawn(model, end))
     yield Part("between", "between/sum", summed, lambda: sum_news(model, sum_of, equation))
     yield Part("luck", DRAWING, {**asked, "count": SEEDS}, lambda: drawing_news(model, subject, SEEDS))
     yield from _copies(models, subject, asked)

@@ -1,0 +1,140 @@
+"""Every view: on a phone, for a screen reader, by keyboard alone, and what is loaded first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser.visiting import PHONE, VIEWS, Server, Visitors, draw, finished, needs_chromium
+
+pytestmark = needs_chromium
+FIRST_LOAD = 300 * 1024
+
+
+def test_first_load_is_small(visit: Visitors) -> None:
+    page = visit()
+    page.wait_for_load_state("load")
+    sizes = {
+        answer.url: len(answer.body())
+        for answer in visit.answers
+        if "/api/events" not in answer.url and not answer.url.startswith("data:") and answer.status == 200
+    }
+    assert any(url.endswith("main.js") for url in sizes)
+    assert sum(sizes.values()) < sizes
+    print(f"first load: {len(sizes)} files, {sum(sizes.values())} bytes before compression")
+
+
+@pytest.mark.parametrize("size", [(390, 740), (1280, 720)])
+def test_what_is_needed_to_draw_is_seen_without_scrolling(visit: Visitors, size: tuple[int, int]) -> None:
+    page = visit("make", size)
+    expect(page.locator(".style img").first).to_be_visible()
+    names = ["Draw", "twemoji", "Fast (4 steps)", "red apple"]
+    nodes = [page.get_by_role("button", name=name, exact=True) for name in names]
+    nodes += [page.get_by_label(label, exact=True) for label in ("What should it show?", "Pictures", "Seed")]
+    for node in [*nodes, page.get_by_text("More settings")]:
+        covered = node.evaluate(
+            """node => {
+                 const { left, top, width, height } = node.getBoundingClientRect();
+                 const points = [[0.5, 0.5], [0.5, 0.95], [0.5, 0.05]];
+                 return points.some(([x, y]) => {
+                   const hit = document.elementFromPoint(left + width * x, top + height * y);
+                   return !hit || !(node.contains(hit) || hit.contains(node));
+                 }); }"""
+        )
+        assert not covered, node
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_phone_needs_no_sideways_scrolling(visit: Visitors, shots: Path, view: str) -> None:
+    page = visit(view, PHONE)
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(400)
+    page.screenshot(path=shots / f"phone-{view.replace('/', '-')}.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input:not([type=checkbox]):not([type=file]), nav a")]
+            .filter((node) => node.offsetParent && node.getBoundingClientRect().height < 43.5)
+            .map((node) => node.outerHTML.slice(0, 120))"""
+    )
+    assert small == []
+    for word in page.locator(".top nav a").all():
+        assert word.bounding_box()["height"] < 50, f"{word.inner_text()!r} is on two lines"
+
+
+def test_a_long_prompt_fits_on_a_phone(visit: Visitors) -> None:
+    page = visit("make", PHONE)
+    prompt = "a story " * 10 + "w" * 100
+    draw(page, prompt, Steps=300)
+    expect(page.locator(".card progress")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    page.locator(".card").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".status")).to_contain_text("Cancelled")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible(visit: Visitors, shots: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visit("make", scheme=scheme)
+    found = []
+    for view in VIEWS:
+        page.goto(f"{visit.server.address}/#{view}")
+        page.wait_for_timeout(600)
+        page.screenshot(path=shots / f"desktop-{scheme}-{view.replace('/', '-')}.png")
+        found += _violations(axe, page, view)
+    page.goto(f"{visit.server.address}/#gallery")
+    page.locator(".grid .frame").first.click()
+    page.screenshot(path=shots / f"desktop-{scheme}-detail.png")
+    found += _violations(axe, page, "detail")
+    page.goto(f"{visit.server.address}/login")
+    found += _violations(axe, page, "login")
+    page.goto(f"{visit.server.address}/docs")
+    found += _violations(axe, page, "docs")
+    assert found == []
+
+
+def _violations(axe: Any, page: Page, view: str) -> list[str]:
+    violations = axe.run(page).response["violations"]
+    bad = [found for found in violations if found["impact"] in ("serious", "critical")]
+    return [f"{view}: {found['id']}: {[node['html'][:150] for node in found['nodes'][:3]]}" for found in bad]
+
+
+def test_keyboard_alone(visit: Visitors) -> None:
+    page = visit()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("What should it show?")).to_be_focused()
+    page.keyboard.type("a small key")
+    page.keyboard.press("Enter")
+    finished(page, "a small key")
+
+
+def test_a_token_opens_the_door(browser: Browser, tmp_path: Path) -> None:
+    guarded = Server(tmp_path, "--token", "open-sesame-123")
+    try:
+        page = browser.new_page()
+        page.goto(guarded.address)
+        page.get_by_label("Token").fill("open-barley-123")
+        page.get_by_label("Token").press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("That was not the token; try again.")
+        page.get_by_label("Token").fill("open-sesame-123")
+        page.get_by_role("button", name="Come in").click()
+        expect(page.get_by_role("heading", name="Make a picture")).to_be_visible()
+        page.close()
+        page = browser.new_context().new_page()
+        page.goto(f"{guarded.address}/docs")
+        page.get_by_label("Token").fill("open-barley-123")
+        page.get_by_label("Token").press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("That was not the token; try again.")
+        page.get_by_label("Token").fill("open-sesame-123")
+        page.get_by_label("Token").press("Enter")
+        expect(page.get_by_role("heading", name="The image API")).to_be_visible()
+        page.context.close()
+    finally:
+        guarded.stop()
