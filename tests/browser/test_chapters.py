@@ -90,7 +90,7 @@ def test_chapter_machine(visit: Visitors, shots: Path) -> None:
     expect(panel.locator(".sight")).to_have_count(0)
     panel.get_by_role("button", name="One level up").click()
     expect(panel.locator("h2")).to_have_text(middle["name"])
-    page.get_by_text(re.compile("Decoder: from latents")).click()
+    page.get_by_text(re.compile("Turns the result into pixels")).click()
     expect(panel.locator("h2")).to_have_text("vae.decoder")
     assert page.evaluate(PLANTED_U) == {
         "passed": ["a", "in.0", "in.1", "deep.0", "out.0", "out.1", "out.2"],

@@ -167,7 +167,7 @@ def test_chapter_copies(visit: Visitors, shots: Path) -> None:
     drawn = page.locator(".trio > figure img")
     for i in range(4):
         seeds.nth(i).press("Enter")
-        expect(drawn).to_have_attribute("alt", f"Drawn now, seed {i + 1}")
+        expect(drawn).to_have_attribute("alt", f"Drawn here, seed {i + 1}")
         assert drawn.get_attribute("src") == seeds.nth(i).locator("img").get_attribute("src")
         verdict = page.locator(".wide-stage > .verdict").inner_text()
         tag = {"It": "may be a copy", "Not called": "close to one", "Not a": "no copy"}
@@ -281,8 +281,8 @@ def test_chapter_map(visit: Visitors, shots: Path) -> None:
         page.get_by_role("button", name="Drop them").click()
         expect(cards.first).to_contain_text(words)
     expect(cards).to_have_count(6)
-    expect(page.get_by_role("button", name="Take away: pizza")).to_have_count(0)  # the first made room for the seventh
-    page.get_by_role("button", name="Take away: owl").press("Enter")
+    expect(page.get_by_role("button", name="Remove: pizza")).to_have_count(0)  # the first made room for the seventh
+    page.get_by_role("button", name="Remove: owl").press("Enter")
     expect(cards).to_have_count(5)
     page.get_by_label("Find a caption").fill("violin")
     page.get_by_role("button", name="violin", exact=True).click()
@@ -311,7 +311,7 @@ def test_chapter_map(visit: Visitors, shots: Path) -> None:
 
 def test_chapter_learning_without_a_film_gives_a_lesson(visit: Visitors) -> None:
     page = visit("chapter/learning")
-    expect(page.get_by_role("heading", name="This model carries no film of its training")).to_be_visible()
+    expect(page.get_by_role("heading", name="Pictures of its training")).to_be_visible()
     expect(page.get_by_text("Three lessons.")).to_be_visible()
     rows = page.locator(".given-row")
     expect(rows.locator("h3")).to_have_text([f"{percent} % up the noise levels" for percent in (20, 50, 80)])

@@ -169,8 +169,8 @@ def test_every_chapter_opens_from_a_file_and_finds_its_answers(tmp_path: Path) -
         page.on("request", lambda request: asked.append(request.url.split(":")[0]))
         page.goto(file.as_uri())
         shown = page.locator(".contents a").evaluate_all("all => all.map((a) => a.hash.split('/')[1])")
-        assert shown == chapters
-        for chapter in chapters:
+        assert sorted(shown) == sorted([*chapters, "recap"])
+        for chapter in shown:
             page.goto(f"{file.as_uri()}#chapter/{chapter}")
             page.wait_for_selector(".chapter > *", state="attached")
             page.mouse.wheel(0, 20000)  # what begins when it is looked at

@@ -13,7 +13,7 @@ from fromnoise.inspection.subject import Subject
 from fromnoise.inspection.words import check_words
 from fromnoise.inspection.words_live import words_news
 from fromnoise.studio.api.asking import seed_of
-from fromnoise.studio.api.schemas import LookIn
+from fromnoise.studio.api.schemas_inside import LookIn
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.api.turn import Turn

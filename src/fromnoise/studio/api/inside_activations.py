@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from fromnoise.inspection.activations_live import activations_news
 from fromnoise.studio.api.inside import LIVE, live, subject_of
-from fromnoise.studio.api.schemas import LookIn
+from fromnoise.studio.api.schemas_inside import LookIn
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 

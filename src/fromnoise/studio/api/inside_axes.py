@@ -8,7 +8,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.inspection.axes_live import axes_news, rounds_news
 from fromnoise.inspection.kinds import check_kinds
 from fromnoise.studio.api.inside import LIVE, Studio, live
-from fromnoise.studio.api.schemas import KindsIn, RoundsIn
+from fromnoise.studio.api.schemas_inside import KindsIn, RoundsIn
 from fromnoise.studio.api.state import State
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.problem import problem_of

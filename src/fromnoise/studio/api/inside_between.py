@@ -9,7 +9,7 @@ from fromnoise.inspection.arithmetic import equation_of, shifted
 from fromnoise.inspection.between import Goal, walk
 from fromnoise.inspection.between_live import sum_news, walk_news
 from fromnoise.studio.api.inside import LIVE, Studio, live, subject_of
-from fromnoise.studio.api.schemas import SumIn, WalkIn
+from fromnoise.studio.api.schemas_inside import SumIn, WalkIn
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.problem import problem_of
 

@@ -11,7 +11,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.inside import LIVE, Studio, live, subject_of
 from fromnoise.studio.api.own import JobId, kept_picture, no_picture
-from fromnoise.studio.api.schemas import CopiesIn, KnownIn
+from fromnoise.studio.api.schemas_inside import CopiesIn, KnownIn
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.problem import problem_of
 

@@ -11,7 +11,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.inspection.guidance_live import guidance_news, ladder_news
 from fromnoise.inspection.subject import Subject
 from fromnoise.studio.api.inside import LIVE, live, subject_of
-from fromnoise.studio.api.schemas import LookIn
+from fromnoise.studio.api.schemas_inside import LookIn
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.problem import problem_of

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from fromnoise.inspection.hidden_live import hidden_news
 from fromnoise.studio.api.inside import LIVE, Studio, live, subject_of
-from fromnoise.studio.api.schemas import LookIn
+from fromnoise.studio.api.schemas_inside import LookIn
 from fromnoise.studio.api.streams import EventStream, as_events
 
 routes = APIRouter(prefix="/api/inside", tags=["look inside"])

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.judge_live import judge_news
 from fromnoise.studio.api.inside import LIVE, live, subject_of
-from fromnoise.studio.api.schemas import JudgeIn
+from fromnoise.studio.api.schemas_inside import JudgeIn
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.problem import problem_of

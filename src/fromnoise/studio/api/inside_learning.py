@@ -14,7 +14,7 @@ from fromnoise.inspection.subject import Subject
 from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.inside import LIVE, live
 from fromnoise.studio.api.inside_noise import given_square
-from fromnoise.studio.api.schemas import LookAtIn, NothingIn
+from fromnoise.studio.api.schemas_inside import LookAtIn, NothingIn
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.problem import problem_of

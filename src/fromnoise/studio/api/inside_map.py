@@ -12,7 +12,7 @@ from fromnoise.inspection.map_live import area_news, map_news
 from fromnoise.inspection.subject import Subject
 from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.inside import LIVE, live
-from fromnoise.studio.api.schemas_map import AreaIn, MapIn
+from fromnoise.studio.api.schemas_inside import AreaIn, MapIn
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.problem import problem_of

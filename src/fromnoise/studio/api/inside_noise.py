@@ -13,7 +13,7 @@ from fromnoise.inspection.noise_live import check_look, noise_news
 from fromnoise.inspection.subject import Subject
 from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.inside import LIVE, live
-from fromnoise.studio.api.schemas import LookAtIn
+from fromnoise.studio.api.schemas_inside import LookAtIn
 from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.api.streams import EventStream, as_events
 from fromnoise.studio.desk.problem import problem_of

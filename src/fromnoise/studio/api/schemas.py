@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from fromnoise.ground.pictures import MOST_SIDE
-from fromnoise.inspection.judge import MOST_DECOYS, STRONGEST
 from fromnoise.studio.api.fields import (
     MOST_SEED,
     MOST_STORY_STEPS,
@@ -161,78 +160,6 @@ class PlotIn(Fields):
     seed: Annotated[int | None, Field(ge=0, le=MOST_SEED, description="any by default; the answer says which")] = None
 
 
-class LookIn(Fields):
-    """What to draw while somebody looks inside."""
-
-    also: ClassVar[Mapping[str, str]] = {
-        "num_inference_steps": "steps",
-        "guidance_scale": "guidance",
-        "negative_prompt": "negative",
-    }
-    prompt: Annotated[Text, Field(description="what the picture shows")] = ""
-    negative: Annotated[Text, Field(description="what it should not show")] = ""
-    style: Annotated[Name | None, Field(description="one of the model's styles, or any for none")] = None
-    seed: Seed | None = None
-    steps: Annotated[int | None, Field(ge=1, le=200, description="how many steps to draw in")] = None
-    guidance: Guidance | None = None
-
-
-class JudgeIn(LookIn):
-    """What to draw while another network judges every step."""
-
-    decoys: Annotated[
-        list[Text] | None, Field(description=f"other captions, up to {MOST_DECOYS}; by default three things")
-    ] = None  # how many is said by the view itself, in plainer words
-    clip_guidance: Annotated[
-        float, Field(ge=0, le=STRONGEST, allow_inf_nan=False, description="how strongly it steers; 0 is off")
-    ] = 0.0
-
-
-class WalkIn(LookIn):
-    """Where a walk begins, and where it ends; what is left out of the end is as where it begins."""
-
-    to: Annotated[Text | None, Field(description="what the last picture shows")] = None
-    to_seed: Annotated[Seed | None, Field(description="of the last picture")] = None
-    stops: Annotated[int, Field(ge=2, le=33, description="pictures, both ends included")] = 7
-
-
-class CopiesIn(LookIn):
-    """What to draw, and how often."""
-
-    seeds: Annotated[int, Field(ge=1, le=8, description="pictures, each with a seed of its own")] = 4
-
-
-class KnownIn(Fields):
-    """One of the training pictures."""
-
-    name: Annotated[str, Field(min_length=1, max_length=400, description="its file, as the index names it")]
-
-
-class SumIn(LookIn):
-    """A prompt, and what is taken from it and added to it."""
-
-    minus: Annotated[Text, Field(description="words to take away")] = ""
-    plus: Annotated[Text, Field(description="words to add")] = ""
-    target: Annotated[Text | None, Field(description="the prompt that it should mean")] = None
-    seeds: Annotated[int, Field(ge=1, le=8, description="how many noises to try it with")] = 3
-
-
-class KindsIn(Fields):
-    """What is to be told apart."""
-
-    kinds: Annotated[list[Name], Field(max_length=12, description="two to six, as captions call them")] = [
-        "banana",
-        "tomato",
-        "pea",
-    ]
-
-
-class RoundsIn(KindsIn):
-    """The same for a network that is to learn it."""
-
-    seed: Annotated[Seed, Field(description="of its first weights")] = 0
-
-
 class CheckIn(Fields):
     """Words to look at before they are drawn."""
 
@@ -257,29 +184,6 @@ class RepairIn(Fields):
     errors: Annotated[int, Field(ge=1, le=40)] = 1
 
 
-class LookAtIn(Fields):
-    """Which picture to look into: one that is drawn first, or an upload."""
-
-    prompt: Annotated[Text, Field(description="what to draw; of an upload, what is in it")] = ""
-    style: Annotated[Name | None, Field(description="one of the model's styles, or any for none")] = None
-    seed: Seed | None = None
-    start: Annotated[Id | None, Field(description="id of an upload to look into instead of drawing")] = None
-
-
-class NothingIn(Fields):
-    """Nothing is asked: the model itself is looked at."""
-
-
-class ChannelsIn(Fields):
-    """An upload, and how strong each channel of its latents is to be."""
-
-    start: Annotated[Id, Field(description="id of the upload")]
-    gains: Annotated[
-        list[Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]],
-        Field(min_length=1, max_length=64, description="one factor for each channel: 0 mutes it, 1 leaves it"),
-    ]
-
-
 def tell_limits(schema: dict[str, Any], model: type[Fields], limits: Limits) -> dict[str, Any]:
     """Write a server's limits into the JSON schema of a model; returns it."""
     for name, limit in model.limited.items():
@@ -288,33 +192,3 @@ def tell_limits(schema: dict[str, Any], model: type[Fields], limits: Limits) -> 
             kinds = [kind for kind in facts.get("anyOf", (facts,)) if kind.get("type") == "integer"]
             kinds[0]["maximum"] = getattr(limits, limit)
     return schema
-
-
-BODIES: dict[str, type[Fields]] = {
-    "/v1/images/generations": Generation,
-    "/v1/images/edits": Edit,
-    "/api/jobs": JobIn,
-    "/api/check": CheckIn,
-    "/api/inside/words": LookIn,
-    "/api/inside/activations": LookIn,
-    "/api/inside/guidance": LookIn,
-    "/api/inside/ladder": LookIn,
-    "/api/inside/judge": JudgeIn,
-    "/api/inside/between": WalkIn,
-    "/api/inside/between/sum": SumIn,
-    "/api/inside/copies": CopiesIn,
-    "/api/inside/copies/known": KnownIn,
-    "/api/inside/hidden": LookIn,
-    "/api/inside/axes": KindsIn,
-    "/api/inside/axes/rounds": RoundsIn,
-    "/api/inside/noise": LookAtIn,
-    "/api/inside/latents": LookAtIn,
-    "/api/inside/latents/changed": ChannelsIn,
-    "/api/inside/learning": NothingIn,
-    "/api/inside/learning/lessons": LookAtIn,
-    "/api/jobs/{job}/again": Watch,
-    "/api/pictures/{picture}": PictureChange,
-    "/api/story/plots": PlotIn,
-    "/api/story/spoilt": SpoilIn,
-    "/api/story/repairs": RepairIn,
-}

@@ -17,6 +17,7 @@ from fromnoise.studio.tour.pictures import WAYS, smaller, webp
 from fromnoise.studio.tour.recording import Answer, told_chapters
 from fromnoise.system.text_to_image import TextToImage
 
+ALWAYS = ("recap",)  # chapters that ask nothing
 LARGEST = 8_000_000  # bytes, so that it fits into a letter
 START = f"""import {{ begin }} from "{PREFIX}{ENTRY}";
 begin(JSON.parse(document.getElementById("recording").textContent));
@@ -43,7 +44,7 @@ def tour_page(model: TextToImage, name: str, subject: Subject, answers: Sequence
         "facts": about(model, name),
         "asked": {"prompt": subject.prompt, "style": subject.style, "seed": subject.seed},
         "command": command,
-        "chapters": chapters,
+        "chapters": [*chapters, *ALWAYS],
         "missing": missing,
     }
     told["answers"] = [

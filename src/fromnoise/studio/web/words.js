@@ -278,8 +278,12 @@ export const words = {
       copy: "Is it a copy?",
       learning: "How did it learn?",
       play: "To play with",
+      end: "At the end",
     },
+    all: "All chapters",
     next: (title) => `Next: ${title}`,
+    back: (title) => `Back: ${title}`,
+    asked: ({ prompt, style, seed }) => `“${prompt}”${style ? `, drawn in the style ${style}` : ""}, from seed ${seed}`,
     missing: "There is no such chapter.",
     prompt: "Prompt",
     draw: "Draw it",
@@ -306,11 +310,11 @@ export const words = {
       at: (step, t) => `Step ${step}, noise level ${Math.round(t)}`,
       done: "Done. Choose a word.",
       choose: "Point at a word, or choose one.",
-      pointHint: "Point at a place of the picture, and the words that count there most are underlined.",
+      pointHint: "Point at a place of the picture, and the words that count there most are underlined. “start”, “end” and “padding” are signs that the machine puts around your words.",
       signs: { start: "start", end: "end", padding: "padding" },
       needed: (word) =>
         `Where it is yellow, the machine needs “${word}”: told everything but that word, its guess of this picture gets ` +
-        "worse there.",
+        "worse there. Where it is dark, the word makes no difference.",
       notNeeded: {
         start: "This sign stands before every prompt. It cannot be left out.",
         end: "This sign stands after every prompt. It cannot be left out.",
@@ -325,8 +329,13 @@ export const words = {
       },
       without: "The same noise, with less or more of a word",
       withoutHint:
-        "Muted, a word says nothing itself, but the words after it have read it. Left out, it was never read. Black " +
-        "means that nothing changes.",
+        "Muted, a word says nothing itself, but the words after it have read it. Left out, it was never read. In the " +
+        "third picture black means that nothing changes.",
+      changes: {
+        muted: (word, share) => (share < 0.1 ? `Hardly anything changes: the other words had already read “${word}”.` : `${percent(share, 0)} of the picture changes.`),
+        louder: (word, share) => `${percent(share, 0)} of the picture changes${share > 0.3 ? ". Too much of one word can tear a picture apart" : ""}.`,
+        leftOut: (word, share) => (share < 0.02 ? `Nothing to speak of changes: “${word}” was not needed.` : `${percent(share, 0)} of the picture changes, since “${word}” was never read.`),
+      },
       muted: (word) => `“${word}” muted`,
       louder: (word) => `“${word}” counts double`,
       leftOut: (word) => `“${word}” left out`,
@@ -354,7 +363,9 @@ export const words = {
         change: "What the words change",
         guided: "The guess that it goes on with",
       },
-      guided: (scale) => `What it goes on with: the change, ${plain(scale)} times`,
+      guided: (scale) => `What it goes on with: the words’ change, ${plain(scale)} times as strong`,
+      changed: { apart: "What the words change (dark: much)", adds: "What the words change (grey: nothing)" },
+      usual: "usual",
       none: "not made at this step",
       ways: { apart: "Where they differ", adds: "Which colours the words add" },
       curve: "How far apart both guesses are",
@@ -379,8 +390,8 @@ export const words = {
       restsLate: "The picture is all but finished, so this model saves itself the guess without words.",
       ladder: "The same static, obeyed less and more",
       ladderHint:
-        "How often the change is added is called guidance. At 1 the machine takes its guess with words as it is; from " +
-        "there on it exaggerates. Pull the slider to flip between the pictures.",
+        "How strongly the change is added is called guidance. At 1 the machine takes its guess with words as it is; from " +
+        "there on it exaggerates. Pull the slider to flip between the pictures. More is not always better.",
       row: "Pictures by guidance",
       large: "The picture at the chosen guidance",
       scale: "Guidance",
@@ -389,8 +400,8 @@ export const words = {
       rungFacts: (now, first) => {
         const moved = now.scale === first.scale ? "" : `${percent(now.moved)} away from the picture at guidance ${plain(first.scale)}. `;
         const beyond = now.beyond < 0.0005 ? "All of its colours fit on a screen." :
-          `Too strong for any screen, and cut off: ${percent(now.beyond, 1)} of its colour values.`;
-        const match = now.match === null ? "" : ` CLIP, a network that rates how well pictures fit words, gives it ${now.match.toFixed(2)}; 1 is the most.`;
+          `${percent(now.beyond, 1)} of its colour values are stronger than a screen can show, and are cut off.`;
+        const match = now.match === null ? "" : ` Another network, CLIP (the next chapter), says how well it fits your words: ${now.match.toFixed(2)}; 1 is the most.`;
         return moved + beyond + match;
       },
       showSteps: (scale) => `Look at the steps of guidance ${plain(scale)} above`,
@@ -412,7 +423,7 @@ export const words = {
       title: "Who checks the picture?",
       about:
         "Another network, CLIP, learned which captions go with which pictures. Here it looks at what the machine believes " +
-        "after every step, and bets on which of your captions it is a picture of.",
+        "after every step, and bets on which of several captions it is a picture of: your prompt, or one of its rivals.",
       missing: "This chapter needs CLIP’s eyes, the network that looks at pictures, and the model that is loaded has none.",
       example: "red apple",
       others: "tomato\ngreen apple\nred car",
@@ -427,7 +438,7 @@ export const words = {
       at: (now, total, captions) =>
         `${now.finished ? "The finished picture" : `Step ${now.step + 1} of ${total}`}: CLIP bets on “${captions[now.pick]}”`,
       explain: (now, captions) => {
-        const fits = `How well it fits your prompt: ${now.cosines[0].toFixed(2)}; 1 is the most.`;
+        const fits = `How well it fits your prompt by itself, without rivals: ${now.cosines[0].toFixed(2)}; 1 is the most.`;
         if (captions.length === 1) return `${fits} Alone, your prompt gets the whole bet; name other captions.`;
         if (now.pick === 0) return `It puts ${percent(now.shares[0], 0)} on your prompt. ${fits}`;
         return `It puts ${percent(now.shares[now.pick], 0)} on “${captions[now.pick]}” and ` +
@@ -446,8 +457,9 @@ export const words = {
         return `${more}: ${after.toFixed(2)} instead of ${before.toFixed(2)}. Do you?`;
       },
       truth:
-        "Steering pleases CLIP, and hardly anybody else. Over 49 prompts of the shipped model, a judge that has no part in " +
-        "the drawing found 57 % of the pictures right without it, and 57, 59 and 37 % when CLIP steered with 0.1, 0.3 and 1.",
+        "Steering pleases CLIP, and hardly anybody else. It was measured over 49 prompts with the model that comes with " +
+        "fromnoise: another judge, which has no part in the drawing, found 57 % of the pictures right without steering, and " +
+        "57, 59 and 37 % with a little, a clear and too much of it.",
       know: [
         "CLIP has two halves. The one that reads is the half that the machine reads your prompt with; the one that looks at " +
           "pictures has no part in drawing. Both give a list of numbers, and how much two lists point the same way, from −1 " +
@@ -596,10 +608,10 @@ export const words = {
         const even = all.reduce((sum, value) => sum + value, 0) / all.length;
         const times = (moved / Math.max(even, 1e-9)).toFixed(1);
         return `The largest change is from ${Math.round(100 * from)} % to ${Math.round(100 * to)} %, ${times} times the ` +
-          `average one. ${times >= 1.8 ? "Rather a jump than a walk: it hardly finds anything between." : "So it goes rather evenly."}`;
+          `average one. ${times >= 1.8 ? "There one thing turns into the other." : "So it goes rather evenly."}`;
       },
       ends: "Are the ends really those pictures?",
-      endsHint: "Both ends are drawn once more, alone, as on the page “Make”; then every pixel is compared.",
+      endsHint: "Both ends are drawn once more, alone, as any picture is; then every pixel is compared.",
       check: "Draw both ends alone",
       inWalk: "In the walk",
       alone: "Drawn alone",
@@ -636,7 +648,8 @@ export const words = {
       title: "What lies near your words?",
       about:
         "Reading your words, the machine gives them a place among all captions and pictures that it learned from: what it " +
-        "finds alike lies together. Drop words onto this map, and see what it takes them for.",
+        "finds alike lies together. Only near and far count here, not up or left; and it is a small machine, so some of its " +
+        "neighbours are odd.",
       examples: ["pizza", "owl"],
       map: "Map of what the model learned from",
       areaMap: "Map with the pictures that are drawn",
@@ -662,8 +675,8 @@ export const words = {
       drop: "Drop words on the map",
       dropHint: "Up to six stay; a seventh takes the place of the first.",
       go: "Drop them",
-      away: "Take away",
-      remove: (prompt) => `Take away: ${prompt}`,
+      away: "Remove",
+      remove: (prompt) => `Remove: ${prompt}`,
       landed: (prompt, near) => `“${prompt}” landed; nearest: ${near.join(", ")}`,
       unknown: (list) =>
         `No caption had ${list.map((word) => `“${word}”`).join(", ")}, so the machine can only guess from the rest and from ` +
@@ -675,7 +688,7 @@ export const words = {
       area: "How much room do words leave?",
       areaAbout:
         "The same words draw many pictures. Drawn again and again, they cover an area of the map; with every word you add, " +
-        "less is left open, so it should shrink. It is measured here, on pictures that are drawn now.",
+        "less is left open, so it should shrink. It is measured here, on pictures that are drawn for it.",
       style: "noto",
       chains: [
         ["food", "fruit", "red apple"], ["drink", "wine", "wine glass"], ["food", "italian food", "pizza"],
@@ -725,20 +738,30 @@ export const words = {
     },
 
     static: {
-      title: "Static to picture",
+      title: "How does static become a picture?",
       about:
-        "The machine never paints. It starts with pure static and is asked, again and again: if this were a picture " +
-        "under noise, what would the picture be? Each answer takes a little of the noise away.",
+        "The machine never paints. It starts with static, like an old television without a station, and guesses again and " +
+        "again: if this were a picture with noise on it, what would the picture be? Each guess takes a little of the noise " +
+        "away. Nothing is hidden in the static: the machine makes the picture up, and other static becomes another one.",
+      small: ({ name, pixels }) =>
+        `The machine here, ${name}, is small: it fits on a laptop and draws ${pixels} × ${pixels} pixels. Those in the news ` +
+        "work in the same way and are hundreds of times as large.",
+      known: {
+        "stickers-64":
+          "It learned from 5,696 emoji, drawn by people who allow that. Single things that it knows it draws well more often " +
+          "than not; of two things at once, one often goes wrong.",
+      },
+      began: "It began as this",
       thousand: "1,000-step mode",
       thousandHint: "The original way: a tiny bit of noise less each time, with new noise mixed in. It takes a while.",
-      noisy: "What it has now: the picture with its noise",
-      clean: "What it takes that for",
+      noisy: "What it has now",
+      clean: "Its guess of the finished picture",
       slider: "Step",
       play: "Play",
       pause: "Pause",
       empty: "Press “Draw it”, then drag the slider from static to picture.",
       at: (step, total, t) => `Step ${step} of ${total}, noise level ${t}`,
-      done: "No noise left: this is the picture.",
+      done: "No noise left: the guess has become the picture.",
       level: (t, levels) => {
         const part = t / levels;
         if (part > 0.9) return "Nothing but static. The guess is a blur: an average of all that the words could mean.";
@@ -746,14 +769,14 @@ export const words = {
         if (part > 0.25) return "Parts appear: edges, shadows, one thing before another.";
         return "Details: the last noise turns into fine edges and highlights.";
       },
-      frames: (n) => `${n} steps to look at.`,
+      frames: (n) => `Made in ${n} steps. Drag the slider to see each of them.`,
     },
 
     machine: {
-      title: "The machine",
+      title: "What is inside the machine?",
       about:
-        "This is the very network that finds a picture in noise, and it is at work on your prompt right now. Choose one of " +
-        "its parts and pull the slider: you see what that part sees at that step, and how much of the work it does.",
+        "Three networks work together: one reads your words, one takes noise away, step by step, and one turns the result " +
+        "into pixels. Open one, choose a part and pull the slider: you see what that part finds at that step.",
       example: "red apple",
       exampleStyle: "noto",
       drawing: "Drawing, and looking into every part…",
@@ -778,10 +801,10 @@ export const words = {
       leaves: (to) => `What it found also goes straight across to ${to}, so that nothing fine is lost on the way down. `,
       gets: (from) => `Beside what comes from below, it gets what ${from} found, straight across. `,
       others: "Beside the U: what tells all parts the noise level, and what makes the guess of their last maps.",
-      total: (n) => `${n.toLocaleString("en")} weights altogether`,
+      total: (n) => `${n.toLocaleString("en")} numbers that were learned (weights) altogether`,
       weights: (n) => many(n, "weight", "weights"),
       share: (part) => `${(100 * part).toFixed(part < 0.1 ? 1 : 0)} % of all`,
-      tokens: "A prompt, cut into tokens",
+      tokens: "The prompt, cut into pieces (tokens)",
       picture: "The picture",
       loop: (n) => `runs ${n} times, once a step`,
       also: "Also on board, for other tasks",
@@ -796,12 +819,12 @@ export const words = {
       reading: "Running the model once to measure it…",
       details: "The chosen box",
       names: {
-        text_encoder: "Text encoder: reads the words",
-        text_encoder_2: "Second text encoder",
-        unet: "U-Net: finds the picture in the noise",
-        "vae.decoder": "Decoder: from latents to pixels",
-        "vae.encoder": "Encoder: from pixels to latents, for start pictures",
-        "clip.image": "Image tower: tells how well a picture fits its words",
+        text_encoder: "Reads the words (text encoder)",
+        text_encoder_2: "Reads the words, too (second text encoder)",
+        unet: "Takes noise away, step by step (U-Net)",
+        "vae.decoder": "Turns the result into pixels (decoder)",
+        "vae.encoder": "Turns pixels into the machine’s short form, to begin with a picture (encoder)",
+        "clip.image": "Tells how well a picture fits words (image tower)",
       },
       know: [
         "The diagram is made from the network’s own modules, by running it once; nothing is drawn by hand. While your " +
@@ -817,11 +840,12 @@ export const words = {
     },
 
     luck: {
-      title: "Luck",
+      title: "Why is it never the same twice?",
       about:
-        "The first static comes from a seed, a number from 0 to 4,294,967,295. There are 2³² of them, so two people " +
-        "hardly ever meet in the same one, and each gives another picture. Yet nothing is left to chance after that: " +
-        "the same seed, words and settings bring the same picture back, pixel by pixel.",
+        "The first static is made from a number, the seed. There are about four billion of them, and each gives another " +
+        "picture of the same words. After that nothing is left to chance: the same seed, words and settings bring the same " +
+        "picture back, pixel by pixel.",
+      began: (seed) => `The static of seed ${seed}`,
       seeds: "One prompt, eight seeds",
       prompts: "One seed, many prompts",
       promptList: "Prompts, one on each line",
@@ -895,10 +919,11 @@ export const words = {
       title: "Is it a copy?",
       about:
         "The machine learnt from thousands of pictures that people drew, so it could just hand one of them back. Here each new " +
-        "picture hangs beside those that it is most like, and a check says whether that is too near to be chance.",
+        "picture hangs beside those that it is most like, with the names of the people who drew them and allow this use; and a " +
+        "check says whether that is too near to be chance.",
       example: "sunflower",
       exampleStyle: "fluent-emoji-flat",
-      drawn: (seed) => `Drawn now, seed ${seed}`,
+      drawn: (seed) => `Drawn here, seed ${seed}`,
       drawing: "Drawing four seeds…",
       step: (step, total) => `Drawing four seeds: step ${step} of ${total}`,
       comparing: (n, of) => `Comparing picture ${n} of ${of} with all training pictures…`,
@@ -916,8 +941,9 @@ export const words = {
         `This is no drawing of the machine but a picture that it learnt from: ${known.called}. The check has to catch it. ` +
         "Now change it, a little more each time: when does the check let go?",
       knownHint: (known) =>
-        `The model does not carry its training pictures themselves, only small ones of ${known.thumbnail} by ${known.thumbnail} pixels. ` +
-        `This is such a small one, enlarged to ${known.side}.`,
+        `For this check, and for nothing else, small versions of the training pictures, ${known.thumbnail} by ${known.thumbnail} pixels, lie beside ` +
+        `the model; the machine that draws cannot reach them. This is such a small one, enlarged to ${known.side}: blurred, so that ` +
+        "usually only one of the two comparisons below still knows it. One is enough.",
       try: (called) => `Put “${called}” through the check`,
       ways: { noise: "Add noise", moved: "Push it to the right" },
       way: "How it is changed",
@@ -957,8 +983,8 @@ export const words = {
     hidden: {
       title: "What is hidden in the noise?",
       about:
-        "A children's game: somewhere in this coloured noise a picture is hidden, and each eye alone sees nothing but chance. The " +
-        "machine draws a picture, and its shape is hidden so that only both eyes together can find it.",
+        "A children's game, and an old trick for two eyes: the machine draws a picture, and its shape is hidden in coloured noise so " +
+        "that only both eyes together find it. Here something really is hidden; in the static that a drawing begins with, nothing is.",
       example: "mushroom",
       exampleStyle: "noto",
       how: [
@@ -1002,6 +1028,30 @@ export const words = {
       code: "src/fromnoise/drawing/stereogram.py",
     },
 
+    /* what can be said in the end */
+    recap: {
+      title: "What can you say now?",
+      about: "The five questions of this tour, each in two sentences. Say them in your own words first; then open the answer.",
+      answers: {
+        where:
+          "It begins as static, in which nothing is hidden. A network that has learned to take noise away guesses what picture " +
+          "might be there, and after some twenty guesses there is one.",
+        words:
+          "The network guesses once without your words and once with them, and what they change is exaggerated, so that they win. " +
+          "Each place of the picture looks at the words again at every step; another network can tell afterwards how well both fit, but " +
+          "it does not make them fit.",
+        luck:
+          "The static is made from a number, the seed, and other static becomes another picture. The same seed, words and settings " +
+          "bring the same picture back, pixel by pixel.",
+        copy:
+          "A picture can be compared with all pictures that the machine learned from, and most are like none of them more than " +
+          "chance has it. Some come close or may be copies: then look at both, and ask who drew the other one.",
+        learning:
+          "Pictures with captions were drowned in noise, the network guessed what had been there, and each time all its numbers " +
+          "were moved a tiny bit so that the mistake became smaller. It can only draw what such pictures showed it, and its taste is theirs.",
+      },
+    },
+
     pick: {
       or: "Or look into",
       file: "a picture of yours",
@@ -1032,13 +1082,14 @@ export const words = {
       },
       named: "This shortened form is what experts call latents. The machine draws nothing else.",
       lost: ({ mean, db, white }) =>
-        `A colour comes back ${mean} of 255 steps off, on average` +
+        `On average a colour comes back ${mean} shades off, of 255` +
         `${db === null ? "" : `; that is a likeness of ${db.toFixed(1)} dB (20 is coarse, 30 good, 40 hardly to be told apart)`}. ` +
-        `In the third picture black is no difference, and white ${white} steps or more.`,
+        `In the third picture black is no difference, and white ${white} shades or more.`,
       maps: "Reach into it",
       mapsHint:
-        "These are the maps: black is far below the average, white far above, grey says nothing. Press one to mute it; " +
-        "press again to bring it back. The slider makes the one that you pressed last weaker or stronger.",
+        "These are the maps, made of low (black), middle (grey) and high (white) numbers. Press one to mute it, and see what " +
+        "the picture loses; press again to bring it back.",
+      sliderHint: "The slider makes the one that you pressed last weaker or stronger.",
       map: (i, gain) => `Map ${i + 1}${gain === 1 ? "" : gain === 0 ? " muted" : ` ${gain} times as strong`}`,
       gain: (gain) => (gain === 1 ? "" : gain === 0 ? "muted" : `× ${gain}`),
       strength: (i) => `Strength of map ${i + 1}`,
@@ -1050,18 +1101,18 @@ export const words = {
           ? `${list.join(", ")}: the likeness goes from ${before.toFixed(1)} to ${db.toFixed(1)} dB.`
           : `Nothing is changed: a likeness of ${before.toFixed(1)} dB.`,
       most: (i, lost) =>
-        `No map is an eye or a wheel: each holds a mixture of brightness, colour and edges that the network found by ` +
+        `No map is a part of the thing: each holds a mixture of brightness, colour and edges that the network found by ` +
         `itself. In this picture, map ${i + 1} counts most: without it, the likeness falls by ${lost.toFixed(1)} dB.`,
       noise: "The same noise on either side",
       noiseHint: "On the left random numbers are added to the picture's numbers, on the right, just as loud, to the shortened form.",
       amount: "How loud the noise is",
-      amountValue: (amount) => `${Math.round(100 * amount)} % of the picture's own ups and downs`,
+      amountValue: (amount) => `${Math.round(100 * amount)} % as strong as what is in the picture itself`,
       onPixels: "Noise on the picture",
       onLatents: "Noise on the shortened form",
       compared: ({ pixels, latents }, factor) =>
-        `Of what changes on the left, ${Math.round(100 * pixels.coarse)} % lies in patches of ${factor}×${factor} pixels and more, the rest is ` +
-        `grain; on the right it is ${Math.round(100 * latents.coarse)} %. Noise on the shortened form bends edges and spreads colours, ` +
-        "which is why the machine's early steps look like blots and not like a bad television.",
+        `On the left, ${Math.round(100 - 100 * pixels.coarse)} % of what changes is grain, finer than ${factor}×${factor} pixels; on the right ` +
+        `only ${Math.round(100 - 100 * latents.coarse)} %. Noise on the shortened form bends edges and spreads colours, which is why the ` +
+        "machine's early steps look like blots and not like a bad television.",
       code: "src/fromnoise/inspection/latents.py",
       know: [
         "The encoder and decoder (a VAE) were trained first, to bring pictures back as they were. The encoder's numbers are " +
@@ -1076,7 +1127,7 @@ export const words = {
       title: "Where does it stop recognising?",
       about:
         "Drown a picture in noise, a little or completely, and ask the machine what was there. This is the exercise that " +
-        "taught it to draw: real pictures, drowned, and a mark for every guess.",
+        "taught it to draw: real pictures, drowned, and every guess compared with what was there.",
       example: "red apple",
       slider: "How far up the noise levels",
       noisy: "The picture with noise",
@@ -1105,15 +1156,17 @@ export const words = {
             `${(100 * alpha ** 2).toFixed(1)} % picture, ${(100 * sigma ** 2).toFixed(1)} % noise.`),
       worth: ({ t, without, with_words: told, gain }, blind, captions) => {
         if (t < 0) return "Without noise there is nothing to guess. What is lost here is lost by the shortened form.";
-        const parts = [`Without words, this guess is ${Math.round((100 * without.error) / blind)} % as wrong as a blind one.`];
-        if (told && gain >= 0.005) parts.push(`The words take away ${Math.round(100 * gain)} % of its mistake.`);
+        const off = (guess) => `${Math.round((100 * guess.error) / blind)} %`;
+        const parts = [`Without words, its guess is off by ${off(without)} of what a guess with closed eyes would be.`];
+        if (told && gain >= 0.005) parts.push(`Told the words, by ${off(told)}.`);
         if (told && Math.abs(gain) < 0.005) parts.push("The words are worth nothing here.");
-        if (told && gain <= -0.005) parts.push(`The words mislead it here: its mistake grows by ${Math.round(-100 * gain)} %.`);
+        if (told && gain <= -0.005) parts.push(`The words mislead it here: told them, it is off by ${off(told)}.`);
         if (captions && without.rank) {
-          const place = (rank) => (rank === 1 ? "the best of all" : `place ${rank.toLocaleString("en")}`);
+          const place = (rank) => (rank === 1 ? "first" : `at place ${rank.toLocaleString("en")}`);
           parts.push(
-            `Asked which of ${captions.toLocaleString("en")} captions fits the guess, its own judge of words and pictures ` +
-            `puts yours at ${place(without.rank)}${told?.rank ? `; told the words, at ${place(told.rank)}` : ""}.`);
+            `Which of ${captions.toLocaleString("en")} captions does the guess look like? CLIP, a network that matches pictures ` +
+            `and words, puts yours ${place(without.rank)} for the guess without words` +
+            `${told?.rank ? `, and ${place(told.rank)} for the guess with them` : ""}.`);
         }
         return parts.join(" ");
       },
@@ -1136,11 +1189,11 @@ export const words = {
       },
       lesson: "The lesson of training",
       lessonText: [
-        "Training was this page, again and again: take a real picture, choose a noise level by lot, drown the picture, " +
+        "Training was this page, again and again: take a real picture, choose a noise level at random, drown the picture, " +
           "let the machine guess, and correct it a little where it was wrong. Low levels teach edges and texture, middle " +
           "ones shapes, and the highest only which things go with which words: there, words are all there is to go by.",
       ],
-      table: "How wrong the guess from each level is (100 %: as wrong as a blind one), and how many of all lessons were given in the tenth of the levels up to it.",
+      table: "How wrong the guess from each level is, where 100 % is a guess with closed eyes, and which share of all lessons was given in each tenth of the levels.",
       heads: { level: "Level", without: "Without words", told: "With words", share: "Lessons" },
       goTo: (percent) => `Move the slider to ${percent} %`,
       shares: (below, count) =>
@@ -1160,16 +1213,15 @@ export const words = {
     learning: {
       title: "How did it learn?",
       about:
-        "At first it could do nothing: words went in, coloured specks came out. A model can keep pictures of its own training, " +
-        "the same prompts from the same static again and again; and one lesson of such a training is given below, now.",
+        "At first it could do nothing: words went in, coloured specks came out. Then it was given lessons, hundreds of thousands " +
+        "of them, and this is what one of them is.",
       example: "red apple",
       loading: "Looking for the film of its training…",
-      none: "This model carries no film of its training",
+      none: "Pictures of its training",
       noneText: [
-        "Such a film has to be kept while a model is trained, and for this one nobody did. Nothing is made up here in its " +
-          "place. The lesson below needs no film: it is given now.",
-        "A model that you train yourself gets its film by itself when the training ends. From a run that you still have, it " +
-          "is made with: fromnoise inspect make-film RUN",
+        "A model can carry a small film of its own training: the same words at a dozen moments, from specks to pictures. This one " +
+          "carries none, for none was kept when it was trained, and nothing is made up here in its place. A model that you train " +
+          "yourself gets its film by itself.",
       ],
       film: "The same words and the same static",
       prompts: "What it drew for each prompt; choose one to see all its moments",
@@ -1195,7 +1247,7 @@ export const words = {
         `From pictures that were half noise its guesses got ${Math.round(100 * (1 - half.last / half.first))} % better, from ` +
         `hardly more than noise only ${Math.round(100 * (1 - noisy.last / noisy.first))} %: there is little to be seen there.`,
       noLoss: "The log of this training does not say how large its mistakes were.",
-      lesson: "One lesson, given now",
+      lesson: "One lesson, at three levels of noise",
       lessonText:
         "Training is this, over and over: drown a picture in noise, let the network guess what was there, and measure how " +
         "wrong it is. Then every one of its numbers is moved a tiny bit, so that this mistake would have been smaller. Here " +

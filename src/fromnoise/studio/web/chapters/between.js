@@ -161,7 +161,7 @@ function makeWalk() {
         const [drawn] = await job.pictures;
         if (jobs !== mine || !drawn) return;
         parts.push(el("h3", { text: about.names[i] }),
-          ...await compare(stops.at(i ? -1 : 0).picture, drawn.data, { first: say.inWalk, second: say.alone }));
+          ...shownOf(await compare(stops.at(i ? -1 : 0).picture, drawn.data, { first: say.inWalk, second: say.alone })));
       }
       result.replaceChildren(...parts);
     } catch (error) {
@@ -176,6 +176,8 @@ function makeWalk() {
 
   return { node, ends, begin, take, stop };
 }
+
+const shownOf = ({ tiles, verdict }) => [tiles, verdict];
 
 function howWeKnow(...codes) {
   return el("section", { class: "know" }, el("details", {}, el("summary", { text: words.chapters.know }),

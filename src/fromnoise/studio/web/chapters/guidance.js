@@ -18,7 +18,7 @@ export function open(root, { facts, asked: given }) {
   const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
   const [problem, warnings] = [problemLine(), warningsLine()];
   const stage = makeStage();
-  const ladder = makeLadder((scale) => draw(asked.seed, scale, false));
+  const ladder = makeLadder((scale) => draw(asked.seed, scale, false), facts.defaults?.guidance);
   const know = howWeKnow();
   let asked = {};
   let running = null;
@@ -113,6 +113,7 @@ function makeStage() {
     cards.without.fill(frame.without);
     cards.with.fill(frame.with);
     cards.change.fill(frame[way]);
+    cards.change.name(say.changed[way]);
     cards.guided.fill(frame.guided);
     cards.guided.name(frame.differ === null ? say.cards.guided : say.guided(first.scale));
     const texts = { top: say.most, ends: [say.noise, say.picture], said: say.curveSaid(frames.map((one) => one.differ)) };
@@ -163,7 +164,7 @@ function makeCard(text) {
 }
 
 /** The same noise at many scales: a row that fills, and one of them large. */
-function makeLadder(showSteps) {
+function makeLadder(showSteps, usual) {
   const large = el("img", { alt: say.large, width: 64, height: 64, src: staticUrl() });
   const slider = el("input", { type: "range", min: 0, max: 0, value: 0, disabled: true, oninput: () => show(true) });
   const row = el("div", { class: "rungs", role: "group", "aria-label": say.row });
@@ -187,7 +188,7 @@ function makeLadder(showSteps) {
 
   function take(news) {
     if (news.type === "ladder") {
-      row.replaceChildren(...news.scales.map((scale) => el("div", { class: "rung" }, ...inside(scale, staticUrl()))));
+      row.replaceChildren(...news.scales.map((scale) => el("div", { class: "rung" }, ...inside(scale, staticUrl(), usual))));
     }
     if (news.type === "rung") {
       const i = rungs.push(news) - 1;
@@ -206,7 +207,7 @@ function makeLadder(showSteps) {
       slider.value = i;
       show(true);
     },
-  }, ...inside(scale, picture));
+  }, ...inside(scale, picture, usual));
 
   function show(byHand = false) {
     chosen ||= byHand;
@@ -226,8 +227,9 @@ function makeLadder(showSteps) {
   return { node, clear, take, done: () => done };
 }
 
-const inside = (scale, picture) => [
-  el("span", { class: "frame" }, el("img", { src: picture, alt: "", width: 64, height: 64 })), el("span", { text: scale }),
+const inside = (scale, picture, usual) => [
+  el("span", { class: "frame" }, el("img", { src: picture, alt: "", width: 64, height: 64 })),
+  el("span", { text: scale === usual ? `${scale} · ${say.usual}` : scale }),
 ];
 
 function howWeKnow() {

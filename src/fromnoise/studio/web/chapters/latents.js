@@ -102,6 +102,7 @@ function makeReach() {
   const tiles = el("div", { class: "maps", role: "group", "aria-label": say.maps });
   const slider = el("input", { type: "range", min: 0, max: STRONGEST, step: 0.25, value: 1, oninput: () => setGain(last, slider.valueAsNumber) });
   const label = field(say.strength(0), slider);
+  const sliderHint = el("p", { class: "hint live", text: say.sliderHint });
   label.classList.add("live");
   const reset = button(say.reset, () => {
     gains = gains.map(() => 1);
@@ -111,7 +112,7 @@ function makeReach() {
   const node = el("section", { class: "sheet", hidden: true },
     el("h2", { text: say.maps }), el("p", { text: say.mapsHint }),
     el("div", { class: "reach" }, el("div", { class: "stage" }, tile(result, say.changed), status, problem),
-      el("div", { class: "stage" }, tiles, label, el("div", { class: "row" }, reset))), most);
+      el("div", { class: "stage" }, tiles, label, sliderHint, el("div", { class: "row" }, reset))), most);
   let [gains, last, before, channels, shown, start] = [[], 0, 0, [], "", null];
   let [sending, again] = [false, false];
 

@@ -44,10 +44,10 @@ export function open(root, { facts, asked }) {
     film.take(news);
   });
   told.done.catch((error) => film.fail(error.message)).then(() => root.isConnected && begin(first));
-  root.append(film.node,
-    el("section", { class: "given" },
-      el("h2", { text: say.lesson }), el("p", { text: say.lessonText }),
-      el("div", { class: "film" }, pick.node, lessons.node)),
+  const given = el("section", { class: "given" },
+    el("h2", { text: say.lesson }), el("p", { text: say.lessonText }),
+    el("div", { class: "film" }, pick.node, lessons.node));
+  root.append(given, film.node,
     howWeKnow(say.know, say.code, () => [commands.film, commands.lessons].filter(Boolean).join("\n")));
   return () => {
     told.stop();

@@ -56,8 +56,8 @@ function manySeeds(draw, first, choose) {
   const tiles = el("div", { class: "tiles" });
 
   async function drawSeeds(asked) {
-    const body = { ...asked, count: SEEDS };
-    const frames = Array.from({ length: SEEDS }, (_, i) => makeFrame(say.pick(body.seed + i)));
+    const body = { ...asked, count: SEEDS, show: "both" };
+    const frames = Array.from({ length: SEEDS }, (_, i) => makeFrame(say.pick(body.seed + i), say.began(body.seed + i)));
     tiles.replaceChildren(...frames.map(({ node }) => node));
     const pictures = await draw(body, (news) => frames[news.index].take(news));
     const pickers = pictures.map((picture) => frames[picture.place].offer(say.pickLabel(picture.seed), (pressed) => {
@@ -91,13 +91,15 @@ function manyPrompts(draw) {
   return el("section", { class: "live" }, form.node, form.problem, tiles);
 }
 
-/** A picture on its way, and later one that can be chosen. */
-function makeFrame(label) {
+/** A picture on its way, and later one that can be chosen; with a name for it, the static that it began as hangs below. */
+function makeFrame(label, start = "") {
   const image = el("img", { src: staticUrl(), alt: label, class: "rough", width: 64, height: 64 });
+  const began = start && el("img", { src: staticUrl(), alt: start, class: "began pixelated", width: 64, height: 64 });
   const frame = el("div", { class: "frame" }, image);
-  const node = el("figure", {}, frame, el("figcaption", { class: "hint", text: label }));
+  const node = el("figure", {}, frame, el("figcaption", { class: "hint" }, began, label));
 
   function take(news) {
+    if (began && news.step === 0 && news.noisy) began.src = news.noisy;
     image.src = news.picture?.data ?? news.clean ?? image.src;
     if (news.picture) image.classList.remove("rough");
   }
@@ -133,7 +135,9 @@ function makeReturn(draw) {
     problem.textContent = "";
     try {
       const [second] = await draw({ prompt: once.prompt, seed: once.seed });
-      if (second) result.replaceChildren(...(await compare(once.data, second.data)));
+      if (!second) return;
+      const { tiles, verdict } = await compare(once.data, second.data);
+      result.replaceChildren(tiles, verdict);
     } catch (error) {
       problem.textContent = error.message;
     }

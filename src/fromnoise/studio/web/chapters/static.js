@@ -39,6 +39,8 @@ export function open(root, { facts, asked }) {
     if (job === now) stop.hidden = true;
   }
 
+  const known = say.known[facts.model.name] ?? "";
+  root.append(el("p", { class: "what", text: `${say.small(facts.model)} ${known}`.trim() }));
   root.append(el("div", { class: "film" },
     el("form", {
       class: "sheet live",
@@ -66,6 +68,7 @@ function makeStage(levels) {
   let follows = true; // the newest frame, until somebody takes the slider
   let timer = 0;
   const noisy = el("img", { alt: say.noisy, src: staticUrl(), class: "pixelated", width: 64, height: 64 });
+  const began = el("img", { alt: say.began, src: staticUrl(), class: "pixelated", width: 64, height: 64 });
   const clean = el("img", { alt: say.clean, src: staticUrl(), width: 64, height: 64 });
   const slider = el("input", { type: "range", min: 0, max: 0, value: 0, oninput: () => grab(), disabled: true });
   const where = el("p", { class: "where", text: say.empty });
@@ -86,6 +89,7 @@ function makeStage(levels) {
 
   function add(frame) {
     frames.push(frame);
+    if (frames.length === 1) began.src = frame.noisy;
     slider.max = frames.length - 1;
     slider.disabled = play.disabled = frames.length < 2;
     if (follows) show(frames.length - 1);
@@ -124,7 +128,8 @@ function makeStage(levels) {
   }
 
   const node = el("div", { class: "stage" },
-    el("div", { class: "pair" },
+    el("div", { class: "trip" },
+      el("figure", {}, el("div", { class: "frame" }, began), el("figcaption", { text: say.began })),
       el("figure", {}, el("div", { class: "frame" }, noisy), el("figcaption", { text: say.noisy })),
       el("figure", {}, el("div", { class: "frame" }, clean), el("figcaption", { text: say.clean }))),
     el("div", { class: "row slide" }, play, field(say.slider, slider)),

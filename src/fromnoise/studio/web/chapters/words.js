@@ -234,9 +234,9 @@ function makeWithout() {
     [...choices.children].forEach((other) => other.setAttribute("aria-pressed", String(other === chip)));
     problem.textContent = "";
     const prompts = [
-      [say.muted(text), asked.prompt.replace(whole(text), `(${text}:0)`)],
-      [say.louder(text), asked.prompt.replace(whole(text), `(${text}:2)`)],
-      [say.leftOut(text), asked.prompt.replace(whole(text), "").replace(/\s+/g, " ").trim()],
+      ["muted", asked.prompt.replace(whole(text), `(${text}:0)`)],
+      ["louder", asked.prompt.replace(whole(text), `(${text}:2)`)],
+      ["leftOut", asked.prompt.replace(whole(text), "").replace(/\s+/g, " ").trim()],
     ].filter(([, prompt]) => prompt);
     const mine = prompts.map(([, prompt]) => drawAside({ ...asked, prompt }));
     jobs = mine;
@@ -245,8 +245,10 @@ function makeWithout() {
       for (const [i, job] of mine.entries()) {
         const [drawn] = await job.pictures;
         if (jobs !== mine || !drawn) return;
-        const [tiles] = await compare(picture, drawn.data, { first: say.whole, second: prompts[i][0] });
-        parts.push(el("h3", { text: prompts[i][0] }), el("p", { class: "hint", text: `“${prompts[i][1]}”` }), tiles);
+        const [how, prompt] = prompts[i];
+        const { tiles, share } = await compare(picture, drawn.data, { first: say.whole, second: say[how](text) });
+        parts.push(el("h3", { text: say[how](text) }), el("p", { class: "hint", text: `“${prompt}”` }), tiles,
+          el("p", { text: say.changes[how](text, share) }));
       }
       result.replaceChildren(...parts);
     } catch (error) {

@@ -27,14 +27,11 @@ export function openChapter(root, rest, list = chapters, context = { facts: stat
     el("div", { class: "heading" },
       el("p", { class: "number", text: numberOf(chapter, at + 1, list.length) }),
       el("h1", { text: wordsOf(chapter).title }),
-      el("p", { class: "lead", text: wordsOf(chapter).about })),
+      el("p", { class: "lead", text: wordsOf(chapter).about }),
+      context.asked && el("p", { class: "asked-for", text: words.chapters.asked(context.asked) })),
     body);
-  const next = list[at + 1];
-  const onwards = next && el("a", {
-    class: "next", href: addressOf(next), text: words.chapters.next(wordsOf(next).title),
-  });
-  if (onwards) root.append(onwards);
-  root.querySelector(".contents [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
+  const way = (to, label, name) => to && el("a", { class: name, href: addressOf(to), text: label(wordsOf(to).title) });
+  root.append(el("div", { class: "ways" }, way(list[at - 1], words.chapters.back, "back"), way(list[at + 1], words.chapters.next, "next")));
   return play(chapter, body, context);
 }
 
@@ -70,5 +67,6 @@ function listOf(list, open) {
     el("li", { class: "part" },
       el("span", { class: "question", text: words.chapters.parts[part] }),
       el("ol", {}, list.filter((chapter) => chapter.part === part).map(link))));
-  return el("nav", { class: "contents", "aria-label": words.chapters.label }, el("ol", {}, parts));
+  return el("nav", { class: "contents", "aria-label": words.chapters.label },
+    el("details", {}, el("summary", { text: words.chapters.all }), el("ol", {}, parts)));
 }
