@@ -83,7 +83,7 @@ def test_chapter_machine(visit: Visitors, shots: Path) -> None:
     ends = [page.evaluate(level, name) for name in (source, to)]
     assert ends[0]["right"] < ends[1]["left"]
     middles = [(end["top"] + end["bottom"]) / 2 for end in ends]
-    assert abs(middles[0] - middles[1]) < min(end["bottom"] - end["top"] for end in ends) / 3  # level with each other
+    assert abs(middles[0] - middles[1]) < min(end["bottom"] - end["top"] for end in ends) / 2  # level with each other
     middle_box.click()
     panel.get_by_role("button", name=middle["blocks"][0]["name"]).click()
     expect(panel.locator("h2")).to_have_text(middle["blocks"][0]["name"])

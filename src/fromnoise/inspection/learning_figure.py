@@ -10,9 +10,10 @@ from torch import Tensor
 
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.ground.contact_sheet import contact_sheet
-from fromnoise.inspection.curves import Axis, Curve, below, headed, line_chart
+from fromnoise.inspection.charts import Line, line_chart
 from fromnoise.inspection.figure import Figure, Table
 from fromnoise.inspection.learning import MIDDLE, fall_of
+from fromnoise.inspection.panels import below, headed
 from fromnoise.system.learning_file import Learning, Moment
 
 ABOUT = (
@@ -77,14 +78,13 @@ def _charts(moments: Sequence[Moment]) -> list[Image.Image]:
     """The loss over the moments, where it is known."""
     curves = []
     if any(moment.held_out is not None for moment in moments):
-        curves.append(Curve("pictures never learnt from", [moment.held_out for moment in moments]))
+        curves.append(Line("pictures never learnt from", [moment.held_out for moment in moments]))
     if any(moment.loss is not None for moment in moments):
-        curves.append(Curve("lessons", [moment.loss for moment in moments]))
+        curves.append(Line("lessons", [moment.loss for moment in moments]))
     if not curves:
         return []
-    labels = [f"{moment.pictures:,}" if i % 2 == 0 else "" for i, moment in enumerate(moments)]
-    axis = Axis([moment.pictures for moment in moments], labels, "pictures seen")
-    return [line_chart("mistake (mean squared error)", curves, axis)]
+    labels = [f"{moment.pictures:,}" for moment in moments]
+    return [line_chart("mistake (mean squared error)", curves, labels, "pictures seen")]
 
 
 def _table(moments: Sequence[Moment]) -> Table:

@@ -72,8 +72,10 @@ def keep_learning(run: Path) -> tuple[Path, Learning]:
     if is_run(run) and not (folder / FACTS).is_file():
         raise UserError(f"{run} has no model yet; one appears with the first checkpoint of its U-Net")
     made = learning_of_run(run)
-    write_atomically(folder / LEARNING, learning_bytes(made))
-    return folder / LEARNING, made
+    file, stored = folder / LEARNING, learning_bytes(made)
+    if not file.is_file() or file.read_bytes() != stored:  # a finished run that is asked again changes nothing
+        write_atomically(file, stored)
+    return file, made
 
 
 def learning_of_run(run: Path) -> Learning:

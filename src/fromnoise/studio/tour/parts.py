@@ -105,7 +105,12 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     for end in (subject, replace(subject, prompt=GOAL)):
         yield Part("between", DRAWING, {**asked, "prompt": end.prompt, "count": 1}, _drawn(model, end))
     yield Part("between", "between/sum", summed, lambda: sum_news(model, sum_of, equation))
-    yield Part("luck", DRAWING, {**asked, "count": SEEDS, "show": "both"}, lambda: drawing_news(model, subject, SEEDS, noisy=True))
+    yield Part(
+        "luck",
+        DRAWING,
+        {**asked, "count": SEEDS, "show": "both"},
+        lambda: drawing_news(model, subject, SEEDS, noisy=True),
+    )
     yield from _copies(models, subject, asked)
     yield Part("learning", "learning", {}, lambda: film_news(model, subject.model))
     yield Part("learning", "learning/lessons", asked, lambda: lessons_news(model, subject))
