@@ -65,7 +65,7 @@ def test_every_module_that_is_needed_is_there_and_none_asks_a_server() -> None:
 
 def test_drawing_news_are_the_drawing(tiny_model: TextToImage) -> None:
     subject = Subject("red apple", seed=5, steps=3)
-    news = list(drawing_news(tiny_model, subject, count=2, noisy=True))
+    news = list(drawing_news(tiny_model, subject, count=2, noisy=2))
     pictures = [each["picture"] for each in news if each["type"] == "picture"]
     assert [picture["seed"] for picture in pictures] == [5, 6]
     *_, end = generate(tiny_model, subject.plan(tiny_model, count=2))
@@ -74,7 +74,8 @@ def test_drawing_news_are_the_drawing(tiny_model: TextToImage) -> None:
         assert torch.equal(opened(told["data"]), picture.permute(1, 2, 0))
     steps = [each for each in news if each["type"] == "step"]
     assert [(each["step"], each["index"]) for each in steps] == [(s, i) for s in range(3) for i in range(2)]
-    assert all(each["noisy"] != each["clean"] for each in steps)
+    assert ["noisy" in each for each in steps] == [True] * 4 + [False] * 2
+    assert all(each["noisy"] != each["clean"] for each in steps[:4])
 
 
 def test_a_prompt_is_text_whatever_stands_in_it(tiny_model: TextToImage) -> None:

@@ -14,7 +14,7 @@ News = dict[str, Any]
 
 
 def drawing_news(
-    model: TextToImage, subject: Subject, count: int = 1, noisy: bool = False, steps: bool = True
+    model: TextToImage, subject: Subject, count: int = 1, noisy: int = 0, steps: bool = True
 ) -> Iterator[News]:
     """ "step" for every picture after every step, if wanted, then "picture" for each.
 
@@ -22,7 +22,7 @@ def drawing_news(
         model: what draws.
         subject: what is drawn, and the first seed.
         count: how many pictures, of neighbouring seeds.
-        noisy: tell the noisy picture of a step, too.
+        noisy: for how many steps, from the first, the noisy picture is told, too.
         steps: tell the steps at all.
 
     Raises:
@@ -35,7 +35,7 @@ def drawing_news(
                 told = {"place": i, "seed": subject.seed + i, "prompt": subject.prompt, "style": subject.style}
                 yield {"type": "picture", "index": i, "picture": {**told, "id": None, "data": as_url(picture)}}
         elif steps:
-            kinds = {"clean": event.x0_hat, **({"noisy": event.x_t} if noisy else {})}
+            kinds = {"clean": event.x0_hat, **({"noisy": event.x_t} if event.index < noisy else {})}
             shown = {name: model.decode(latents[:count]) for name, latents in kinds.items()}
             for i in range(count):
                 seen = {name: as_url(pictures[i], LARGEST) for name, pictures in shown.items()}

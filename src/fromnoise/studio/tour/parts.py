@@ -41,6 +41,7 @@ DRAWING = "draw"  # the view of a drawing beside the gallery
 VERDICTS = 4  # seeds of the chapter on copies
 AREA_PICTURES, AREA_STEPS = 8, 10  # of the chapter on the map
 CHAIN = ("food", "fruit", "red apple")
+ALL = 10**6  # steps; no drawing has so many
 SEEDS = 8  # pictures of the chapter on luck
 STOPS = 7  # of a walk
 USUAL = 3.0  # guidance in the chapter on it, for models that draw without any
@@ -83,7 +84,7 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     equation, sum_of = equation_of(prompt, minus, plus), Subject(prompt, subject.style, seed=seed, model=subject.model)
     summed = {"prompt": prompt, "minus": minus, "plus": plus, "seed": seed, "style": subject.style}
     yield Part(
-        "static", DRAWING, {**asked, "show": "both", "count": 1}, lambda: drawing_news(model, subject, noisy=True)
+        "static", DRAWING, {**asked, "show": "both", "count": 1}, lambda: drawing_news(model, subject, noisy=ALL)
     )
     yield Part("noise", "noise", asked, lambda: noise_news(model, subject))
     yield Part("latents", "latents", asked, lambda: latents_news(model, subject))
@@ -109,7 +110,7 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
         "luck",
         DRAWING,
         {**asked, "count": SEEDS, "show": "both"},
-        lambda: drawing_news(model, subject, SEEDS, noisy=True),
+        lambda: drawing_news(model, subject, SEEDS, noisy=1),
     )
     yield from _copies(models, subject, asked)
     yield Part("learning", "learning", {}, lambda: film_news(model, subject.model))
