@@ -226,7 +226,7 @@ def test_chapter_guidance(visit: Visitors) -> None:
     expect(rungs.last).to_have_attribute("aria-pressed", "true")
     assert large.get_attribute("src") == rungs.last.locator("img").get_attribute("src")
     page.get_by_role("button", name="Look at the steps of guidance 12 above").click()
-    expect(page.get_by_text("What it goes on with: the change, 12 times")).to_be_visible()
+    expect(page.get_by_text("What it goes on with: the words’ change, 12 times as strong")).to_be_visible()
     expect(slider).to_be_enabled()
     expect(page.locator(".what").first).to_contain_text("adds the change 12 times instead of once")
 
@@ -344,7 +344,7 @@ def test_chapter_latents(visit: Visitors, shots: Path, tmp_path: Path) -> None:
     expect(page.get_by_text(re.compile(r"^Map \d+ 4 times as strong: the likeness goes from"))).to_be_visible()
     loud = page.get_by_label("How loud the noise is")
     loud.press("End")
-    expect(page.get_by_text("200 % of the picture's own ups and downs")).to_be_visible()
+    expect(page.get_by_text("200 % as strong as what is in the picture itself")).to_be_visible()
     page.get_by_text("How do we know?").click()
     expect(page.locator(".know pre")).to_have_text(re.compile(r"red car.* --scale \d+=4 --noise 2 --out latents.html$"))
     page.screenshot(path=shots / "latents.png", full_page=True)

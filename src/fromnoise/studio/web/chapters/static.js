@@ -40,7 +40,7 @@ export function open(root, { facts, asked }) {
   }
 
   const known = say.known[facts.model.name] ?? "";
-  root.append(el("p", { class: "what", text: `${say.small(facts.model)} ${known}`.trim() }));
+  root.append(el("p", { text: `${say.small(facts.model)} ${known}`.trim() }));
   root.append(el("div", { class: "film" },
     el("form", {
       class: "sheet live",
