@@ -5,6 +5,7 @@ import { button, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { exampleStyle } from "./style.js";
 import { scoreRow } from "./axes_measures.js";
 import { makeSum } from "./between_sum.js";
 import { compare } from "./compare.js";
@@ -15,7 +16,7 @@ const WAYS = ["words", "seeds"];
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked }) {
-  const own = { prompt: say.example[0], seed: say.seeds[0], style: facts.model?.styles?.[0] ?? null };
+  const own = { prompt: say.example[0], seed: say.seeds[0], style: exampleStyle(facts) };
   const { prompt: begins, seed: seeded, style } = { ...own, ...asked };
   const [walked, sum] = [makeWalk(), makeSum(style)];
   const problem = problemLine();

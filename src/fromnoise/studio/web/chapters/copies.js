@@ -5,6 +5,7 @@ import { besides, verdictOf } from "../copies.js";
 import { button, el, field, problemLine, staticUrl, toggle } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 
 const say = words.chapters.copies;
@@ -14,9 +15,7 @@ const WAYS = ["noise", "moved"];
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked }) {
-  const { styles } = facts.model;
-  const style = styles.includes(say.exampleStyle) ? say.exampleStyle : styles[0] ?? null;
-  const first = { ...FIRST, style, ...asked };
+  const first = { ...FIRST, style: exampleStyle(facts, say.exampleStyle), ...asked };
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });
   const problem = problemLine();
   const known = makeKnown();

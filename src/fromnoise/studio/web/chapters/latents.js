@@ -4,6 +4,7 @@ import { api, look } from "../api.js";
 import { button, el, field, problemLine, staticUrl } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 import { makePick } from "./pick.js";
 
@@ -18,7 +19,7 @@ export function open(root, { facts, asked: given }) {
   const reach = makeReach();
   const louder = makeLouder();
   const parts = [trip, reach, louder];
-  const style = facts.styles?.[0] ?? facts.model?.styles?.[0] ?? null;
+  const style = exampleStyle(facts);
   const pick = makePick(first.prompt, (asked) => begin({ ...asked, seed: randomSeed() }));
   let running = null;
   let command = "";

@@ -5,6 +5,7 @@ import { el, field, problemLine } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { showWarnings, warningsLine } from "../warnings.js";
 import { words } from "../words.js";
+import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 import { boxesOf, maps, theU } from "./machine_boxes.js";
 import { makePanel } from "./machine_panel.js";
@@ -17,8 +18,7 @@ const NARROW = "(max-width: 59.99rem)"; // where the panel covers boxes, it come
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked = {} }) {
-  const style = facts.model.styles.includes(say.exampleStyle) ? say.exampleStyle : facts.model.styles[0] ?? null;
-  const first = { ...FIRST, style, ...asked };
+  const first = { ...FIRST, style: exampleStyle(facts, say.exampleStyle), ...asked };
   const watch = makeWatch();
   const [problem, warnings] = [problemLine(), warningsLine()];
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });

@@ -3,6 +3,7 @@
 import { look } from "../api.js";
 import { button, el, field, problemLine } from "../dom.js";
 import { words } from "../words.js";
+import { exampleStyle } from "./style.js";
 import { makeAtlas } from "./map_atlas.js";
 
 const say = words.chapters.map;
@@ -101,7 +102,7 @@ export function makeArea(facts, asked) {
   return { node, open, stop, command: () => command };
 }
 
-const styleOf = (facts) => facts.model.default_style ?? (facts.model.styles.includes(say.style) ? say.style : facts.model.styles[0] ?? null);
+const styleOf = (facts) => facts.model.default_style ?? exampleStyle(facts, say.style);
 
 /** A prompt with its pictures and its number; the longest bar is 1, where all pictures would be different. */
 function makeRow(prompt, number) {

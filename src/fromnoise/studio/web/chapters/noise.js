@@ -4,6 +4,7 @@ import { look } from "../api.js";
 import { el, field, staticUrl, toggle } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 import { drowner } from "./drown.js";
 import { makePick } from "./pick.js";
@@ -17,7 +18,7 @@ export function open(root, { facts, asked: given }) {
   const first = { ...FIRST, ...given };
   const stage = makeStage();
   const lesson = makeLesson((t) => stage.goTo(t), facts.model?.pictures_seen);
-  const style = facts.styles?.[0] ?? facts.model?.styles?.[0] ?? null;
+  const style = exampleStyle(facts);
   const pick = makePick(first.prompt, (asked) => begin({ ...asked, seed: randomSeed() }));
   let running = null;
 
