@@ -49,7 +49,7 @@ def test_telling_kinds_apart(visit: Visitors) -> None:
     expect(page.get_by_text("After round 20: 99 % right")).to_be_visible()
     page.get_by_label("Round", exact=True).press("Home")
     expect(
-        page.get_by_text("Before it has learnt anything: 29 % right. Blind guessing would get 33 %.")
+        page.get_by_text("Before it has learned anything: 29 % right. Blind guessing would get 33 %.")
     ).to_be_visible()
     assert page.locator(".rounds span").count() == 21
     expect(page.get_by_text("56 % of the held-out pictures")).to_contain_text("only 13 drawings")
@@ -177,7 +177,7 @@ def test_chapter_copies(visit: Visitors, shots: Path) -> None:
     known = page.get_by_role("heading", name="What a copy looks like to the check").locator("..")
     slider = known.get_by_role("slider")
     expect(slider).to_be_enabled()
-    expect(known.get_by_text("Unchanged: Caught: a copy, and of the right picture.")).to_be_visible()
+    expect(known.get_by_text("Unchanged. Caught: a copy, and of the right picture.")).to_be_visible()
     slider.press("End")
     expect(known.get_by_text("Noise: each colour value is 128 of 255 off")).to_be_visible()
     known.get_by_role("button", name="Push it to the right").press("Enter")
@@ -189,7 +189,7 @@ def test_chapter_copies(visit: Visitors, shots: Path) -> None:
     called = (put.text_content() or "").removeprefix("Put “").removesuffix("” through the check")
     assert called not in known.inner_text()
     put.press("Enter")
-    expect(known.get_by_text(f"a picture that it learnt from: {called}.")).to_be_visible()
+    expect(known.get_by_text(f"a picture that it learned from: {called}.")).to_be_visible()
     expect(slider).to_be_enabled()
     page.get_by_text("How do we know?").click()
     expect(page.locator(".know pre")).to_have_text("fromnoise inspect copies picture.png --out beside.png")
@@ -201,9 +201,9 @@ def test_chapter_hidden(visit: Visitors, shots: Path) -> None:
     expect(slider).to_be_enabled()
     over = page.locator(".paper .over")
     for key, opacities, said in (
-        ("Home", ["0", "0"], "Nothing but the noise."),
+        ("Home", ["0", "0"], "So far only the noise is to be seen."),
         ("End", ["1", "1"], "This was hidden."),
-        ("Home", ["0", "0"], "Nothing but the noise."),
+        ("Home", ["0", "0"], "So far only the noise is to be seen."),
     ):
         slider.press(key)
         expect(page.get_by_text(said, exact=True)).to_be_visible()

@@ -32,7 +32,7 @@ HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
-PATIENCE = 240_000  # milliseconds after which a drawing will not come any more, however busy the machine is
+PATIENCE = 120_000  # milliseconds after which a drawing will not come any more, however busy the machine is
 CHROMIUM = find_chromium()
 expect.set_options(timeout=PATIENCE)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")

@@ -244,7 +244,7 @@ export const words = {
       if (answer.close) {
         return `Not called a copy, but nearer to a training picture (${called}) than 19 of 20 real pictures are to any other. Look at both.`;
       }
-      const which = `${many(answer.pictures, "picture", "pictures")} that ${answer.model} learnt from`;
+      const which = `${many(answer.pictures, "picture", "pictures")} that ${answer.model} learned from`;
       return notAsked.length ? `Not a copy of any of the ${which}; but not everything was asked.` :
         `Not a copy of any of the ${which}: the nearest is hardly nearer than many others.`;
     },
@@ -283,7 +283,7 @@ export const words = {
     all: "All chapters",
     next: (title) => `Next: ${title}`,
     back: (title) => `Back: ${title}`,
-    asked: ({ prompt, style, seed }) => `“${prompt}”${style ? `, drawn in the style ${style}` : ""}, from seed ${seed}`,
+    asked: ({ prompt, style, seed }) => `“${prompt}”${style ? `, drawn in the style “${style}”` : ""}, from the static number ${seed}`,
     missing: "There is no such chapter.",
     prompt: "Prompt",
     draw: "Draw it",
@@ -310,7 +310,7 @@ export const words = {
       at: (step, t) => `Step ${step}, noise level ${Math.round(t)}`,
       done: "Done. Choose a word.",
       choose: "Point at a word, or choose one.",
-      pointHint: "Point at a place of the picture, and the words that count there most are underlined. “start”, “end” and “padding” are signs that the machine puts around your words.",
+      pointHint: "Point at a place of the picture, and the words that count there most are underlined. A style is read as words, too; “start”, “end” and “padding” are signs that the machine puts around them.",
       signs: { start: "start", end: "end", padding: "padding" },
       needed: (word) =>
         `Where it is yellow, the machine needs “${word}”: told everything but that word, its guess of this picture gets ` +
@@ -422,7 +422,7 @@ export const words = {
     judge: {
       title: "Who checks the picture?",
       about:
-        "Another network, CLIP, learned which captions go with which pictures. Here it looks at what the machine believes " +
+        "Another network, CLIP, learned which captions go with which pictures, the same ones as the machine. Here it looks at what the machine believes " +
         "after every step, and bets on which of several captions it is a picture of: your prompt, or one of its rivals.",
       missing: "This chapter needs CLIP’s eyes, the network that looks at pictures, and the model that is loaded has none.",
       example: "red apple",
@@ -503,14 +503,14 @@ export const words = {
       network: "A network that begins with nothing",
       networkAbout:
         "Its 7,000 or so dials stand anywhere at first, so it guesses. In each round it looks at its pictures once and " +
-        "turns every dial a little, so that it would have been less wrong. It is tested with drawings that it never learnt " +
+        "turns every dial a little, so that it would have been less wrong. It is tested with drawings that it never learned " +
         "from. You see it happen now, on your machine.",
       round: "Round",
       waiting: "It begins when you look at it.",
       fresh: "Train a fresh one",
       at: (round, right, chance) => {
         const part = `${Math.round(100 * right.share)} % right`;
-        if (round === 0) return `Before it has learnt anything: ${part}. Blind guessing would get ${Math.round(100 * chance)} %.`;
+        if (round === 0) return `Before it has learned anything: ${part}. Blind guessing would get ${Math.round(100 * chance)} %.`;
         return `After round ${round}: ${part} (the truth: ${Math.round(100 * right.low)} % to ${Math.round(100 * right.high)} %).`;
       },
       curve: (first, last, rounds) =>
@@ -544,7 +544,7 @@ export const words = {
 
       clip: "A space that nobody made by hand",
       clipAbout:
-        "CLIP is the part of the model that learnt what pictures and words have to do with each other. It gives every " +
+        "CLIP is the part of the model that learned what pictures and words have to do with each other. It gives every " +
         "picture a place in a space of its own, with far more than three directions. Here are the three in which these " +
         "pictures differ most.",
       clipSpace: "The pictures, placed by CLIP",
@@ -567,7 +567,7 @@ export const words = {
       clipMiddle: "CLIP, nearest middle",
       clipCaption: "CLIP, nearest name",
       know: [
-        "Drawings that are nearly the same (one banana, shaded and flat) count as one; it and all its copies are learnt " +
+        "Drawings that are nearly the same (one banana, shaded and flat) count as one; it and all its copies are learned " +
           "from together or held out together. There are three or four machines, each learns without some of the drawings " +
           "and is tested with those, so that every picture is guessed once by a machine that had not seen its drawing.",
         "The thin line on a bar is where the true share lies in 95 of 100 such cases (Wilson's interval), counting drawings, " +
@@ -745,7 +745,8 @@ export const words = {
         "away. Nothing is hidden in the static: the machine makes the picture up, and other static becomes another one.",
       small: ({ name, pixels }) =>
         `The machine here, ${name}, is small: it fits on a laptop and draws ${pixels} × ${pixels} pixels. Those in the news ` +
-        "work in the same way and are hundreds of times as large.",
+        "work in the same way and are hundreds of times as large. It works on a shortened form of the picture (two chapters on), " +
+        "so its static looks like coloured blots rather than specks.",
       known: {
         "stickers-64":
           "It learned from 5,696 emoji, drawn by people who allow that. Single things that it knows it draws well more often " +
@@ -846,6 +847,7 @@ export const words = {
         "picture of the same words. After that nothing is left to chance: the same seed, words and settings bring the same " +
         "picture back, pixel by pixel.",
       began: (seed) => `The static of seed ${seed}`,
+      beganHint: "The small square beside each seed is the static that its picture began as.",
       seeds: "One prompt, eight seeds",
       prompts: "One seed, many prompts",
       promptList: "Prompts, one on each line",
@@ -918,8 +920,8 @@ export const words = {
     copies: {
       title: "Is it a copy?",
       about:
-        "The machine learnt from thousands of pictures that people drew, so it could just hand one of them back. Here each new " +
-        "picture hangs beside those that it is most like, with the names of the people who drew them and allow this use; and a " +
+        "The machine learned from thousands of pictures that people drew, so it could just hand one of them back. Here each new " +
+        "picture hangs beside those that it is most like, with the names of those who published them for such use; and a " +
         "check says whether that is too near to be chance.",
       example: "sunflower",
       exampleStyle: "fluent-emoji-flat",
@@ -938,12 +940,12 @@ export const words = {
       missing: "This model has nothing to compare with, so the check cannot be shown on it.",
       known: "What a copy looks like to the check",
       knownAbout: (known) =>
-        `This is no drawing of the machine but a picture that it learnt from: ${known.called}. The check has to catch it. ` +
+        `This is no drawing of the machine but a picture that it learned from: ${known.called}. The check has to catch it. ` +
         "Now change it, a little more each time: when does the check let go?",
       knownHint: (known) =>
         `For this check, and for nothing else, small versions of the training pictures, ${known.thumbnail} by ${known.thumbnail} pixels, lie beside ` +
         `the model; the machine that draws cannot reach them. This is such a small one, enlarged to ${known.side}: blurred, so that ` +
-        "usually only one of the two comparisons below still knows it. One is enough.",
+        "usually only one of the two comparisons still knows it. One is enough.",
       try: (called) => `Put “${called}” through the check`,
       ways: { noise: "Add noise", moved: "Push it to the right" },
       way: "How it is changed",
@@ -954,7 +956,7 @@ export const words = {
         moved: (amount) => (amount ? `pushed ${many(amount, "pixel", "pixels")} of 64 to the right` : "unchanged"),
       },
       changedPicture: "The training picture, changed",
-      original: "As it learnt it",
+      original: "As it learned it",
       caught: (now) => (now.copy ? (now.named ? "Caught: a copy, and of the right picture." : "Caught, but taken for another picture.") :
         now.close ? "Not called a copy any more, but still closer than is usual." : "The check lets go: it sees no copy here."),
       reach: (way, levels) => {
@@ -997,7 +999,7 @@ export const words = {
       room: "The noise in which it is hidden",
       slider: "Let it come out",
       fade: (share) => {
-        if (share === 0) return "Nothing but the noise.";
+        if (share === 0) return "So far only the noise is to be seen.";
         if (share < 50) return "The shape comes out in grey: the lighter, the nearer.";
         if (share === 50) return "The whole shape in grey: the lighter, the nearer.";
         return share < 100 ? "The drawing takes the place of the grey." : "This was hidden.";
@@ -1233,12 +1235,12 @@ export const words = {
       },
       smaller: (drawn, kept) => `Drawn ${drawn} pixels wide; the film keeps them ${kept} wide.`,
       exact: "The pictures are those of the training's own sheets, pixel for pixel. It learns fast at first and then ever more slowly, so the moments lie ever further apart.",
-      curve: { held_out: "Its mistake on pictures that it never learnt from", loss: "Its mistake in its lessons" },
+      curve: { held_out: "Its mistake on pictures that it never learned from", loss: "Its mistake in its lessons" },
       curveTop: (most) => `at most ${most.toFixed(2)}`,
       curveEnds: (first, last) => [`${first.toLocaleString("en")} pictures`, `${last.toLocaleString("en")} pictures`],
       curveSaid: (first, last) => `from ${first.toFixed(2)} to ${last.toFixed(2)}`,
       fall: (fall, total) => {
-        const where = fall.held_out ? "On pictures that it never learnt from, its mistake" : "Its mistake in its lessons";
+        const where = fall.held_out ? "On pictures that it never learned from, its mistake" : "Its mistake in its lessons";
         if (fall.half === null) return `${where} did not get smaller: ${fall.first.toFixed(2)} at first, ${fall.last.toFixed(2)} at last.`;
         return `${where} fell from ${fall.first.toFixed(2)} to ${fall.last.toFixed(2)}. Half of that had happened after ` +
           `${fall.half.toLocaleString("en")} of ${total.toLocaleString("en")} pictures.`;
@@ -1251,7 +1253,9 @@ export const words = {
       lessonText:
         "Training is this, over and over: drown a picture in noise, let the network guess what was there, and measure how " +
         "wrong it is. Then every one of its numbers is moved a tiny bit, so that this mistake would have been smaller. Here " +
-        "nothing is moved; the rest is the real thing, with a picture that the model draws or that you bring.",
+        "nothing is moved, and the picture is one that the model draws or that you bring; a training takes its training pictures, with " +
+        "their captions. Which way a number has to move is found by going back through the whole calculation (backpropagation).",
+      lessons: (count) => `This model was given ${count.toLocaleString("en")} such lessons.`,
       drawing: "Drawing a picture for the lesson…",
       step: (step, total) => `Drawing a picture for the lesson: step ${step} of ${total}`,
       guessing: (done) => `Lesson ${done + 1} of 3: it guesses…`,
@@ -1265,8 +1269,9 @@ export const words = {
       errorsHint: "Dark: right. Yellow: as wrong as if it had seen nothing.",
       mistake: (loss) => `Mistake: ${loss.toFixed(3)}`,
       mistakeHint:
-        "A network that has learnt nothing makes a mistake of about 1, at every level. Where there is little noise, it has to " +
-        "find noise that can hardly be seen: there its mistake can be larger although its picture is better.",
+        "This is the number that training makes smaller: how wrong it is about the noise that was added. One that has learned nothing is " +
+        "wrong by about 1, at every level. Where there is little noise, that noise can hardly be seen: there this number can be larger " +
+        "although the picture is better. How wrong the picture is counts the table of “Where does it stop recognising?”.",
       code: "src/fromnoise/inspection/learning.py",
       know: [
         "Every few minutes a training draws a sheet: the same prompts, each from the same seeds, with the averaged weights of " +

@@ -67,6 +67,7 @@ function makeStage(tryKnown) {
   const beside = el("div", { class: "nearest" });
   const figure = el("figure", {}, el("div", { class: "frame" }, image), caption);
   const verdict = el("p", { class: "verdict", role: "status" });
+  const ratio = el("p", { class: "hint" });
   const more = el("div", { class: "row live" });
   const row = el("div", { class: "seeds", role: "group", "aria-label": say.row });
   const tally = el("p", { class: "where" });
@@ -77,6 +78,7 @@ function makeStage(tryKnown) {
     image.src = staticUrl();
     caption.textContent = "";
     verdict.textContent = status;
+    ratio.textContent = "";
     tally.textContent = "";
     for (const part of [beside, more, row]) part.replaceChildren();
   }
@@ -117,6 +119,7 @@ function makeStage(tryKnown) {
     image.src = news.picture;
     image.alt = caption.textContent = say.drawn(news.seed);
     verdict.textContent = verdictOf(news);
+    ratio.textContent = words.copies.ratio(news.answers[0]);
     const [nearest, ...rest] = besides(news);
     beside.replaceChildren(...nearest.children);
     const { by_features: one, by_pixels: other } = news.answers[0];
@@ -124,7 +127,7 @@ function makeStage(tryKnown) {
     more.replaceChildren(...rest, ...names.map((known) => button(say.try(known.called), () => tryKnown(known.name), { class: "chip" })));
   }
 
-  const node = el("div", { class: "stage wide-stage" }, el("div", { class: "trio" }, figure, beside), verdict, row, tally, more);
+  const node = el("div", { class: "stage wide-stage" }, el("div", { class: "trio" }, figure, beside), verdict, ratio, row, tally, more);
   return { node, clear, take, nearest: () => found[0]?.answers[0].suspect.name };
 }
 
@@ -206,7 +209,7 @@ function makeKnown() {
     const now = rowOf()[slider.valueAsNumber];
     image.src = now.picture;
     slider.setAttribute("aria-valuetext", say.amounts[way](now.amount));
-    verdict.textContent = `${say.amounts[way](now.amount)}: ${say.caught(now)}`.replace(/^./u, (sign) => sign.toUpperCase());
+    verdict.textContent = `${say.amounts[way](now.amount)}. ${say.caught(now)}`.replace(/^./u, (sign) => sign.toUpperCase());
     numbers.textContent = words.copies.ratio({ ...now, limits });
   }
 

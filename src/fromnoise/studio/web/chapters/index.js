@@ -5,7 +5,8 @@
  */
 
 /** @typedef {{facts: object, asked?: {prompt: string, style: string | null, seed: number}, recorded?: boolean}} Context */
-/** @type {{part: string, say: string, load: () => Promise<{open: (root: HTMLElement, context: Context) => () => void}>}[]} */
+/** `own`: it has examples of its own, whatever a tour is about. */
+/** @type {{part: string, say: string, own?: boolean, load: () => Promise<{open: (root: HTMLElement, context: Context) => () => void}>}[]} */
 export const chapters = [
   { part: "where", say: "static", load: () => import("./static.js") },
   { part: "where", say: "noise", load: () => import("./noise.js") },
@@ -18,9 +19,9 @@ export const chapters = [
   { part: "words", say: "between", load: () => import("./between.js") },
   { part: "luck", say: "luck", load: () => import("./luck.js") },
   { part: "copy", say: "copies", load: () => import("./copies.js") },
-  { part: "learning", say: "axes", load: () => import("./axes.js") },
+  { part: "learning", say: "axes", own: true, load: () => import("./axes.js") },
   { part: "learning", say: "learning", load: () => import("./learning.js") },
   { part: "play", say: "game", load: () => import("./game.js") },
   { part: "play", say: "hidden", load: () => import("./hidden.js") },
-  { part: "end", say: "recap", load: () => import("./recap.js") },
+  { part: "end", say: "recap", own: true, load: () => import("./recap.js") },
 ];

@@ -47,6 +47,7 @@ export function open(root, { facts, asked }) {
   told.done.catch((error) => film.fail(error.message)).then(() => root.isConnected && begin(first));
   const given = el("section", { class: "given" },
     el("h2", { text: say.lesson }), el("p", { text: say.lessonText }),
+    facts.model.pictures_seen && el("p", { text: say.lessons(facts.model.pictures_seen) }),
     el("div", { class: "film" }, pick.node, lessons.node));
   root.append(given, film.node,
     howWeKnow(say.know, say.code, () => [commands.film, commands.lessons].filter(Boolean).join("\n")));

@@ -70,7 +70,7 @@ function manySeeds(draw, first, choose) {
   const again = () => drawSeeds({ prompt: prompt.value, seed: randomSeed() });
   const form = makeForm(say.seeds, say.drawSeeds, [field(words.chapters.prompt, prompt)], again);
   form.run(() => drawSeeds(first)); // a good example, before anything is pressed
-  return el("section", {}, form.node, form.problem, tiles);
+  return el("section", {}, form.node, form.problem, tiles, el("p", { class: "hint", text: say.beganHint }));
 }
 
 function manyPrompts(draw) {

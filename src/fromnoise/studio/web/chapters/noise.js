@@ -103,7 +103,7 @@ function makeStage() {
     drown = made;
     Object.assign(canvas, { width: drown.width, height: drown.height });
     slider.disabled = false;
-    status.textContent = say.reading;
+    if (!levels.length) status.textContent = say.reading;
     show();
   }
 

@@ -11,7 +11,7 @@ const THOUSAND = { sampler: "ddpm", steps: 1000, every: 20 };
 const FILM = 6000; // milliseconds for the whole film, at most
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { facts, asked }) {
+export function open(root, { facts, asked, recorded }) {
   const first = { ...FIRST, ...asked };
   const stage = makeStage(facts.model.levels);
   const problem = problemLine();
@@ -36,7 +36,9 @@ export function open(root, { facts, asked }) {
     await now.pictures.then((pictures) => {
       if (!pictures.length && job === now) problem.textContent = words.chapters.stopped;
     }, (error) => (problem.textContent = error.message));
-    if (job === now) stop.hidden = true;
+    if (job !== now) return;
+    stop.hidden = true;
+    if (recorded) stage.rewind(); // who opens a recording should see where it begins
   }
 
   const known = say.known[facts.model.name] ?? "";
@@ -134,5 +136,5 @@ function makeStage(levels) {
       el("figure", {}, el("div", { class: "frame" }, clean), el("figcaption", { text: say.clean }))),
     el("div", { class: "row slide" }, play, field(say.slider, slider)),
     where, what);
-  return { node, clear, take, pause };
+  return { node, clear, take, pause, rewind: () => frames.length && show(0) };
 }

@@ -28,7 +28,7 @@ export function openChapter(root, rest, list = chapters, context = { facts: stat
       el("p", { class: "number", text: numberOf(chapter, at + 1, list.length) }),
       el("h1", { text: wordsOf(chapter).title }),
       el("p", { class: "lead", text: wordsOf(chapter).about }),
-      context.asked && el("p", { class: "asked-for", text: words.chapters.asked(context.asked) })),
+      context.asked && !chapter.own && el("p", { class: "asked-for", text: words.chapters.asked(context.asked) })),
     body);
   const way = (to, label, name) => to && el("a", { class: name, href: addressOf(to), text: label(wordsOf(to).title) });
   root.append(el("div", { class: "ways" }, way(list[at - 1], words.chapters.back, "back"), way(list[at + 1], words.chapters.next, "next")));
