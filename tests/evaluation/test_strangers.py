@@ -82,9 +82,9 @@ def test_a_judges_packages_and_questions_are_opened_by_the_evaluation_only() -> 
 
 
 def test_every_packaged_judge_is_known_as_one() -> None:
-    """What ``[evaluate]`` installs beside three libraries is a judge."""
+    """What ``[evaluate]`` installs beside a library is a judge."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    named = {line.split(">=")[0].replace("-", "_") for line in extras["evaluate"]} - {"jinja2", "matplotlib", "scipy"}
+    named = {line.split(">=")[0].replace("-", "_") for line in extras["evaluate"]} - {"scipy"}
     assert named == set(PACKAGES)
     others = {line.split(">=")[0].replace("-", "_") for extra in ("train", "meanings") for line in extras[extra]}
     assert not others & set(PACKAGES)

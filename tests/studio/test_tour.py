@@ -88,6 +88,13 @@ def test_a_prompt_is_text_whatever_stands_in_it(tiny_model: TextToImage) -> None
     assert told["command"] == SUBJECT.command("tour")
 
 
+def test_a_prompt_that_looks_like_a_template_is_text(tiny_model: TextToImage) -> None:
+    subject = Subject("{{ recording }} {{ start|safe }} {% raw %}", steps=2)
+    page = tour_page(tiny_model, "tiny", subject, [answer([])], "")
+    assert f"<title>{subject.prompt} · fromnoise</title>" in page
+    assert told_of(page)["asked"]["prompt"] == subject.prompt
+
+
 def test_the_policy_allows_exactly_the_pages_own_scripts(tiny_model: TextToImage) -> None:
     page = tour_page(tiny_model, "tiny", SUBJECT, [answer([])], "")
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)

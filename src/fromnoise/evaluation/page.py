@@ -13,7 +13,7 @@ from typing import Any
 from fromnoise.evaluation.section import Picture, Section
 from fromnoise.evaluation.store import as_bytes, suffix
 from fromnoise.evaluation.words import figure, interval, way
-from fromnoise.ground.errors import missing_packages
+from fromnoise.ground.templates import templates
 
 FOLDER = Path(__file__).parent.parent / "assets" / "evaluation"
 KINDS = {".svg": "image/svg+xml", ".gif": "image/gif", ".png": "image/png"}
@@ -25,16 +25,8 @@ def page(facts: dict[str, Any], sections: Sequence[Section]) -> str:
     Args:
         facts: what was measured, with what; see :class:`fromnoise.evaluation.report.Facts`.
         sections: in their order.
-
-    Raises:
-        UserError: jinja2 is missing.
     """
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise missing_packages("the page needs jinja2", "evaluate") from error
-    options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True}
-    environment = Environment(loader=FileSystemLoader(FOLDER), lstrip_blocks=True, **options)
+    environment = templates(FOLDER)
     environment.filters |= {"embedded": _embedded, "way": way, "interval": interval}
     environment.globals |= {"figure": figure}
     text: str = environment.get_template("page.html.j2").render(facts=facts, sections=[_shown(s) for s in sections])

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fromnoise.ground.errors import missing_packages
 from fromnoise.inspection.charts import COLOURS, INK, settings
 
 INK_IN_THE_DARK = "#ececec"
@@ -68,16 +67,10 @@ class Axes:
 
 
 def line_plot(lines: Sequence[Line], axes: Axes) -> bytes:
-    """Draw lines, each with its interval as a band.
+    """Draw lines, each with its interval as a band."""
+    import matplotlib
+    from matplotlib.figure import Figure
 
-    Raises:
-        UserError: matplotlib is missing.
-    """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_packages("plots need matplotlib", "evaluate") from error
     with matplotlib.rc_context(settings()):  # type: ignore[arg-type]
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         box = figure.add_subplot()

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fromnoise.ground.errors import missing_packages
-
 INK, QUIET = "#1b1b1b", "#6a6a6a"
 # Told apart in light, dark and grey.
 COLOURS = ("#2f7fd1", "#d9622b", "#2f9e63", "#a65fc4", "#b8860b", "#c2356b", "#3a9aa8", "#808080")
@@ -64,7 +62,6 @@ def line_chart(
 
     Raises:
         ValueError: a line with another number of values.
-        UserError: matplotlib is missing.
     """
     if any(len(line.values) != len(places) for line in lines):
         raise ValueError("every line needs a value for every place of the axis")
@@ -94,9 +91,6 @@ def bars(names: Sequence[str], shares: Sequence[float], size: tuple[int, int]) -
         names: above the bars.
         shares: 0…1.
         size: width and height, pixels.
-
-    Raises:
-        UserError: matplotlib is missing.
     """
 
     def draw(box: Any) -> None:
@@ -119,12 +113,10 @@ def _lowest(lines: Sequence[Line]) -> float:
 
 def _drawn(draw: Any, size: tuple[int, int]) -> Image.Image:
     """One set of axes on white, as RGB."""
-    try:
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_packages("charts need matplotlib", "evaluate") from error
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context(settings()):  # type: ignore[arg-type]
         figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI, layout="constrained", facecolor="white")
         canvas = FigureCanvasAgg(figure)

@@ -16,7 +16,8 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from fromnoise.ground.errors import UserError, missing_packages
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.templates import templates
 from fromnoise.ground.whole import write_atomically
 from fromnoise.inspection.film import film_bytes
 
@@ -122,17 +123,8 @@ def data_url(data: bytes, kind: str = "image/png") -> str:
 
 
 def _page(figure: Figure) -> str:
-    """One page that asks nothing of the network. Texts are escaped by Jinja2, whatever stands in a prompt.
-
-    Raises:
-        UserError: jinja2 is missing.
-    """
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise missing_packages("a page needs jinja2", "evaluate") from error
-    options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True}
-    environment = Environment(loader=FileSystemLoader(FOLDER), lstrip_blocks=True, **options)
+    """One page that asks nothing of the network. Texts are escaped by Jinja2, whatever stands in a prompt."""
+    environment = templates(FOLDER)
     film = data_url(film_bytes(figure.frames, ".webp", zoom=1), "image/webp") if figure.frames else ""
     picture = data_url(png_of(figure.picture, figure.command))
     text: str = environment.get_template("figure.html.j2").render(figure=figure, picture=picture, film=film)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from fromnoise.drawing.picture_file import to_image
-from fromnoise.ground.errors import missing_packages
+from fromnoise.ground.templates import templates
 from fromnoise.inspection.clip_map import ClipMap, Landing, Neighbour
 from fromnoise.inspection.figure import FOLDER, Figure, data_url, png_of
 from fromnoise.inspection.map_area import Area
@@ -27,16 +27,8 @@ IMPORT = 'import { PointMap, captionsWith, dataOf } from "../../studio/web/chapt
 def map_page(figure: Figure, known: ClipMap, landings: Sequence[Landing], areas: Sequence[Area]) -> str:
     """The page as HTML. Texts are escaped by Jinja2, whatever stands in a prompt or a caption; only the page's own
     script may run, by its hash.
-
-    Raises:
-        UserError: jinja2 is missing.
     """
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise missing_packages("a page needs jinja2", "evaluate") from error
-    options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True}
-    environment = Environment(loader=FileSystemLoader(FOLDER), lstrip_blocks=True, **options)
+    environment = templates(FOLDER)
     script, style = page_script(), (FOLDER / "map.css").read_text(encoding="utf-8")
     count = len(known.captions)
     stored = json.dumps(page_data(known, landings, areas), ensure_ascii=False, separators=(",", ":"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.templates import templates
 from fromnoise.inspection.subject import Subject
 from fromnoise.studio.desk.about import about
 from fromnoise.studio.tour.modules import ENTRY, PREFIX, WEB, import_map, style
@@ -62,18 +62,20 @@ def _page(told: Mapping[str, Any], prompt: str) -> str:
     # "<" never stands in it as itself, so that no text of a prompt can end the element.
     recording = json.dumps(told, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     icon = base64.b64encode((WEB / "favicon.svg").read_bytes()).decode()
-    text = (WEB / "tour" / "tour.html").read_text(encoding="utf-8")
-    text = text.replace("{{ icon }}", f"data:image/svg+xml;base64,{icon}")
-    for place, what in {
-        "{{ title }}": html.escape(f"{prompt or 'a picture'} · fromnoise"),
-        "{{ scripts }}": f"{_hash(imports)} {_hash(START)}",
-        "{{ style }}": style(),
-        "{{ imports }}": imports,
-        "{{ start }}": START,
-        "{{ recording }}": recording,
-    }.items():
-        text = text.replace(place, what, 1)
-    return text
+    page: str = (
+        templates(WEB / "tour")
+        .get_template("tour.html")
+        .render(
+            title=f"{prompt or 'a picture'} · fromnoise",
+            scripts=f"{_hash(imports)} {_hash(START)}",
+            icon=f"data:image/svg+xml;base64,{icon}",
+            style=style(),
+            imports=imports,
+            start=START,
+            recording=recording,
+        )
+    )
+    return page
 
 
 def _hash(script: str) -> str:

@@ -77,8 +77,8 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     """
     model = models.base
     asked = {"prompt": subject.prompt, "style": subject.style, "seed": subject.seed}
-    guided = replace(subject, guidance=USUAL) if model.defaults.guidance == 1 else subject
     usual = {"guidance": USUAL} if model.defaults.guidance == 1 else {}
+    guided = replace(subject, guidance=USUAL) if usual and subject.guidance is None else subject
     walked, goal = {**asked, "to": GOAL, "stops": STOPS}, Goal(GOAL)
     prompt, minus, plus, seed = SUM
     equation, sum_of = equation_of(prompt, minus, plus), Subject(prompt, subject.style, seed=seed, model=subject.model)

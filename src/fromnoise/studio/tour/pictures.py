@@ -42,6 +42,6 @@ def webp(quality: int, largest: int) -> Callable[[str], str]:
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", quality=quality, lossless=quality == 100, method=4 if quality == 100 else 2)
         made = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-        return min(url, made, key=len) if max(image.size) < largest or quality == 100 else made
+        return min(url, made, key=len)
 
     return change

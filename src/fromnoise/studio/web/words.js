@@ -743,14 +743,13 @@ export const words = {
         "The machine never paints. It starts with static, like an old television without a station, and guesses again and " +
         "again: if this were a picture with noise on it, what would the picture be? Each guess takes a little of the noise " +
         "away. Nothing is hidden in the static: the machine makes the picture up, and other static becomes another one.",
-      small: ({ name, pixels }) =>
-        `The machine here, ${name}, is small: it fits on a laptop and draws ${pixels} × ${pixels} pixels. Those in the news ` +
-        "work in the same way and are hundreds of times as large. It works on a shortened form of the picture (two chapters on), " +
-        "so its static looks like coloured blots rather than specks.",
+      blots: "It works on a shortened form of the picture (two chapters on), so its static looks like coloured blots rather than specks.",
+      /* what is only true of a model that is known */
       known: {
         "stickers-64":
-          "It learned from 5,696 emoji, drawn by people who allow that. Single things that it knows it draws well more often " +
-          "than not; of two things at once, one often goes wrong.",
+          "The machine here, stickers-64, is small: it fits on a laptop and draws 64 × 64 pixels. Those in the news work in the " +
+          "same way and are fifty to many hundred times as large. It learned from 5,696 openly licensed emoji. Of the single things " +
+          "that it knows, another network recognises about every second one in its drawings; of two at once, one often goes wrong.",
       },
       began: "It began as this",
       thousand: "1,000-step mode",
@@ -921,7 +920,7 @@ export const words = {
       title: "Is it a copy?",
       about:
         "The machine learned from thousands of pictures that people drew, so it could just hand one of them back. Here each new " +
-        "picture hangs beside those that it is most like, with the names of those who published them for such use; and a " +
+        "picture hangs beside those that it is most like, with the names of those who published them under open licences; and a " +
         "check says whether that is too near to be chance.",
       example: "sunflower",
       exampleStyle: "fluent-emoji-flat",

@@ -42,7 +42,7 @@ export function open(root, { facts, asked, recorded }) {
   }
 
   const known = say.known[facts.model.name] ?? "";
-  root.append(el("p", { text: `${say.small(facts.model)} ${known}`.trim() }));
+  root.append(el("p", { text: `${known} ${say.blots}`.trim() }));
   root.append(el("div", { class: "film" },
     el("form", {
       class: "sheet live",
