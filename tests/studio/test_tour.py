@@ -125,6 +125,22 @@ def test_what_a_model_cannot_do_is_left_out_and_said(tiny_model: TextToImage) ->
         tour_page(tiny_model, "tiny", SUBJECT, answers[1:2], "")
 
 
+def test_a_chapter_without_an_answer_is_asked_nothing_more() -> None:
+    heard: dict[str, Any] = {}
+
+    def fails() -> Iterator[dict[str, Any]]:
+        raise UserError("a package is missing")
+
+    parts = (
+        Part("copies", "copies", {}, fails),
+        Part("copies", "copies/known", heard, lambda: iter([{"type": "known", "name": heard["name"]}])),
+        Part("luck", "draw", {}, lambda: iter([{"type": "drawn"}])),
+    )
+    answers = list(answers_to(parts))
+    assert [answer.part.view for answer in answers] == ["copies", "draw"]
+    assert told_chapters(answers) == (["luck"], {"copies": "a package is missing"})
+
+
 def test_small_pictures_lose_nothing_and_many_large_ones_fit() -> None:
     noise = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     kept = smaller({"a": [as_url(noise), "text", 3, None]}, webp(100, 512))

@@ -26,13 +26,18 @@ class Answer:
 
 
 def answers_to(parts: Iterable[Part]) -> Iterator[Answer]:
-    """Every part with its answer. What a model cannot do (it has no CLIP, it carries no pictures) is said, not
-    raised.
+    """Every part with its answer. What a model or an installation cannot do (it has no CLIP, it carries no pictures,
+    a package is missing) is said, not raised, and that chapter is asked nothing more: its later questions may build on
+    the answer that is not there.
     """
+    silent: set[str] = set()
     for part in parts:
+        if part.chapter in silent:
+            continue
         try:
             yield Answer(part, tuple(part.news()))
         except UserError as error:
+            silent.add(part.chapter)
             yield Answer(part, (), error.message)
 
 
