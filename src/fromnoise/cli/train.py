@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import math
 import os
 import shlex
@@ -21,6 +22,12 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, stickers_cpu …")],
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, a packed file, drawings, or 'starter'.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command goes on where it was stopped.")],
+    model: Annotated[
+        str | None, typer.Option(help="Begin with this model: folder, file or name; for finetune and lora.")
+    ] = None,
+    trigger: Annotated[
+        str | None, typer.Option(help="A name for the style of your pictures, to ask for it later: linocut")
+    ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: diffusion.loop.batch=32")] = None,
     tasks: Annotated[
         str | None, typer.Option(help="Of text, clip, vae, diffusion, distill; else the recipe's.")
@@ -38,36 +45,48 @@ def train(
     ] = True,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every figure, as in log.jsonl.")] = False,
 ) -> None:
-    """Train words, CLIP, VAE and U-Net, one after the other.
+    """Train words, CLIP, VAE and U-Net, one after the other; or teach a model that can draw already your own pictures.
 
-    fromnoise train first_model --data starter --out runs/first
+    fromnoise train lora --data MY_FOLDER --out runs/mine --trigger linocut
     """
     from fromnoise.training.memory import let_idle_threads_sleep
 
     let_idle_threads_sleep()
-    from fromnoise.training.continuing import Call
+    from fromnoise.cli.plan import tell_lora, tell_plan
+    from fromnoise.training.continuing import RUN, Call
     from fromnoise.training.recipe import TASKS
     from fromnoise.training.run import train as run
+    from fromnoise.training.situation import Suited, situation_of
     from fromnoise.training.story import StoryRecipe, train_story
 
-    settings = overrides(set_ or [])
-    wanted = load_recipe(recipe).with_overrides(settings)
+    chosen = chosen_tasks(tasks, TASKS)
+    settings = {**named(model, trigger), **overrides(set_ or [])}
+    wanted = load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
+    if isinstance(wanted, Suited):
+        # What suits pictures and machine is settled when a run begins; on another machine it goes on as it began.
+        as_before = as_before or (out / RUN).is_file()
+        reasons, wanted = wanted.reasons, wanted.recipe.with_overrides(settings)
+        wanted.check_tasks(chosen or wanted.tasks)
+        if not as_before:
+            tell_plan(wanted, reasons, data, minutes)
+    else:
+        wanted = wanted.with_overrides(settings)
     call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose)
     if isinstance(wanted, StoryRecipe):
         if tasks is not None:
             raise UserError("--tasks is for models that draw; a story model has one network")
         _reporting(lambda: print(train_story(wanted, data, out, call)), minutes)
         return
-    chosen = None if tasks is None else tuple(part.strip() for part in tasks.split(",") if part.strip())
-    if chosen is not None and (not chosen or set(chosen) - set(TASKS)):
-        raise UserError(f"--tasks takes some of {', '.join(TASKS)}, separated by commas; not '{tasks}'")
 
     def trained() -> None:
-        model = run(wanted, data, out, chosen, call)
+        made = run(wanted, data, out, chosen, call)
+        if "lora" in (chosen or wanted.tasks):
+            tell_lora(out)
+            return
         said = f"{out}: trained {', '.join(chosen or wanted.tasks)}; the model appears with 'diffusion'"
-        print(model if model.exists() else said)
+        print(made if made.exists() else said)
         if index and "diffusion" in (chosen or wanted.tasks):
-            _keep_index(model, data)
+            _keep_index(made, data)
 
     _reporting(trained, minutes)
 
@@ -106,24 +125,26 @@ def _reporting(training: Callable[[], None], minutes: float | None) -> None:
         print(f"paused after {minutes:g} minutes: {pause}; the same command goes on")
 
 
-def load_recipe(name: str) -> Any:
-    """Run a recipe file's ``recipe()``: a :class:`Recipe`, or a :class:`StoryRecipe`.
+def load_recipe(name: str, situation: Callable[[], Any] | None = None) -> Any:
+    """Run a recipe file's ``recipe()``: a :class:`Recipe`, or a :class:`StoryRecipe`; where it takes a
+    :class:`Situation`, a :class:`Suited` one.
 
     Raises:
         UserError: no such file, it cannot be run, or it has no ``recipe()`` that returns one of them.
     """
     from fromnoise.training.recipe import Recipe
+    from fromnoise.training.situation import Suited
     from fromnoise.training.story import StoryRecipe
 
     file = _recipe_file(name)
     try:
-        found = _returned(file)
+        found = _returned(file, situation)
     except UserError:
         raise
     except Exception as error:  # whatever somebody wrote there
         said = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
         raise UserError(f"{file}{_line_of(error, file)}: {said}") from error
-    if not isinstance(found, Recipe | StoryRecipe):
+    if not isinstance(found, Recipe | StoryRecipe | Suited):
         raise UserError(f"recipe() in {file} must return a Recipe or a StoryRecipe; it returns {type(found).__name__}")
     return found
 
@@ -137,7 +158,7 @@ def _line_of(error: Exception, file: Path) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _returned(file: Path) -> Any:
+def _returned(file: Path, situation: Callable[[], Any] | None) -> Any:
     spec = importlib.util.spec_from_file_location(file.stem, os.path.abspath(file))
     assert spec is not None
     assert spec.loader is not None
@@ -145,6 +166,8 @@ def _returned(file: Path) -> Any:
     spec.loader.exec_module(module)
     if not callable(getattr(module, "recipe", None)):
         raise UserError(f"{file} has no function recipe() that returns a Recipe")
+    if situation is not None and inspect.signature(module.recipe).parameters:
+        return module.recipe(situation())
     return module.recipe()
 
 
@@ -157,6 +180,24 @@ def _recipe_file(name: str) -> Path:
             return file
     known = sorted({f.stem for folder in folders if folder.is_dir() for f in folder.glob("*.py")})
     raise UserError(f"there is no recipe '{name}'; known: {', '.join(known) or 'none here'}, or the path of a .py file")
+
+
+def chosen_tasks(tasks: str | None, known: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Those of ``--tasks``; None where it was not given.
+
+    Raises:
+        UserError: none, or one that is not ``known``.
+    """
+    chosen = None if tasks is None else tuple(part.strip() for part in tasks.split(",") if part.strip())
+    if chosen is not None and (not chosen or set(chosen) - set(known)):
+        raise UserError(f"--tasks takes some of {', '.join(known)}, separated by commas; not '{tasks}'")
+    return chosen
+
+
+def named(model: str | None, trigger: str | None) -> dict[str, str]:
+    """``--model`` and ``--trigger`` as settings."""
+    said = {"start_from": model, "data.trigger": trigger}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def overrides(settings: list[str]) -> dict[str, str]:

@@ -35,6 +35,7 @@ AS_IT_WAS: dict[str, Any] = {
     "clip.hard_negatives": 0.0,
     "clip.locked": False,
     "clip.redrawn": 0,
+    "data.trigger": "",
     "vae.prefixes": [],
     "vae.noise": 0.0,
     "vae.crop": 0,
@@ -43,15 +44,17 @@ AS_IT_WAS: dict[str, Any] = {
 }
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.
 FREE = {"name", "threads", "default_style", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance",
-        "distill.prompts", "distill.steps", "data.world.workers", "data.world.ahead"}  # fmt: skip
+        "distill.prompts", "distill.steps", "lora.prompts", "lora.steps", "lora.drawings", "lora.checkpointing",
+        "data.world.workers", "data.world.ahead"}  # fmt: skip
 FREE_OF_LOOP = {"log_steps", "sheet_minutes", "save_minutes"}
 LENGTH = {"pictures", "minutes"}
 # What of CLIP concerns its image tower, which may learn long after the words.
 OF_THE_IMAGE_TOWER = ("clip.image.", "clip.together", "clip.hard_negatives", "clip.redrawn", "clip.loop.")
 # Which tasks learn from what a task has made.
 LATER = {"text": ("clip", "diffusion", "distill"), "clip": ("diffusion", "distill"), "vae": ("diffusion", "distill"),
-         "diffusion": ("distill",), "distill": (), "story": ()}  # fmt: skip
-CALLED = {"text": "text tower", "clip": "CLIP", "vae": "VAE", "diffusion": "U-Net", "distill": "distillation"}
+         "diffusion": ("distill",), "distill": (), "lora": (), "story": ()}  # fmt: skip
+CALLED = {"text": "text tower", "clip": "CLIP", "vae": "VAE", "diffusion": "U-Net", "distill": "distillation",
+          "lora": "LoRA"}  # fmt: skip
 LONGEST = 160  # characters of a value in a message
 
 

@@ -58,6 +58,7 @@ def costs(recipe: Recipe) -> dict[str, float]:
             "vae": multiplications(vae, lambda: vae.decode(vae.encode(seen).mean)),
             "diffusion": step,
             "distill": DISTILL * step,
+            "lora": step,
         }
 
 

@@ -20,12 +20,12 @@ from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.system.few_steps import save_few_steps
 from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.examples import Latents, StoredExamples
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import ClipStage, DataConfig, DiffusionStage, DistillStage, Recipe, VAEStage
 from fromnoise.training.run_data import held_out_latents, latents_of, some_prompts, stamp_of, write_latents
 from fromnoise.training.tasks.base import Compute
-from fromnoise.training.tasks.diffusion import Conditioning
 from fromnoise.training.tasks.distill import DistillTask, Teaching
 
 
@@ -56,7 +56,7 @@ def distill_task(model: TextToImage, materials: Materials) -> DistillTask:
     Raises:
         UserError: a kind of model that cannot be distilled, or the folder holds the distillation of another one.
     """
-    _check_kind(model)
+    check_kind(model)
     recipe, compute, records = materials.recipe, materials.compute, materials.pictures[0].records
     latents = _latents(model, materials)
     tower = compute.place(copy.deepcopy(model.text_tower))
@@ -87,7 +87,7 @@ def recipe_for(model: TextToImage) -> Recipe:
     Raises:
         UserError: a kind of model that cannot be distilled.
     """
-    _check_kind(model)
+    check_kind(model)
     stored = model.card.get("recipe")
     if isinstance(stored, dict):
         return replace(Recipe.from_dict(stored), precision="auto", threads=0, start_from="", default_style="")
@@ -127,7 +127,12 @@ def _latents(model: TextToImage, materials: Materials) -> Latents:
     return latents_of(stored, materials.pictures[0], materials.recipe.data.scene_share)
 
 
-def _check_kind(model: TextToImage) -> None:
-    """Refuse what the task does not know: two text towers, masks, levels that do not preserve variance."""
+def check_kind(model: TextToImage, doing: str = "distillation works") -> None:
+    """Refuse what the tasks beside a finished model do not know: two text towers, masks, levels that do not preserve
+    variance.
+
+    Raises:
+        UserError: such a model; ``doing`` begins the sentence.
+    """
     if model.second is not None or model.for_inpainting or model.schedule.is_flow:
-        raise UserError("distillation knows models like Stable Diffusion 1.x and 2.x and our own, not this kind")
+        raise UserError(f"{doing} with models like Stable Diffusion 1.x and 2.x and our own, not with this kind")

@@ -8,7 +8,6 @@ with the same bits as an unbroken one.
 
 from __future__ import annotations
 
-import copy
 import math
 import signal
 import time
@@ -85,7 +84,8 @@ class Trainer:
         self.clock = Clock(0, task.config.batch, task.config.pictures, seed)
         self.weights: list[Tensor] = list(task.parameters())
         self.names = [name for name, p in task.network.named_parameters() if p.requires_grad]
-        self.frozen = {name: p for name, p in task.network.named_parameters() if not p.requires_grad}
+        frozen = task.network.named_parameters() if task.keeps_frozen else ()
+        self.frozen = {name: p for name, p in frozen if not p.requires_grad}
         self.masters = [p.detach().float().clone() for p in self.weights]
         self.gradients = [torch.zeros_like(m) for m in self.masters]
         for master, gradient in zip(self.masters, self.gradients, strict=True):
@@ -115,7 +115,7 @@ class Trainer:
 
     def averaged(self) -> nn.Module:
         """A copy of the network in fp32 with the averaged weights, in eval mode."""
-        network = copy.deepcopy(self.task.network).float().eval()
+        network = self.task.copied()
         state = dict(network.named_parameters())
         with torch.no_grad():
             for name, average in zip(self.names, self.averages, strict=True):

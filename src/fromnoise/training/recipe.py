@@ -12,6 +12,7 @@ from fromnoise.data.captions import CaptionMix
 from fromnoise.diffusion.loss import TimeMix
 from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.text import is_unicode
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet.unet import UNetConfig
@@ -20,10 +21,10 @@ from fromnoise.training import precision
 from fromnoise.training.adversary import AdversaryConfig
 from fromnoise.training.loop_config import LARGEST_BATCH, LoopConfig
 from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
-from fromnoise.training.stages import DistillStage, TextStage
+from fromnoise.training.stages import DistillStage, LoraStage, TextStage
 from fromnoise.training.world_config import WorldConfig
 
-TASKS = ("text", "clip", "vae", "diffusion", "distill")
+TASKS = ("text", "clip", "vae", "diffusion", "distill", "lora")
 LARGEST_PICTURE = 4_096
 
 
@@ -40,6 +41,7 @@ class DataConfig(Config):
         scene_share: how often the U-Net sees one of those.
         captions: how captions are drawn.
         said_styles: take the end of "a cat, linocut style" for the picture's style.
+        trigger: a style's name for all pictures that have none: what is asked for later to get their look.
         world: how the endless world is used, where the data are drawings.
     """
 
@@ -51,16 +53,22 @@ class DataConfig(Config):
     scene_share: float = 0.12
     captions: CaptionMix = field(default_factory=CaptionMix)
     said_styles: bool = True
+    trigger: str = ""
     world: WorldConfig = field(default_factory=WorldConfig)
 
     def __post_init__(self) -> None:
         wishes: Wishes = (
             ("pixels", 8 <= self.pixels <= LARGEST_PICTURE, f"8…{LARGEST_PICTURE}"),
             ("limit", self.limit >= 0, "0 (all) or more"),
+            ("trigger", _is_name(self.trigger), "a word or a few, without commas, at most 40 characters"),
             ("scenes", 0 <= self.scenes <= 1_000_000, "0 (none) or more"),
             ("scene_share", 0 <= self.scene_share < 1, "0 or more and below 1"),
         )
         check(self, "data.", wishes)
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= 40 and text == " ".join(text.split()) and "," not in text and is_unicode(text)
 
 
 @dataclass(frozen=True)
@@ -222,6 +230,7 @@ class Recipe(Config):
     vae: VAEStage = field(default_factory=VAEStage)
     diffusion: DiffusionStage = field(default_factory=DiffusionStage)
     distill: DistillStage = field(default_factory=DistillStage)
+    lora: LoraStage = field(default_factory=LoraStage)
 
     def __post_init__(self) -> None:
         precision.check(self.precision)
@@ -251,6 +260,11 @@ class Recipe(Config):
                 "start_from brings words that its U-Net listens to, so none are learnt anew: leave out start_from, or "
                 "take text out of the tasks (--tasks)"
             )
+        if "lora" in tasks and (not self.start_from or tasks != ("lora",)):
+            raise UserError(
+                "a LoRA is learnt beside a finished model, and nothing else with it: name the model with --model, and "
+                "use the recipe lora"
+            )
         if "text" in tasks and not self.clip.meanings:
             raise UserError(
                 "the task text needs meanings to learn: make them with 'fromnoise data meanings', and name the file "
@@ -268,7 +282,7 @@ class Recipe(Config):
         """How each task is trained, by its name."""
         return {
             "text": self.text.loop, "clip": self.clip.loop, "vae": self.vae.loop, "diffusion": self.diffusion.loop,
-            "distill": self.distill.loop,
+            "distill": self.distill.loop, "lora": self.lora.loop,
         }  # fmt: skip
 
     def _check_fit(self) -> None:

@@ -25,8 +25,8 @@ from fromnoise.ground.pictures import from_bytes, to_bytes
 from fromnoise.ground.whole import whole_file
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
+from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.run_data import caption, joined
-from fromnoise.training.tasks.diffusion import Conditioning
 
 FILE = "redrawn.safetensors"
 STEPS = 12  # from pure noise

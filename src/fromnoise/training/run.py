@@ -29,9 +29,12 @@ from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
+from fromnoise.training.adapting import FILE as LORA
+from fromnoise.training.adapting import keep_lora, lora_task
 from fromnoise.training.assembling import Networks, add_clip, assembled, hardware, kept_tokenizer
 from fromnoise.training.beginning import Keeper, begin_with, check_materials
 from fromnoise.training.clock import Clock, seeded
+from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep
@@ -45,19 +48,12 @@ from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 from fromnoise.training.redrawn import with_redrawn
 from fromnoise.training.retired import GOES_ON, without_judges
-from fromnoise.training.run_data import (
-    card,
-    held_out_latents,
-    read_pictures,
-    seen_by,
-    some_prompts,
-    styles_of,
-)
+from fromnoise.training.run_data import card, held_out_latents, read_pictures, seen_by, some_prompts, styles_of
 from fromnoise.training.run_examples import captions_of, examples_of, sampled, shown
-from fromnoise.training.run_folder import accelerator, check_earlier, curves, locked
+from fromnoise.training.run_folder import accelerator, check_earlier, check_told, curves, locked
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
-from fromnoise.training.tasks.diffusion import Conditioning, DiffusionTask
+from fromnoise.training.tasks.diffusion import DiffusionTask
 from fromnoise.training.tasks.text import TextTask
 from fromnoise.training.tasks.vae import VAETask
 
@@ -136,7 +132,7 @@ class Run:
         """Train one of the tasks, or go on with it."""
         tasks = {
             "text": self.train_text, "clip": self.train_clip, "vae": self.train_vae,
-            "diffusion": self.train_diffusion, "distill": self.train_distill,
+            "diffusion": self.train_diffusion, "distill": self.train_distill, "lora": self.train_lora,
         }  # fmt: skip
         tasks[name]()
 
@@ -212,20 +208,27 @@ class Run:
         folder = self.out / "model"
         if (self.out / "diffusion").exists():
             self._finished("diffusion")
-            found, _ = checkpoint.newest(self.out / "diffusion")
-            if found is not None and seen_by(self.out / "model") != found.facts["step"] * found.facts["batch"]:
-                raise UserError(
-                    f"{folder} is not yet what the U-Net has learnt; run without --tasks, or with --tasks diffusion "
-                    "first"
-                )
-        model = TextToImage.load(folder)
-        recipe = replace(self.recipe, distill=replace(self.recipe.distill, loop=self._loop("distill")))
-        pictures = (self.train_set, self.held_out)
-        materials = Materials(
-            recipe, pictures, self._fingerprint, self.compute, self.out / "distill", captions_of(self.recipe, self.data)
-        )
+            check_told(self.out)
+        model, materials = TextToImage.load(folder), self._materials("distill")
         task = distill_task(model, materials)
         keep(model, folder, self._train(task, lambda network, clock, hours: keep(model, folder, network)))
+
+    def train_lora(self) -> None:
+        """Learn a small difference beside a finished model, which stays as it is."""
+        model, materials = self.base, self._materials("lora")
+        assert model is not None  # the recipe was checked
+        task = lora_task(model, materials)
+        self._train(
+            task,
+            lambda network, clock, hours: keep_lora(model, materials, self.out, network),
+            lambda clock: (self.out / LORA).is_file(),
+        )
+
+    def _materials(self, name: str) -> Materials:
+        stage = replace(getattr(self.recipe, name), loop=self._loop(name))
+        pictures, captions = (self.train_set, self.held_out), captions_of(self.recipe, self.data)
+        recipe = replace(self.recipe, **{name: stage})
+        return Materials(recipe, pictures, self._fingerprint, self.compute, self.out / name, captions)
 
     def _train(
         self, task: Task, on_save: Hook | None = None, is_written: Callable[[Clock], bool] = lambda clock: True

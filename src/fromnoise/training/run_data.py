@@ -47,11 +47,18 @@ def read_pictures(recipe: Recipe, data: str, console: Console) -> tuple[PictureS
         console.print(one_line(line), style="yellow", highlight=False, soft_wrap=True, markup=False)
     if not train_set.records:
         raise UserError(f"{data} {why_none(data, d.styles or None, d.groups or None)}")
-    train_set = thinned(train_set, d.limit)
+    train_set, held_out = thinned(asked_with(train_set, d.trigger), d.limit), asked_with(held_out, d.trigger)
     if d.scenes:
         train_set = joined(train_set, scenes(train_set, d.scenes, recipe.seed))
     console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
     return train_set, held_out
+
+
+def asked_with(pictures: PictureSet, trigger: str) -> PictureSet:
+    """The pictures, of which those without a style have ``trigger`` for one; "" changes nothing."""
+    if not trigger:
+        return pictures
+    return replace(pictures, records=[r if r.style else replace(r, style=trigger) for r in pictures.records])
 
 
 def styles_of(recipe: Recipe, records: list[Record], base: TextToImage | None) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from PIL import Image
 
 from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.ground.whole import write_atomically
+from fromnoise.training import checkpoint
 from fromnoise.training.continuing import RUN
+from fromnoise.training.run_data import seen_by
 
 
 def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False, recipe_tasks: tuple[str, ...] = ()) -> None:
@@ -30,6 +32,20 @@ def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False, recipe
     for name in needed:
         if name not in tasks and not list((out / name).glob("step-*")):
             raise UserError(f"{out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
+
+
+def check_told(out: Path) -> None:
+    """Refuse to distil a run's model that is not yet what its U-Net has learnt.
+
+    Raises:
+        UserError: it was ended between its last checkpoint and the model.
+    """
+    found, _ = checkpoint.newest(out / "diffusion")
+    if found is not None and seen_by(out / "model") != found.facts["step"] * found.facts["batch"]:
+        raise UserError(
+            f"{out / 'model'} is not yet what the U-Net has learnt; run without --tasks, or with --tasks diffusion "
+            "first"
+        )
 
 
 def locked(out: Path) -> FileLock:

@@ -1,9 +1,11 @@
-"""Settings of the tasks around the three networks: words alone before them, and drawing in few steps after them."""
+"""Settings of the tasks around the three networks: words alone before them, and what is learnt beside a finished model:
+drawing in few steps, or a style from a few pictures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fromnoise.diffusion.loss import TimeMix
 from fromnoise.diffusion.schedule import DISTILLED_LEVELS, MOST_DISTILLED
 from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.training.loop_config import LoopConfig
@@ -85,3 +87,55 @@ class DistillStage(Config):
             ("steps", 1 <= self.steps <= MOST_DISTILLED, f"1…{MOST_DISTILLED}"),
         )
         check(self, "distill.", wishes)
+
+
+LAYERS = ("all", "attention")
+
+
+@dataclass(frozen=True)
+class LoraStage(Config):
+    """A style or a thing learnt from a few pictures beside a finished model: a LoRA (Hu et al. 2021, arXiv 2106.09685).
+
+    Attributes:
+        rank: of the LoRA; the size of its file grows with it.
+        layers: "all" of the U-Net, or those of "attention", as is usual for Stable Diffusion.
+        known: pictures that the model draws before the training, of what it knows; so it is kept from forgetting
+            (prior preservation, Ruiz et al. 2022, arXiv 2208.12242).
+        replay: share of those in every batch; what is asked of them is what the model says without the LoRA.
+        mirror: as in ``DiffusionStage``.
+        time_mix: as in ``DiffusionStage``; all levels equally often by default.
+        checkpointing: compute activations again on the way back (Chen et al. 2016, arXiv 1604.06174): a third slower,
+            and a large model fits.
+        prompts: are drawn for the sample sheets; empty takes captions of the pictures, and of what the model knows.
+        steps: of the pictures on the sheets.
+        drawings: how many prompts a sheet has at most.
+    """
+
+    rank: int = 16
+    layers: str = "all"
+    known: int = 192
+    replay: float = 0.25
+    mirror: float = 0.15
+    time_mix: TimeMix = field(default_factory=lambda: TimeMix(logit_normal=0.0, uniform=1.0, terminal=0.0))
+    checkpointing: bool = False
+    prompts: tuple[str, ...] = ()
+    steps: int = 20
+    drawings: int = 8
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            pictures=0, batch=16, learning_rate=1e-3, warmup=1_000, warmup_most=0.05, weight_decay=0.0, ema=0.99
+        )
+    )
+
+    def __post_init__(self) -> None:
+        self.time_mix.check()
+        wishes: Wishes = (
+            ("rank", 1 <= self.rank <= 1024, "1…1024"),
+            ("layers", self.layers in LAYERS, f"one of {', '.join(LAYERS)}"),
+            ("known", 0 <= self.known <= 100_000, "0 (none) or more"),
+            ("replay", 0 <= self.replay < 1, "0 or more and below 1"),
+            ("mirror", 0 <= self.mirror <= 1, "0…1"),
+            ("steps", 1 <= self.steps <= 1000, "1…1000"),
+            ("drawings", 1 <= self.drawings <= 64, "1…64"),
+        )
+        check(self, "lora.", wishes)

@@ -41,8 +41,10 @@ def write_json(file: Path, values: Mapping[str, Any]) -> None:
     file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def write_weights(file: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None) -> None:
-    """Write tensors as safetensors in ``dtype``, or as they are, making the folder.
+def write_weights(
+    file: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None, about: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors as safetensors in ``dtype``, or as they are, making the folder; ``about`` goes into its head.
 
     Raises:
         UserError: a value that is not finite, or not in ``dtype``.
@@ -53,7 +55,7 @@ def write_weights(file: Path, state: Mapping[str, Tensor], dtype: torch.dtype | 
     # A tensor cut from another shares its memory, which the format refuses: each gets its own.
     file.touch()
     usual = file.stat().st_mode  # what the user's umask gives; safetensors makes files that only their owner can read
-    save_file({name: x.clone() for name, x in stored.items()}, file, metadata={"format": "pt"})
+    save_file({name: x.clone() for name, x in stored.items()}, file, metadata={"format": "pt", **(about or {})})
     file.chmod(usual)
 
 

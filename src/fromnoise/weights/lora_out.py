@@ -25,6 +25,7 @@ def write_lora(
     changes: Mapping[str, tuple[Tensor, Tensor]],
     config: UNetConfig,
     dtype: torch.dtype | None = torch.float16,
+    about: Mapping[str, str] | None = None,
 ) -> None:
     """Write the change of a U-Net.
 
@@ -33,6 +34,7 @@ def write_lora(
         changes: by the names of our layers: ``down``, (rank, in) or (rank, in, height, width), and ``up``, (out, rank).
         config: of the U-Net.
         dtype: of the file; None: as the tensors are.
+        about: what the file's head says, such as the keys of ModelSpec ("modelspec.title").
 
     Raises:
         UserError: a value that is not finite, or not in ``dtype``.
@@ -45,4 +47,4 @@ def write_lora(
             name = f"{UNET}.{theirs.removesuffix('.weight')}"
             state[f"{name}.lora_A.weight"] = down
             state[f"{name}.lora_B.weight"] = rows[:, :, None, None] if down.ndim == 4 else rows
-    write_weights(file, state, dtype)
+    write_weights(file, state, dtype, about)

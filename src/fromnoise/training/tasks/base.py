@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -38,11 +39,13 @@ class Task(ABC):
     step number and the weights alone.
 
     Attributes:
-        name: "text", "clip", "vae", "diffusion" or "distill"; also the name of its folder in the run.
+        name: "text", "clip", "vae", "diffusion", "distill" or "lora"; also the name of its folder in the run.
         network: the module that is trained.
         config: how it is trained.
         unit: what a batch consists of.
         rival: who learns against the network, mostly nobody.
+        keeps_frozen: whether checkpoints hold the weights that are not trained, too; not where they are a finished
+            model's, which may be large and is there anyway.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Task(ABC):
     config: LoopConfig
     unit: str = "pictures"
     rival: Rival = NOBODY
+    keeps_frozen: bool = True
 
     @property
     def setting(self) -> str:
@@ -67,6 +71,10 @@ class Task(ABC):
     def parameters(self) -> list[nn.Parameter]:
         """What the optimizer moves, in a fixed order."""
         return [p for p in self.network.parameters() if p.requires_grad]
+
+    def copied(self) -> nn.Module:
+        """A copy of the network in fp32, in eval mode, to be given averaged weights."""
+        return copy.deepcopy(self.network).float().eval()  # type: ignore[no-any-return]
 
     def details(self) -> dict[str, float]:
         """Extra numbers for the log, gathered since the last call (e.g. the loss per noise level)."""

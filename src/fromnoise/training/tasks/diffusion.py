@@ -16,15 +16,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from fromnoise.diffusion.denoiser import Denoiser, NetworkDenoiser
-from fromnoise.diffusion.guidance import ClassifierFreeGuidance
 from fromnoise.diffusion.loss import diffusion_loss, v_target
 from fromnoise.diffusion.prediction import from_x0
-from fromnoise.diffusion.samplers import sampler
 from fromnoise.diffusion.schedule import NoiseSchedule
 from fromnoise.ground.pictures import to_bytes
-from fromnoise.models.clip.text_tower import TextTower
-from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.clock import Clock, seeded
+from fromnoise.training.conditioning import Conditioning
+from fromnoise.training.drawn import Drawing
 from fromnoise.training.examples import Examples
 from fromnoise.training.noise_levels import NoiseLevels
 from fromnoise.training.recipe import DiffusionStage
@@ -32,23 +30,8 @@ from fromnoise.training.sheet import labelled, with_note
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
 EACH, COLUMNS = 2, 8  # drawings of each prompt of a sheet, and pictures beside each other
+INTERVAL = (60, 850)  # levels at which sheets are guided
 PAIRS = 64  # of a picture and a noise level, at least, in the held-out loss
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """The frozen text side: tokenizer and text tower (in the compute format)."""
-
-    tokenizer: Tokenizer
-    tower: TextTower
-
-    @torch.no_grad()
-    def embed(self, texts: list[str], device: torch.device) -> Tensor:
-        """Token features [B,L,D]; equal texts are computed once."""
-        unique = list(dict.fromkeys(texts))
-        tokens = self.tower(self.tokenizer.encode(unique).to(device)).tokens
-        place = {text: i for i, text in enumerate(unique)}
-        return tokens[torch.tensor([place[text] for text in texts], device=device)]
 
 
 @dataclass(frozen=True)
@@ -143,17 +126,11 @@ class DiffusionTask(Task):
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
         """The recipe's prompts, each over :data:`EACH` drawings of it: DPM-Solver++ with guidance."""
-        device, prompts = self.compute.device, [p for p in self.stage.prompts for _ in range(EACH)]
-        generators = [seeded("cpu", "sheet", i) for i in range(len(prompts))]
-        shape = self.examples.shape
-        noise = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
-        cond = self.words.embed(prompts, device).float()
-        uncond = self.words.embed([""] * len(prompts), device).float()
+        prompts = [p for p in self.stage.prompts for _ in range(EACH)]
+        how = Drawing(self.schedule, self.words, (self.stage.guidance, INTERVAL, 0.0), self.stage.sheet_steps)
         plain = NetworkDenoiser(network, self.schedule, "v")
-        guided = ClassifierFreeGuidance(plain, uncond, self.stage.guidance)
-        times = self.schedule.timesteps(self.stage.sheet_steps, "log_snr")
-        steps = list(sampler("dpm++", self.schedule).steps(guided, noise, cond, generators, times))
-        drawn = labelled(to_bytes(self.vae.decode(steps[-1].x_next)), self.stage.prompts, COLUMNS)
+        latents = how.of(plain, prompts, "sheet", self.examples.shape, self.compute.device)
+        drawn = labelled(to_bytes(self.vae.decode(latents)), self.stage.prompts, COLUMNS)
         return with_note(drawn, self.stage.prompts)
 
     def _note(self, t: Tensor, each: Tensor) -> None:

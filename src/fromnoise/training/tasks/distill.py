@@ -24,12 +24,13 @@ from fromnoise.diffusion.schedule import DISTILLED_LEVELS, NoiseSchedule
 from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock, seeded
+from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.examples import Examples
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import DistillStage
 from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
-from fromnoise.training.tasks.diffusion import Conditioning, HeldOut
+from fromnoise.training.tasks.diffusion import HeldOut
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 

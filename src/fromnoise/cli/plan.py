@@ -1,0 +1,61 @@
+"""What is said of a training before it begins and after it has ended."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from fromnoise.ground.errors import one_line
+
+if TYPE_CHECKING:
+    from fromnoise.training.recipe import Recipe
+
+
+def tell_plan(recipe: Recipe, reasons: tuple[str, ...], data: str, minutes: float | None) -> None:
+    """Say on standard error why a recipe is as it is, and how long it will take here, measured now."""
+    from fromnoise.data.pictures import entries_of
+    from fromnoise.data.record import TRAIN
+    from fromnoise.training.estimate import hours
+
+    count = sum(entry.record.split == TRAIN for entry in entries_of(data).entries)
+    took = hours(recipe, recipe.tasks, count)
+    if minutes is not None and recipe.fits_minutes:
+        took = min(took, minutes / 60)
+    for line in (
+        *reasons,
+        f"to the end: about {spoken(took)} on this machine, if nothing else runs (measured just now)",
+    ):
+        print(one_line(line), file=sys.stderr)
+
+
+def spoken(hours: float) -> str:
+    """A length of time as people say it, in two figures at most."""
+    minutes = 60 * hours
+    if minutes < 1.5:
+        return "a minute"
+    if minutes < 90:
+        return f"{_round(minutes)} minutes"
+    return f"{_round(hours)} hours" if hours < 48 else f"{_round(hours / 24)} days"
+
+
+def _round(value: float) -> str:
+    return f"{value:.1f}" if value < 3 and value != round(value) else f"{float(f'{value:.2g}'):g}"
+
+
+def tell_lora(out: Path) -> None:
+    """Say what a finished LoRA is called and how it is used."""
+    from safetensors import safe_open
+
+    from fromnoise.training.adapting import FILE
+    from fromnoise.training.continuing import stored_run
+
+    file = out / FILE
+    print(file)
+    with safe_open(file, "pt") as stored:
+        words = (stored.metadata() or {}).get("modelspec.trigger_phrase", "")
+    run = stored_run(out)
+    model = run["recipe"]["start_from"] if run else ""
+    asked = f'"a cat{f", {words}" if words else ""}"'
+    print(f"draw with it: fromnoise generate {asked} --model {quote(model)} --lora {quote(str(file))}")

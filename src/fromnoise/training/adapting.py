@@ -1,0 +1,103 @@
+"""A LoRA beside a finished model: what it is learnt from, and the file that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from fromnoise.data.captions import CaptionSampler
+from fromnoise.data.record import Record
+from fromnoise.ground.whole import whole_file
+from fromnoise.ground.wording import styled
+from fromnoise.models.layers.attention import SpatialTransformer
+from fromnoise.models.layers.residual import ResidualBlock
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.clock import seeded
+from fromnoise.training.conditioning import Conditioning
+from fromnoise.training.distilling import Materials, check_kind
+from fromnoise.training.examples import StoredExamples
+from fromnoise.training.known import known_of, told_of
+from fromnoise.training.low_rank import Beside
+from fromnoise.training.run_data import held_out_latents, kept_latents, some_prompts
+from fromnoise.training.tasks.lora import Adapted, LoraTask
+from fromnoise.weights.lora_out import write_lora
+
+FILE = "lora.safetensors"
+
+
+def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
+    """The task for a model, whose networks it takes over: nothing of them is copied.
+
+    Raises:
+        UserError: a kind of model that cannot be adapted, or the disk is full.
+    """
+    check_kind(model, "a LoRA is learnt")
+    recipe, compute, stage = materials.recipe, materials.compute, materials.recipe.lora
+    pictures, file = materials.pictures[0], materials.folder / "latents.safetensors"
+    vae = model.vae.to(compute.device)
+    stamp = f"pictures {materials.fingerprint}, model {model.hash}"
+    materials.folder.mkdir(parents=True, exist_ok=True)
+    latents = kept_latents(file, stamp, vae, pictures, compute, False, recipe.data.scene_share)
+    examples = StoredExamples(latents, CaptionSampler(pictures.records, materials.captions), stage.mirror, recipe.seed)
+    unet = compute.place(model.unet)
+    if stage.checkpointing:
+        _compute_again(unet)
+    network = Beside(unet, stage.rank, recipe.seed, (lambda name: True) if stage.layers == "all" else _is_attention)
+    words = Conditioning(model.tokenizer, compute.place(model.text_tower))
+    ours = model.defaults
+    guidance = ours.guidance, ours.interval, ours.rescale
+    adapted = Adapted(network, model.schedule, model.prediction, vae, guidance)
+    told = told_of(model) or tuple(dict.fromkeys(record.text for record in pictures.records))
+    prompts = stage.prompts or _prompts(pictures.records, told, recipe.data.trigger)
+    stage = replace(stage, prompts=prompts[: stage.drawings])
+    known = known_of(model, materials, adapted, words, told) if stage.replay and stage.known else None
+    task = LoraTask(stage, examples, words, adapted, compute, known)
+    task.held_out = held_out_latents(materials.pictures[1], vae, compute)
+    return task
+
+
+def keep_lora(model: TextToImage, materials: Materials, out: Path, network: nn.Module) -> None:
+    """Write what was learnt so far as ``out/lora.safetensors``, with what it is in its head (ModelSpec 1.0).
+
+    Raises:
+        UserError: the disk is full, or a value is not finite.
+    """
+    assert isinstance(network, Beside)
+    recipe, trigger = materials.recipe, materials.recipe.data.trigger
+    about = {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": f"{model.card.get('name') or 'latent-diffusion'}/lora",
+        "modelspec.implementation": "https://github.com/huggingface/diffusers",
+        "modelspec.title": trigger or recipe.name,
+        "modelspec.date": datetime.now(UTC).date().isoformat(),
+        "fromnoise.model": model.hash,
+        **({"modelspec.trigger_phrase": styled("", trigger)} if trigger else {}),
+    }
+    with whole_file(out / FILE) as draft:
+        write_lora(draft, network.changes(), model.unet.config, about=about)
+
+
+def _is_attention(name: str) -> bool:
+    return ".attention." in f".{name}."
+
+
+def _compute_again(unet: nn.Module) -> None:
+    """Let every block forget its activations, and compute them again on the way back (Chen et al. 2016)."""
+    for module in unet.modules():
+        if isinstance(module, ResidualBlock | SpatialTransformer):
+            module.forward = partial(checkpoint, module.forward, use_reentrant=False)  # type: ignore[method-assign]
+
+
+def _prompts(records: Sequence[Record], told: tuple[str, ...], trigger: str) -> tuple[str, ...]:
+    """Captions of the pictures and, in turn, other things in their style."""
+    own = some_prompts(list(records))
+    order = torch.randperm(len(told), generator=seeded("cpu", "prompts of a LoRA")).tolist()
+    others = [styled(told[i], trigger) for i in order if told[i] not in {r.text for r in records}]
+    return tuple(prompt for pair in zip(own, others[: len(own)], strict=False) for prompt in pair) or own

@@ -1,0 +1,90 @@
+"""What a finished model can draw already, so that it does not forget it while it learns something new.
+
+The model draws it itself, before the training (prior preservation, Ruiz et al. 2022, arXiv 2208.12242): no picture of
+its own training is needed, which nobody but its makers has.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fromnoise.diffusion.denoiser import NetworkDenoiser
+from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.whole import whole_file
+from fromnoise.ground.wording import styled
+from fromnoise.system.copies_file import MAP, parts_of, reading
+from fromnoise.system.defaults import MAP as MAP_FILE
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.clock import seeded
+from fromnoise.training.conditioning import Conditioning
+from fromnoise.training.distilling import Materials
+from fromnoise.training.drawn import Drawing, in_format
+from fromnoise.training.tasks.lora import Adapted, Known
+
+FILE = "known.safetensors"
+STEPS = 10
+AT_ONCE = 32
+
+
+def told_of(model: TextToImage) -> tuple[str, ...]:
+    """Captions of what a model learnt from, as its map has them; () without a map."""
+    if model.clip_map is None:
+        return ()
+    with reading(MAP_FILE, MAP):
+        return tuple(str(caption) for caption in parts_of(model.clip_map, MAP_FILE, MAP)[1]["captions"])
+
+
+def known_of(
+    model: TextToImage, materials: Materials, adapted: Adapted, words: Conditioning, told: tuple[str, ...]
+) -> Known:
+    """Drawings of what a model knows, each in one of its styles; drawn once and kept in the run.
+
+    Args:
+        model: that is adapted.
+        materials: of the run; ``recipe.lora.known`` says how many.
+        adapted: the model's U-Net and how it draws.
+        words: what it listens to.
+        told: what it can draw.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    file, recipe, device = materials.folder / FILE, materials.recipe, materials.compute.device
+    rng, styles, count = seeded("cpu", recipe.seed, "known"), (*model.styles, ""), recipe.lora.known
+    which = torch.randint(len(told), (count,), generator=rng).tolist()
+    hands = torch.randint(len(styles), (count,), generator=rng).tolist()
+    texts = [styled(told[i], styles[j]) for i, j in zip(which, hands, strict=True)]
+    stamp = f"model {model.hash}, {count} of {len(told)} by seed {recipe.seed} in {STEPS} steps"
+    if (kept := _kept(file, stamp)) is not None:
+        return Known(kept, texts)
+    how, config = Drawing(model.schedule, words, adapted.guidance, STEPS), model.unet.config
+    shape = torch.Size((config.in_channels, config.sample_size, config.sample_size))
+    console, found = Console(stderr=True), []
+    with adapted.network.silent() as base:
+        denoiser = NetworkDenoiser(in_format(base, materials.compute.dtype), model.schedule, model.prediction)
+        for first in track(range(0, count, AT_ONCE), "drawing what the model knows", console=console, transient=True):
+            some = texts[first : first + AT_ONCE]
+            found.append(how.of(denoiser, some, f"known {recipe.seed}", shape, device, first).cpu())
+    latents = torch.cat(found)
+    try:
+        with whole_file(file) as draft:
+            save_file({"latents": latents}, draft, metadata={"stamp": stamp})
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot write {file}: {one_line(str(error))}; free some space and run again") from error
+    return Known(latents, texts)
+
+
+def _kept(file: Path, stamp: str) -> Tensor | None:
+    """What an earlier call drew; None where it is missing, damaged or of something else, and is drawn anew."""
+    try:
+        with safe_open(file, "pt") as stored:
+            return stored.get_tensor("latents") if (stored.metadata() or {}).get("stamp") == stamp else None
+    except (OSError, SafetensorError):
+        return None

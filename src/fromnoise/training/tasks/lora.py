@@ -1,0 +1,151 @@
+"""Task: a style or a thing learnt from a few pictures beside a finished U-Net (LoRA, Hu et al. 2021, arXiv 2106.09685).
+
+Most of a batch are the pictures with their captions, on which the loss is the usual one of the model's own prediction.
+The rest are pictures that the model drew itself before the training, of things that it knows (prior preservation,
+Ruiz et al. 2022, arXiv 2208.12242); what is asked of those is what the model says without the LoRA, so that nothing it
+knows is lost while it learns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from fromnoise.diffusion.denoiser import NetworkDenoiser
+from fromnoise.diffusion.loss import diffusion_loss, sample_t
+from fromnoise.diffusion.prediction import from_x0
+from fromnoise.diffusion.schedule import NoiseSchedule
+from fromnoise.ground.pictures import to_bytes
+from fromnoise.models.vae.vae import VAE
+from fromnoise.training.clock import Clock
+from fromnoise.training.conditioning import Conditioning
+from fromnoise.training.drawn import Drawing, in_format
+from fromnoise.training.examples import Examples
+from fromnoise.training.low_rank import Beside
+from fromnoise.training.sheet import labelled, with_note
+from fromnoise.training.stages import LoraStage
+from fromnoise.training.tasks.base import Compute, Losses, Task
+from fromnoise.training.tasks.diffusion import HeldOut
+
+AT_ONCE = 8  # drawings of a sheet that share a call
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the model can draw already: latents float32 [M,C,h,w], and the prompts that they were drawn by."""
+
+    latents: Tensor
+    texts: list[str]
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The finished model beside which a LoRA is learnt.
+
+    Attributes:
+        network: its U-Net in the compute format, with the difference to be learnt.
+        schedule: its noise levels.
+        prediction: what its U-Net's output means.
+        vae: for the sheets.
+        guidance: scale, interval and rescale that it is drawn with.
+    """
+
+    network: Beside
+    schedule: NoiseSchedule
+    prediction: str
+    vae: VAE
+    guidance: tuple[float, tuple[int, int], float]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clean latents and noise [B,C,h,w], times [B], text features [B,L,D]; the last ``known`` are the model's own."""
+
+    clean: Tensor
+    noise: Tensor
+    t: Tensor
+    context: Tensor
+    known: int
+
+
+class LoraTask(Task):
+    """Train a LoRA of a U-Net.
+
+    Args:
+        stage: its size, and training.
+        examples: what noise is added to, and what is said of it.
+        words: what the U-Net listens to.
+        adapted: the model.
+        compute: device and format.
+        known: what the model can draw already; None without replay.
+    """
+
+    name = "lora"
+    network: Beside
+    keeps_frozen = False
+
+    def __init__(
+        self, stage: LoraStage, examples: Examples, words: Conditioning, adapted: Adapted, compute: Compute,
+        known: Known | None = None,
+    ) -> None:  # fmt: skip
+        self.stage, self.config, self.compute, self.words = stage, stage.loop, compute, words
+        self.network, self.schedule = adapted.network, adapted.schedule
+        self.adapted, self.examples, self.known = adapted, examples, known
+        self.held_out: HeldOut | None = None
+
+    def batch(self, clock: Clock) -> Batch:
+        """The pictures, and behind them a share of what the model knows."""
+        device = self.compute.device
+        again = min(clock.batch - 1, round(clock.batch * self.stage.replay)) if self.known is not None else 0
+        clean, captions = self.examples.at(replace(clock, batch=clock.batch - again), device)
+        if self.known is not None and again:
+            which = torch.randint(len(self.known.texts), (again,), generator=clock.generator("known"))
+            clean = torch.cat([clean, self.known.latents[which].to(clean)])
+            captions = [*captions, *(self.known.texts[i] for i in which.tolist())]
+        t = sample_t(clock.batch, clock.generator("t"), self.stage.time_mix, self.schedule)
+        noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
+        return Batch(clean, noise, t.to(device), self.words.embed(captions, device), again)
+
+    def losses(self, batch: Batch, clock: Clock) -> Losses:
+        """Mean squared error of what the network predicts: beside the noise or v of the pictures, and beside what the
+        model says itself of those that it knows.
+        """
+        level = self.schedule.alpha(batch.t), self.schedule.sigma(batch.t)
+        noisy = self.schedule.add_noise(batch.clean, batch.noise, batch.t)
+        target = from_x0(self.adapted.prediction, batch.clean, noisy, *level)
+        given = noisy.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
+        context, own = batch.context.to(self.compute.dtype), len(noisy) - batch.known
+        if batch.known:
+            with torch.no_grad(), self.network.silent() as base:
+                target[own:] = base(given[own:], batch.t[own:], context[own:]).float()
+        each = diffusion_loss(self.network(given, batch.t, context), target)
+        found = {"loss": each.mean(), "pictures": each[:own].detach().mean()}
+        return {**found, "known": each[own:].detach().mean()} if batch.known else found
+
+    def copied(self) -> nn.Module:
+        """The averaged difference, of the same base: a large model is there but once."""
+        return self.network.sharing().eval()
+
+    def score(self, network: nn.Module) -> dict[str, float]:
+        """The loss on held-out pictures, where there are any."""
+        if self.held_out is None:
+            return {}
+        return self.held_out.loss(self._denoiser(network), self.schedule, self.words)
+
+    @torch.no_grad()
+    def samples_for_log(self, network: nn.Module) -> Image.Image:
+        """The stage's prompts, drawn by the same noise every time; at first by the model as it was."""
+        how = Drawing(self.schedule, self.words, self.adapted.guidance, self.stage.steps)
+        prompts = self.stage.prompts
+        drawn = []
+        for first in range(0, len(prompts), AT_ONCE):
+            some = prompts[first : first + AT_ONCE]
+            latents = how.of(self._denoiser(network), some, "sheet", self.examples.shape, self.compute.device, first)
+            drawn.append(to_bytes(self.adapted.vae.decode(latents)).cpu())
+        return with_note(labelled(torch.cat(drawn), prompts, columns=min(len(prompts), AT_ONCE)), prompts)
+
+    def _denoiser(self, network: nn.Module) -> NetworkDenoiser:
+        return NetworkDenoiser(in_format(network, self.compute.dtype), self.schedule, self.adapted.prediction)

@@ -1,0 +1,262 @@
+"""A LoRA beside a finished model: it computes what merged weights compute, forgets nothing, resumes to the bit, and
+ends in a file that others read."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from fromnoise.cli.plan import spoken
+from fromnoise.cli.train import load_recipe
+from fromnoise.data.captions import CaptionSampler
+from fromnoise.data.record import Record
+from fromnoise.diffusion.loss import v_target
+from fromnoise.ground.errors import UserError
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training import adapting
+from fromnoise.training.clock import Clock
+from fromnoise.training.conditioning import Conditioning
+from fromnoise.training.examples import Latents, StoredExamples
+from fromnoise.training.loop import Trainer
+from fromnoise.training.low_rank import Beside, LowRank
+from fromnoise.training.recipe import LoopConfig, Recipe
+from fromnoise.training.situation import Situation, situation_of
+from fromnoise.training.stages import LoraStage
+from fromnoise.training.tasks.base import Compute
+from fromnoise.training.tasks.lora import Adapted, Known, LoraTask
+from fromnoise.weights.lora_out import write_lora
+
+COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.channels_last)
+LOOP = LoopConfig(pictures=10**6, batch=8, warmup=0, learning_rate=3e-3, weight_decay=0.0, ema=0.9)
+STAGE = LoraStage(rank=4, replay=0.25, prompts=("red apple", "blue house"), steps=2, loop=LOOP)
+CLOCK = Clock(0, 8, 10**6, 0)
+
+
+def latents(seed: int) -> Tensor:
+    return torch.randn(32, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def task(model: TextToImage, stage: LoraStage = STAGE) -> LoraTask:
+    cached = Latents(latents(0), latents(0).flip(3), torch.zeros(32, dtype=torch.bool), torch.ones(32))
+    records = [Record(f"{i}.png", text) for i, text in enumerate(["red apple", "blue house"] * 16)]
+    words = Conditioning(model.tokenizer, model.text_tower)
+    network = Beside(copy.deepcopy(model.unet), stage.rank, 0)
+    adapted = Adapted(network, model.schedule, "v", model.vae, (3.0, (60, 850), 0.5))
+    examples = StoredExamples(cached, CaptionSampler(records), 0.15, 0)
+    known = Known(latents(1), ["green tree", "yellow sun"] * 16)
+    return LoraTask(stage, examples, words, adapted, COMPUTE, known if stage.replay else None)
+
+
+def inputs() -> tuple[Tensor, Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(1)
+    return torch.randn(3, 4, 8, 8, generator=rng), torch.tensor([999, 519, 19]), torch.randn(3, 12, 32, generator=rng)
+
+
+def moved(network: Any) -> Any:
+    """With a difference that is not zero."""
+    rng = torch.Generator().manual_seed(2)
+    for up in network.up.values():
+        up.data = 0.1 * torch.randn(up.shape, generator=rng)
+    return network
+
+
+def learnt(network: Any) -> list[Tensor]:
+    """The gradients of a difference, for one call."""
+    for weight in network.parameters():
+        weight.grad = None
+    network(*inputs()).square().mean().backward()
+    return [part[key].grad for part in (network.down, network.up) for key in part]
+
+
+def test_beside_the_layers_is_in_their_weights(tiny_model: TextToImage) -> None:
+    """The oracle is the network whose weights hold the difference; outputs and gradients are the same."""
+    merged = moved(LowRank(copy.deepcopy(tiny_model.unet), 4, 0))
+    beside = moved(Beside(copy.deepcopy(tiny_model.unet), 4, 0))
+    assert (merged(*inputs()) - tiny_model.unet(*inputs())).abs().max() > 0.1
+    torch.testing.assert_close(beside(*inputs()), merged(*inputs()), rtol=1e-4, atol=1e-5)
+    for a, b in zip(learnt(beside), learnt(merged), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
+    assert all(weight.grad is None for weight in beside.base.parameters())
+
+
+def test_several_differences_share_one_base_and_nothing_else(tiny_model: TextToImage) -> None:
+    first = moved(Beside(copy.deepcopy(tiny_model.unet), 4, 0))
+    other = first.sharing()
+    assert other.base is first.base
+    assert torch.equal(other(*inputs()), first(*inputs()))
+    for up in other.up.values():
+        up.data.zero_()
+    plain, mine = tiny_model.unet(*inputs()), first(*inputs()).detach()
+    assert torch.equal(other(*inputs()), plain)
+    assert not torch.equal(mine, plain)
+    with first.silent() as base:
+        assert torch.equal(base(*inputs()), plain)
+    assert torch.equal(first(*inputs()), mine)
+
+
+def test_activations_that_are_computed_again_teach_the_same(tiny_model: TextToImage) -> None:
+    """Also where the base is asked between the call and its way back, as replay does it the other way round."""
+    plain = moved(Beside(copy.deepcopy(tiny_model.unet), 4, 0))
+    unet = copy.deepcopy(tiny_model.unet)
+    adapting._compute_again(unet)
+    again = moved(Beside(unet, 4, 0))
+    wanted = learnt(plain)
+    loss = again(*inputs()).square().mean()
+    with again.silent() as base, torch.no_grad():
+        base(*inputs())
+    loss.backward()
+    found = [part[key].grad for part in (again.down, again.up) for key in part]
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-8)
+
+
+def test_of_what_it_knows_nothing_is_lost_at_first_and_the_loss_is_the_usual_one(tiny_model: TextToImage) -> None:
+    t = task(tiny_model)
+    batch = t.batch(CLOCK)
+    assert batch.known == 2
+    assert any(torch.equal(batch.clean[-1], known) for known in latents(1))
+    found = t.losses(batch, CLOCK)
+    assert float(found["known"]) < 1e-9  # fewer pictures in a call round otherwise
+    level = t.schedule.alpha(batch.t), t.schedule.sigma(batch.t)
+    noisy = t.schedule.add_noise(batch.clean, batch.noise, batch.t)
+    error = tiny_model.unet(noisy, batch.t, batch.context) - v_target(batch.clean, batch.noise, *level)
+    assert float(found["pictures"]) == pytest.approx(float(error[:6].square().mean()), rel=1e-4)
+    moved(t.network)
+    assert float(t.losses(batch, CLOCK)["known"]) > 1e-3
+
+
+def test_replay_holds_what_the_model_says(tiny_model: TextToImage) -> None:
+    """After the same steps, what is asked of the known is nearer to the model's own words with replay than without."""
+    found = {}
+    for share in (0.0, 0.5):
+        t = task(tiny_model, replace(STAGE, replay=share))
+        optimizer = torch.optim.Adam(t.parameters(), lr=3e-3)
+        for step in range(25):
+            clock = Clock(step, 8, 10**6, 0)
+            loss = t.losses(t.batch(clock), clock)["loss"]
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        asked = task(tiny_model, replace(STAGE, replay=0.5)).batch(Clock(99, 8, 10**6, 0))
+        found[share] = float(t.losses(asked, CLOCK)["known"])
+    assert found[0.5] < 0.6 * found[0.0]
+
+
+def test_a_broken_run_ends_with_the_bits_of_an_unbroken_one_and_keeps_no_model(
+    tiny_model: TextToImage, tmp_path: Path
+) -> None:
+    whole = Trainer(task(tiny_model), tmp_path / "whole", seed=3)
+    whole.run(4)
+    Trainer(task(tiny_model), tmp_path / "broken", seed=3).run(2)
+    broken = Trainer(task(tiny_model), tmp_path / "broken", seed=3)
+    broken.run(2)
+    for a, b in zip((*whole.masters, *whole.averages), (*broken.masters, *broken.averages), strict=True):
+        assert torch.equal(a, b)
+    (newest,) = (tmp_path / "whole").glob("step-*4")
+    assert not (newest / "frozen.safetensors").exists()
+    assert all(not name.startswith("base.") for name in load_file(newest / "weights.safetensors"))
+
+
+def test_diffusers_computes_with_the_file_what_was_trained(tiny_model_folder: Path, tmp_path: Path) -> None:
+    diffusers = pytest.importorskip("diffusers")
+    model = TextToImage.load(tiny_model_folder)
+    network = moved(Beside(copy.deepcopy(model.unet), 4, 0))
+    write_lora(tmp_path / "lora.safetensors", network.changes(), model.unet.config, torch.float32, {"a.b": "c"})
+    pipe = diffusers.StableDiffusionPipeline.from_pretrained(tiny_model_folder, safety_checker=None)
+    pipe.load_lora_weights(tmp_path, weight_name="lora.safetensors")
+    with torch.no_grad():
+        theirs = pipe.unet(*inputs()[:2], encoder_hidden_states=inputs()[2]).sample
+    torch.testing.assert_close(theirs, network(*inputs()).detach(), rtol=1e-3, atol=1e-4)
+
+
+# --- the whole way, as people go it ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place(tmp_path: Path, tiny_model_folder: Path) -> Path:
+    """A folder with a model and six captioned pictures."""
+    shutil.copytree(tiny_model_folder, tmp_path / "tiny")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i, colour in enumerate(("red", "green", "blue", "yellow", "black", "orange")):
+        Image.new("RGB", (40, 30), colour).save(pictures / f"{i}.png")
+        (pictures / f"{i}.txt").write_text(f"{colour} apple")
+    return tmp_path
+
+
+SHORT = (
+    "--set lora.loop.pictures=32 --set lora.loop.batch=8 --set lora.known=4 --set lora.steps=2 --set lora.drawings=2"
+)
+
+
+def test_from_a_folder_to_a_file_that_is_drawn_with(place: Path, run: Any) -> None:
+    made = run(
+        *f"train lora --data {place}/pictures --out {place}/mine --model {place}/tiny --trigger linocut".split(),
+        *SHORT.split(),
+    )
+    assert made.code in (0, None), made.err
+    assert "6 pictures, a LoRA of rank 16 beside tiny; asked for with “linocut style”" in made.err
+    assert "to the end: about" in made.err
+    file = place / "mine" / "lora.safetensors"
+    assert f"--model {place}/tiny --lora {file}" in made.out
+    with safe_open(file, "pt") as stored:
+        about = stored.metadata()
+    assert about["modelspec.trigger_phrase"] == "linocut style"
+    assert about["fromnoise.model"] == TextToImage.load(place / "tiny").hash
+    stored_recipe = Recipe.from_dict(json.loads((place / "mine" / "run.json").read_text())["recipe"])
+    assert stored_recipe.data.trigger == "linocut"
+
+    # The same command changes nothing more; on another machine, where other things would suit, neither.
+    before = file.read_bytes()
+    again = run("train", "lora", "--data", f"{place}/pictures", "--out", f"{place}/mine")
+    assert again.code in (0, None), again.err
+    assert file.read_bytes() == before
+    assert "a LoRA of rank" not in again.err
+
+
+def test_what_does_not_go_together_is_said_in_one_line(place: Path, run: Any) -> None:
+    for more, said in (
+        ("--tasks lora,vae", "a LoRA is learnt beside a finished model, and nothing else with it"),
+        ("--trigger a,b", "data.trigger must be a word or a few, without commas"),
+        ("--set lora.layers=some", "lora.layers must be one of all, attention"),
+        ("--set start_from=", "name the model with --model"),
+    ):
+        made = run(*f"train lora --data {place}/pictures --out {place}/bad --model {place}/tiny {more}".split())
+        assert made.code == 2
+        assert said in made.err.splitlines()[0]  # before anything is measured
+        assert not (place / "bad").exists()
+
+
+def test_a_recipe_suits_itself_to_what_there_is(place: Path) -> None:
+    there = situation_of(f"{place}/pictures", f"{place}/tiny", "linocut")
+    assert (there.pictures, there.side, there.styles, there.trigger) == (6, 40, 0, "linocut")
+    few, many = (
+        load_recipe("lora", lambda n=n: Situation(n, 64, 0, f"{place}/tiny")).recipe.lora.loop.pictures
+        for n in (25, 400)
+    )
+    assert (few, many) == (10_000, 40_000)
+
+
+def test_without_words_for_a_model_a_lora_cannot_be_learnt() -> None:
+    with pytest.raises(UserError, match="name the model with --model"):
+        load_recipe("first_model").check_tasks(("lora",))
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [(0.01, "a minute"), (0.1, "6 minutes"), (0.04, "2.4 minutes"), (1.4, "84 minutes"), (2.26, "2.3 hours"),
+     (30, "30 hours"), (100, "4.2 days")],
+)  # fmt: skip
+def test_lengths_of_time_are_said_as_people_say_them(hours: float, said: str) -> None:
+    assert spoken(hours) == said
