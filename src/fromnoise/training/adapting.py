@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from torch.utils.checkpoint import checkpoint
 
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.record import Record
-from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
 from fromnoise.models.layers.attention import SpatialTransformer
 from fromnoise.models.layers.residual import ResidualBlock
+from fromnoise.system.own_lora import save_lora
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
 from fromnoise.training.conditioning import Conditioning
@@ -27,7 +26,6 @@ from fromnoise.training.known import known_of, told_of
 from fromnoise.training.low_rank import Beside
 from fromnoise.training.run_data import held_out_latents, kept_latents, some_prompts
 from fromnoise.training.tasks.lora import Adapted, LoraTask
-from fromnoise.weights.lora_out import write_lora
 
 FILE = "lora.safetensors"
 
@@ -64,24 +62,16 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
 
 
 def keep_lora(model: TextToImage, materials: Materials, out: Path, network: nn.Module) -> None:
-    """Write what was learnt so far as ``out/lora.safetensors``, with what it is in its head (ModelSpec 1.0).
+    """Write what was learnt so far as ``out/lora.safetensors``.
 
     Raises:
-        UserError: the disk is full, or a value is not finite.
+        UserError: a value is not finite.
+        OSError: the disk is full.
     """
     assert isinstance(network, Beside)
-    recipe, trigger = materials.recipe, materials.recipe.data.trigger
-    about = {
-        "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": f"{model.card.get('name') or 'latent-diffusion'}/lora",
-        "modelspec.implementation": "https://github.com/huggingface/diffusers",
-        "modelspec.title": trigger or recipe.name,
-        "modelspec.date": datetime.now(UTC).date().isoformat(),
-        "fromnoise.model": model.hash,
-        **({"modelspec.trigger_phrase": styled("", trigger)} if trigger else {}),
-    }
-    with whole_file(out / FILE) as draft:
-        write_lora(draft, network.changes(), model.unet.config, about=about)
+    recipe = materials.recipe
+    trigger = recipe.data.trigger
+    save_lora(out / FILE, network.changes(), model, trigger or recipe.name, trigger)
 
 
 def _is_attention(name: str) -> bool:

@@ -1,0 +1,43 @@
+"""Writing a LoRA that was learnt beside a model: the file that fromnoise, diffusers and peft read, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from torch import Tensor
+
+from fromnoise.ground.whole import whole_file
+from fromnoise.ground.wording import styled
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.weights.lora_out import write_lora
+
+
+def save_lora(
+    file: Path, changes: Mapping[str, tuple[Tensor, Tensor]], model: TextToImage, title: str, trigger: str = ""
+) -> None:
+    """Write a LoRA, whole or not at all, with what it is in its head (ModelSpec 1.0.0).
+
+    Args:
+        file: ends in .safetensors; one that is there already is replaced.
+        changes: by the names of the U-Net's layers, as :func:`fromnoise.weights.lora_out.write_lora` takes them.
+        model: that it belongs to.
+        title: what it is called.
+        trigger: the style's name that it listens to, or "".
+
+    Raises:
+        UserError: a value that is not finite.
+        OSError: the disk is full.
+    """
+    about = {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": f"{model.card.get('name') or 'latent-diffusion'}/lora",
+        "modelspec.implementation": "https://github.com/huggingface/diffusers",
+        "modelspec.title": title,
+        "modelspec.date": datetime.now(UTC).date().isoformat(),
+        "fromnoise.model": model.hash,
+        **({"modelspec.trigger_phrase": styled("", trigger)} if trigger else {}),
+    }
+    with whole_file(file) as draft:
+        write_lora(draft, changes, model.unet.config, about=about)
