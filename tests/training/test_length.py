@@ -130,14 +130,21 @@ def test_no_picture_is_said_so(tmp_path: Path) -> None:
 
 
 def mine(**changes: str) -> Recipe:
-    wanted: Recipe = load_recipe("my_pictures").with_overrides(
-        {"precision": "fp32", "threads": "1", "diffusion.loop.batch": "2", "diffusion.sheet_steps": "1", **changes}
+    wanted: Recipe = load_recipe("finetune").recipe.with_overrides(
+        {
+            "precision": "fp32",
+            "threads": "1",
+            "diffusion.loop.batch": "2",
+            "diffusion.sheet_steps": "1",
+            "diffusion.known": "2",
+            **changes,
+        }
     )
     return wanted
 
 
 def test_minutes_are_the_length_of_learning_ones_own_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``train my_pictures --minutes``: the run ends with its time, decayed, and with the style that captions name."""
+    """``train finetune --minutes``: the run ends with its time, decayed, and with the style that captions name."""
     data = folder(tmp_path / "mine", 3, "a {} flag, linocut style")
     model = TextToImage.load(train(mine(), data, tmp_path / "run", call=Call(minutes=0.02)))
     shipped = TextToImage.load(None)
@@ -165,11 +172,11 @@ def test_minutes_are_the_length_of_learning_ones_own_pictures(tmp_path: Path, mo
 
 
 def test_my_pictures_follows_their_number_unless_told_otherwise() -> None:
-    loop = load_recipe("my_pictures").diffusion.loop
+    loop = load_recipe("finetune").recipe.diffusion.loop
     few, many = loop.suited(40), loop.suited(1000)
     assert (few.pictures, many.pictures) == (43_639, 218_197)
     for suited in (few, many):
         full = next(s for s in range(10**4) if learning_rate(suited, Clock(s, 64, suited.pictures, 0)) == 6e-4)
         assert 64 * full <= 0.05 * suited.pictures
-    told = load_recipe("my_pictures").with_overrides({"diffusion.loop.pictures": "128"}).diffusion.loop
+    told = load_recipe("finetune").recipe.with_overrides({"diffusion.loop.pictures": "128"}).diffusion.loop
     assert told.suited(40).pictures == 128

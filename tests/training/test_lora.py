@@ -27,14 +27,15 @@ from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import adapting
 from fromnoise.training.clock import Clock
 from fromnoise.training.conditioning import Conditioning
-from fromnoise.training.examples import Latents, StoredExamples
+from fromnoise.training.examples import Known, Latents, Replayed, StoredExamples
+from fromnoise.training.known import with_known
 from fromnoise.training.loop import Trainer
 from fromnoise.training.low_rank import Beside, LowRank
-from fromnoise.training.recipe import LoopConfig, Recipe
+from fromnoise.training.recipe import DiffusionStage, LoopConfig, Recipe
 from fromnoise.training.situation import Situation, situation_of
 from fromnoise.training.stages import LoraStage
 from fromnoise.training.tasks.base import Compute
-from fromnoise.training.tasks.lora import Adapted, Known, LoraTask
+from fromnoise.training.tasks.lora import Adapted, LoraTask
 from fromnoise.weights.lora_out import write_lora
 
 COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.channels_last)
@@ -55,7 +56,8 @@ def task(model: TextToImage, stage: LoraStage = STAGE) -> LoraTask:
     adapted = Adapted(network, model.schedule, "v", model.vae, (3.0, (60, 850), 0.5))
     examples = StoredExamples(cached, CaptionSampler(records), 0.15, 0)
     known = Known(latents(1), ["green tree", "yellow sun"] * 16)
-    return LoraTask(stage, examples, words, adapted, COMPUTE, known if stage.replay else None)
+    again = Replayed(examples, known, stage.replay) if stage.replay else examples
+    return LoraTask(stage, again, words, adapted, COMPUTE)
 
 
 def inputs() -> tuple[Tensor, Tensor, Tensor]:
@@ -246,6 +248,40 @@ def test_a_recipe_suits_itself_to_what_there_is(place: Path) -> None:
         for n in (25, 400)
     )
     assert (few, many) == (10_000, 40_000)
+
+
+@pytest.mark.parametrize(("pictures", "gpu", "pixels"), [(80, False, 64), (5_000, False, 64), (60_000, True, 128)])
+def test_from_nothing_sizes_follow_the_pictures_and_fit_together(pictures: int, gpu: bool, pixels: int) -> None:
+    suited = load_recipe("scratch", lambda: Situation(pictures, 512, gpu=gpu))
+    made = suited.recipe
+    assert made.data.pixels == pixels
+    assert ("so few teach little" in suited.reasons[-1]) == (pictures < 1_000)
+    smaller = load_recipe("scratch", lambda: Situation(pictures // 2, 512, gpu=gpu)).recipe
+    for task in made.tasks:
+        assert made.loops()[task].pictures > smaller.loops()[task].pictures
+    latent = made.diffusion.model
+    assert latent.build()(
+        torch.zeros(1, 16, latent.sample_size, latent.sample_size),
+        torch.zeros(1),
+        torch.zeros(1, 32, made.clip.text.width),
+    ).shape == (1, 16, pixels // 8, pixels // 8)
+
+
+def test_what_is_known_stands_last_and_the_rest_is_as_ever(tiny_model: TextToImage) -> None:
+    with_known = task(tiny_model).examples
+    assert isinstance(with_known, Replayed)
+    clean, texts = with_known.at(CLOCK, torch.device("cpu"))
+    own, captions = with_known.examples.at(replace(CLOCK, batch=6), torch.device("cpu"))
+    assert torch.equal(clean[:6], own)
+    assert texts[:6] == captions
+    assert set(texts[6:]) <= {"green tree", "yellow sun"}
+
+
+def test_a_model_without_a_map_cannot_say_what_it_knows(tiny_model: TextToImage, tmp_path: Path) -> None:
+    examples, stage = task(tiny_model).examples, DiffusionStage(known=4, replay=0.5)
+    with pytest.raises(UserError, match="carries no map"):
+        with_known(examples, stage, tiny_model, COMPUTE, tmp_path, 0)
+    assert with_known(examples, stage, None, COMPUTE, tmp_path, 0) is examples
 
 
 def test_without_words_for_a_model_a_lora_cannot_be_learnt() -> None:

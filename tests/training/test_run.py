@@ -305,9 +305,14 @@ def test_a_model_of_other_sizes_is_nothing_to_begin_with(run: Path, tmp_path: Pa
 
 
 def test_ones_own_pictures_are_learnt_by_the_shipped_model(tmp_path: Path) -> None:
-    """`fromnoise train my_pictures`: the U-Net alone, all styles of the data, from the model that is shipped."""
-    short = {"diffusion.loop.pictures": "4", "diffusion.loop.batch": "2", "diffusion.sheet_steps": "1"}
-    recipe = load_recipe("my_pictures").with_overrides({**short, "precision": "fp32"})
+    """`fromnoise train finetune`: the U-Net alone, all styles of the data, from the model that is shipped."""
+    short = {
+        "diffusion.loop.pictures": "4",
+        "diffusion.loop.batch": "2",
+        "diffusion.sheet_steps": "1",
+        "diffusion.known": "2",
+    }
+    recipe = load_recipe("finetune").recipe.with_overrides({**short, "precision": "fp32"})
     assert recipe.tasks == ("diffusion",)
     data = tmp_path / "mine"
     data.mkdir()

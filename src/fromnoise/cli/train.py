@@ -17,6 +17,8 @@ import typer
 
 from fromnoise.ground.errors import UserError, one_line
 
+RENAMED = {"my_pictures": "finetune"}  # recipes that had another name
+
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A file in recipes/, or its name: first_model, stickers_cpu …")],
@@ -34,7 +36,7 @@ def train(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Save and pause after so long; with my_pictures, the length of the training.", min=0.01),
+        typer.Option(help="Save and pause after so long; of lora, finetune, scratch: their length.", min=0.01),
     ] = None,
     as_before: Annotated[
         bool, typer.Option("--as-before", help="Go on with the recipe that the run began with, whatever it is now.")
@@ -166,16 +168,24 @@ def _returned(file: Path, situation: Callable[[], Any] | None) -> Any:
     spec.loader.exec_module(module)
     if not callable(getattr(module, "recipe", None)):
         raise UserError(f"{file} has no function recipe() that returns a Recipe")
-    if situation is not None and inspect.signature(module.recipe).parameters:
-        return module.recipe(situation())
+    if inspect.signature(module.recipe).parameters:
+        return module.recipe(situation() if situation is not None else _anywhere())
     return module.recipe()
+
+
+def _anywhere() -> Any:
+    """A situation that is none, to look at a recipe."""
+    from fromnoise.training.situation import Situation
+
+    return Situation(100, 64)
 
 
 def _recipe_file(name: str) -> Path:
     # A clone has recipes/ at its top, three folders above this file; an installed package holds them inside.
     here = Path(__file__)
     folders = (Path("recipes"), here.parents[3] / "recipes", here.parents[1] / "recipes")
-    for file in (Path(name), *(folder / f"{name}.py" for folder in folders)):
+    now = RENAMED.get(name, name)
+    for file in (Path(name), *(folder / f"{now}.py" for folder in folders)):
         if file.is_file() and file.suffix == ".py":
             return file
     known = sorted({f.stem for folder in folders if folder.is_dir() for f in folder.glob("*.py")})

@@ -21,7 +21,8 @@ from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
 from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.distilling import Materials, check_kind
-from fromnoise.training.examples import StoredExamples
+from fromnoise.training.examples import Examples, Replayed, StoredExamples
+from fromnoise.training.known import FILE as KNOWN
 from fromnoise.training.known import known_of, told_of
 from fromnoise.training.low_rank import Beside
 from fromnoise.training.run_data import held_out_latents, kept_latents, some_prompts
@@ -43,7 +44,8 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
     stamp = f"pictures {materials.fingerprint}, model {model.hash}"
     materials.folder.mkdir(parents=True, exist_ok=True)
     latents = kept_latents(file, stamp, vae, pictures, compute, False, recipe.data.scene_share)
-    examples = StoredExamples(latents, CaptionSampler(pictures.records, materials.captions), stage.mirror, recipe.seed)
+    captions = CaptionSampler(pictures.records, materials.captions)
+    examples: Examples = StoredExamples(latents, captions, stage.mirror, recipe.seed)
     unet = compute.place(model.unet)
     if stage.checkpointing:
         _compute_again(unet)
@@ -55,8 +57,11 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
     told = told_of(model) or tuple(dict.fromkeys(record.text for record in pictures.records))
     prompts = stage.prompts or _prompts(pictures.records, told, recipe.data.trigger)
     stage = replace(stage, prompts=prompts[: stage.drawings])
-    known = known_of(model, materials, adapted, words, told) if stage.replay and stage.known else None
-    task = LoraTask(stage, examples, words, adapted, compute, known)
+    if stage.replay and stage.known:
+        with network.silent() as base:
+            known = known_of(model, base, compute, materials.folder / KNOWN, stage.known, recipe.seed, told)
+        examples = Replayed(examples, known, stage.replay)
+    task = LoraTask(stage, examples, words, adapted, compute)
     task.held_out = held_out_latents(materials.pictures[1], vae, compute)
     return task
 

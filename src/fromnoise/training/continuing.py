@@ -40,6 +40,8 @@ AS_IT_WAS: dict[str, Any] = {
     "vae.noise": 0.0,
     "vae.crop": 0,
     "vae.adversary.weight": 0.0,
+    "diffusion.known": 0,
+    "diffusion.replay": 0.0,
     "diffusion.model.pooled_heads": 0,
 }
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.

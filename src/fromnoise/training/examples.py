@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -76,3 +76,47 @@ class StoredExamples:
 
     def close(self) -> None:
         """Nothing works for it."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a model could draw before: latents float32 [M,C,h,w], and the prompts that they were drawn by."""
+
+    latents: Tensor
+    texts: list[str]
+
+
+class Replayed:
+    """Examples, of which the last in every batch are what the model could draw before, so that it does not forget that.
+
+    Args:
+        examples: what is to be learnt.
+        known: what is known.
+        share: of those in a batch, below 1.
+    """
+
+    def __init__(self, examples: Examples, known: Known, share: float) -> None:
+        self.examples, self.known, self.share = examples, known, share
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of one picture's latents, [C,h,w]."""
+        return self.examples.shape
+
+    def again(self, batch: int) -> int:
+        """How many of a batch are known."""
+        return min(batch - 1, round(batch * self.share))
+
+    def at(self, clock: Clock, device: torch.device) -> tuple[Tensor, list[str]]:
+        """Clean latents of this step, float32 [B,C,h,w], and a caption for each; the known ones stand last."""
+        again = self.again(clock.batch)
+        clean, captions = self.examples.at(replace(clock, batch=clock.batch - again), device)
+        which = torch.randint(len(self.known.texts), (again,), generator=clock.generator("known"))
+        return (
+            torch.cat([clean, self.known.latents[which].to(clean)]),
+            [*captions, *(self.known.texts[i] for i in which.tolist())],
+        )
+
+    def close(self) -> None:
+        """End whatever works for it."""
+        self.examples.close()

@@ -6,6 +6,7 @@ its own training is needed, which nobody but its makers has.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.ground.errors import UserError, one_line
@@ -24,9 +25,10 @@ from fromnoise.system.defaults import MAP as MAP_FILE
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
 from fromnoise.training.conditioning import Conditioning
-from fromnoise.training.distilling import Materials
 from fromnoise.training.drawn import Drawing, in_format
-from fromnoise.training.tasks.lora import Adapted, Known
+from fromnoise.training.examples import Examples, Known, Replayed
+from fromnoise.training.recipe import DiffusionStage
+from fromnoise.training.tasks.base import Compute
 
 FILE = "known.safetensors"
 STEPS = 10
@@ -41,37 +43,59 @@ def told_of(model: TextToImage) -> tuple[str, ...]:
         return tuple(str(caption) for caption in parts_of(model.clip_map, MAP_FILE, MAP)[1]["captions"])
 
 
+def with_known(
+    examples: Examples, stage: DiffusionStage, base: TextToImage | None, compute: Compute, out: Path, seed: int
+) -> Examples:
+    """Examples for a U-Net that goes on learning, with what ``base``, which it began as, knows between them.
+
+    Raises:
+        UserError: the disk is full, or nothing says what the model can draw.
+    """
+    if base is None or not stage.known or not stage.replay:
+        return examples
+    told = told_of(base)
+    if not told:
+        raise UserError(
+            f"diffusion.replay = {stage.replay:g} repeats what the model of start_from knows, and it carries no map "
+            "that says what: make one with 'fromnoise inspect make-map', or set diffusion.replay to 0"
+        )
+    network = compute.place(copy.deepcopy(base.unet))
+    known = known_of(base, network, compute, out / FILE, stage.known, seed, told)
+    return Replayed(examples, known, stage.replay)
+
+
 def known_of(
-    model: TextToImage, materials: Materials, adapted: Adapted, words: Conditioning, told: tuple[str, ...]
+    model: TextToImage, network: nn.Module, compute: Compute, file: Path, count: int, seed: int, told: tuple[str, ...]
 ) -> Known:
-    """Drawings of what a model knows, each in one of its styles; drawn once and kept in the run.
+    """Drawings of what a model knows, each in one of its styles; drawn once and kept in a file.
 
     Args:
-        model: that is adapted.
-        materials: of the run; ``recipe.lora.known`` says how many.
-        adapted: the model's U-Net and how it draws.
-        words: what it listens to.
-        told: what it can draw.
+        model: that is taught something new.
+        network: its U-Net in the compute format.
+        compute: device and format.
+        file: keeps them.
+        count: how many.
+        seed: of the run.
+        told: what it can draw; see :func:`told_of`.
 
     Raises:
         UserError: the disk is full.
     """
-    file, recipe, device = materials.folder / FILE, materials.recipe, materials.compute.device
-    rng, styles, count = seeded("cpu", recipe.seed, "known"), (*model.styles, ""), recipe.lora.known
+    rng, styles, ours = seeded("cpu", seed, "known"), (*model.styles, ""), model.defaults
     which = torch.randint(len(told), (count,), generator=rng).tolist()
     hands = torch.randint(len(styles), (count,), generator=rng).tolist()
     texts = [styled(told[i], styles[j]) for i, j in zip(which, hands, strict=True)]
-    stamp = f"model {model.hash}, {count} of {len(told)} by seed {recipe.seed} in {STEPS} steps"
+    stamp = f"model {model.hash}, {count} of {len(told)} by seed {seed} in {STEPS} steps"
     if (kept := _kept(file, stamp)) is not None:
         return Known(kept, texts)
-    how, config = Drawing(model.schedule, words, adapted.guidance, STEPS), model.unet.config
+    words = Conditioning(model.tokenizer, model.text_tower)
+    how = Drawing(model.schedule, words, (ours.guidance, ours.interval, ours.rescale), STEPS)
+    denoiser = NetworkDenoiser(in_format(network, compute.dtype), model.schedule, model.prediction)
+    config, console, found = model.unet.config, Console(stderr=True), []
     shape = torch.Size((config.in_channels, config.sample_size, config.sample_size))
-    console, found = Console(stderr=True), []
-    with adapted.network.silent() as base:
-        denoiser = NetworkDenoiser(in_format(base, materials.compute.dtype), model.schedule, model.prediction)
-        for first in track(range(0, count, AT_ONCE), "drawing what the model knows", console=console, transient=True):
-            some = texts[first : first + AT_ONCE]
-            found.append(how.of(denoiser, some, f"known {recipe.seed}", shape, device, first).cpu())
+    for first in track(range(0, count, AT_ONCE), "drawing what the model knows", console=console, transient=True):
+        some = texts[first : first + AT_ONCE]
+        found.append(how.of(denoiser, some, f"known {seed}", shape, compute.device, first).cpu())
     latents = torch.cat(found)
     try:
         with whole_file(file) as draft:

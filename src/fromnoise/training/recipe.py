@@ -178,7 +178,9 @@ class DiffusionStage(Config):
     """U-Net: its size, how noise levels are drawn ("default", "uniform" or "curriculum") and its training.
 
     ``time_mix`` holds the shares of "default"; ``mirror`` is the share of pictures that are shown mirrored, where
-    their captions allow it. ``prompts`` are drawn for the sample sheets; empty takes captions from the data.
+    their captions allow it. ``known`` pictures are drawn by the model of ``Recipe.start_from`` before the training, and
+    are a share ``replay`` of every batch, so that it does not forget (Ruiz et al. 2022, arXiv 2208.12242). ``prompts``
+    are drawn for the sample sheets; empty takes captions from the data.
     """
 
     model: UNetConfig = field(default_factory=UNetConfig)
@@ -188,6 +190,8 @@ class DiffusionStage(Config):
     guidance: float = 3.0
     time_mix: TimeMix = field(default_factory=TimeMix)
     mirror: float = 0.5
+    known: int = 0
+    replay: float = 0.0
     loop: LoopConfig = field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
@@ -197,6 +201,8 @@ class DiffusionStage(Config):
             ("sheet_steps", 1 <= self.sheet_steps <= 1000, "1…1000"),
             ("guidance", 0 <= self.guidance <= 100, "0…100"),
             ("mirror", 0 <= self.mirror <= 1, "0…1"),
+            ("known", 0 <= self.known <= 100_000, "0 (none) or more"),
+            ("replay", 0 <= self.replay < 1, "0 or more and below 1"),
         )
         check(self, "diffusion.", wishes)
 

@@ -40,6 +40,7 @@ from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep
 from fromnoise.training.examples import Examples
 from fromnoise.training.identity import Going, Identity, fingerprint
+from fromnoise.training.known import with_known
 from fromnoise.training.learning import told_after_training
 from fromnoise.training.lessons import sow
 from fromnoise.training.log import Later, Telling
@@ -180,8 +181,8 @@ class Run:
     def train_diffusion(self) -> None:
         """Learn to remove noise, guided by words."""
         text, clip, vae = self._heard(), self._image_side(), self._finished("vae")
-        examples = self._examples(vae)
         stage, schedule = self.recipe.diffusion, ScheduleConfig().build()
+        examples = with_known(self._examples(vae), stage, self.base, self.compute, self.out, self.recipe.seed)
         tower = self._compute(copy.deepcopy(text)).eval().requires_grad_(False)
         words = Conditioning(self.tokenizer, tower)
         network = self._compute(self._fresh("diffusion", stage.model))
@@ -217,12 +218,8 @@ class Run:
         """Learn a small difference beside a finished model, which stays as it is."""
         model, materials = self.base, self._materials("lora")
         assert model is not None  # the recipe was checked
-        task = lora_task(model, materials)
-        self._train(
-            task,
-            lambda network, clock, hours: keep_lora(model, materials, self.out, network),
-            lambda clock: (self.out / LORA).is_file(),
-        )
+        keep_it: Hook = lambda network, clock, hours: keep_lora(model, materials, self.out, network)  # noqa: E731
+        self._train(lora_task(model, materials), keep_it, lambda clock: (self.out / LORA).is_file())
 
     def _materials(self, name: str) -> Materials:
         stage = replace(getattr(self.recipe, name), loop=self._loop(name))

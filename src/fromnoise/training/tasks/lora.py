@@ -8,7 +8,7 @@ knows is lost while it learns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
@@ -23,7 +23,7 @@ from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock
 from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.drawn import Drawing, in_format
-from fromnoise.training.examples import Examples
+from fromnoise.training.examples import Examples, Replayed
 from fromnoise.training.low_rank import Beside
 from fromnoise.training.sheet import labelled, with_note
 from fromnoise.training.stages import LoraStage
@@ -31,14 +31,6 @@ from fromnoise.training.tasks.base import Compute, Losses, Task
 from fromnoise.training.tasks.diffusion import HeldOut
 
 AT_ONCE = 8  # drawings of a sheet that share a call
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the model can draw already: latents float32 [M,C,h,w], and the prompts that they were drawn by."""
-
-    latents: Tensor
-    texts: list[str]
 
 
 @dataclass(frozen=True)
@@ -76,11 +68,10 @@ class LoraTask(Task):
 
     Args:
         stage: its size, and training.
-        examples: what noise is added to, and what is said of it.
+        examples: what noise is added to, and what is said of it; :class:`Replayed` ones with what is known.
         words: what the U-Net listens to.
         adapted: the model.
         compute: device and format.
-        known: what the model can draw already; None without replay.
     """
 
     name = "lora"
@@ -88,23 +79,18 @@ class LoraTask(Task):
     keeps_frozen = False
 
     def __init__(
-        self, stage: LoraStage, examples: Examples, words: Conditioning, adapted: Adapted, compute: Compute,
-        known: Known | None = None,
-    ) -> None:  # fmt: skip
+        self, stage: LoraStage, examples: Examples, words: Conditioning, adapted: Adapted, compute: Compute
+    ) -> None:
         self.stage, self.config, self.compute, self.words = stage, stage.loop, compute, words
         self.network, self.schedule = adapted.network, adapted.schedule
-        self.adapted, self.examples, self.known = adapted, examples, known
+        self.adapted, self.examples = adapted, examples
         self.held_out: HeldOut | None = None
 
     def batch(self, clock: Clock) -> Batch:
         """The pictures, and behind them a share of what the model knows."""
         device = self.compute.device
-        again = min(clock.batch - 1, round(clock.batch * self.stage.replay)) if self.known is not None else 0
-        clean, captions = self.examples.at(replace(clock, batch=clock.batch - again), device)
-        if self.known is not None and again:
-            which = torch.randint(len(self.known.texts), (again,), generator=clock.generator("known"))
-            clean = torch.cat([clean, self.known.latents[which].to(clean)])
-            captions = [*captions, *(self.known.texts[i] for i in which.tolist())]
+        clean, captions = self.examples.at(clock, device)
+        again = self.examples.again(clock.batch) if isinstance(self.examples, Replayed) else 0
         t = sample_t(clock.batch, clock.generator("t"), self.stage.time_mix, self.schedule)
         noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
         return Batch(clean, noise, t.to(device), self.words.embed(captions, device), again)
