@@ -46,6 +46,7 @@ def train(
 
     let_idle_threads_sleep()
     from fromnoise.training.continuing import Call
+    from fromnoise.training.processes import alone, joined
     from fromnoise.training.recipe import TASKS
     from fromnoise.training.run import train as run
     from fromnoise.training.story import StoryRecipe, train_story
@@ -56,6 +57,7 @@ def train(
     if isinstance(wanted, StoryRecipe):
         if tasks is not None:
             raise UserError("--tasks is for models that draw; a story model has one network")
+        alone("a story model")
         _reporting(lambda: print(train_story(wanted, data, out, call)), minutes)
         return
     chosen = None if tasks is None else tuple(part.strip() for part in tasks.split(",") if part.strip())
@@ -69,7 +71,8 @@ def train(
         if index and "diffusion" in (chosen or wanted.tasks):
             _keep_index(model, data)
 
-    _reporting(trained, minutes)
+    with joined():
+        _reporting(trained, minutes)
 
 
 def _keep_index(model: Path, data: str) -> None:

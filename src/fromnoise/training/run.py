@@ -42,6 +42,7 @@ from fromnoise.training.lessons import sow
 from fromnoise.training.log import Later, Telling
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
+from fromnoise.training.processes import here
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 from fromnoise.training.redrawn import with_redrawn
 from fromnoise.training.retired import GOES_ON, without_judges
@@ -125,7 +126,7 @@ class Run:
         self._lock = locked(out)
         torch.set_num_threads(recipe.threads or available_cores())
         accelerated = accelerator(out)
-        self.device: torch.device = accelerated.device
+        self.device: torch.device = here().device or accelerated.device
         self.choice = self.identity.format(self.device, self.console)
         layout = torch.channels_last if self.choice.channels_last else torch.contiguous_format
         self.compute = Compute(self.device, self.choice.dtype, layout)
@@ -169,7 +170,7 @@ class Run:
             tower = self._compute(copy.deepcopy(self.base.text_tower)).eval().requires_grad_(False)
             task.keeper = Keeper(self.base.tokenizer, tower, self.tokenizer, self.base.styles)
         learnt = self._train(task)
-        if locked:
+        if locked and here().main:
             add_clip(self.out / "model", learnt, self.base if stage.locked else None)
 
     def train_vae(self) -> None:
@@ -204,7 +205,7 @@ class Run:
             self._train(task, keep_model, lambda clock: seen_by(self.out / "model", wanted) == clock.pictures)
         finally:
             examples.close()
-        if said := told_after_training(self.out):
+        if here().main and (said := told_after_training(self.out)):
             self.console.print(said, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
     def train_distill(self) -> None:
@@ -233,11 +234,14 @@ class Run:
         """Train a task, or go on with it; what ``on_save`` should have written is written where it is not."""
         how = self._telling(task.name), on_save, self.going.deadline, self.choice.of_muon
         trainer = Trainer(task, self.out / task.name, self.recipe.seed, *how)
+        here().prepared()
         if not trainer.clock.done:
-            return trainer.run()
-        if on_save is not None and not is_written(trainer.clock):  # the disk was full then, or somebody ended it
+            trainer.run()
+        elif here().any_of(on_save is not None and not is_written(trainer.clock)):  # the disk was full, or it was ended
             trainer.tell()
-        return trainer.averaged()
+        learnt = trainer.averaged()
+        here().wait_turn()
+        return learnt
 
     def _is_made(self, name: str) -> bool:
         found, _ = checkpoint.newest(self.out / name)
