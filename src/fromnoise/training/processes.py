@@ -272,7 +272,7 @@ def joined() -> Iterator[Alone]:
 @contextmanager
 def _first(many: Many) -> Iterator[None]:
     """The life of the first process; the others end with it."""
-    code = 2
+    code, missing = 2, 0
     try:
         yield
         code = 0
@@ -282,10 +282,11 @@ def _first(many: Many) -> Iterator[None]:
     except RuntimeError as error:
         if many.is_lost(error):
             _let_nobody_hurry()
+            missing = 1
             raise UserError(many.watch.lost()) from error
         raise
     finally:
-        many.watch.end_all(code)
+        many.watch.end_all(code, missing)
     dist.destroy_process_group()
 
 

@@ -67,10 +67,10 @@ class Watch:
         while not self._store.check([key]):
             time.sleep(0.05)
 
-    def end_all(self, code: int) -> None:
-        """As the first process: let the others end with this exit code, and wait until they do."""
+    def end_all(self, code: int, missing: int = 0) -> None:
+        """As the first process: let the others end with this exit code, and wait until they do, unless all are gone."""
         self._over.set()
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + (PATIENCE if self.count > 1 + missing else 0)
         try:
             self.say("end", str(code))
             while time.monotonic() < until and not self._store.check([f"left/{i}" for i in self._others]):
