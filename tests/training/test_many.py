@@ -48,6 +48,7 @@ from fromnoise.training.tasks.vae import VAETask
 COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.channels_last)
 LOOP = LoopConfig(pictures=160, batch=8, warmup=16, learning_rate=2e-3, log_steps=50)
 # All logits of the adversary may move together: only their differences count, so AdamW moves them by rounding.
+Figures = dict[str, float]
 FREE = ("adversary_real", "adversary_fake")
 NAMES = [f"{number} {colour} {thing}" for number in ("one", "two", "three") for colour in ("red", "blue", "green")
          for thing in ("apples", "pears", "cats")]  # fmt: skip
@@ -125,22 +126,22 @@ def task_of(name: str, folder: Path) -> Task:
     return {"clip": clip_task, "text": text_task, "vae": vae_task, "diffusion": diffusion_task}[name](folder)
 
 
-def trained(folder: Path, names: list[str], steps: int) -> dict[str, list[float]]:
+def trained(folder: Path, names: list[str], steps: int) -> dict[str, list[Figures]]:
     """Train tasks one after the other for some steps, alone or as one of several processes. Returns the losses and
     norms of the gradient of every step, which the first process also writes down."""
     torch.set_num_threads(1)
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[Figures]] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with joined() as here:
         for name in names:
             trainer = Trainer(task_of(name, folder), folder / name, 5, of_muon=torch.float32)
             found[name], step = [], trainer.step
 
-            def noted(found: list[float] = found[name], step: Any = step, slow: bool = name == "slow") -> Any:
-                losses = step()
-                found += [float(value) for key, value in losses.items() if key not in FREE]
+            def noted(found: list[Figures] = found[name], step: Any = step, slow: bool = name == "slow") -> Any:
+                figures = step()
+                found.append({key: float(value) for key, value in figures.items() if key not in FREE})
                 time.sleep(0.05 if slow else 0)
-                return losses
+                return figures
 
             trainer.step = noted  # type: ignore[method-assign]
             here.prepared()
@@ -167,6 +168,10 @@ def started(folder: Path, names: str, steps: int, **more: str) -> list[subproces
     ]  # fmt: skip
 
 
+def losses(steps: list[Figures]) -> list[float]:
+    return [step["loss"] for step in steps]
+
+
 def flat(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
     return torch.cat([torch.zeros(0), *(tensors[name].flatten() for name in sorted(tensors))])
 
@@ -191,8 +196,11 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     assert said[1] == ""  # the other process is silent
     alone, two = trained(tmp_path / "one", names, 20), json.loads((tmp_path / "two" / "found.json").read_text())
     for name in names:
-        assert len(alone[name]) == len(two[name]) >= 40
-        assert two[name] == pytest.approx(alone[name], rel=2e-5, abs=1e-7), name
+        assert len(alone[name]) == len(two[name]) == 20
+        assert losses(two[name]) == pytest.approx(losses(alone[name]), rel=1e-5), name
+        for step, (one, other) in enumerate(zip(alone[name], two[name], strict=True)):
+            # L1's gradient jumps where a pixel is right, so what is rounded otherwise soon shows in the VAE's norms.
+            assert other == pytest.approx(one, rel=5e-5 if step < 4 else 1e-2, abs=1e-7), (name, step)
         ours, theirs = (checkpoint.newest(tmp_path / which / name)[0] for which in ("one", "two"))
         assert ours is not None
         assert theirs is not None
@@ -204,7 +212,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
 
 def test_a_sharded_u_net_goes_on_from_whole_checkpoints_and_one_process_from_sharded_ones(tmp_path: Path) -> None:
     """Five steps alone, twice five as two processes with FSDP, five alone: as an unbroken run of one process."""
-    expected = trained(tmp_path / "whole", ["diffusion"], 20)["diffusion"]
+    expected = losses(trained(tmp_path / "whole", ["diffusion"], 20)["diffusion"])
     broken = tmp_path / "broken"
     found = trained(broken, ["diffusion"], 5)["diffusion"]
     for _ in range(2):
@@ -225,7 +233,7 @@ def test_a_sharded_u_net_goes_on_from_whole_checkpoints_and_one_process_from_sha
     assert "shard-00002" in notes[0]
     part.write_bytes(good)
     found += trained(broken, ["diffusion"], 5)["diffusion"]
-    assert found == pytest.approx(expected, rel=2e-5)
+    assert losses(found) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("victim", [0, 1])
@@ -250,9 +258,9 @@ def test_when_one_process_is_killed_the_other_ends_by_itself_and_says_so(tmp_pat
     if victim == 1:  # the first process has kept what it knew
         assert found is not None
         assert found.facts["step"] >= 1
-        again = trained(tmp_path / "run", ["slow"], 3)["slow"]
-        whole = trained(tmp_path / "whole", ["slow"], found.facts["step"] + 3)["slow"]
-        assert again == pytest.approx(whole[-len(again) :], rel=1e-4)
+        again = losses(trained(tmp_path / "run", ["slow"], 3)["slow"])
+        whole = losses(trained(tmp_path / "whole", ["slow"], found.facts["step"] + 3)["slow"])
+        assert again == pytest.approx(whole[-3:], rel=1e-4)
 
 
 class OneOfThree(Alone):
