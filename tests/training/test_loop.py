@@ -395,3 +395,36 @@ def test_pictures_of_one_thing_come_together_and_each_once_an_epoch() -> None:
     assert torch.equal(again.indices(Clock(3, 5, 100, 3)), order.indices(Clock(3, 5, 100, 3)))
     other = GroupedOrder(groups, seed=4, together=4)
     assert not torch.equal(torch.cat([other.indices(Clock(s, 5, 100, 4)) for s in range(4)]), epochs[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize(("call", "number"), [("save_file", 1), ("save_file", 4), ("_checksum", 2), ("_sync", 1),
+                                              ("_sync", 5), ("_sync", 6), ("_sync", 7)])  # fmt: skip
+def test_kill_minus_nine_while_it_saves_ends_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    """The second checkpoint is cut off between two operations: file by file, before and after the folder's rename."""
+    expected = bits(Trainer(Line(config()), tmp_path / "whole", 0).run())
+    folder, real, made = tmp_path / "broken", getattr(checkpoint, call), []
+    trainer = Trainer(Line(config()), folder, 0)
+    trainer.run(4)
+
+    def deadly(*arguments: Any) -> Any:
+        made.append(call)
+        if len(made) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments)
+
+    child = os.fork()
+    if not child:
+        torch.set_num_threads(1)
+        monkeypatch.setattr(checkpoint, call, deadly)
+        try:
+            trainer.run(4)
+        finally:
+            os._exit(1)  # it should have been killed
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    again = Trainer(Line(config()), folder, 0)
+    assert again.clock.step == (8 if (call, number) == ("_sync", 7) else 4)
+    assert bits(again.run()) == expected
+    assert not list(folder.glob(".step-*"))

@@ -28,5 +28,7 @@ def distill(
     from fromnoise.cli.train import overrides
     from fromnoise.training.continuing import Call
     from fromnoise.training.distillation import distill as run
+    from fromnoise.training.processes import alone
 
+    alone("a distillation of a finished model")
     print(run(model, data, out, overrides(set_ or []), Call(as_before=as_before, verbose=verbose)))

@@ -56,6 +56,7 @@ def train(
     let_idle_threads_sleep()
     from fromnoise.cli.plan import tell_lora, tell_plan
     from fromnoise.training.continuing import RUN, Call
+    from fromnoise.training.processes import alone, joined
     from fromnoise.training.recipe import TASKS
     from fromnoise.training.run import train as run
     from fromnoise.training.situation import Suited, situation_of
@@ -77,8 +78,12 @@ def train(
     if isinstance(wanted, StoryRecipe):
         if tasks is not None:
             raise UserError("--tasks is for models that draw; a story model has one network")
+        alone("a story model")
         _reporting(lambda: print(train_story(wanted, data, out, call)), minutes)
         return
+
+    if "lora" in (chosen or wanted.tasks):
+        alone("a LoRA")
 
     def trained() -> None:
         made = run(wanted, data, out, chosen, call)
@@ -90,7 +95,8 @@ def train(
         if index and "diffusion" in (chosen or wanted.tasks):
             _keep_index(made, data)
 
-    _reporting(trained, minutes)
+    with joined():
+        _reporting(trained, minutes)
 
 
 def _keep_index(model: Path, data: str) -> None:

@@ -69,10 +69,13 @@ def _pool(process: int) -> ThreadPoolExecutor:
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use, which in a container is fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+    """Return how many cores this process may use, which in a container is fewer than the machine has.
+
+    Processes that a launcher such as ``torchrun`` has started beside each other share them.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    beside = os.environ.get("LOCAL_WORLD_SIZE", "")
+    return max(1, cores // max(1, int(beside) if beside.isdigit() else 1))
 
 
 # What environment variables can limit the CPU's instructions to, so that it multiplies no bf16 any more.

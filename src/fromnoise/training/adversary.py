@@ -97,6 +97,7 @@ class Adversary(Rival):
         loss = relativistic(real, fake) + self.config.gamma / 2 * (r1 + r2)
         gradients = torch.autograd.grad(loss, list(self.weights.values()))
         self.network.requires_grad_(False)
+        self.share.average_(gradients)
         for weight, gradient in zip(self.weights.values(), gradients, strict=True):
             weight.grad = gradient
         parts = {

@@ -24,6 +24,7 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.clip.transformer import Block
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.continuing import has_learnt
+from fromnoise.training.processes import check_shares
 from fromnoise.training.recipe import Recipe
 
 NO_NETWORK = "the model of start_from has no {} network; leave out start_from, or take another model"
@@ -40,8 +41,10 @@ def check_materials(recipe: Recipe, base: TextToImage | None, tasks: tuple[str, 
     """Find out before any picture is read or drawn whether what tasks begin with is there.
 
     Raises:
-        UserError: the table of meanings cannot be read, or the model of ``start_from`` lacks a network.
+        UserError: the table of meanings cannot be read, the model of ``start_from`` lacks a network, or the processes
+            that train together cannot share the work.
     """
+    check_shares(recipe.loops(), tasks)
     clip_learns_words = "clip" in tasks and not recipe.clip.locked and not has_learnt(out, "text")
     if recipe.clip.meanings and ("text" in tasks or clip_learns_words):
         Meanings.load(Path(recipe.clip.meanings))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.training.log import Later
-from fromnoise.training.recipe import Recipe
+from fromnoise.training.recipe import TASKS, Recipe
 
 DISTILL = 2.0  # its step calls the U-Net once with gradients and three times without
 
@@ -70,6 +70,8 @@ def ahead(recipe: Recipe, tasks: tuple[str, ...], count: int) -> dict[str, tuple
         tasks: those that the run trains, in their order.
         count: pictures in the data.
     """
+    if len(tasks) < 2:
+        return dict.fromkeys(TASKS, ())
     each, loops = costs(recipe), recipe.loops()
     work = {name: each[name] * loops[name].suited(count).pictures for name in tasks}
     return {

@@ -14,7 +14,7 @@ A CLIP that is trained on captions alone knows no word that they lack. Two thing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ from fromnoise.data.meanings import Meanings
 from fromnoise.ground.wording import styled
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.training.clock import Clock
+from fromnoise.training.share import ALL, Share
 
 STYLED = 0.5  # share of phrases that come with a style, which is not to change what they mean
 LONGEST = 16  # tokens of a phrase; few are longer
@@ -181,12 +182,26 @@ class Smear:
         self.strength = strength
 
     @contextmanager
-    def over(self, embedding: nn.Embedding, generator: torch.Generator) -> Iterator[None]:
-        """Shift what the table gives, for as long as the context lasts."""
+    def over(
+        self, embedding: nn.Embedding, generator: torch.Generator, share: Share = ALL, counts: Sequence[int] = ()
+    ) -> Iterator[None]:
+        """Shift what the table gives, for as long as the context lasts.
+
+        Args:
+            embedding: the table.
+            generator: of the shifts.
+            share: the rows of each of the first calls that this process asks for.
+            counts: how many rows those calls have everywhere; later calls are whole.
+        """
+        shared = iter(counts)
 
         def shift(module: nn.Module, args: tuple[Tensor, ...], found: Tensor) -> Tensor:
-            noise = torch.randn(found.shape, generator=generator, device=generator.device).to(found.device)
-            far = torch.rand((*found.shape[:2], 1), generator=generator, device=generator.device).to(found.device)
+            count = next(shared, 0)
+            part, rows = (share, count) if count and share.of > 1 else (ALL, len(found))
+            place, shape = generator.device, (rows, found.shape[1], 1)
+            noise = part.cut(torch.randn((*shape[:2], found.shape[2]), generator=generator, device=place))
+            far = part.cut(torch.rand(shape, generator=generator, device=place)).to(found.device)
+            noise = noise.to(found.device)
             moved = found.float() + self.strength * far * F.normalize(noise, dim=-1)
             return torch.where(self.sown[args[0]] > 0, F.normalize(moved, dim=-1), found.float()).to(found.dtype)
 

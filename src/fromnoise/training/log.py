@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,6 +194,13 @@ class Log:
             return f", {in_words(own)} left"
         run = own + sum(later.seconds(rate) for later in self._telling.ahead)
         return f", {in_words(own)} left (whole run about {in_words(run)})"
+
+
+class Silence:
+    """The log of a process that tells nobody: every call of :class:`Log` does nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
 
 
 class _Bar(Progress):

@@ -9,10 +9,8 @@ with the same bits as an unbroken one.
 from __future__ import annotations
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,17 +18,21 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import write_atomically
 from fromnoise.training import checkpoint, ema
 from fromnoise.training.checkpoint import Checkpoint
 from fromnoise.training.clock import Clock
-from fromnoise.training.log import Log, Telling
+from fromnoise.training.log import Log, Silence, Telling
 from fromnoise.training.optimizers import Optimizers
+from fromnoise.training.processes import Asked, here
 from fromnoise.training.recipe import LoopConfig
+from fromnoise.training.sharded import own_part, shards_of
 from fromnoise.training.sheet import png_of
-from fromnoise.training.tasks.base import Task
+from fromnoise.training.stopping import stop_requests
+from fromnoise.training.tasks.base import Losses, Task
 
 
 class Paused(Exception):
@@ -81,8 +83,13 @@ class Trainer:
     ) -> None:
         self.task, self.folder, self.config = task, folder, task.config
         folder.mkdir(parents=True, exist_ok=True)
+        self.here = here()
+        if self.here.share.of > 1:
+            task.share = task.rival.share = self.here.share
         self.clock = Clock(0, task.config.batch, task.config.pictures, seed)
-        self.weights: list[Tensor] = list(task.parameters())
+        self.shards = shards_of(task, self.here)
+        self.parameters: list[Tensor] = list(task.parameters())
+        self.weights = self.parameters if self.shards is None else [own_part(p) for p in self.parameters]
         self.names = [name for name, p in task.network.named_parameters() if p.requires_grad]
         frozen = task.network.named_parameters() if task.keeps_frozen else ()
         self.frozen = {name: p for name, p in frozen if not p.requires_grad}
@@ -93,6 +100,7 @@ class Trainer:
         self.averages = [m.clone() for m in self.masters]
         named = dict(zip(self.names, self.masters, strict=True))
         self.optimizer = Optimizers(task.network, named, self.config, of_muon)
+        self._losses: Callable[[Any, Clock], Losses] = task.losses
         self._on_save, self._deadline = on_save, deadline
         self.seconds = 0.0  # of steps in all sessions; for the model card, nothing depends on it
         self.elapsed = 0.0  # of training in all sessions, sheets and all; decides where the time is limited
@@ -102,19 +110,30 @@ class Trainer:
 
     def run(self, steps: int | None = None) -> nn.Module:
         """Train until all pictures are seen (or for ``steps`` steps) and return the averaged network in fp32."""
-        log = Log(self.folder, self.clock, self._telling, self.task.unit, self._limit)
+        log: Any = Silence()
+        if self.here.main:
+            log = Log(self.folder, self.clock, self._telling, self.task.unit, self._limit)
         for line in self._notes:
             log.note(line)
         end = None if steps is None else self.clock.step + steps
+        if not self.here.same(self.clock.step):
+            raise UserError(f"not all processes find the same checkpoints in {self.folder}: all need one shared folder")
+        self._losses = self.task.losses if self.shards is not None else self.here.losses(self.task)
         try:
-            with _stop_requests() as stop:
+            with stop_requests(self.here.patience) as stop:
                 self._loop(log, end, stop)
+        except Exception as error:
+            if self.here.is_lost(error) and self.here.main and self.shards is None:  # all is as it was before the step
+                checkpoint.save(self.folder, self.clock.step, self._state())
+            raise
         finally:
             log.close()
         return self.averaged()
 
     def averaged(self) -> nn.Module:
         """A copy of the network in fp32 with the averaged weights, in eval mode."""
+        if self.shards is not None:
+            return self.shards.averaged(dict(zip(self.names, self.averages, strict=True)))
         network = self.task.copied()
         state = dict(network.named_parameters())
         with torch.no_grad():
@@ -129,15 +148,17 @@ class Trainer:
             UserError: the loss or the gradient is not a number; the weights are left as they were.
         """
         self.task.network.train()
-        losses = self.task.losses(self.task.batch(self.clock), self.clock)
-        for weight in self.weights:
+        own = self._losses(self.task.batch(self.clock), self.clock)
+        for weight in self.parameters:
             weight.grad = None
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        own["loss"].backward()  # type: ignore[no-untyped-call]
         self._collect_gradients()
-        norm = torch.nn.utils.clip_grad_norm_(self.masters, self.config.clip_norm)
+        clip = clip_grad_norm_ if self.shards is None else self.shards.clip
+        norm = clip(self.masters, self.config.clip_norm)
         rivals = self.task.rival.losses()
-        if not torch.isfinite(norm + losses["loss"].detach() + sum(rivals.values())):
-            raise UserError(self._not_a_number(float(losses["loss"].detach())))
+        losses = self.here.mean({**own, **rivals})
+        if not torch.isfinite(norm + losses["loss"] + sum(losses[name] for name in rivals)):
+            raise UserError(self._not_a_number(float(losses["loss"])))
         rate = learning_rate(self.config, self.clock)
         self.optimizer.step(rate)
         self.task.rival.step(rate / self.config.learning_rate)
@@ -145,7 +166,7 @@ class Trainer:
             torch._foreach_copy_(self.weights, self.masters)
             ema.update(self.averages, self.masters, self.clock.step, self.config.ema)
         self.clock = self.clock.tick()
-        return {**{key: value.detach() for key, value in losses.items()}, **rivals, "gradient_norm": norm}
+        return {**losses, "gradient_norm": norm}
 
     def save(self) -> None:
         """Write a checkpoint and tell the run.
@@ -153,7 +174,10 @@ class Trainer:
         Raises:
             UserError: the disk is full.
         """
-        checkpoint.save(self.folder, self.clock.step, self._state())
+        if self.shards is not None:
+            self.shards.save(self.folder, self.clock.step, self._state())
+        elif self.here.main:
+            checkpoint.save(self.folder, self.clock.step, self._state())
         self.tell()
 
     def tell(self) -> None:
@@ -162,15 +186,21 @@ class Trainer:
         Raises:
             UserError: the run could not write that.
         """
-        if self._on_save is None:
-            return
+        network = self._shown() if self._on_save is not None else None
         try:
-            self._on_save(self.averaged(), self.clock, self.seconds / 3600)
+            if network is not None and self._on_save is not None:
+                self._on_save(network, self.clock, self.seconds / 3600)
         except (OSError, SafetensorError) as error:
             raise UserError(
                 f"the model could not be written ({one_line(str(error))}); what was learnt is kept in {self.folder}: "
                 "free some space and run again"
             ) from error
+        self.here.meet()
+
+    def _shown(self) -> nn.Module | None:
+        """The averaged network for the process that writes and draws, None for others."""
+        network = self.averaged() if self.here.main or self.shards is not None else None
+        return network if self.here.main else None
 
     def _loop(self, log: Log, end: int | None, stop: Callable[[], bool]) -> None:
         sheet_due = save_due = last = time.monotonic()
@@ -182,22 +212,26 @@ class Trainer:
             losses = self.step()
             self.seconds += time.monotonic() - begin
             self.elapsed, last = self.elapsed + time.monotonic() - last, time.monotonic()
+            asked = self.here.agreed(
+                Asked(self.elapsed, stop(), last >= self._deadline, last >= sheet_due, last >= save_due)
+            )
+            self.elapsed = asked.elapsed
             self.clock = replace(self.clock, spent=self._spent())
             log.show(self.clock)
             if self.clock.step % self.config.log_steps == 0:
                 values = {key: float(value) for key, value in losses.items()}
                 log.record(self.clock, {**values, "learning_rate": learning_rate(self.config, self.clock)})
-            if stop():
+            if asked.stop:
                 self.save()
                 raise KeyboardInterrupt
-            if time.monotonic() >= self._deadline and not self.clock.done:
+            if asked.pause and not self.clock.done:
                 self.save()
                 raise Paused(
                     f"{self.task.name} has seen {self.clock.pictures:,} of {self.clock.total:,} {self.task.unit}"
                 )
-            if time.monotonic() >= sheet_due:
+            if asked.sheet:
                 sheet_due = self._sheet(log) + 60 * self.config.sheet_minutes
-            if time.monotonic() >= save_due:
+            if asked.save:
                 self.save()
                 save_due = time.monotonic() + 60 * self.config.save_minutes
         self.save()  # before the last sheet and its score: whatever happens to those, what was learnt is kept
@@ -215,7 +249,14 @@ class Trainer:
         Where the time is limited, sheets may take a tenth of it: on a slow machine they would else take most.
         """
         begin = time.monotonic()
-        network = self.averaged()
+        network = self._shown()
+        if network is not None:
+            self._draw(log, network)
+        self.here.meet()
+        end = time.monotonic()
+        return end + 10 * (end - begin) if self._limit else end
+
+    def _draw(self, log: Log, network: nn.Module) -> None:
         picture = self.task.samples_for_log(network)
         if picture is not None:
             file = self.folder / "sheets" / f"{self.clock.pictures:010d}.png"
@@ -229,15 +270,13 @@ class Trainer:
         values = {**self.task.score(network), **self.task.details()}
         if values:
             log.record(self.clock, {**values, "hours": self.seconds / 3600})
-        end = time.monotonic()
-        return end + 10 * (end - begin) if self._limit else end
 
     def _collect_gradients(self) -> None:
-        for weight, gradient in zip(self.weights, self.gradients, strict=True):
+        for weight, gradient in zip(self.parameters, self.gradients, strict=True):
             if weight.grad is None:
                 gradient.zero_()
             else:
-                gradient.copy_(weight.grad)
+                gradient.copy_(weight.grad if self.shards is None else own_part(weight.grad))
 
     def _state(self) -> Checkpoint:
         groups = {"weights": self.masters, "ema": self.averages}
@@ -252,9 +291,12 @@ class Trainer:
         )
 
     def _resume(self) -> list[str]:
-        found, notes = checkpoint.newest(self.folder, set_aside=True)
+        read = None if self.shards is None else self.shards.read
+        found, notes = checkpoint.newest(self.folder, set_aside=self.here.main, read=read)
         if found is None:
             return notes
+        if self.shards is not None:
+            found = self.shards.own(found)
         for own, key in ((self.masters, "weights"), (self.averages, "ema")):
             self._fill(own, found.groups[key])
         if found.facts["batch"] != self.config.batch or found.facts["seed"] != self.clock.seed:
@@ -290,27 +332,3 @@ class Trainer:
             f"finite; {kept}. Run again with --set {self.task.setting}.learning_rate=… lower than "
             f"{self.config.learning_rate:g}, or begin anew with precision=fp32 and a new --out"
         )
-
-
-@contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C or SIGTERM into a request that is honoured between two steps."""
-    asked = False
-
-    def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = [signal.signal(s, ask) for s in signals]
-    except ValueError:  # not the main thread: nothing to catch
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

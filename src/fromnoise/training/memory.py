@@ -36,6 +36,12 @@ SPINS = "1000"  # a few microseconds
 
 
 def let_idle_threads_sleep() -> None:
-    """Set OpenMP's waiting policy, unless the user has chosen one. Call before torch is imported."""
+    """Set OpenMP's waiting policy, unless the user has chosen one. Call before torch is imported.
+
+    Where several processes train together, torch's warnings about lost connections are left out: they are told in one
+    line of our own.
+    """
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

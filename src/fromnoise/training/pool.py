@@ -27,6 +27,7 @@ from fromnoise.data.world.captions import caption
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_file
 from fromnoise.training.clock import Clock
+from fromnoise.training.processes import here
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all
 from fromnoise.training.world_config import AT_ONCE, WorldConfig
@@ -136,20 +137,34 @@ class WorldExamples:
             self._coming = None
 
     def _have(self, window: range) -> None:
-        """Hold these shards and these alone; files of older ones are deleted."""
-        for number in window:
-            if number not in self._shards:
-                self._shards[number] = self._shard(number)
+        """Hold these shards and these alone; files of older ones are deleted.
+
+        Of several processes, the first one makes what is missing, and the others read it.
+        """
+        if not all(number in self._shards for number in window):
+            here().in_turn(lambda: self._fill(window))
         self._shards = {number: shard for number, shard in self._shards.items() if number in window}
+        if not here().main:
+            return
         for file in self.folder.glob("[0-9]*.safetensors"):
             if file.stem.isdigit() and int(file.stem) < window.start:
                 file.unlink(missing_ok=True)
+
+    def _fill(self, window: range) -> None:
+        for number in window:
+            if number not in self._shards:
+                self._shards[number] = self._shard(number)
 
     def _shard(self, number: int) -> Shard:
         """A shard from its file, or made now."""
         found = self._stored(number)
         if found is not None:
             return found
+        if not here().main:
+            raise UserError(
+                f"{self._file(number)}, which the first process has made, does not fit here: all machines need the "
+                "same folder and the same kind of processor"
+            )
         shard = self._made(number)
         notes = {"stamp": self._name, "captions": json.dumps(shard.captions)}
         try:

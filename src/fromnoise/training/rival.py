@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fromnoise.training.share import ALL, Share
+
 
 class Rival:
-    """What the loop asks of a second player. This one is nobody, as in most tasks."""
+    """What the loop asks of a second player. This one is nobody, as in most tasks.
+
+    Attributes:
+        share: as of the task.
+    """
+
+    share: Share = ALL
 
     def losses(self) -> dict[str, Tensor]:
         """Take its gradient on what the task showed it in this step. Returns figures for the log, finite as long as the

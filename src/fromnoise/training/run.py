@@ -46,7 +46,8 @@ from fromnoise.training.lessons import sow
 from fromnoise.training.log import Later, Telling
 from fromnoise.training.loop import Hook, Trainer
 from fromnoise.training.memory import keep_freed_memory
-from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
+from fromnoise.training.processes import here
+from fromnoise.training.recipe import LoopConfig, Recipe
 from fromnoise.training.redrawn import with_redrawn
 from fromnoise.training.retired import GOES_ON, without_judges
 from fromnoise.training.run_data import card, held_out_latents, read_pictures, seen_by, some_prompts, styles_of
@@ -122,7 +123,7 @@ class Run:
         self._lock = locked(out)
         torch.set_num_threads(recipe.threads or available_cores())
         accelerated = accelerator(out)
-        self.device: torch.device = accelerated.device
+        self.device: torch.device = here().device or accelerated.device
         self.choice = self.identity.format(self.device, self.console)
         layout = torch.channels_last if self.choice.channels_last else torch.contiguous_format
         self.compute = Compute(self.device, self.choice.dtype, layout)
@@ -166,7 +167,7 @@ class Run:
             tower = self._compute(copy.deepcopy(self.base.text_tower)).eval().requires_grad_(False)
             task.keeper = Keeper(self.base.tokenizer, tower, self.tokenizer, self.base.styles)
         learnt = self._train(task)
-        if locked:
+        if locked and here().main:
             add_clip(self.out / "model", learnt, self.base if stage.locked else None)
 
     def train_vae(self) -> None:
@@ -201,7 +202,7 @@ class Run:
             self._train(task, keep_model, lambda clock: seen_by(self.out / "model", wanted) == clock.pictures)
         finally:
             examples.close()
-        if said := told_after_training(self.out):
+        if here().main and (said := told_after_training(self.out)):
             self.console.print(said, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
     def train_distill(self) -> None:
@@ -233,11 +234,14 @@ class Run:
         """Train a task, or go on with it; what ``on_save`` should have written is written where it is not."""
         how = self._telling(task.name), on_save, self.going.deadline, self.choice.of_muon
         trainer = Trainer(task, self.out / task.name, self.recipe.seed, *how)
+        here().prepared()
         if not trainer.clock.done:
-            return trainer.run()
-        if on_save is not None and not is_written(trainer.clock):  # the disk was full then, or somebody ended it
+            trainer.run()
+        elif here().any_of(on_save is not None and not is_written(trainer.clock)):  # the disk was full, or it was ended
             trainer.tell()
-        return trainer.averaged()
+        learnt = trainer.averaged()
+        here().wait_turn()
+        return learnt
 
     def _is_made(self, name: str) -> bool:
         found, _ = checkpoint.newest(self.out / name)
@@ -252,8 +256,6 @@ class Run:
 
     @functools.cached_property
     def _ahead(self) -> dict[str, tuple[Later, ...]]:
-        if len(self.going.tasks) < 2:
-            return dict.fromkeys(TASKS, ())
         return ahead(self.recipe, self.going.tasks, len(self.train_set.records))
 
     def _finished(self, name: str) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
 from PIL import Image
 
@@ -14,6 +15,7 @@ from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.ground.whole import write_atomically
 from fromnoise.training import checkpoint
 from fromnoise.training.continuing import RUN
+from fromnoise.training.processes import here
 from fromnoise.training.run_data import seen_by
 
 
@@ -49,8 +51,16 @@ def check_told(out: Path) -> None:
 
 
 def locked(out: Path) -> FileLock:
-    """Keep a second training out of the folder for as long as this process lives."""
+    """Keep a second training out of the folder for as long as this process lives.
+
+    Raises:
+        UserError: another training is there; or this process, one of several, does not see what the first one wrote.
+    """
     lock = FileLock(out / ".lock")
+    if not here().main:  # the first one has it
+        if not (out / RUN).is_file():
+            raise UserError(f"{out} is another folder here than where the first process is: all need one shared folder")
+        return lock
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -68,6 +78,9 @@ def accelerator(out: Path) -> Any:
         from accelerate import Accelerator
     except ImportError as error:
         raise missing_packages("training needs more packages", "train") from error
+    if here().share.of > 1:  # the run decides on number formats, and not the launcher
+        cpu = not torch.cuda.is_available()
+        return Accelerator(mixed_precision="no", cpu=cpu, log_with="tensorboard", project_dir=out / "curves")
     return Accelerator(log_with="tensorboard", project_dir=out / "curves")
 
 
@@ -95,8 +108,10 @@ class TensorBoard:
 
 def write_run(out: Path, facts: dict[str, Any], changed: list[str]) -> None:
     """Write ``run.json``: what a run is. It is written when the run begins, and when a call changes a setting by
-    request, which it keeps a list of.
+    request, which it keeps a list of. Of several processes, the first one writes.
     """
+    if not here().main:
+        return
     if changed:
         facts = {**facts, "changed": [*facts.get("changed", []), changed]}
     write_atomically(out / RUN, json.dumps(facts, indent=1) + "\n")

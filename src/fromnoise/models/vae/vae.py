@@ -64,10 +64,14 @@ class Posterior:
     mean: Tensor
     logvar: Tensor
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """Draw latents (B, C, h, w): mean + std * noise (arXiv 1312.6114, equation 10)."""
-        device = generator.device if generator is not None else self.mean.device
-        noise = torch.randn(self.mean.shape, generator=generator, device=device, dtype=self.mean.dtype)
+    def sample(self, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Tensor:
+        """Draw latents (B, C, h, w): mean + std * noise (arXiv 1312.6114, equation 10).
+
+        ``noise`` (B, C, h, w) is drawn from the generator unless it is given.
+        """
+        if noise is None:
+            device = generator.device if generator is not None else self.mean.device
+            noise = torch.randn(self.mean.shape, generator=generator, device=device, dtype=self.mean.dtype)
         return self.mean + torch.exp(0.5 * self.logvar) * noise.to(self.mean.device)
 
     def kl(self) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fromnoise.training.clock import Clock
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.rival import NOBODY, Rival
+from fromnoise.training.share import ALL, Share
 
 Losses = dict[str, Tensor]
 
@@ -46,6 +47,7 @@ class Task(ABC):
         rival: who learns against the network, mostly nobody.
         keeps_frozen: whether checkpoints hold the weights that are not trained, too; not where they are a finished
             model's, which may be large and is there anyway.
+        share: the part of every batch that this process computes with; the loop sets it before the first step.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Task(ABC):
     unit: str = "pictures"
     rival: Rival = NOBODY
     keeps_frozen: bool = True
+    share: Share = ALL
 
     @property
     def setting(self) -> str:
@@ -62,11 +65,17 @@ class Task(ABC):
 
     @abstractmethod
     def batch(self, clock: Clock) -> Any:
-        """Everything the step needs, as a pure function of the clock."""
+        """Everything the step needs, as a pure function of the clock: the share's rows of what one process would draw.
+
+        A task that draws the whole batch everywhere is right as well, and gains nothing by more processes.
+        """
 
     @abstractmethod
     def losses(self, batch: Any, clock: Clock) -> Losses:
-        """Named scalars. ``"loss"`` is minimised, the others are only logged."""
+        """Named scalars, each a mean over the share's rows or the same figure of the whole batch everywhere.
+
+        ``"loss"`` is minimised, the others are only logged.
+        """
 
     def parameters(self) -> list[nn.Parameter]:
         """What the optimizer moves, in a fixed order."""

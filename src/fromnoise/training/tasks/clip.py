@@ -71,13 +71,14 @@ class CLIPTask(Task):
         self.smear = self._smear(stage)
 
     def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Pictures [B,3,P,P], token ids [B,L], soft targets [B,B] and token ids of captions that are wrong [M,L]."""
+        """Pictures [b,3,P,P] and token ids [b,L] of the share; of the whole batch soft targets [B,B] and token ids of
+        captions that are wrong [M,L]."""
         indices, texts = self._captions(clock)
-        pictures = from_bytes(self.images[indices.to(self.compute.device)])
+        pictures = from_bytes(self.images[self.share.cut(indices).to(self.compute.device)])
         shift = torch.randint(-3, 4, (2,), generator=clock.generator("shift")).tolist()
         pictures = torch.roll(pictures, shift, (2, 3))  # a white border makes rolling a shift
         ids = [self.tokenizer.encode(said).to(self.compute.device) for said in (texts, self._wrong(texts, clock))]
-        return pictures, ids[0], self._targets(texts), ids[1]
+        return pictures, self.share.cut(ids[0]), self._targets(texts), ids[1]
 
     def _wrong(self, texts: list[str], clock: Clock) -> list[str]:
         """Captions that are nearly right for one of the pictures, and right for none."""
@@ -95,15 +96,19 @@ class CLIPTask(Task):
 
     def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], clock: Clock) -> Losses:
         """Contrastive loss with soft targets; ``floor`` is the least it can be (the targets' entropy)."""
-        rng = clock.generator("smear", self.compute.device)
-        with self.smear.over(self.network.text.token, rng) if self.smear else nullcontext():
+        rng, counts = clock.generator("smear", self.compute.device), [len(batch[2]), len(batch[3])]
+        smeared = self.smear and self.smear.over(self.network.text.token, rng, self.share, counts)
+        with smeared or nullcontext():
             return self._losses(batch, clock)
 
     def _losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], clock: Clock) -> Losses:
         pictures, ids, targets, wrong_ids = batch
         pictures = pictures.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
         image, text = self.network.embed_image(pictures).float(), self.network.embed_text(ids).float()
-        wrong = self.network.embed_text(wrong_ids).float() if len(wrong_ids) else None
+        wrong = self.network.embed_text(self.share.cut(wrong_ids)).float() if len(wrong_ids) else None
+        # Contrast needs the whole batch; lessons and keeper below are the same on all processes.
+        image, text = (self.share.together(rows, len(targets)) for rows in (image, text))
+        wrong = None if wrong is None else self.share.together(wrong, len(wrong_ids))
         loss = clip_loss(image, text, self.network.logit_scale.float(), targets, wrong)
         floor = -torch.special.xlogy(targets, targets).sum(1).mean()
         parts: Losses = {}

@@ -96,7 +96,8 @@ class DiffusionTask(Task):
         clean, captions = self.examples.at(clock, device)
         t = self.levels.draw(clock.batch, clock.progress, clock.generator("t"))
         noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
-        return clean, noise, t.to(device), self.words.embed(captions, device)
+        cut = self.share.cut
+        return cut(clean), cut(noise), cut(t).to(device), self.words.embed(cut(captions), device)
 
     def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], clock: Clock) -> Losses:
         """Mean squared error in v."""

@@ -89,7 +89,8 @@ class DistillTask(Task):
         level = torch.randint(1, DISTILLED_LEVELS + 1, (clock.batch,), generator=clock.generator("t"))
         noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
         t = level * self._stride - 1
-        return clean, noise, t.to(device), self.words.embed(captions, device)
+        cut = self.share.cut
+        return cut(clean), cut(noise), cut(t).to(device), self.words.embed(cut(captions), device)
 
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Distance to the target one step of the teacher further, and a share of the ordinary loss in v."""

@@ -94,12 +94,14 @@ class TextTask(Task):
 
     def batch(self, clock: Clock) -> Lesson:
         """The phrases of a step."""
-        return self.lessons.batch(clock)
+        lesson, cut = self.lessons.batch(clock), self.share.cut
+        return Lesson(cut(lesson.ids), cut(lesson.vectors), cut(lesson.position), cut(lesson.styles))
 
     def losses(self, batch: Lesson, clock: Clock) -> Losses:
         """1 − cosine to what is meant, and the cross-entropy of the style that was named, in nats."""
         rng = clock.generator("smear", self.compute.device)
-        with self.smear.over(self.network.text.token, rng) if self.smear else nullcontext():
+        smeared = self.smear and self.smear.over(self.network.text.token, rng, self.share, [clock.batch])
+        with smeared or nullcontext():
             states = asked_states(self.network.text, batch)
         said = self.network.meaning(states).float()
         meaning = 1 - F.cosine_similarity(said, batch.vectors, dim=1).mean()

@@ -21,6 +21,7 @@ from fromnoise.training.adversary import Adversary
 from fromnoise.training.clock import Clock, Order
 from fromnoise.training.recipe import VAEStage
 from fromnoise.training.rival import NOBODY
+from fromnoise.training.share import ALL, Share
 from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
@@ -55,18 +56,19 @@ class VAETask(Task):
             network.decoder.requires_grad_(True)
 
     def batch(self, clock: Clock) -> Tensor:
-        """Pictures in −1…1, [B,3,P,P]: mirrored at random, and a fifth of them with their colours swapped.
+        """Pictures in −1…1, [b,3,P,P]: mirrored at random, and a fifth of them with their colours swapped.
 
         Where the stage asks for crops, of each picture a square at a random place, [B,3,crop,crop].
         """
-        images = self.images[self.order.indices(clock).to(self.compute.device)]
+        cut = self.share.cut
+        images = self.images[cut(self.order.indices(clock)).to(self.compute.device)]
         if self.stage.crop:
-            images = random_crops(images, self.stage.crop, clock.generator("crops"))
+            images = random_crops(images, self.stage.crop, clock.generator("crops"), self.share)
         pictures = from_bytes(images)
         draw = torch.rand(2, clock.batch, generator=clock.generator("augment"))
-        mirror = (draw[0] < 0.5).to(pictures.device)
+        mirror = cut(draw[0] < 0.5).to(pictures.device)
         pictures = torch.where(mirror[:, None, None, None], pictures.flip(3), pictures)
-        swap = (draw[1] < 0.2).to(pictures.device)
+        swap = cut(draw[1] < 0.2).to(pictures.device)
         channels = torch.randperm(3, generator=clock.generator("colours")).to(pictures.device)
         return torch.where(swap[:, None, None, None], pictures[:, channels], pictures)
 
@@ -74,7 +76,8 @@ class VAETask(Task):
         """The weighted loss and its parts."""
         pictures = batch.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
         posterior = self.network.encode(pictures)
-        latents = posterior.sample(clock.generator("posterior", batch.device))
+        noise = self.share.noise(posterior.mean, clock.batch, clock.generator("posterior", batch.device))
+        latents = posterior.sample(noise=noise)
         decoded = self._decode(self._harder(latents, clock))
         parts = reconstruction_losses(decoded, batch)
         parts["kl"] = posterior.kl().float().mean()
@@ -86,15 +89,16 @@ class VAETask(Task):
 
     def _harder(self, latents: Tensor, clock: Clock) -> Tensor:
         """Latents with noise added and their last channels left out, as far as the stage asks for it."""
+        share, count = self.share, clock.batch
         if self.stage.noise:
             rng = clock.generator("latent noise", latents.device)
-            strength = self.stage.noise * torch.rand(len(latents), 1, 1, 1, generator=rng, device=latents.device)
-            noise = torch.randn(latents.shape, generator=rng, device=latents.device)
-            spread = latents.detach().float().std((0, 2, 3), keepdim=True)
+            strength = share.cut(self.stage.noise * torch.rand(count, 1, 1, 1, generator=rng, device=latents.device))
+            noise = share.noise(latents.detach().float(), count, rng)
+            spread = share.together(latents.detach().float(), count).std((0, 2, 3), keepdim=True)
             latents = latents + (strength * spread * noise).to(latents.dtype)
         if self.stage.prefixes:
-            which = torch.randint(len(self.stage.prefixes), (len(latents),), generator=clock.generator("prefixes"))
-            kept = torch.tensor(self.stage.prefixes)[which].to(latents.device)
+            which = torch.randint(len(self.stage.prefixes), (count,), generator=clock.generator("prefixes"))
+            kept = torch.tensor(self.stage.prefixes)[share.cut(which)].to(latents.device)
             latents = first_channels(latents, kept)
         return latents
 
@@ -144,10 +148,14 @@ class VAETask(Task):
         return found
 
 
-def random_crops(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Of each picture [B,3,H,W] a square at a place of its own, all places alike likely, [B,3,side,side]."""
+def random_crops(images: Tensor, side: int, generator: torch.Generator, share: Share = ALL) -> Tensor:
+    """Of each picture [B,3,H,W] a square at a place of its own, all places alike likely, [B,3,side,side].
+
+    The pictures are one process's equal share of all.
+    """
     room = torch.tensor(images.shape[2:]) - side + 1
-    corners = (torch.rand(len(images), 2, generator=generator) * room).long().tolist()
+    draw = share.cut(torch.rand(len(images) * share.of, 2, generator=generator))
+    corners = (draw * room).long().tolist()
     squares = zip(images, corners, strict=True)
     return torch.stack([image[:, top : top + side, left : left + side] for image, (top, left) in squares])
 
