@@ -1,12 +1,11 @@
 """Sets of captioned pictures: opened, checked, and brought to one size.
 
-A set is a folder (:mod:`fromnoise.data.folders`), a packed parquet file (:mod:`fromnoise.data.packed`), or the starter
-pictures that come with fromnoise. A picture that cannot be used is put in quarantine and named; it never ends a run.
+Where sets come from is told by :mod:`fromnoise.data.places`. A picture that cannot be used is put in quarantine and
+named; it never ends a run.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,11 +17,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.data.folders import UNREADABLE, read_folder
-from fromnoise.data.packed import DRAWINGS_FILE, read_packed
-from fromnoise.data.record import TRAIN, Found, Record
-from fromnoise.data.starter import starter_path
-from fromnoise.ground.errors import UserError
+from fromnoise.data.folders import UNREADABLE
+from fromnoise.data.places import entries_of
+from fromnoise.data.record import TRAIN, Record
 from fromnoise.ground.pictures import PictureError, open_picture, read_picture
 
 MOST_TOLD = 10  # files that are named one by one
@@ -158,40 +155,6 @@ def fit(picture: Image.Image, pixels: int) -> np.ndarray:
     top, left = (pixels - size[1]) // 2, (pixels - size[0]) // 2
     square[top : top + size[1], left : left + size[0]] = np.round(small).astype(np.uint8)
     return square
-
-
-def entries_of(place: Path | str, said_styles: bool = True) -> Found:
-    """All captioned pictures of a folder, a packed file or "starter", not decoded, and what is left out.
-
-    The end of a caption "a cat, linocut style" is taken for the picture's style unless ``said_styles`` is off.
-
-    Raises:
-        UserError: nothing there, or nothing with a caption.
-    """
-    found = _entries_of(place)
-    if not said_styles:
-        return found
-    said = [dataclasses.replace(e, record=e.record.with_said_style()) for e in found.entries]
-    return dataclasses.replace(found, entries=said)
-
-
-def _entries_of(place: Path | str) -> Found:
-    path = starter_path() if str(place) == "starter" else Path(place)
-    if path.is_file() and path.suffix.lower() == ".parquet":
-        return read_packed(path)
-    if path.is_file():
-        raise UserError(f"{path} is a file; data is a folder of pictures, a .parquet file, or 'starter'")
-    if not path.is_dir():
-        raise UserError(
-            f"there is no data folder {path}; build one with: fromnoise data stickers --out {path}, or for the endless "
-            f"world: fromnoise data drawings --out {path}"
-        )
-    if (path / DRAWINGS_FILE).is_file():
-        raise UserError(
-            f"{path} holds drawings, of which pictures are made. Make some and give them: fromnoise data world "
-            f"--drawings {path} --out world.parquet --count 2000"
-        )
-    return read_folder(path)
 
 
 def wanted(record: Record, split: str | None, styles: Iterable[str] | None, groups: Iterable[str] | None) -> bool:
