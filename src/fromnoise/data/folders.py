@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.data.columns import nearest, split_lists
-from fromnoise.data.record import Found, record_of
+from fromnoise.data.record import Found, NothingFound, record_of
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import open_picture, readable_suffixes
 from fromnoise.ground.text import MARK, decoded, is_unicode, lines_of, mark_of
@@ -39,7 +39,7 @@ def read_folder(folder: Path) -> Found:
     """All captioned pictures of a folder, not decoded, and what is left out.
 
     Raises:
-        UserError: not one captioned picture; and why.
+        NothingFound: not one captioned picture; and why.
     """
     found = Found()
     files = _files(folder, found)
@@ -53,7 +53,7 @@ def read_folder(folder: Path) -> Found:
     _from_text(folder, [f for f in pictures if not any(f.is_relative_to(g) for g in governed)], files, found)
     _note_lonely(folder, files, found)
     if not found.entries:
-        raise UserError(_why_nothing(folder, lists, found))
+        raise NothingFound(_why_nothing(folder, lists, found), found)
     return found
 
 

@@ -69,12 +69,12 @@ def load_folder(
     images = torch.zeros(len(chosen), 3, pixels, pixels, dtype=torch.uint8)  # written in place: they are held but once
     records: list[Record] = []
     quarantine, notes = list(found.left_out), list(found.notes)
-    seen: dict[str, str] = {}
+    seen: dict[bytes, str] = {}
     for entry in chosen:
         name = entry.record.file_name
         try:
             data = entry.read()
-            _refuse_duplicate(data, entry.record, seen)
+            refuse_duplicate(identity(data, entry.record), name, seen)
             opened = read_picture(data)
             images[len(records)] = torch.from_numpy(fit(opened.image, pixels).transpose(2, 0, 1).copy())
             records.append(entry.record)
@@ -166,15 +166,28 @@ def wanted(record: Record, split: str | None, styles: Iterable[str] | None, grou
     )
 
 
-def _refuse_duplicate(data: bytes, record: Record, seen: dict[str, str]) -> None:
-    """Refuse a picture that is there already with the same words; in another split it is another matter: a picture
-    that is trained on counts as one also where a held-out one is the same.
+def identity(data: bytes, record: Record) -> bytes:
+    """Names a picture file and its words: two that have the same are one. In another split it is another matter: a
+    picture that is trained on counts as one also where a held-out one is the same.
     """
     parts = (data, record.text.encode(), record.style.encode(), record.split.encode())
-    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    return hashlib.sha256(b"\0".join(parts)).digest()
+
+
+def refuse_duplicate(digest: bytes, name: str, seen: dict[bytes, str]) -> None:
+    """Refuse a picture that is among those that were seen, and count it among them otherwise.
+
+    Args:
+        digest: its :func:`identity`.
+        name: the file's.
+        seen: names of files by their digests.
+
+    Raises:
+        ValueError: it was seen.
+    """
     if digest in seen:
         raise ValueError(f"same picture and caption as {seen[digest]}")
-    seen[digest] = record.file_name
+    seen[digest] = name
 
 
 def reason(error: Exception, name: str = "") -> str:

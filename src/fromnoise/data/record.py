@@ -133,11 +133,11 @@ class Found:
         """The same, where there is anything.
 
         Raises:
-            UserError: there is nothing, and why the first thing was left out.
+            NothingFound: there is nothing, and why the first thing was left out.
         """
         if not self.entries:
             first = next((f": {name}: {reason}" for name, reason in self.left_out), "")
-            raise UserError(f"{place} holds no captioned pictures{first}")
+            raise NothingFound(f"{place} holds no captioned pictures{first}", self)
         return self
 
     @property
@@ -149,6 +149,18 @@ class Found:
             + ("trained on" if split_named(name) == TRAIN else "held out: not trained on, but tested with")
             for name, n in foreign
         ]
+
+
+class NothingFound(UserError):
+    """A place holds not one captioned picture.
+
+    Attributes:
+        found: what it holds instead.
+    """
+
+    def __init__(self, message: str, found: Found) -> None:
+        super().__init__(message)
+        self.found = found
 
 
 _OURS = frozenset(SPLITS.values())

@@ -111,16 +111,17 @@ def _read(source: io.BytesIO | Path, most_pixels: int, formats: tuple[str, ...] 
         stored = f"{picture.mode} {[tile[-1] for tile in picture.tile]}"  # 16-bit RGB is RGB once it is loaded
         picture.load()
         image = eight_bits(ImageOps.exif_transpose(picture), kind)
-        changed = _changed(stored, picture.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9))
+        changed = _changed(stored, image, picture.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9))
         return Opened(image, _is_film(picture, kind), kind, changed)
 
 
-def _changed(stored: str, turned: bool) -> tuple[str, ...]:
-    """What had to be done to pixels of this mode and raw mode, and whether they were turned."""
+def _changed(stored: str, image: Image.Image, turned: bool) -> tuple[str, ...]:
+    """What had to be done to pixels of this mode and raw mode, and to what came out, and whether it was turned."""
     mode = stored.split()[0]
     told = {
         f"its {mode} colours are converted to RGB": mode in ("CMYK", "YCCK", "LAB", "HSV"),
         "its 16 bits are reduced to 8": mode in ("I", "F") or ";16" in stored,
+        "its transparent parts are put on white": image.mode == "RGBA",
         "it is turned upright, as its EXIF data says": turned,
     }
     return tuple(sentence for sentence, so in told.items() if so)

@@ -48,6 +48,7 @@ from fromnoise.training.retired import GOES_ON, without_judges
 from fromnoise.training.run_data import (
     card,
     held_out_latents,
+    keep_left_out,
     read_pictures,
     seen_by,
     some_prompts,
@@ -123,6 +124,7 @@ class Run:
         self.identity.check(self.base.hash if self.base is not None else "", self._is_made("clip"))
         out.mkdir(parents=True, exist_ok=True)
         self._lock = locked(out)
+        keep_left_out(out, (self.train_set, self.held_out), self.console)
         torch.set_num_threads(recipe.threads or available_cores())
         accelerated = accelerator(out)
         self.device: torch.device = accelerated.device

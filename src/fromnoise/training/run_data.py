@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fromnoise.data.captions import may_mirror, sampling_weights
+from fromnoise.data.left_out import LEFT_OUT, write_list
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
 from fromnoise.data.record import Record
@@ -52,6 +54,21 @@ def read_pictures(recipe: Recipe, data: str, console: Console) -> tuple[PictureS
         train_set = joined(train_set, scenes(train_set, d.scenes, recipe.seed))
     console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
     return train_set, held_out
+
+
+def keep_left_out(out: Path, sets: Sequence[PictureSet], console: Console) -> None:
+    """Write what was left out of a run's pictures, and why, into its folder, and say where.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    pairs = list(dict.fromkeys(pair for pictures in sets for pair in pictures.quarantine))
+    if not pairs:
+        (out / LEFT_OUT).unlink(missing_ok=True)
+        return
+    write_list(out / LEFT_OUT, pairs)
+    said = f"{len(pairs):,} left out; the whole list, with the reasons: {out / LEFT_OUT}"
+    console.print(said, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
 def styles_of(recipe: Recipe, records: list[Record], base: TextToImage | None) -> tuple[str, ...]:
