@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -69,7 +69,7 @@ def in_parallel(work: Callable[[Job], Done], jobs: list[Job], workers: int, titl
 
 def in_batches(
     work: Callable[[Sequence[Job]], Sequence[Done]], jobs: Sequence[Job], title: str, workers: int = 0, batch: int = 32
-) -> Iterator[Done]:
+) -> Generator[Done]:
     """The results of all jobs in their order, however many: only a few batches of them are held at a time.
 
     Args:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from fromnoise.data.decoding import reason
 from fromnoise.data.packed import pyarrow
-from fromnoise.data.pictures import reason, wanted
+from fromnoise.data.pictures import wanted
 from fromnoise.data.places import entries_of
 from fromnoise.data.record import Entry, Record
 from fromnoise.ground.errors import UserError

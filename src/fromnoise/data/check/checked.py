@@ -16,7 +16,7 @@ from fromnoise.data.check.alike import alike
 from fromnoise.data.check.look import Look, looks
 from fromnoise.data.check.verdict import verdict
 from fromnoise.data.check.words import Hearer, Words, words
-from fromnoise.data.pictures import refuse_duplicate
+from fromnoise.data.decoding import refuse_duplicate
 from fromnoise.data.places import entries_of
 from fromnoise.data.record import Entry, Found, NothingFound
 from fromnoise.ground.wording import styled
@@ -118,9 +118,10 @@ class _Read:
         """Note what a look has found."""
         name = entry.record.file_name
         try:
+            if look.identity:
+                refuse_duplicate(look.identity, name, self.seen)
             if look.wrong:
                 raise ValueError(look.wrong)
-            refuse_duplicate(look.identity, name, self.seen)
         except ValueError as error:
             self.left_out.append((name, str(error)))
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fromnoise.data.pictures import identity, reason
+from fromnoise.data.decoding import identity, reason
 from fromnoise.data.record import Entry
 from fromnoise.ground.pictures import Opened, on_white, read_picture
 
@@ -24,7 +24,7 @@ class Look:
 
     Attributes:
         wrong: why it cannot be used; "" where it can.
-        identity: names the file and its words, as training does; b"" where it cannot be read.
+        identity: names the file and its words, as training does; b"" where there is nothing to read.
         file: names the file alone.
         notes: what is done to use it, a sentence each.
         kind: of file, by its contents: "PNG".
@@ -49,15 +49,16 @@ def looks(entries: Sequence[Entry]) -> list[Look]:
 
 def look(entry: Entry) -> Look:
     """A look at one entry; whatever is wrong with it is told, not raised."""
-    name = entry.record.file_name
+    name, names = entry.record.file_name, b""
     try:
         data = entry.read()
+        names = identity(data, entry.record)
         opened = read_picture(data)
     except (OSError, ValueError) as error:
-        return Look(wrong=reason(error, name))
+        return Look(wrong=reason(error, name), identity=names)
     small = on_white(opened.image)
     return Look(
-        identity=identity(data, entry.record),
+        identity=names,
         file=hashlib.sha256(data).digest(),
         notes=tuple(noticed(opened, name)),
         kind=opened.kind,
