@@ -116,7 +116,7 @@ class Run:
         self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
         check_materials(recipe, self.base, self.going.tasks, out)
-        self.train_set, self.held_out = read_pictures(*sampled(recipe, self.data, out), self.console)
+        self.train_set, self.held_out = read_pictures(*sampled(recipe, self.data, out), self.console, out)
         self.shown = shown(recipe, self.data, self.train_set)
         self.styles = styles_of(recipe, self.shown.records, self.base)
         self._fingerprint = fingerprint(self.train_set)
