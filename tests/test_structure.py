@@ -36,6 +36,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "story": ("ground", "models", "diffusion", "story"),
     "weights": ("ground", "models", "diffusion", "weights"),
     "data": ("ground", "data"),
+    # What captions say is told with the words of the model that will learn from them.
+    "data.check": ("ground", "data", "system.known_words", "models.clip.tokenizer"),
     # What a word is belongs to the story game; its lines are cut into words in the same way.
     "data.plots": ("ground", "data", "story.vocabulary", "story.examples"),
     "system": ("ground", "models", "diffusion", "weights", "system"),

@@ -325,11 +325,11 @@ def test_when_every_line_fails_the_reason_is_said(facts: dict[str, Any], reason:
 
 
 def test_a_folder_with_another_kind_of_list(tmp_path: Path) -> None:
-    (tmp_path / "metadata.csv").write_text("file_name,text\na.png,x\n")
-    with pytest.raises(UserError, match=r"metadata\.csv is not read, make it metadata\.jsonl"):
+    (tmp_path / "metadata.tsv").write_text("file_name\ttext\na.png\tx\n")
+    with pytest.raises(UserError, match=r"metadata\.tsv is not read, make it metadata\.jsonl"):
         load_folder(tmp_path, 8)
     pictures(tmp_path, "a.png")
-    with pytest.raises(UserError, match=r"a\.txt is missing.*metadata\.csv is not read"):
+    with pytest.raises(UserError, match=r"a\.txt is missing.*metadata\.tsv is not read"):
         load_folder(tmp_path, 8)
     (tmp_path / "metadata.jsonl").touch()
     with pytest.raises(UserError, match=r"no line of metadata\.jsonl names it"):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fromnoise.data.decoding import decode
 from fromnoise.data.pack import pack
-from fromnoise.data.pictures import decode, load_folder
+from fromnoise.data.pictures import load_folder
 from fromnoise.ground.errors import UserError
 
 

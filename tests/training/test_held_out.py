@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,15 +11,15 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
 from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.tensor_file import TensorFile
 from fromnoise.models.clip.tokenizer import Tokenizer
-from fromnoise.training import run_data
-from fromnoise.training.run_data import held_out_latents, kept_latents, stamp_of
+from fromnoise.training.run_data import held_out_latents
+from fromnoise.training.stored_latents import kept_latents, stamp_of
 from fromnoise.training.tasks.diffusion import HeldOut
 from training.test_tasks import clip_task, diffusion_task, pictures, tokenizer, vae_task
 
@@ -93,9 +94,9 @@ def test_latents_on_a_full_disk_and_damaged_ones(
         assert file.read_bytes() == whole
 
     def full(*_: Any, **__: Any) -> None:
-        raise SafetensorError('IoError(Os { code: 28, message: "No space left on device" })')
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run_data, "save_file", full)
+    monkeypatch.setattr(TensorFile, "write", full)
     with pytest.raises(UserError, match=r"cannot write .*latents\.safetensors: .*No space left.*free some space"):
         kept("other")
     assert file.read_bytes() == whole

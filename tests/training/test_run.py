@@ -231,6 +231,9 @@ def test_what_is_left_out_and_held_out_is_said_before_training(
     assert "the split 'validation' (5 pictures) is held out: not trained on, but tested with" in said
     assert [line for line in said if "left out 08[x].png" in line]
     assert [line for line in said if line.startswith("and 2 more are left out")]  # ten of twelve are named
+    assert f"12 left out; the whole list, with the reasons: {tmp_path / 'run' / 'left_out.csv'}" in said
+    listed = (tmp_path / "run" / "left_out.csv").read_text().splitlines()
+    assert sorted(line.partition(",")[0] for line in listed[1:]) == [f"{i:02}[x].png" for i in range(8, 20)]
     (folder / "metadata.jsonl").write_text("\n".join(json.dumps({**row, "split": "test"}) for row in rows))
     with pytest.raises(UserError, match=r"split \('test'\) all are held out"):
         train(small(), folder, tmp_path / "other")

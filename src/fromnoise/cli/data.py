@@ -116,3 +116,28 @@ def drawings(
     from fromnoise.data.drawings import DrawingsConfig, build
 
     build(DrawingsConfig(str(out), share_alike, flags, workers=workers))
+
+
+@app.command()
+def check(
+    folder: Annotated[str, typer.Argument(help="What --data of train takes: a folder, a packed file, 'starter' …")],
+    out: Annotated[Path, typer.Option(help="Folder for index.html, left_out.csv and noted.csv.")] = Path("report"),
+    model: Annotated[str | None, typer.Option(help="The model that will learn; else the shipped one.")] = None,
+    pixels: Annotated[int | None, typer.Option(help="Side of pictures in training; else the model's.", min=8)] = None,
+    workers: Annotated[int, typer.Option(help="Processes that read; 0 takes one per core.", min=0)] = 0,
+) -> None:
+    """Look at pictures before training: what can be learnt from, what is left out and why, what captions say."""
+    from fromnoise.cli.opened import Opening, load
+    from fromnoise.data.check.checked import checked
+    from fromnoise.data.check.page import check_out, write_report
+    from fromnoise.data.check.words import Hearer
+
+    name, hears = load(Opening(model, precision="as stored"))
+    check_out(out)
+    found = checked(folder, pixels or hears.pixels, Hearer(name, hears.tokenizer, hears.known), workers)
+    page = write_report(found, out)
+    for line in (found.verdict, *found.points()):
+        print(one_line(line))
+    print(page)
+    if not found.usable:
+        raise typer.Exit(1)

@@ -1,24 +1,29 @@
 """Folders of captioned pictures, as people keep them: which files are pictures, and which words belong to each.
 
-A ``metadata.jsonl`` (``file_name``, ``text``, more if known) speaks for its folder and all below, as Hugging Face
-``datasets`` reads it; elsewhere a ``.txt`` beside a picture holds its caption. What looks like a picture is used or
-named with the reason why not, never neither.
+A ``metadata.jsonl`` or ``metadata.csv`` (``file_name``, ``text``, more if known) speaks for its folder and all below,
+as Hugging Face ``datasets`` reads it; elsewhere a ``.txt`` beside a picture holds its caption. What looks like a
+picture is used or named with the reason why not, never neither.
 """
 
 from __future__ import annotations
 
+import csv
+import functools
+import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fromnoise.data.record import Found, record_of
+from fromnoise.data.columns import nearest, split_lists
+from fromnoise.data.record import Found, NothingFound, record_of
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import open_picture, readable_suffixes
-from fromnoise.ground.text import MARK, decoded, lines_of
+from fromnoise.ground.text import MARK, decoded, is_unicode, lines_of, mark_of
 
 METADATA = "metadata.jsonl"
+LISTS = (METADATA, "metadata.csv")  # where a folder has both, the first is read
 CONTACT_SHEET = "contact_sheet.png"  # what "data stickers" writes beside its pictures is none of them
 # Pictures too, of kinds that are not read.
 UNREADABLE = frozenset(
@@ -28,32 +33,39 @@ UNREADABLE = frozenset(
     )
 )
 _TABLES = (".csv", ".tsv", ".json", ".parquet")
-# What others call our two fields.
-_OTHER_NAMES = {
-    "file_name": ("file", "filename", "file_path", "filepath", "path", "image", "image_path", "image_file", "img"),
-    "text": ("caption", "captions", "prompt", "description", "label", "title", "txt", "tags", "sentence"),
-}
 
 
 def read_folder(folder: Path) -> Found:
     """All captioned pictures of a folder, not decoded, and what is left out.
 
     Raises:
-        UserError: not one captioned picture; and why.
+        NothingFound: not one captioned picture; and why.
     """
     found = Found()
     files = _files(folder, found)
-    lists = [f for f in files if f.name.lower() == METADATA]
+    lists = _lists(files, found, folder)
     named: set[Path] = set()
     for file in lists:
         named |= _from_metadata(folder, file, found)
     governed = [f.parent for f in lists]
     pictures = [f for f in _pictures(files) if _plain(f) not in named]
-    _name_unlisted(folder, [f for f in pictures if any(f.is_relative_to(g) for g in governed)], found)
+    _name_unlisted(folder, [f for f in pictures if any(f.is_relative_to(g) for g in governed)], lists, found)
     _from_text(folder, [f for f in pictures if not any(f.is_relative_to(g) for g in governed)], files, found)
+    _note_lonely(folder, files, found)
     if not found.entries:
-        raise UserError(_why_nothing(folder, lists, found))
+        raise NothingFound(_why_nothing(folder, lists, found), found)
     return found
+
+
+def _lists(files: Sequence[Path], found: Found, folder: Path) -> list[Path]:
+    """The files that speak for folders, one for each; a second one is noted."""
+    kept: dict[Path, Path] = {}
+    for name in LISTS:
+        for file in (f for f in files if f.name.lower() == name):
+            first = kept.setdefault(file.parent, file)
+            if first != file:
+                found.noted.append((file.relative_to(folder).as_posix(), f"not read, for there is a {first.name}"))
+    return sorted(kept.values())
 
 
 # --- which files -------------------------------------------------------------------------------------------------
@@ -94,7 +106,7 @@ def _pictures(files: Sequence[Path]) -> list[Path]:
     suffixes = readable_suffixes() | UNREADABLE
     pictures = {f for f in files if f.suffix.lower() in suffixes}
     captions = {f.with_suffix("") for f in files if _is_caption(f)} - {f.with_suffix("") for f in pictures}
-    others = {f for f in files if f.with_suffix("") in captions and not _is_caption(f) and f.name.lower() != METADATA}
+    others = {f for f in files if f.with_suffix("") in captions and not _is_caption(f) and f.name.lower() not in LISTS}
     return sorted(pictures | others)
 
 
@@ -102,23 +114,24 @@ def _is_caption(file: Path) -> bool:
     return file.suffix.lower() == ".txt"
 
 
-# --- metadata.jsonl ----------------------------------------------------------------------------------------------
+# --- metadata.jsonl, metadata.csv --------------------------------------------------------------------------------
 
 
 def _from_metadata(folder: Path, lines: Path, found: Found) -> set[Path]:
-    """Take in the pictures of one metadata.jsonl; returns which files it names."""
+    """Take in the pictures of one metadata.jsonl or metadata.csv; returns which files it names."""
     place = lines.relative_to(folder).as_posix()
     try:
-        text = decoded(lines.read_bytes(), "surrogateescape")
+        data = lines.read_bytes()
+        text = decoded(data, "surrogateescape")
     except (OSError, ValueError) as error:
         raise UserError(f"{lines} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if mark_of(data):
+        found.noted.append((place, f"it is read, though it has {mark_of(data)}"))
     named = set()
-    for number, line in enumerate(lines_of(text), 1):
-        if not line.strip(MARK + " \t"):
-            continue
+    for number, said in (_rows if place.lower().endswith(".csv") else _lines)(text):
         name = f"{place} line {number}"
         try:
-            facts = _object(line.strip(MARK + " \t"))
+            facts = said()
             file = _inside(lines.parent, _said(facts, "file_name"))
             named.add(file)
             _said(facts, "text")
@@ -130,6 +143,32 @@ def _from_metadata(folder: Path, lines: Path, found: Found) -> set[Path]:
         except (ValueError, TypeError, UserError, AttributeError, OSError) as error:
             found.left_out.append((name, str(error)[:200]))
     return named
+
+
+def _lines(text: str) -> Iterator[tuple[int, Callable[[], dict[str, Any]]]]:
+    """Lines of JSON with their numbers; what each says, or ValueError."""
+    for number, line in enumerate(lines_of(text), 1):
+        if plain := line.strip(MARK + " \t"):
+            yield number, functools.partial(_object, plain)
+
+
+def _rows(text: str) -> Iterator[tuple[int, Callable[[], dict[str, Any]]]]:
+    """Rows of a table in CSV with the numbers of the lines they end in; what each says, or ValueError."""
+    header = text.lstrip().partition("\n")[0]
+    between = max(",;\t", key=header.count)  # some programs write semicolons or tabs
+    reader = csv.DictReader(io.StringIO(text.lstrip(), newline=""), restval="", delimiter=between)
+    try:
+        for row in reader:
+            cells = {str(name).strip(): value for name, value in row.items() if isinstance(value, str)}
+            yield reader.line_num, functools.partial(_cells, cells)
+    except csv.Error as error:
+        yield reader.line_num, functools.partial(_cells, {}, str(error))
+
+
+def _cells(cells: dict[str, str], wrong: str = "") -> dict[str, Any]:
+    if wrong or not all(map(is_unicode, cells.values())):
+        raise ValueError(wrong or "not a row of CSV in UTF-8")
+    return split_lists(cells)
 
 
 def _object(line: str) -> dict[str, Any]:
@@ -148,7 +187,7 @@ def _said(facts: dict[str, Any], name: str) -> str:
     value = facts.get(name)
     if isinstance(value, str):
         return value
-    near = next((key for key in facts if key.lower() in (name, *_OTHER_NAMES[name]) and key != name), None)
+    near = nearest(facts, name)
     wrong = f"it has no {name}" if value is None else f"its {name} is no text"
     raise ValueError(wrong + (f"; rename its {near} to {name}" if near else ""))
 
@@ -174,10 +213,11 @@ def _from_root(folder: Path, lines: Path, name: str) -> str:
     return name if below == "." else f"{below}/{name}"
 
 
-def _name_unlisted(folder: Path, pictures: Sequence[Path], found: Found) -> None:
+def _name_unlisted(folder: Path, pictures: Sequence[Path], lists: Sequence[Path], found: Found) -> None:
     for file in pictures:
         if file.name != CONTACT_SHEET:
-            found.left_out.append((file.relative_to(folder).as_posix(), f"no line of {METADATA} names it"))
+            own = max((f for f in lists if file.is_relative_to(f.parent)), key=lambda f: len(f.parts))
+            found.left_out.append((file.relative_to(folder).as_posix(), f"no line of {own.name} names it"))
 
 
 # --- .txt beside pictures ----------------------------------------------------------------------------------------
@@ -191,20 +231,32 @@ def _from_text(folder: Path, pictures: Sequence[Path], files: Sequence[Path], fo
         try:
             if not file.is_file():
                 raise ValueError("it is no file, or a link that leads nowhere")
-            text = _caption(file, captions.get(file.with_suffix("")))
+            text, mark = _caption(file, captions.get(file.with_suffix("")))
             if file.suffix.lower() not in suffixes:
                 open_picture(file.read_bytes())  # notes.md beside notes.txt is no captioned picture
             facts = {"file_name": name, "text": text, "key": f"name:{text.lower()}"}
             found.add(facts, record_of(facts), file)
+            if mark:
+                found.noted.append((name, f"its caption is read, though it has {mark}"))
         except (OSError, ValueError) as error:
             found.left_out.append((name, getattr(error, "strerror", None) or str(error)))
 
 
-def _caption(picture: Path, file: Path | None) -> str:
+def _note_lonely(folder: Path, files: Sequence[Path], found: Found) -> None:
+    """Note captions without any picture: perhaps one was lost, perhaps they are none."""
+    others = {f.with_suffix("") for f in files if not _is_caption(f)}
+    for file in files:
+        if _is_caption(file) and file.with_suffix("") not in others:
+            found.noted.append((file.relative_to(folder).as_posix(), "not read, for no picture stands beside it"))
+
+
+def _caption(picture: Path, file: Path | None) -> tuple[str, str]:
+    """The caption of a file, on one line, and how it is written where that is no plain UTF-8."""
     if file is None:
         raise ValueError(f"no caption: {picture.with_suffix('.txt').name} is missing")
     try:
-        return " ".join(decoded(file.read_bytes()).split())
+        data = file.read_bytes()
+        return " ".join(decoded(data).split()), mark_of(data)
     except ValueError as error:
         raise ValueError(f"its caption {file.name} is no text in UTF-8 ({error})") from None
 
@@ -215,11 +267,12 @@ def _caption(picture: Path, file: Path | None) -> str:
 def _why_nothing(folder: Path, lists: Sequence[Path], found: Found) -> str:
     first = next((f"{name}: {reason}" for name, reason in found.left_out), "")
     if lists and first:
-        return f"{folder} holds nothing to train on, though there is a {METADATA}: {first}{_others(found)}"
+        return f"{folder} holds nothing to train on, though there is a {lists[0].name}: {first}{_others(found)}"
     if lists:
-        return f"{folder} holds nothing to train on: its {METADATA} is empty"
+        return f"{folder} holds nothing to train on: its {lists[0].name} is empty"
     table = next((p.name for p in sorted(folder.iterdir()) if p.suffix.lower() in _TABLES), None)
-    hint = f"; {table} is not read, make it {METADATA}" if table else ""
+    rename = f"call it {LISTS[1]}" if str(table).lower().endswith(".csv") else f"make it {METADATA}"
+    hint = f"; {table} is not read, {rename}" if table else ""
     if first:
         return f"{folder} holds no picture with a caption: {first}{_others(found)}{hint}"
     return f"{folder} holds no captioned pictures: it needs a {METADATA} or .txt files beside pictures{hint}"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from fromnoise.data.decoding import reason
 from fromnoise.data.packed import pyarrow
-from fromnoise.data.pictures import entries_of, reason, wanted
-from fromnoise.data.record import Record
+from fromnoise.data.pictures import wanted
+from fromnoise.data.places import entries_of
+from fromnoise.data.record import Entry, Record
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import PictureError, open_picture
 from fromnoise.ground.text import is_unicode
 from fromnoise.ground.whole import whole_file
+
+ROWS = 256  # pictures that are held in memory, and lie together in the file
 
 
 def pack(
@@ -38,33 +44,41 @@ def pack(
     if not os.access(file.parent, os.W_OK):  # false too where there is no such folder
         raise UserError(f"the folder '{file.parent}' does not exist or cannot be written to")
     found = entries_of(folder)
-    left_out = list(found.left_out)
     entries = [e for e in found.entries if wanted(e.record, None, styles or None, groups or None)]
     if not entries:
         raise UserError(f"{folder} has no pictures of these styles and groups")
     arrow, parquet = pyarrow()
-    images, records = [], []
+    refused: list[tuple[str, str]] = []
+    count, rows = 0, _packable(entries, refused)
+    try:
+        with whole_file(file) as draft:
+            with contextlib.ExitStack() as opened:
+                writer = None
+                while some := list(itertools.islice(rows, ROWS)):
+                    table = table_of(arrow, [image for image, _ in some], [record for _, record in some])
+                    if writer is None:
+                        writer = opened.enter_context(parquet.ParquetWriter(draft, table.schema, compression="zstd"))
+                    writer.write_table(table)
+                    count += len(some)
+            if not count:
+                raise UserError(f"{folder} has no picture that can be packed: {refused[0][0]}: {refused[0][1]}")
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror or error}") from None
+    return count, [*found.left_out, *refused]
+
+
+def _packable(entries: list[Entry], refused: list[tuple[str, str]]) -> Iterator[tuple[dict[str, Any], Record]]:
+    """Pictures as {"bytes", "path"} with their records; those that cannot be packed are added to ``refused``."""
     for entry in entries:
+        name = entry.record.file_name
         try:
             data = entry.read()
             open_picture(data)  # whether it is a picture at all
-        except (OSError, PictureError) as error:
-            left_out.append((entry.record.file_name, reason(error, entry.record.file_name)))
-            continue
-        if not is_unicode(entry.record.file_name):
-            left_out.append((entry.record.file_name, "its name is not valid UTF-8; rename it"))
-            continue
-        images.append({"bytes": data, "path": entry.record.file_name})
-        records.append(entry.record)
-    if not images:
-        name, why = left_out[len(found.left_out)]  # the first that was to be packed
-        raise UserError(f"{folder} has no picture that can be packed: {name}: {why}")
-    try:
-        with whole_file(file) as draft:
-            parquet.write_table(table_of(arrow, images, records), draft, compression="zstd")
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror or error}") from None
-    return len(images), left_out
+            if not is_unicode(name):
+                raise PictureError("its name is not valid UTF-8; rename it")
+            yield {"bytes": data, "path": name}, entry.record
+        except (OSError, ValueError) as error:
+            refused.append((name, reason(error, name)))
 
 
 def table_of(arrow: Any, images: list[dict[str, Any]], records: list[Record]) -> Any:

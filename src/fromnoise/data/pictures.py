@@ -1,36 +1,31 @@
 """Sets of captioned pictures: opened, checked, and brought to one size.
 
-A set is a folder (:mod:`fromnoise.data.folders`), a packed parquet file (:mod:`fromnoise.data.packed`), or the starter
-pictures that come with fromnoise. A picture that cannot be used is put in quarantine and named; it never ends a run.
+Where sets come from is told by :mod:`fromnoise.data.places`. A picture that cannot be used is put in quarantine and
+named; it never ends a run.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from fromnoise.data.folders import UNREADABLE, read_folder
-from fromnoise.data.packed import DRAWINGS_FILE, read_packed
-from fromnoise.data.record import TRAIN, Found, Record
-from fromnoise.data.starter import starter_path
-from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import PictureError, open_picture, read_picture
+from fromnoise.data.decoding import accepted, decoded
+from fromnoise.data.kept_pictures import kept_pictures
+from fromnoise.data.places import entries_of
+from fromnoise.data.record import TRAIN, Record
 
 MOST_TOLD = 10  # files that are named one by one
+IN_MEMORY = 2**28  # bytes of pictures; of more than that, only those that are looked at are in memory
 
 
 @dataclass(frozen=True)
 class PictureSet:
-    """Pictures in memory.
+    """Pictures of one size, in memory or, where they are many, in a file (:mod:`fromnoise.ground.mapped`).
 
     Attributes:
         images: uint8 [N,3,P,P], on white.
@@ -52,40 +47,35 @@ def load_folder(
     styles: Iterable[str] | None = None,
     groups: Iterable[str] | None = None,
     said_styles: bool = True,
+    keep: Path | None = None,
 ) -> PictureSet:
-    """Read a folder, a packed file or the built-in "starter" set.
+    """Read the pictures of a place.
 
     Args:
-        path: where the pictures are.
+        path: where the pictures are, as :func:`fromnoise.data.places.entries_of` takes it.
         pixels: side of the square they are brought to: fitted inside, the rest padded with white, so nothing of a
             sticker is cropped away.
         split: keep only this split ("train", "test_pair", "test_concept"); None keeps all.
         styles: keep only these styles.
         groups: keep only these groups.
         said_styles: take the end of "a cat, linocut style" for the picture's style.
+        keep: a folder for pictures that are too many for memory, to be found there again; None unpacks them anew.
 
     Raises:
-        UserError: nothing there, or nothing with a caption.
+        UserError: nothing there, or nothing with a caption; the disk is full.
     """
     found = entries_of(path, said_styles)
     chosen = [entry for entry in found.entries if wanted(entry.record, split, styles, groups)]
-    images = torch.zeros(len(chosen), 3, pixels, pixels, dtype=torch.uint8)  # written in place: they are held but once
-    records: list[Record] = []
-    quarantine, notes = list(found.left_out), list(found.notes)
-    seen: dict[str, str] = {}
-    for entry in chosen:
-        name = entry.record.file_name
-        try:
-            data = entry.read()
-            _refuse_duplicate(data, entry.record, seen)
-            opened = read_picture(data)
-            images[len(records)] = torch.from_numpy(fit(opened.image, pixels).transpose(2, 0, 1).copy())
-            records.append(entry.record)
-            if opened.many:
-                notes.append(f"{name} holds several pictures; the first is used")
-        except (OSError, ValueError) as error:
-            quarantine.append((name, reason(error, name)))
-    return PictureSet(images[: len(records)], records, quarantine, notes)
+    if len(chosen) * 3 * pixels**2 > IN_MEMORY:
+        images, taken = kept_pictures(keep, split or "all", chosen, pixels)
+    else:
+        images = torch.zeros(len(chosen), 3, pixels, pixels, dtype=torch.uint8)
+        taken = accepted(chosen, decoded(chosen, pixels), images)
+        images = images[: len(taken.used)]
+    notes = [f"{chosen[i].record.file_name} holds several pictures; the first is used" for i in taken.films]
+    left_out = [(chosen[i].record.file_name, why) for i, why in taken.left_out]
+    records = [chosen[i].record for i in taken.used]
+    return PictureSet(images, records, [*found.left_out, *left_out], [*found.notes, *notes])
 
 
 def told(*sets: PictureSet) -> list[str]:
@@ -132,68 +122,6 @@ def some(pictures: PictureSet, chosen: list[int]) -> PictureSet:
     )
 
 
-def decode(data: bytes, pixels: int) -> np.ndarray:
-    """Decode a picture file to uint8 [3,pixels,pixels] on white, EXIF rotation applied, first frame of many.
-
-    Raises:
-        PictureError: not a picture, truncated, or too large.
-    """
-    return fit(open_picture(data), pixels).transpose(2, 0, 1)
-
-
-def fit(picture: Image.Image, pixels: int) -> np.ndarray:
-    """Scale an RGB or RGBA picture to fit a square, centre it, compose it on white: uint8 [pixels,pixels,3].
-
-    Scaling happens with premultiplied alpha; otherwise the colour of invisible pixels bleeds into the edges.
-    """
-    width, height = (max(1, round(side * pixels / max(picture.size))) for side in picture.size)
-    size = (width, height)
-    rgba = np.asarray(picture.convert("RGBA"), np.float32)
-    rgba = np.concatenate([rgba[..., :3] * rgba[..., 3:] / 255, rgba[..., 3:]], axis=-1)
-    if size != picture.size:
-        bands = [Image.fromarray(rgba[..., i]).resize(size, Image.Resampling.LANCZOS) for i in range(4)]
-        rgba = np.stack([np.asarray(band) for band in bands], axis=-1)
-    small = np.clip(rgba[..., :3] + 255 - rgba[..., 3:], 0, 255)
-    square = np.full((pixels, pixels, 3), 255, np.uint8)
-    top, left = (pixels - size[1]) // 2, (pixels - size[0]) // 2
-    square[top : top + size[1], left : left + size[0]] = np.round(small).astype(np.uint8)
-    return square
-
-
-def entries_of(place: Path | str, said_styles: bool = True) -> Found:
-    """All captioned pictures of a folder, a packed file or "starter", not decoded, and what is left out.
-
-    The end of a caption "a cat, linocut style" is taken for the picture's style unless ``said_styles`` is off.
-
-    Raises:
-        UserError: nothing there, or nothing with a caption.
-    """
-    found = _entries_of(place)
-    if not said_styles:
-        return found
-    said = [dataclasses.replace(e, record=e.record.with_said_style()) for e in found.entries]
-    return dataclasses.replace(found, entries=said)
-
-
-def _entries_of(place: Path | str) -> Found:
-    path = starter_path() if str(place) == "starter" else Path(place)
-    if path.is_file() and path.suffix.lower() == ".parquet":
-        return read_packed(path)
-    if path.is_file():
-        raise UserError(f"{path} is a file; data is a folder of pictures, a .parquet file, or 'starter'")
-    if not path.is_dir():
-        raise UserError(
-            f"there is no data folder {path}; build one with: fromnoise data stickers --out {path}, or for the endless "
-            f"world: fromnoise data drawings --out {path}"
-        )
-    if (path / DRAWINGS_FILE).is_file():
-        raise UserError(
-            f"{path} holds drawings, of which pictures are made. Make some and give them: fromnoise data world "
-            f"--drawings {path} --out world.parquet --count 2000"
-        )
-    return read_folder(path)
-
-
 def wanted(record: Record, split: str | None, styles: Iterable[str] | None, groups: Iterable[str] | None) -> bool:
     """Whether a record is of this split, these styles and these groups; None takes all."""
     return (
@@ -201,22 +129,3 @@ def wanted(record: Record, split: str | None, styles: Iterable[str] | None, grou
         and (styles is None or record.style in styles)
         and (groups is None or record.group in groups)
     )
-
-
-def _refuse_duplicate(data: bytes, record: Record, seen: dict[str, str]) -> None:
-    """Refuse a picture that is there already with the same words; in another split it is another matter: a picture
-    that is trained on counts as one also where a held-out one is the same.
-    """
-    parts = (data, record.text.encode(), record.style.encode(), record.split.encode())
-    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
-    if digest in seen:
-        raise ValueError(f"same picture and caption as {seen[digest]}")
-    seen[digest] = record.file_name
-
-
-def reason(error: Exception, name: str = "") -> str:
-    """Why a picture cannot be used, on one line; ``name`` tells the kind of file."""
-    suffix = Path(name).suffix.lower()
-    if isinstance(error, PictureError) and suffix in UNREADABLE:
-        return f"{error}; {suffix} files are not read, save it as PNG or JPEG"
-    return (getattr(error, "strerror", None) or str(error)).split("\n")[0][:200] or type(error).__name__

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fromnoise.ground.config import Config
+from fromnoise.ground.errors import UserError
 from fromnoise.ground.text import is_unicode
 from fromnoise.ground.wording import said_style
 
@@ -68,16 +69,43 @@ class Record(Config):
         return dataclasses.replace(self, text=text, style=self.style or style, key=key)
 
 
+class Source(Protocol):
+    """A picture file inside a larger file, which another process can be told of."""
+
+    def read_bytes(self) -> bytes:
+        """The picture file's bytes.
+
+        Raises:
+            OSError, ValueError: they cannot be read.
+        """
+
+    def stamp(self) -> str:
+        """Changes when the larger file does."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One picture that has not been decoded yet: its facts and where its bytes are."""
 
     record: Record
-    source: Path | bytes
+    source: Path | Source
 
     def read(self) -> bytes:
         """The file's bytes."""
-        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+        return self.source.read_bytes()
+
+    def stamp(self) -> str:
+        """Changes when the file does: by its size and time of change; "" where there is none to be seen."""
+        return stamp_of(self.source) if isinstance(self.source, Path) else self.source.stamp()
+
+
+def stamp_of(file: Path) -> str:
+    """Size and time of change of a file; "" where it cannot be seen."""
+    try:
+        seen = file.stat()
+    except (OSError, ValueError):
+        return ""
+    return f"{seen.st_size} {seen.st_mtime_ns}"
 
 
 @dataclass(frozen=True)
@@ -88,16 +116,29 @@ class Found:
         entries: the captioned pictures.
         left_out: (file, reason) of everything else that looks as if it was meant.
         splits: how many pictures each split has, by the name that the data gives it.
+        noted: (file, sentence) of what is read all the same, though not as it stands there.
     """
 
     entries: list[Entry] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     splits: Counter[str] = field(default_factory=Counter)
+    noted: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, facts: Mapping[str, Any], record: Record, source: Path | bytes) -> None:
+    def add(self, facts: Mapping[str, Any], record: Record, source: Path | Source) -> None:
         """Take in a picture with the record that was made of its facts."""
         self.entries.append(Entry(record, source))
         self.splits[str(facts.get("split") or TRAIN)] += 1
+
+    def or_nothing(self, place: Path | str) -> Found:
+        """The same, where there is anything.
+
+        Raises:
+            NothingFound: there is nothing, and why the first thing was left out.
+        """
+        if not self.entries:
+            first = next((f": {name}: {reason}" for name, reason in self.left_out), "")
+            raise NothingFound(f"{place} holds no captioned pictures{first}", self)
+        return self
 
     @property
     def notes(self) -> list[str]:
@@ -108,6 +149,18 @@ class Found:
             + ("trained on" if split_named(name) == TRAIN else "held out: not trained on, but tested with")
             for name, n in foreign
         ]
+
+
+class NothingFound(UserError):
+    """A place holds not one captioned picture.
+
+    Attributes:
+        found: what it holds instead.
+    """
+
+    def __init__(self, message: str, found: Found) -> None:
+        super().__init__(message)
+        self.found = found
 
 
 _OURS = frozenset(SPLITS.values())

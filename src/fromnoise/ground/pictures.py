@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 MOST_SIDE = 8192  # pixels, of what is drawn
@@ -41,10 +41,14 @@ class Opened:
     Attributes:
         image: upright, RGB; RGBA where any of it lets the ground through.
         many: it is an animation or has pages; ``image`` is the first of them.
+        kind: of file, by its contents, in Pillow's words: "PNG", "JPEG" …
+        changed: what was done to make it 8-bit RGB or RGBA, a sentence each.
     """
 
     image: Image.Image
     many: bool
+    kind: str = ""
+    changed: tuple[str, ...] = ()
 
 
 def open_picture(
@@ -104,8 +108,23 @@ def _read(source: io.BytesIO | Path, most_pixels: int, formats: tuple[str, ...] 
             raise TooLargeError(f"it has {picture.width}×{picture.height} pixels; the most is {most_pixels:,}")
         kind = picture.format or ""
         picture.seek(0)
+        stored = f"{picture.mode} {[tile[-1] for tile in picture.tile]}"  # 16-bit RGB is RGB once it is loaded
         picture.load()
-        return Opened(eight_bits(ImageOps.exif_transpose(picture), kind), _is_film(picture, kind))
+        image = eight_bits(ImageOps.exif_transpose(picture), kind)
+        changed = _changed(stored, image, picture.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9))
+        return Opened(image, _is_film(picture, kind), kind, changed)
+
+
+def _changed(stored: str, image: Image.Image, turned: bool) -> tuple[str, ...]:
+    """What had to be done to pixels of this mode and raw mode, and to what came out, and whether it was turned."""
+    mode = stored.split()[0]
+    told = {
+        f"its {mode} colours are converted to RGB": mode in ("CMYK", "YCCK", "LAB", "HSV"),
+        "its 16 bits are reduced to 8": mode in ("I", "F") or ";16" in stored,
+        "its transparent parts are put on white": image.mode == "RGBA",
+        "it is turned upright, as its EXIF data says": turned,
+    }
+    return tuple(sentence for sentence, so in told.items() if so)
 
 
 def _is_film(picture: Image.Image, kind: str) -> bool:

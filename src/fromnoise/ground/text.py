@@ -22,6 +22,12 @@ def decoded(data: bytes, errors: str = "strict") -> str:
     return data.decode(encoding, errors).removeprefix(MARK)
 
 
+def mark_of(data: bytes) -> str:
+    """What a file's first bytes say beside its text, in words: "UTF-16", "a byte-order mark"; "" for plain UTF-8."""
+    encoding = json.detect_encoding(data)
+    return {"utf-8": "", "utf-8-sig": "a byte-order mark"}.get(encoding, encoding[:6].upper())
+
+
 def is_unicode(text: str) -> bool:
     """Whether a text can be written as UTF-8: no halves of signs, as JSON, files and terminals may bring."""
     return not any("\ud800" <= sign < "\ue000" for sign in text)

@@ -25,7 +25,8 @@ from fromnoise.training.examples import Examples, Replayed, StoredExamples
 from fromnoise.training.known import FILE as KNOWN
 from fromnoise.training.known import known_of, told_of
 from fromnoise.training.low_rank import Beside
-from fromnoise.training.run_data import held_out_latents, kept_latents, some_prompts
+from fromnoise.training.run_data import held_out_latents, some_prompts
+from fromnoise.training.stored_latents import kept_latents
 from fromnoise.training.tasks.lora import Adapted, LoraTask
 
 FILE = "lora.safetensors"

@@ -9,9 +9,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from safetensors.torch import load_file
 from torch import nn
 
 from fromnoise.data.captions import CaptionMix, CaptionSampler
@@ -24,7 +22,8 @@ from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.examples import Latents, StoredExamples
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import ClipStage, DataConfig, DiffusionStage, DistillStage, Recipe, VAEStage
-from fromnoise.training.run_data import held_out_latents, latents_of, some_prompts, stamp_of, write_latents
+from fromnoise.training.run_data import held_out_latents, some_prompts
+from fromnoise.training.stored_latents import latents_of, read_latents, stamp_of, write_latents
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.distill import DistillTask, Teaching
 
@@ -123,7 +122,7 @@ def _latents(model: TextToImage, materials: Materials) -> Latents:
         write_latents(file, stamp, vae, materials.pictures[0].images, materials.compute, whiten=False)
     elif made_from != stamp:
         raise UserError(f"{materials.folder} distilled another model; move it away to begin anew")
-    stored: dict[str, Any] = load_file(file, device=str(materials.compute.device))
+    stored = read_latents(file, materials.compute.device)
     return latents_of(stored, materials.pictures[0], materials.recipe.data.scene_share)
 
 

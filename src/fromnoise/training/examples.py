@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fromnoise.data.captions import CaptionSampler
+from fromnoise.ground.mapped import rows
 from fromnoise.training.clock import Clock, Order
 
 
@@ -44,9 +45,8 @@ class Latents:
     def shown(self, indices: Tensor, mirror: float, clock: Clock, device: torch.device) -> Tensor:
         """Latents of pictures [B,C,h,w], a share ``mirror`` of them mirrored where they may be."""
         toss = torch.rand(clock.batch, generator=clock.generator("mirror")) < mirror
-        here = indices.to(device)
         flip = (toss & self.may_mirror[indices]).to(device)[:, None, None, None]
-        return torch.where(flip, self.mirrored[here], self.plain[here])
+        return torch.where(flip, rows(self.mirrored, indices, device), rows(self.plain, indices, device))
 
 
 class StoredExamples:

@@ -15,6 +15,7 @@ from rich.console import Console
 from fromnoise import __version__
 from fromnoise.data.pictures import PictureSet
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.mapped import parts
 from fromnoise.training import machine, precision
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.run_folder import write_run
@@ -43,7 +44,9 @@ class Going:
 
 def fingerprint(pictures: PictureSet) -> str:
     """16 hex digits that name pictures and their captions."""
-    digest = hashlib.sha256(pictures.images.contiguous().numpy().data)
+    digest = hashlib.sha256()
+    for part in parts(pictures.images, 1024):
+        digest.update(part.contiguous().numpy().data)
     for record in pictures.records:
         digest.update(json.dumps(record.to_dict(), sort_keys=True).encode())
     return digest.hexdigest()[:16]

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,10 +47,19 @@ from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.processes import here
 from fromnoise.training.recipe import LoopConfig, Recipe
 from fromnoise.training.redrawn import with_redrawn
-from fromnoise.training.retired import GOES_ON, without_judges
-from fromnoise.training.run_data import card, held_out_latents, read_pictures, seen_by, some_prompts, styles_of
+from fromnoise.training.retired import GOES_ON
+from fromnoise.training.run_data import (
+    card,
+    held_out_latents,
+    keep_left_out,
+    read_pictures,
+    seen_by,
+    some_prompts,
+    styles_of,
+)
 from fromnoise.training.run_examples import captions_of, examples_of, sampled, shown
-from fromnoise.training.run_folder import accelerator, check_earlier, check_told, curves, locked
+from fromnoise.training.run_folder import accelerator, check_told, curves, locked
+from fromnoise.training.settling import begun
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
 from fromnoise.training.tasks.diffusion import DiffusionTask
@@ -79,26 +86,9 @@ def train(
         UserError: unusable data, a run of another recipe in ``out``, a loss that is not a number, a full disk.
         Paused: the minutes are over.
     """
-    call = call or Call()
-    deadline = time.monotonic() + 60 * call.minutes
-    stored = continuing.stored_run(out)
-    recipe, call = without_judges(recipe, stored, out, call)
-    tasks = continuing.tasks_of(recipe, stored, call) if tasks is None else tasks
-    tasks = recipe.ordered(tasks)
-    recipe.check_tasks(tasks)
-    if call.minutes < math.inf and continuing.fits_minutes(recipe, stored):
-        asked = continuing.minutes_of(tasks, call)
-        recipe, deadline = recipe.with_overrides(asked), math.inf
-        call = replace(call, settings={**call.settings, **asked})
-    recipe = continuing.with_minutes_of_others(recipe, stored, tasks, call)
-    before = None if stored is None else stored["recipe"]
-    recipe, changed = continuing.settled(
-        out, before, continuing.same_base(recipe, stored), call, continuing.of_pictures(out)
-    )
-    check_earlier(out, tasks, bool(recipe.start_from), recipe.tasks)
-    continuing.check_order(out, recipe, tasks)
-    run = Run(recipe, data, out, Going(stored, changed, tasks, deadline, call.verbose))
-    for name in tasks:
+    recipe, going = begun(recipe, out, tasks, call or Call())
+    run = Run(recipe, data, out, going)
+    for name in going.tasks:
         run.train(name)
     return run.out / "model"
 
@@ -113,7 +103,7 @@ class Run:
         self.base = TextToImage.load(recipe.start_from) if recipe.start_from else None
         # Everything is checked before anything is written.
         check_materials(recipe, self.base, self.going.tasks, out)
-        self.train_set, self.held_out = read_pictures(*sampled(recipe, self.data, out), self.console)
+        self.train_set, self.held_out = read_pictures(*sampled(recipe, self.data, out), self.console, out)
         self.shown = shown(recipe, self.data, self.train_set)
         self.styles = styles_of(recipe, self.shown.records, self.base)
         self._fingerprint = fingerprint(self.train_set)
@@ -121,6 +111,7 @@ class Run:
         self.identity.check(self.base.hash if self.base is not None else "", self._is_made("clip"))
         out.mkdir(parents=True, exist_ok=True)
         self._lock = locked(out)
+        keep_left_out(out, (self.train_set, self.held_out), self.console)
         torch.set_num_threads(recipe.threads or available_cores())
         accelerated = accelerator(out)
         self.device: torch.device = here().device or accelerated.device

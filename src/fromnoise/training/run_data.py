@@ -3,45 +3,51 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
-from fromnoise.data.captions import may_mirror, sampling_weights
+from fromnoise.data.left_out import LEFT_OUT, write_list
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
 from fromnoise.data.record import Record
 from fromnoise.data.scenes import scenes
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
 from fromnoise.system.defaults import check_default_style, read_facts
 from fromnoise.system.known_words import KnownWords
 from fromnoise.system.teachers import judging_teacher
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
-from fromnoise.training.examples import Latents
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import HeldOut
 from fromnoise.training.tasks.vae import encode_all
 
+PICTURES = "pictures"  # folder in a run's
 
-def read_pictures(recipe: Recipe, data: str, console: Console) -> tuple[PictureSet, PictureSet]:
+
+def read_pictures(
+    recipe: Recipe, data: str, console: Console, out: Path | None = None
+) -> tuple[PictureSet, PictureSet]:
     """Training and held-out pictures; problems with files are told now, not in hour five.
+
+    Args:
+        recipe: which of them, and in which size.
+        data: where they are.
+        console: is told.
+        out: the run's folder, where those that are too many for memory are kept.
 
     Raises:
         UserError: none to train on.
     """
     d = recipe.data
     kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "said_styles": d.said_styles}
-    load = functools.partial(load_folder, data, d.pixels, **kept)
+    load = functools.partial(load_folder, data, d.pixels, **kept, keep=None if out is None else out / PICTURES)
     train_set, held_out = load(split="train"), load(split="test_pair")
     for line in told(train_set, held_out):
         console.print(one_line(line), style="yellow", highlight=False, soft_wrap=True, markup=False)
@@ -59,6 +65,21 @@ def asked_with(pictures: PictureSet, trigger: str) -> PictureSet:
     if not trigger:
         return pictures
     return replace(pictures, records=[r if r.style else replace(r, style=trigger) for r in pictures.records])
+
+
+def keep_left_out(out: Path, sets: Sequence[PictureSet], console: Console) -> None:
+    """Write what was left out of a run's pictures, and why, into its folder, and say where.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    pairs = list(dict.fromkeys(pair for pictures in sets for pair in pictures.quarantine))
+    if not pairs:
+        (out / LEFT_OUT).unlink(missing_ok=True)
+        return
+    write_list(out / LEFT_OUT, pairs)
+    said = f"{len(pairs):,} left out; the whole list, with the reasons: {out / LEFT_OUT}"
+    console.print(said, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
 def styles_of(recipe: Recipe, records: list[Record], base: TextToImage | None) -> tuple[str, ...]:
@@ -156,69 +177,3 @@ def held_out_latents(pictures: PictureSet, vae: Any, compute: Compute, most: int
     if not chosen.records:
         return None
     return HeldOut(encode_all(vae, chosen.images, compute), [caption(r) for r in chosen.records])
-
-
-def write_latents(file: Path, stamp: str, vae: Any, images: Tensor, compute: Compute, whiten: bool = True) -> None:
-    """Encode every picture and its mirror image, whitened, with the mean and deviation that whiten them.
-
-    Args:
-        file: to write.
-        stamp: what they are made from, for :func:`stamp_of`.
-        vae: encodes.
-        images: uint8 [N,3,P,P].
-        compute: device.
-        whiten: or leave the latents as they are, because those of a finished model are white already.
-
-    Raises:
-        UserError: the disk is full.
-    """
-    plain = encode_all(vae, images, compute)
-    mean, std = plain.mean((0, 2, 3)), plain.std((0, 2, 3))
-    if not whiten:
-        mean, std = torch.zeros_like(mean), torch.ones_like(std)
-    mirrored = encode_all(vae, images.flip(3), compute)
-    white = {
-        name: (x - mean[:, None, None]) / std[:, None, None] for name, x in (("plain", plain), ("mirrored", mirrored))
-    }
-    tensors = {**white, "mean": mean, "std": std}
-    try:
-        with whole_file(file) as draft:
-            save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, draft, metadata={"stamp": stamp})
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot write {file}: {one_line(str(error))}; free some space and run again") from error
-
-
-def kept_latents(
-    file: Path, stamp: str, vae: Any, pictures: PictureSet, compute: Compute, whiten: bool, scene_share: float
-) -> Latents:
-    """Latents of a file, which is written first where it is missing or made from something else.
-
-    Args:
-        file: holds them.
-        stamp: what they are made from.
-        vae: encodes; it is whitened in place as the latents are.
-        pictures: to encode.
-        compute: device.
-        whiten: see :func:`write_latents`.
-        scene_share: how often composed scenes are seen.
-    """
-    if stamp_of(file) != stamp:
-        write_latents(file, stamp, vae, pictures.images, compute, whiten)
-    stored = load_file(file, device=str(compute.device))
-    vae.whiten_(stored["mean"], stored["std"])
-    return latents_of(stored, pictures, scene_share)
-
-
-def latents_of(stored: dict[str, Tensor], pictures: PictureSet, scene_share: float) -> Latents:
-    """Stored latents of pictures, which of them may be mirrored, and how often each is seen."""
-    mirror = torch.tensor([may_mirror(r) for r in pictures.records])
-    return Latents(stored["plain"], stored["mirrored"], mirror, sampling_weights(pictures.records, scene_share))
-
-
-def stamp_of(file: Path) -> str | None:
-    """What a file of latents was made from; None where it is missing or damaged, and must be made anew."""
-    try:
-        with safe_open(file, "pt") as stored:
-            return str((stored.metadata() or {}).get("stamp"))
-    except (OSError, SafetensorError):
-        return None

@@ -22,7 +22,7 @@ from fromnoise.training.continuing import RUN, SAMPLE
 from fromnoise.training.examples import Examples, StoredExamples
 from fromnoise.training.pool import Maker, WorldExamples
 from fromnoise.training.recipe import Recipe
-from fromnoise.training.run_data import kept_latents
+from fromnoise.training.stored_latents import kept_latents
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all
 

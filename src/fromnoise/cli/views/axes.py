@@ -82,7 +82,8 @@ def _of_data(data: str, kinds: Sequence[str]) -> Drawings:
     """Pictures of a set; only those that show one of the kinds are opened."""
     import torch
 
-    from fromnoise.data.pictures import decode, entries_of, reason
+    from fromnoise.data.decoding import decode, reason
+    from fromnoise.data.places import entries_of
     from fromnoise.ground.errors import UserError
     from fromnoise.inspection.kinds import SIDE, gather
 

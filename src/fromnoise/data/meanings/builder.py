@@ -17,7 +17,7 @@ from rich.progress import track
 
 from fromnoise.data.meanings.sentences import embeddings
 from fromnoise.data.meanings.table import Meanings
-from fromnoise.data.pictures import entries_of
+from fromnoise.data.places import entries_of
 from fromnoise.data.record import Record
 from fromnoise.data.wordnet import WordNet, fetched
 from fromnoise.data.world import Drawing, World, read_drawings

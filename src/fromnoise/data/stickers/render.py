@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fromnoise.data.pictures import fit
+from fromnoise.data.decoding import fit
 from fromnoise.ground.errors import missing_packages
 from fromnoise.ground.pictures import open_picture
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.data.pictures import decode, reason
+from fromnoise.data.decoding import decode, reason
 from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.drawing.picture_file import KEY, Origin, origin_in
 from fromnoise.evaluation.copies.asking import Question, Source, Witnesses

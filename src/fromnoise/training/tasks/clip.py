@@ -20,6 +20,7 @@ from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.world.chance import Chance
 from fromnoise.data.world.nearly_right import nearly_right
+from fromnoise.ground.mapped import parts, placed, rows
 from fromnoise.ground.pictures import from_bytes
 from fromnoise.ground.wording import styled
 from fromnoise.models.clip.clip import CLIP, clip_loss
@@ -58,7 +59,7 @@ class CLIPTask(Task):
         self.config, self.network, self.compute = stage.loop, network, compute
         self.train_set, self.held_out = pictures
         self.tokenizer, self.captions = words
-        self.images = self.train_set.images.to(compute.device)
+        self.images = placed(self.train_set.images, compute.device)
         things = [record.key or record.text for record in self.train_set.records]
         self.order = (
             GroupedOrder(things, seed, stage.together) if stage.together else Order(torch.ones(len(self.images)), seed)
@@ -74,7 +75,7 @@ class CLIPTask(Task):
         """Pictures [b,3,P,P] and token ids [b,L] of the share; of the whole batch soft targets [B,B] and token ids of
         captions that are wrong [M,L]."""
         indices, texts = self._captions(clock)
-        pictures = from_bytes(self.images[self.share.cut(indices).to(self.compute.device)])
+        pictures = from_bytes(rows(self.images, self.share.cut(indices), self.compute.device))
         shift = torch.randint(-3, 4, (2,), generator=clock.generator("shift")).tolist()
         pictures = torch.roll(pictures, shift, (2, 3))  # a white border makes rolling a shift
         ids = [self.tokenizer.encode(said).to(self.compute.device) for said in (texts, self._wrong(texts, clock))]
@@ -158,8 +159,8 @@ class CLIPTask(Task):
     @torch.no_grad()
     def _embeddings(self, network: Any) -> tuple[Tensor, Tensor, list[str]]:
         names = list(dict.fromkeys(styled(r.text, r.style) for r in self.held_out.records))
-        pictures = from_bytes(self.held_out.images.to(self.compute.device))
-        images = torch.cat([network.embed_image(part) for part in pictures.split(64)])
+        pictures = (from_bytes(part.to(self.compute.device)) for part in parts(self.held_out.images, 64))
+        images = torch.cat([network.embed_image(part) for part in pictures])
         ids = self.tokenizer.encode(names).to(self.compute.device)
         return images, torch.cat([network.embed_text(part) for part in ids.split(64)]), names
 

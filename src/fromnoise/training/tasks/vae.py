@@ -8,6 +8,7 @@ from the same pictures alone: no network that knows others has a part here, sinc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from fromnoise.ground.mapped import parts, placed, rows
 from fromnoise.ground.pictures import from_bytes, to_bytes
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.adversary import Adversary
@@ -47,7 +49,7 @@ class VAETask(Task):
         images, held_out = pictures
         self._watched = "held_out" if len(held_out) else "train"
         watched = held_out[:256] if len(held_out) else images[:64]
-        self.images, self.watched = images.to(compute.device), watched.to(compute.device)
+        self.images, self.watched = placed(images, compute.device), watched.to(compute.device)
         self.order = Order(torch.ones(len(images)), seed)
         self.adversary = Adversary(stage.adversary, compute.device, seed) if stage.adversary.weight else None
         self.rival = self.adversary or NOBODY
@@ -61,7 +63,7 @@ class VAETask(Task):
         Where the stage asks for crops, of each picture a square at a random place, [B,3,crop,crop].
         """
         cut = self.share.cut
-        images = self.images[cut(self.order.indices(clock)).to(self.compute.device)]
+        images = rows(self.images, cut(self.order.indices(clock)), self.compute.device)
         if self.stage.crop:
             images = random_crops(images, self.stage.crop, clock.generator("crops"), self.share)
         pictures = from_bytes(images)
@@ -206,5 +208,12 @@ def _reconstruct(network: Any, pictures: Tensor, channels: int = 0) -> Tensor:
 @torch.no_grad()
 def encode_all(network: Any, images: Tensor, compute: Compute, size: int = 64) -> Tensor:
     """Mean latents of uint8 pictures, float32 [N,C,h,w]."""
-    parts = [network.encode(from_bytes(part.to(compute.device))).mean.float() for part in images.split(size)]
-    return torch.cat(parts)
+    return torch.cat(list(encoded(network, images, compute, size=size)))
+
+
+@torch.no_grad()
+def encoded(network: Any, images: Tensor, compute: Compute, mirrored: bool = False, size: int = 64) -> Iterator[Tensor]:
+    """Mean latents of uint8 pictures, or of their mirror images, float32 [B,C,h,w] at a time."""
+    for part in parts(images, size):
+        shown = part.flip(3) if mirrored else part
+        yield network.encode(from_bytes(shown.to(compute.device))).mean.float()

@@ -1,0 +1,98 @@
+"""Where pictures come from: a folder as people keep it, packed files, WebDataset, sets of Hugging Face ``datasets``."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+from fromnoise.data.folders import LISTS, UNREADABLE, read_folder
+from fromnoise.data.packed import DRAWINGS_FILE, add_packed, read_packed
+from fromnoise.data.record import SPLITS, Found
+from fromnoise.data.saved import HUB, is_saved, read_saved
+from fromnoise.data.shards import add_shard
+from fromnoise.data.starter import starter_path
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import readable_suffixes
+
+KINDS = {".parquet": add_packed, ".tar": add_shard}  # files that hold many pictures
+
+
+def entries_of(place: Path | str, said_styles: bool = True) -> Found:
+    """All captioned pictures of a place, not decoded, and what is left out.
+
+    The end of a caption "a cat, linocut style" is taken for the picture's style unless ``said_styles`` is off.
+
+    Args:
+        place: "starter", a folder, a parquet or tar file, a folder of those, one saved by Hugging Face ``datasets``,
+            or "hf:owner/name" on the hub.
+        said_styles: see above.
+
+    Raises:
+        UserError: nothing there, or nothing with a caption.
+    """
+    found = _entries_of(place)
+    if not said_styles:
+        return found
+    said = [dataclasses.replace(e, record=e.record.with_said_style()) for e in found.entries]
+    return dataclasses.replace(found, entries=said)
+
+
+def _entries_of(place: Path | str) -> Found:
+    if str(place).startswith(HUB):
+        return read_saved(str(place))
+    path = starter_path() if str(place) == "starter" else Path(place)
+    if path.is_file():
+        return _from_file(path)
+    if not path.is_dir():
+        raise UserError(_nothing_at(path))
+    if (path / DRAWINGS_FILE).is_file():
+        raise UserError(
+            f"{path} holds drawings, of which pictures are made. Make some and give them: fromnoise data world "
+            f"--drawings {path} --out world.parquet --count 2000"
+        )
+    if is_saved(path):
+        return read_saved(str(path))
+    files = _large_files(path)
+    return _from_files(path, files) if files else read_folder(path)
+
+
+def _from_file(path: Path) -> Found:
+    if path.suffix.lower() == ".parquet":
+        return read_packed(path)
+    if path.suffix.lower() != ".tar":
+        raise UserError(f"{path} is a file; data is a folder of pictures, a .parquet or .tar file, or 'starter'")
+    return _from_files(path.parent, [path])
+
+
+def _from_files(folder: Path, files: list[Path]) -> Found:
+    found = Found()
+    for file in files:
+        KINDS[file.suffix.lower()](file, folder, found, _split_named_by(file.relative_to(folder)))
+    return found.or_nothing(files[0] if len(files) == 1 else folder)
+
+
+def _large_files(folder: Path) -> list[Path]:
+    """The parquet or tar files of a folder, or of those in it; none where it holds pictures as files of their own."""
+    for suffix in KINDS:
+        found = [f for pattern in ("*", "*/*") for f in folder.glob(pattern) if f.suffix.lower() == suffix]
+        files = sorted(f for f in found if f.is_file() and not f.name.startswith("."))
+        if files:
+            alone = readable_suffixes() | UNREADABLE
+            own = any(f.suffix.lower() in alone or f.name.lower() in LISTS for f in folder.rglob("*"))
+            return [] if own else files
+    return []
+
+
+def _split_named_by(file: Path) -> str:
+    """The split that a file's name, or its folder's, begins with: "test-00000-of-00002.parquet"; "" for none."""
+    words = (re.split(r"[-_.\d]", part)[0].lower() for part in (file.name, *reversed(file.parts[:-1])))
+    return next((word for word in words if word and word in SPLITS), "")
+
+
+def _nothing_at(path: Path) -> str:
+    hub = f", or for one on the hub give {HUB}{path}" if len(path.parts) == 2 and not path.is_absolute() else ""
+    return (
+        f"there is no data folder {path}; build one with: fromnoise data stickers --out {path}, or for the endless "
+        f"world: fromnoise data drawings --out {path}{hub}"
+    )

@@ -1,0 +1,274 @@
+"""Data sets as other programs keep them: the same pictures and captions, whatever they are packed in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fromnoise.data.pack import pack
+from fromnoise.data.packed import PackedPicture
+from fromnoise.data.pictures import load_folder
+from fromnoise.data.places import entries_of
+from fromnoise.ground.errors import UserError
+
+TEXTS = ("a red square", "a blue circle, linocut style", "ein grüner Stern")
+
+
+def png(colour: int, size: int = 12) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (size, 8), (colour * 40 % 256, 100, colour)).save(out, "PNG")
+    return out.getvalue()
+
+
+def plain(place: Path) -> Path:
+    place.mkdir()
+    rows = []
+    for i, text in enumerate(TEXTS):
+        (place / f"{i}.png").write_bytes(png(i))
+        rows.append({"file_name": f"{i}.png", "text": text})
+    (place / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return place
+
+
+def as_csv(place: Path) -> Path:
+    plain(place)
+    (place / "metadata.jsonl").unlink()
+    with (place / "metadata.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([("file_name", "text"), *((f"{i}.png", text) for i, text in enumerate(TEXTS))])
+    return place
+
+
+def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def as_tars(place: Path) -> Path:
+    (place / "shards").mkdir(parents=True)
+    for shard, numbers in enumerate(((0, 1), (2,))):
+        with tarfile.open(place / "shards" / f"{shard:05d}.tar", "w") as tar:
+            for i in numbers:
+                add(tar, f"x/{i}.png", png(i))
+                if i == 1:
+                    add(tar, f"x/{i}.json", json.dumps({"caption": TEXTS[i], "width": 12}).encode())
+                else:
+                    add(tar, f"x/{i}.txt", TEXTS[i].encode())
+    return place
+
+
+def as_saved(place: Path) -> Path:
+    datasets = pytest.importorskip("datasets")
+    rows = {"picture": [{"bytes": png(i), "path": None} for i in range(3)], "prompt": list(TEXTS)}
+    features = datasets.Features({"picture": datasets.Image(), "prompt": datasets.Value("string")})
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(place)
+    return place
+
+
+def as_parquet(place: Path) -> Path:
+    import pyarrow
+    from pyarrow import parquet
+
+    (place / "data").mkdir(parents=True)
+    rows = [{"image": {"bytes": png(i), "path": f"{i}.png"}, "caption": [text]} for i, text in enumerate(TEXTS)]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), place / "data" / "train-00000-of-00001.parquet")
+    return place
+
+
+@pytest.mark.parametrize("make", [as_csv, as_tars, as_saved, as_parquet], ids=lambda make: make.__name__)
+def test_every_form_gives_the_same_pictures_and_captions(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    ours, theirs = load_folder(plain(tmp_path / "plain"), 16), load_folder(make(tmp_path / "theirs"), 16)
+    assert [(r.text, r.style) for r in theirs.records] == [(r.text, r.style) for r in ours.records]
+    assert theirs.images.equal(ours.images)
+    assert (theirs.quarantine, theirs.notes) == ([], [])
+    assert pack(tmp_path / "theirs", tmp_path / "packed.parquet") == (3, [])
+    assert load_folder(tmp_path / "packed.parquet", 16).images.equal(ours.images)
+
+
+def test_a_table_as_hugging_face_datasets_reads_it(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    place = as_csv(tmp_path / "csv")
+    read = datasets.load_dataset("imagefolder", data_dir=str(place), split="train", cache_dir=str(tmp_path / "cache"))
+    assert sorted(read["text"]) == sorted(TEXTS)
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_tables_with_lists_damage_and_other_encodings(between: str, tmp_path: Path) -> None:
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes(png(i))
+    rows = [["file_name", "text", "keywords"], ["0.png", f"one{between} two", "cat, pet"], ["1.png", "", ""]]
+    out = io.StringIO()
+    csv.writer(out, delimiter=between).writerows([*rows, ["2.png", "caf\xe9", ""], ["3.png", "line\nbreak", ""]])
+    (tmp_path / "metadata.csv").write_bytes(out.getvalue().encode("latin-1"))
+    found = load_folder(tmp_path, 8)
+    assert [(r.text, r.keywords) for r in found.records] == [
+        (f"one{between} two", ("cat", "pet")),
+        ("line\nbreak", ()),
+    ]
+    reasons = dict(found.quarantine)
+    assert reasons["metadata.csv line 3"] == "it has no text"
+    assert "UTF-8" in reasons["metadata.csv line 4"]
+    assert reasons["2.png"] == "no line of metadata.csv names it"
+
+
+def test_a_table_of_another_name_is_offered(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file_name,text\n")
+    with pytest.raises(UserError, match=r"labels\.csv is not read, call it metadata\.csv"):
+        entries_of(tmp_path)
+
+
+# --- WebDataset --------------------------------------------------------------------------------------------------
+
+
+def test_a_shard_uses_or_names_all_that_is_in_it(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "val-0.tar", "w") as tar:
+        add(tar, "good.jpg", png(1))  # a PNG by its contents
+        add(tar, "good.txt", b"\xef\xbb\xbfgood")
+        add(tar, "two.png", png(2))
+        add(tar, "two.webp", png(2))
+        add(tar, "two.txt", b"two")
+        add(tar, "alone.txt", b"alone")
+        add(tar, "mute.png", png(3))
+        add(tar, "latin.png", png(4))
+        add(tar, "latin.txt", b"caf\xe9")
+        add(tar, "broken.json", b"{")
+        add(tar, "broken.png", png(5))
+        add(tar, "good.cls", b"7")
+    found = load_folder(tmp_path / "val-0.tar", 8)
+    assert [(r.file_name, r.text, r.split) for r in found.records] == [("val-0.tar/good.jpg", "good", "test_pair")]
+    reasons = {name.removeprefix("val-0.tar/"): why for name, why in found.quarantine}
+    assert set(reasons) == {"two.png", "alone", "mute.png", "latin.png", "broken.png"}
+    assert "second picture" in reasons["two.png"]
+    assert "no picture of that name" in reasons["alone"]
+    assert "no caption" in reasons["mute.png"]
+
+
+def test_a_shard_that_is_cut_off_keeps_what_is_whole(tmp_path: Path) -> None:
+    place = as_tars(tmp_path / "t")
+    shard = place / "shards" / "00000.tar"
+    data = shard.read_bytes()
+    with tarfile.open(shard) as tar:
+        last = tar.getmembers()[-1]
+    shard.write_bytes(data[: last.offset_data + 1])
+    found = load_folder(place, 8)
+    assert [r.text for r in found.records] == [TEXTS[0], TEXTS[2]]
+    assert any(name == "shards/00000.tar" and "tar file" in why for name, why in found.quarantine)
+    shard.write_bytes(b"no tar file at all" * 100)
+    found = load_folder(place, 8)
+    assert [name for name, _ in found.quarantine] == ["shards/00000.tar"]
+
+
+def test_a_pack_beside_pictures_is_no_reason_to_forget_them(tmp_path: Path) -> None:
+    place = plain(tmp_path / "plain")
+    pack(place, place / "mine.parquet")
+    assert len(entries_of(place).entries) == 3
+    assert entries_of(place).entries[0].source == place / "0.png"
+
+
+# --- parquet -----------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_read_in_any_order_and_from_any_group(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    rows = [{"image": {"bytes": png(i), "path": ""}, "text": str(i)} for i in range(300)]
+    file = tmp_path / "many.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist(rows), file, row_group_size=130)
+    for row in (0, 5, 4, 299, 129, 130, 260, 0, 64, 63, 64):
+        assert PackedPicture(file, "image", row).read_bytes() == png(row)
+    entries = entries_of(file).entries
+    assert [e.record.text for e in entries] == [str(i) for i in range(300)]
+    assert all(e.read() == png(i) for i, e in enumerate(entries))
+
+
+def test_a_row_without_a_picture_is_named(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    rows: list[dict[str, Any]] = [
+        {"image": png(1), "text": "x"},
+        {"image": None, "text": "y"},
+        {"image": b"z", "text": "z"},
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "x.parquet")
+    found = load_folder(tmp_path / "x.parquet", 8)
+    assert len(found.records) == 1
+    assert dict(found.quarantine) == {
+        "x.parquet row 2": "the row has no picture",
+        "x.parquet row 3": "it is not a picture of a known kind",
+    }
+
+
+def test_a_table_without_pictures_says_so(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"image": ["a.png"], "text": ["x"]}), tmp_path / "x.parquet")
+    with pytest.raises(UserError, match="no column 'image' with pictures"):
+        entries_of(tmp_path / "x.parquet")
+
+
+# --- datasets ----------------------------------------------------------------------------------------------------
+
+
+def test_splits_and_classes_of_a_saved_set(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "big_dog"])})
+    parts = {
+        split: datasets.Dataset.from_dict({"image": [{"bytes": png(i), "path": None}], "label": [i]}, features=features)
+        for i, split in enumerate(("train", "validation"))
+    }
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "saved")
+    found = load_folder(tmp_path / "saved", 8)
+    assert [(r.text, r.split) for r in found.records] == [("cat", "train"), ("big dog", "test_pair")]
+
+
+def test_a_set_on_the_hub_is_read_by_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    asked: list[tuple[str, ...]] = []
+    saved = datasets.load_from_disk(as_saved(tmp_path / "saved"))
+
+    def load(*names: str) -> Any:
+        asked.append(names)
+        return datasets.DatasetDict({"train": saved})
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    assert [r.text for r in load_folder("hf:some/one", 8).records] == ["a red square", "a blue circle", TEXTS[2]]
+    entries_of("hf:some/one/large")
+    assert asked == [("some/one",), ("some/one", "large")]
+
+
+def test_a_hub_that_cannot_be_reached_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match=r"some/offline.*connection, or give a folder") as caught:
+        entries_of("hf:some/offline")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="write hf:owner/name"):
+        entries_of("hf:only")
+    with pytest.raises(UserError, match="for one on the hub give hf:some/offline"):
+        entries_of("some/offline")
+
+
+def test_a_pack_lies_in_groups_that_can_be_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyarrow import parquet
+
+    monkeypatch.setattr("fromnoise.data.pack.ROWS", 2)
+    pack(plain(tmp_path / "plain"), tmp_path / "mine.parquet")
+    facts = parquet.ParquetFile(tmp_path / "mine.parquet").metadata
+    assert [facts.row_group(i).num_rows for i in range(facts.num_row_groups)] == [2, 1]
+    assert [r.text for r in load_folder(tmp_path / "mine.parquet", 8).records] == [
+        "a red square",
+        "a blue circle",
+        TEXTS[2],
+    ]
