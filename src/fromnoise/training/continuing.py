@@ -64,12 +64,14 @@ class Call:
         settings: what it sets by dotted names; the recipe has them already.
         as_before: go on with the stored recipe, whatever the recipe says now.
         verbose: tell every figure.
+        self_test: see before a task's first step whether its network can learn at all.
     """
 
     minutes: float = math.inf
     settings: Mapping[str, str] = field(default_factory=dict)
     as_before: bool = False
     verbose: bool = False
+    self_test: bool = False
 
 
 def fits_minutes(recipe: Recipe, stored: dict[str, Any] | None) -> bool:

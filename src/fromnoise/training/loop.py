@@ -102,7 +102,7 @@ class Trainer:
 
     def run(self, steps: int | None = None) -> nn.Module:
         """Train until all pictures are seen (or for ``steps`` steps) and return the averaged network in fp32."""
-        log = Log(self.folder, self.clock, self._telling, self.task.unit, self._limit)
+        log = Log(self.folder, self.clock, self._telling, self.task.unit, self._limit, self.task.steady)
         for line in self._notes:
             log.note(line)
         end = None if steps is None else self.clock.step + steps

@@ -36,6 +36,7 @@ from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep
 from fromnoise.training.examples import Examples
+from fromnoise.training.health.self_test import self_test
 from fromnoise.training.identity import Going, Identity, fingerprint
 from fromnoise.training.learning import told_after_training
 from fromnoise.training.lessons import sow
@@ -99,7 +100,7 @@ def train(
     )
     check_earlier(out, tasks, bool(recipe.start_from), recipe.tasks)
     continuing.check_order(out, recipe, tasks)
-    run = Run(recipe, data, out, Going(stored, changed, tasks, deadline, call.verbose))
+    run = Run(recipe, data, out, Going(stored, changed, tasks, deadline, call.verbose, self_test=call.self_test))
     for name in tasks:
         run.train(name)
     return run.out / "model"
@@ -193,7 +194,7 @@ class Run:
         stage = replace(stage, prompts=prompts, loop=self._loop("diffusion"))
         parts = (network, schedule, vae)
         task = DiffusionTask(stage, examples, words, parts, self.compute)
-        task.held_out = held_out_latents(self.held_out, vae, self.compute)
+        task.held_out = held_out_latents(self.held_out, vae, self.compute, training=self.train_set.images)
 
         def keep_model(unet: nn.Module, clock: Clock, hours: float) -> None:
             progress = {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)}
@@ -233,6 +234,8 @@ class Run:
         """Train a task, or go on with it; what ``on_save`` should have written is written where it is not."""
         how = self._telling(task.name), on_save, self.going.deadline, self.choice.of_muon
         trainer = Trainer(task, self.out / task.name, self.recipe.seed, *how)
+        if self.going.self_test and trainer.clock.step == 0:
+            self_test(task, self.recipe.seed, self.choice.of_muon, self.console.print)
         if not trainer.clock.done:
             return trainer.run()
         if on_save is not None and not is_written(trainer.clock):  # the disk was full then, or somebody ended it

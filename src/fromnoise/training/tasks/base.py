@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from PIL import Image
@@ -43,6 +45,7 @@ class Task(ABC):
         config: how it is trained.
         unit: what a batch consists of.
         rival: who learns against the network, mostly nobody.
+        steady: whether the loss asks the same all the time, so that it must not rise.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Task(ABC):
     config: LoopConfig
     unit: str = "pictures"
     rival: Rival = NOBODY
+    steady: bool = True
 
     @property
     def setting(self) -> str:
@@ -67,6 +71,16 @@ class Task(ABC):
     def parameters(self) -> list[nn.Parameter]:
         """What the optimizer moves, in a fixed order."""
         return [p for p in self.network.parameters() if p.requires_grad]
+
+    def guessing(self, batch: int) -> float:
+        """The loss of a batch of so many for whoever only guesses, where that is known; infinite elsewhere."""
+        return math.inf
+
+    def rehearsing(self) -> Self:
+        """A task like this one, on a copy of its network, that may be trained without a trace in this one."""
+        twin = copy.copy(self)
+        twin.network = copy.deepcopy(self.network)
+        return twin
 
     def details(self) -> dict[str, float]:
         """Extra numbers for the log, gathered since the last call (e.g. the loss per noise level)."""
