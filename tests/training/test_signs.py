@@ -177,7 +177,11 @@ def test_copies_lie_nearer_to_the_training_pictures_and_strangers_to_neither() -
     rng = torch.Generator().manual_seed(0)
 
     def made(count: int) -> torch.Tensor:
-        return torch.randint(0, 256, (count, 3, 4, 4), generator=rng, dtype=torch.uint8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+        return (
+            torch.randint(0, 256, (count, 3, 4, 4), generator=rng, dtype=torch.uint8)
+            .repeat_interleave(8, 2)
+            .repeat_interleave(8, 3)
+        )
 
     training, held_out = made(300), made(40)
     beside = Beside(training, held_out)

@@ -18,10 +18,10 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
+from fromnoise.training.names import RUN as RUN
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 
 C = TypeVar("C", bound=Config)
-RUN = "run.json"
 SAMPLE = "world.parquet"  # made before a run begins, where its data are drawings
 
 # Settings that are newer than some runs, and the values with which those go on as they began.

@@ -19,6 +19,7 @@ from rich.text import Text
 from fromnoise.ground.duration import in_words
 from fromnoise.training.clock import Clock
 from fromnoise.training.health.watch import Watch
+from fromnoise.training.names import LOG
 
 TITLES = {
     "text": "Words: what they mean, before any picture",
@@ -28,7 +29,6 @@ TITLES = {
     "distill": "U-Net: the same in a few steps",
     "story": "Story game: from random words to sentences",
 }
-LOG = "log.jsonl"
 LINE_SECONDS = 60  # between two plain lines, where there is no terminal
 
 

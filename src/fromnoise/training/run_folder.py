@@ -13,6 +13,7 @@ from PIL import Image
 from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.ground.whole import write_atomically
 from fromnoise.training.continuing import RUN
+from fromnoise.training.health.process import note_process
 
 
 def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False, recipe_tasks: tuple[str, ...] = ()) -> None:
@@ -33,12 +34,13 @@ def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False, recipe
 
 
 def locked(out: Path) -> FileLock:
-    """Keep a second training out of the folder for as long as this process lives."""
+    """Keep a second training out of the folder for as long as this process lives, and note in it which one that is."""
     lock = FileLock(out / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(f"another training is writing to {out}; stop it first, or use a new --out") from None
+    note_process(out)
     return lock
 
 

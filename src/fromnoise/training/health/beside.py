@@ -29,9 +29,9 @@ class Beside:
         self._shown = self._held_out[:32] if count else training[:32]
 
     def near_training(self, drawn: Tensor) -> dict[str, float]:
-        """Which share of drawings [B,3,H,W], uint8, is nearer to a picture that is learnt from than to any of as many that
-        are kept aside (Meehan et al. 2020, arXiv 2004.05675, §3). About a half at first, near 1 where pictures are copied;
-        more than a half from the beginning where the training pictures' own captions are drawn.
+        """Which share of drawings [B,3,H,W], uint8, is nearer to a picture that is learnt from than to any of as many
+        that are kept aside (Meehan et al. 2020, arXiv 2004.05675, §3). About a half at first, near 1 where pictures
+        are copied; more than a half from the beginning where the training pictures' own captions are drawn.
         """
         if len(self._held_out) < FEWEST:
             return {}
@@ -50,8 +50,8 @@ class Beside:
 def detail(again: Tensor, pictures: Tensor) -> float:
     """How much of pictures' finest detail is there again: 1 all of it, 0 nothing; both in −1…1, [B,3,H,W].
 
-    Detail is what is gone after a blur over 3×3 pixels; the answer is the slope of a straight line through the detail of
-    one over that of the other, so that noise, which was not there before, does not count as detail.
+    Detail is what is gone after a blur over 3×3 pixels; the answer is the slope of a straight line through the detail
+    of one over that of the other, so that noise, which was not there before, does not count as detail.
     """
     fine, wanted = (x - F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1) for x in (again, pictures))
     there = wanted.square().sum()

@@ -95,8 +95,8 @@ def rows_of(lines: Iterable[bytes]) -> list[dict[str, Any]]:
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
-    """The rows of a log file, [] where there is none. Of what was trained twice, since a run was killed and went on from
-    its checkpoint, the newer rows count."""
+    """The rows of a log file, [] where there is none. Of what was trained twice, since a run was killed and went on
+    from its checkpoint, the newer rows count."""
     try:
         with file.open("rb") as opened:
             opened.seek(max(0, file.stat().st_size - TRUSTED))

@@ -1,9 +1,9 @@
 """Before hours of training: can this network learn at all?
 
-A few pictures are learnt by heart by a copy of the network, with the very step, loss, optimizer and learning rate that the
-training will use ("overfit one batch", the first thing that Karpathy's "A Recipe for Training Neural Networks", 2019,
-asks for). A network that is frozen, a learning rate of nearly nothing, or captions that come in another order every
-time do not get through that; a wrong label that is always the same does, and only the held-out loss tells.
+A few pictures are learnt by heart by a copy of the network, with the very step, loss, optimizer and learning rate that
+the training will use ("overfit one batch", the first thing that Karpathy's "A Recipe for Training Neural Networks",
+2019, asks for). A network that is frozen, a learning rate of nearly nothing, or captions that come in another order
+every time do not get through that; a wrong label that is always the same does, and only the held-out loss tells.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Learnt:
     """How a self-test went.
 
     Attributes:
-        first, last: the loss of the same pictures at the first and the last step, above the least it can be; the first is
-            that of guessing, where a network begins with worse.
+        first, last: the loss of the same pictures at the first and the last step, above the least it can be; the first
+            is that of guessing, where a network begins with worse.
         steps: taken.
         seconds: that took.
     """
@@ -59,7 +59,9 @@ class Learnt:
         took = f"{self.steps} steps, {self.seconds:.0f} s"
         if not self.judged:
             return f"self-test: this machine is too slow to say anything in {SECONDS:g} s ({took}); training begins"
-        return f"self-test passed: {PICTURES} pictures learnt by heart, loss {self.first:.3g} → {self.last:.3g} ({took})"
+        return (
+            f"self-test passed: {PICTURES} pictures learnt by heart, loss {self.first:.3g} → {self.last:.3g} ({took})"
+        )
 
 
 def self_test(task: Task, seed: int, of_muon: torch.dtype | None = None, say: Callable[[str], None] = print) -> None:

@@ -1,7 +1,7 @@
 """Signs that a training goes wrong, each a pure function of what it has told so far: a sentence, or None.
 
-They use nothing but figures that the loop has anyway. A sign keeps quiet until it can tell itself from chance: it asks for
-enough rows, and compares means by their standard errors. What they say is for a person who never trained anything.
+They use nothing but figures that the loop has anyway. A sign keeps quiet until it can tell itself from chance: it asks
+for enough rows, and compares means by their standard errors. What they say is for a person who never trained anything.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def flat(history: History) -> str | None:
     if before - now + unsure >= FLAT * before or now - before > max(unsure, FLAT * before):  # falling, or rising
         return None
     return (
-        f"The loss has not fallen for the last third of this training ({before:.3g} before, {now:.3g} now). If the sheets "
+        f"The loss has not fallen for the last third of this training ({before:.3g} before, {now:.3g} now). If the "
+        "sheets "
         "look good, it has learnt what it can and may be stopped; if not, it needs more or more varied pictures, or "
         "another learning rate."
     )
@@ -68,7 +69,8 @@ def rising(history: History) -> str | None:
     if now - best <= max(RISE * abs(best), SURE * math.hypot(error, other)):
         return None
     return (
-        f"The loss is rising: {now:.3g} now, {best:.3g} at its best. If that goes on, the training ends with a loss that is "
+        f"The loss is rising: {now:.3g} now, {best:.3g} at its best. If that goes on, the training ends with a loss "
+        "that is "
         "no number. The usual cause is a learning rate that is too high: stop, and begin anew with a third of it."
     )
 
@@ -83,7 +85,8 @@ def exploding(history: History) -> str | None:
     if now <= TIMES * first:
         return None
     return (
-        f"Gradients explode: they are {now / first:.0f} times as large as in the beginning ({first:.2g} then, {now:.2g} now). "
+        f"Gradients explode: they are {now / first:.0f} times as large as in the beginning ({first:.2g} then, "
+        f"{now:.2g} now). "
         "The learning rate is too high: stop, and begin anew with a third of it."
     )
 
@@ -103,8 +106,10 @@ def memorising(history: History) -> str | None:
         return None
     risen = statistics.fmean(now) / held_out.values[best] - 1
     return (
-        f"It begins to learn your pictures by heart: since {held_out.pictures[best]:,} pictures the loss on pictures that "
-        f"it never sees has risen by {100 * risen:.0f} %, while that on the others falls. Stop here, or begin anew with more "
+        f"It begins to learn your pictures by heart: since {held_out.pictures[best]:,} pictures the loss on pictures "
+        "that "
+        f"it never sees has risen by {100 * risen:.0f} %, while that on the others falls. Stop here, or begin anew "
+        "with more "
         "pictures or a shorter training."
     )
 
@@ -119,8 +124,10 @@ def copying(history: History) -> str | None:
     if now - first < NEARER or now < 0.75:
         return None
     return (
-        f"What is drawn comes ever closer to the training pictures: {100 * now:.0f} % of the drawings on the sheets lie "
-        f"nearer to one of those than to any picture kept aside ({100 * first:.0f} % in the beginning). Look whether the "
+        f"What is drawn comes ever closer to the training pictures: {100 * now:.0f} % of the drawings on the sheets "
+        "lie "
+        f"nearer to one of those than to any picture kept aside ({100 * first:.0f} % in the beginning). Look whether "
+        "the "
         "sheets show copies, and stop before they do."
     )
 
@@ -131,7 +138,8 @@ def blurry(history: History) -> str | None:
     if not detail.values or detail.values[-1] >= DETAIL or history.progress < LEARNT:
         return None
     return (
-        f"The VAE blurs these pictures: only {100 * detail.values[-1]:.0f} % of their finest detail comes back from it, and "
+        f"The VAE blurs these pictures: only {100 * detail.values[-1]:.0f} % of their finest detail comes back from "
+        "it, and "
         "what is drawn cannot be crisper than that. Train it longer (vae.loop.pictures), or use pictures with larger "
         "shapes and fewer small marks."
     )
@@ -143,8 +151,10 @@ def blurred_before(history: History) -> str | None:
     if not detail.values or detail.values[-1] >= DETAIL:
         return None
     return (
-        f"The VAE is too coarse for these pictures: only {100 * detail.values[-1]:.0f} % of their finest detail comes back "
-        "from it, so drawings will look softer than they do. Pictures with larger shapes suit it better, or let the VAE "
+        f"The VAE is too coarse for these pictures: only {100 * detail.values[-1]:.0f} % of their finest detail comes "
+        "back "
+        "from it, so drawings will look softer than they do. Pictures with larger shapes suit it better, or let the "
+        "VAE "
         "learn them first (--tasks vae,diffusion)."
     )
 
