@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from torch import Tensor, nn
 
 from fromnoise.ground.errors import UserError
@@ -23,9 +25,9 @@ from training.test_run import small
 
 
 def rehearsed(task: Any) -> list[str]:
-    said: list[str] = []
-    self_test(task, 0, say=said.append)
-    return said
+    console = Console(file=io.StringIO(), width=40)
+    self_test(task, 0, console)
+    return str(console.file.getvalue()).splitlines()  # type: ignore[attr-defined]
 
 
 def test_a_network_that_can_learn_passes_and_is_left_as_it_was() -> None:

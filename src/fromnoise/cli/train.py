@@ -36,6 +36,11 @@ def train(
         bool,
         typer.Option("--index/--no-index", help="Keep with the finished model what it learnt from, to find copies."),
     ] = True,
+    self_test: Annotated[
+        bool,
+        typer.Option("--self-test/--no-self-test", help="See first, within seconds, whether a network learns at all."),
+    ] = True,
+    watch: Annotated[bool, typer.Option("--watch", help="Open a page with curves, sheets and warnings.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every figure, as in log.jsonl.")] = False,
 ) -> None:
     """Train words, CLIP, VAE and U-Net, one after the other.
@@ -52,8 +57,10 @@ def train(
 
     settings = overrides(set_ or [])
     wanted = load_recipe(recipe).with_overrides(settings)
-    call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose)
+    call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose, self_test)
     if isinstance(wanted, StoryRecipe):
+        if watch:
+            raise UserError("--watch is for models that draw; leave it out")
         if tasks is not None:
             raise UserError("--tasks is for models that draw; a story model has one network")
         _reporting(lambda: print(train_story(wanted, data, out, call)), minutes)
@@ -69,7 +76,12 @@ def train(
         if index and "diffusion" in (chosen or wanted.tasks):
             _keep_index(model, data)
 
-    _reporting(trained, minutes)
+    if watch:
+        from fromnoise.cli.watching import with_page
+
+        with_page(out, lambda: _reporting(trained, minutes))
+    else:
+        _reporting(trained, minutes)
 
 
 def _keep_index(model: Path, data: str) -> None:

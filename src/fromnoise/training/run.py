@@ -235,7 +235,7 @@ class Run:
         how = self._telling(task.name), on_save, self.going.deadline, self.choice.of_muon
         trainer = Trainer(task, self.out / task.name, self.recipe.seed, *how)
         if self.going.self_test and trainer.clock.step == 0:
-            self_test(task, self.recipe.seed, self.choice.of_muon, self.console.print)
+            self_test(task, self.recipe.seed, self.console, self.choice.of_muon)
         if not trainer.clock.done:
             return trainer.run()
         if on_save is not None and not is_written(trainer.clock):  # the disk was full then, or somebody ended it

@@ -86,7 +86,8 @@ async def try_model(asked: TryIn, run: Run, studio: Studio) -> dict[str, Any]:
     """Draw one picture with the newest model of the run."""
     seed = seed_of(asked.seed, 1)
     async with studio.trials.mine():
-        picture, seen = await asyncio.to_thread(run.try_model, asked.prompt, seed)
+        loop = asyncio.get_running_loop()
+        picture, seen = await loop.run_in_executor(run.aside, run.try_model, asked.prompt, seed)
     return {"picture": data_url(picture), "seed": seed, "pictures_seen": seen}
 
 

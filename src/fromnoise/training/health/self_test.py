@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from rich.console import Console
 
 from fromnoise.ground.errors import UserError
 from fromnoise.training.clock import Clock
@@ -24,7 +24,7 @@ from fromnoise.training.tasks.base import Task
 PICTURES = 16  # learnt by heart
 STEPS, SECONDS = 30, 12.0  # at most; one step more may be under way when the seconds are over
 FEWEST = 8  # steps, below which nothing bad is said
-ENOUGH = 0.7  # of the first loss, above the least it can be: what is below has learnt, and the test ends
+ENOUGH = 0.8  # of the first loss, above the least it can be: what is below has learnt, and the test ends
 MOST = 0.95  # what may be left of it after all steps
 
 
@@ -64,14 +64,14 @@ class Learnt:
         )
 
 
-def self_test(task: Task, seed: int, of_muon: torch.dtype | None = None, say: Callable[[str], None] = print) -> None:
+def self_test(task: Task, seed: int, console: Console, of_muon: torch.dtype | None = None) -> None:
     """Refuse to begin a training that would learn nothing. Neither the task nor torch's random state is touched.
 
     Args:
         task: what will be trained, before its first step.
         seed: the run's seed.
+        console: is told how it went.
         of_muon: the format of Muon's products, as for the trainer.
-        say: is told how it went.
 
     Raises:
         UserError: the loss does not fall, or is not a number; it says where to look.
@@ -81,7 +81,7 @@ def self_test(task: Task, seed: int, of_muon: torch.dtype | None = None, say: Ca
         found = learnt_by_heart(task.rehearsing(), Path(folder), seed, of_muon)
     if found.judged and not found.passed:
         raise UserError(_why_not(task, found))
-    say(str(found))
+    console.print(str(found), highlight=False, soft_wrap=True, markup=False)
 
 
 def learnt_by_heart(twin: Task, folder: Path, seed: int, of_muon: torch.dtype | None = None) -> Learnt:

@@ -16,24 +16,26 @@ from fromnoise.training.health.history import History, Series, mean_and_error
 Sign = Callable[[History], str | None]
 
 ROWS = 15  # below which nothing is said of a curve
+STEPS = 150  # that CLIP may take to begin to see
 CHANCE = 0.97  # of ln(batch): a contrastive loss above that tells no picture from another
 FLAT = 0.02  # share of the loss: where it has surely fallen by less than that in a third, it does not fall
 RISE = 0.1  # share by which a loss must have risen above its best part
-TIMES = 10.0  # how much larger than in the beginning gradients are when they explode
+TIMES, MANY_TIMES = 10.0, 100.0  # as large as at first: exploding gradients, the latter also while the loss falls
 WORSE = 0.03  # share by which a held-out loss must have risen since its best
 NEARER = 0.2  # by how much the share of drawings next to a training picture must have risen
 SURE = 3.0  # standard errors
-DETAIL = 0.7  # of the pictures' fine detail that must come back from the VAE
+DETAIL = 0.4  # of the pictures' fine detail that must come back from the VAE; 0.6 of stickers from the shipped one
 LEARNT = 0.5  # share of a VAE's training after which its pictures should be crisp
 
 
 def guessing(history: History) -> str | None:
     """CLIP's loss stays at ln(batch), that of guessing which caption belongs to which picture."""
     loss = history.series("contrast")
-    if len(loss) < ROWS or history.progress < 0.1:
+    if len(loss) < ROWS or history.progress < 0.2 or loss.pictures[-1] < STEPS * history.batch:
         return None
-    chance, newest = math.log(history.batch), statistics.fmean(loss.parts(3)[-1])
-    if newest < CHANCE * chance:
+    chance, parts = math.log(history.batch), [statistics.fmean(part) for part in loss.parts(3)]
+    first, newest = min(parts[0], chance), parts[-1]
+    if newest < CHANCE * chance or first - newest > (1 - CHANCE) / 3 * chance:  # slow beginnings are common
         return None
     return (
         f"CLIP still only guesses which caption belongs to which picture: its loss is {newest:.2f}, and guessing among "
@@ -82,7 +84,8 @@ def exploding(history: History) -> str | None:
         return None
     parts = norm.parts(3)
     first, now = statistics.median(parts[0]), statistics.median(parts[-1][-5:])
-    if now <= TIMES * first:
+    learns = len(loss := _above_floor(history)) >= ROWS and _falls(loss)  # CLIP's gradients grow as it begins to see
+    if now <= (MANY_TIMES if learns else TIMES) * first:
         return None
     return (
         f"Gradients explode: they are {now / first:.0f} times as large as in the beginning ({first:.2g} then, "
@@ -163,6 +166,12 @@ SIGNS: Mapping[str, Sign] = MappingProxyType({
     "guessing": guessing, "exploding": exploding, "rising": rising, "memorising": memorising, "copying": copying,
     "blurry": blurry, "blurred_before": blurred_before, "flat": flat,
 })  # fmt: skip
+
+
+def _falls(loss: Series) -> bool:
+    """Whether a loss is lower in its last fifth than in the one before."""
+    before, now = (statistics.fmean(part) for part in loss.parts(5)[-2:])
+    return now < before
 
 
 def _above_floor(history: History) -> Series:
