@@ -315,7 +315,7 @@ export const words = {
     warnings: "What to know",
     noWarnings: "No warnings. The loss, the held-out pictures and the gradients are watched all the time.",
     warnedAt: (task, n) => `${task}, after ${many(n, "picture", "pictures")}`,
-    sheets: "What it draws",
+    sheets: "What it makes",
     noSheet: "The first sheet comes within minutes.",
     sheetOf: {
       text: "A sheet of the training.",
@@ -334,6 +334,7 @@ export const words = {
     pick: "Show the curves of",
     noCurves: "Curves begin with the first figures.",
     value: (v) => (v === 0 ? "0" : Math.abs(v) >= 1000 || Math.abs(v) < 0.001 ? v.toExponential(1) : String(Number(v.toPrecision(3)))),
+    rough: (v) => (v === 0 ? "0" : Math.abs(v) >= 1000 || Math.abs(v) < 0.001 ? v.toExponential(0) : String(Number(v.toPrecision(2)))),
     ends: (from, to) => [`${from.toLocaleString("en")}`, `${many(to, "picture", "pictures")}`],
     said: (label, first, last) => `${label} from ${first} to ${last}`,
     charts: {

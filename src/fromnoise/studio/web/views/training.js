@@ -51,7 +51,7 @@ export function openTraining(root, key) {
     lead.textContent = say.lead(news.run);
     standing.show(news, owner);
     trial.show(news.model);
-    const told = news.warnings.map((each) => `${each.text} (${say.warnedAt(say.short[each.task], each.pictures)})`);
+    const told = [...news.warnings].reverse().map((each) => `${each.text} (${say.warnedAt(say.short[each.task], each.pictures)})`);
     showWarnings(warnings, told);
     noWarnings.hidden = told.length > 0;
     rest.hidden = news.state === "none" || news.state === "beginning";
@@ -195,7 +195,7 @@ function makeTrial() {
   const prompt = el("input", { type: "text", maxlength: 4000, placeholder: say.tryExample });
   const draw = el("button", { type: "submit", class: "main", text: say.tryDraw });
   const problem = problemLine();
-  const tiles = el("div", { class: "tiles tried" });
+  const tiles = el("div", { class: "tiles attempts" });
   const none = el("p", { class: "hint", text: say.tryNone });
   const form = el("form", { class: "try" }, field(say.tryPrompt, prompt), el("div", { class: "row" }, draw));
   const node = el("section", { class: "trial" }, el("h2", { text: say.tryTitle }), el("p", { class: "hint", text: say.tryAbout }),

@@ -17,11 +17,11 @@ export function makeChart(texts, names) {
   const plot = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
   const [top, low] = [el("span", {}), el("span", {})];
   const ends = el("div", { class: "curve-ends hint" });
-  const legend = el("ul", { class: "legend plain" });
+  const legend = el("ul", { class: "keys plain" });
   const node = el("figure", { class: "chart" },
     el("figcaption", {}, el("h3", { text: texts.title }), el("p", { class: "hint", text: texts.about })),
     legend,
-    el("div", { class: "plot" }, el("div", { class: "scale hint", "aria-hidden": "true" }, top, low), plot),
+    el("div", { class: "drawn" }, el("div", { class: "heights hint", "aria-hidden": "true" }, top, low), plot),
     ends);
 
   /** Show the curves, {name: [pictures, value][]}, and mark a moment, in pictures seen; null marks none. */
@@ -45,7 +45,7 @@ export function makeChart(texts, names) {
         svg("polyline", { points: points(smooth[name], at), class: `strong line-${names.indexOf(name)}` })]));
     plot.setAttribute("aria-label", there.map((name) =>
       say.said(texts.lines[name], say.value(curves[name][0][1]), say.value(curves[name].at(-1)[1]))).join("; "));
-    [top.textContent, low.textContent] = [say.value(most), say.value(least)];
+    [top.textContent, low.textContent] = [say.rough(most), say.rough(least)];
     ends.replaceChildren(...say.ends(0, last).map((text) => el("span", { text })));
     legend.replaceChildren(...there.map((name) => el("li", {},
       el("span", { class: `swatch line-${names.indexOf(name)}`, "aria-hidden": "true" }),
