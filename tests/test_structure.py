@@ -51,7 +51,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "studio.desk": ("ground", "diffusion", "system", "drawing", "studio.desk"),
     "studio.api": (
         *("ground", "diffusion", "system", "drawing", "inspection", "story"),
-        *("studio.api", "studio.desk", "studio.settings"),
+        *("studio.api", "studio.desk", "studio.runs", "studio.settings"),
+    ),
+    # A training that is watched: what its folder says, in the words of those who write it.
+    "studio.runs": (
+        *("ground", "system", "drawing", "training.names", "training.health.history", "training.health.process"),
+        *("studio.desk", "studio.runs"),
     ),
     "studio.tour": (
         *("ground", "diffusion", "system", "drawing", "inspection"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,11 +28,14 @@ def studio(
         list[str] | None,
         typer.Option(metavar="NAME", help="Another name that the API takes for the model, as gpt-image-1; repeatable."),
     ] = None,
+    run: Annotated[Path | None, typer.Option(help="A training's folder to watch, also one that is to begin.")] = None,
+    beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
     precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",
 ) -> None:
     """Open a page where anyone makes pictures and watches them appear; the same server is an image API.
 
     fromnoise studio --model runs/mine/model
+    fromnoise studio --run runs/mine
     """
     with without_collecting():
         from fromnoise.cli.opened import Opening, load
@@ -43,9 +48,12 @@ def studio(
 
     if gallery is not None and not str(gallery).strip(" ."):
         raise UserError("--gallery needs the name of a folder of its own")
-    settings = Settings(
-        (gallery or default_gallery()).expanduser().resolve(), host, port, token, answer_to=tuple(answer_to or ())
-    )
+    if run is not None:
+        run = watchable(run)
+    kept = (gallery or default_gallery()).expanduser().resolve()
+    settings = Settings(kept, host, port, token, answer_to=tuple(answer_to or ()), run=run)
+    if beside and hasattr(os, "nice"):
+        os.nice(10)  # the training goes first
     opening = Opening(model, tuple(lora or ()), precision)
     name, loaded = load(opening)
     fast = Opening(model, tuple(lora or ()), precision, fast=True)
@@ -57,7 +65,21 @@ def studio(
         names_of(opening.loras),
         shipped=model is None,
     )
-    serve(settings, models, not no_browser)
+    serve(settings, models, not no_browser, sys.stdin if beside else None)
+
+
+def watchable(run: Path) -> Path:
+    """The folder of a training, or one in which a training may begin, as an absolute path.
+
+    Raises:
+        UserError: it holds something else, or the packages for training are missing.
+    """
+    from fromnoise.training.continuing import stored_run
+    from fromnoise.training.health.process import Process
+
+    Process.here()
+    stored_run(run)
+    return run.expanduser().resolve()
 
 
 def default_gallery() -> Path:

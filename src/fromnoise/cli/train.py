@@ -45,6 +45,11 @@ def train(
         bool,
         typer.Option("--index/--no-index", help="Keep with the finished model what it learnt from, to find copies."),
     ] = True,
+    self_test: Annotated[
+        bool,
+        typer.Option("--self-test/--no-self-test", help="See first, within seconds, whether a network learns at all."),
+    ] = True,
+    watch: Annotated[bool, typer.Option("--watch", help="Open a page with curves, sheets and warnings.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every figure, as in log.jsonl.")] = False,
 ) -> None:
     """Train words, CLIP, VAE and U-Net, one after the other; or teach a model that can draw already your own pictures.
@@ -74,8 +79,10 @@ def train(
             tell_plan(wanted, reasons, data, minutes)
     else:
         wanted = wanted.with_overrides(settings)
-    call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose)
+    call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose, self_test)
     if isinstance(wanted, StoryRecipe):
+        if watch:
+            raise UserError("--watch is for models that draw; leave it out")
         if tasks is not None:
             raise UserError("--tasks is for models that draw; a story model has one network")
         alone("a story model")
@@ -96,6 +103,11 @@ def train(
             _keep_index(made, data)
 
     with joined():
+        if watch:
+            from fromnoise.cli.watching import with_page
+
+            with_page(out, lambda: _reporting(trained, minutes))
+            return
         _reporting(trained, minutes)
 
 

@@ -32,6 +32,7 @@ from fromnoise.studio.api import (
     openai,
     own,
     story,
+    training,
 )
 from fromnoise.studio.api.bodies import BODIES
 from fromnoise.studio.api.doors import Doors
@@ -107,6 +108,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(inside_latents.routes)
     app.include_router(inside_map.routes)
     app.include_router(inside_learning.routes)
+    app.include_router(training.routes)
     app.include_router(manual.routes)
     _add_pages(app)
     app.openapi = _documented(app, settings.limits)  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ import socket
 import threading
 import webbrowser
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
 import h11
@@ -29,13 +29,14 @@ from fromnoise.studio.settings import Settings
 BACKLOG = 2048  # as uvicorn's
 
 
-def serve(settings: Settings, models: Models, browser: bool) -> None:
+def serve(settings: Settings, models: Models, browser: bool, parent: TextIO | None = None) -> None:
     """Serve until Ctrl-C or a request to end.
 
     Args:
         settings: see :class:`Settings`.
         models: what draws.
         browser: open the page.
+        parent: ends when whoever began this process does; the server ends with it.
 
     Raises:
         UserError: the port is taken, or the gallery cannot be used.
@@ -48,9 +49,24 @@ def serve(settings: Settings, models: Models, browser: bool) -> None:
         print(
             "others in the network can use it with the token, which travels unencrypted: put TLS before it", flush=True
         )
+    state: State = app.state.studio
+    page = page_address(address, settings.token)
+    if state.training is not None:
+        page += f"#training/{state.training.key}"
+        print(f"training: {page} (whoever has this address may begin, pause and go on)", flush=True)
     if browser:
-        threading.Timer(0.7, webbrowser.open, (page_address(address, settings.token),)).start()
-    Server(app, settings).run(sockets=[listening])
+        threading.Timer(0.7, webbrowser.open, (page,)).start()
+    server = Server(app, settings)
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent, server), daemon=True).start()
+    server.run(sockets=[listening])
+    if state.training is not None and state.training.begun_here:
+        print(f"the training goes on without the page; see it again: fromnoise studio --run {state.training.path}")
+
+
+def _end_with(parent: TextIO, server: uvicorn.Server) -> None:
+    parent.read()  # to its end
+    server.should_exit = True
 
 
 def bound(settings: Settings) -> socket.socket:

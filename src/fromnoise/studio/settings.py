@@ -64,6 +64,7 @@ class Settings:
         token: what clients have to show; without one only this machine is served.
         limits: see :class:`Limits`.
         answer_to: other names that the API takes for the model, as ``gpt-image-1``.
+        run: folder of a training to watch.
 
     Raises:
         UserError: another address than this machine's without a token, a token that can be guessed, or a name that
@@ -76,6 +77,7 @@ class Settings:
     token: str | None = None
     limits: Limits = field(default_factory=Limits)
     answer_to: tuple[str, ...] = ()
+    run: Path | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -18,10 +18,10 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
+from fromnoise.training.names import RUN as RUN
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 
 C = TypeVar("C", bound=Config)
-RUN = "run.json"
 SAMPLE = "world.parquet"  # made before a run begins, where its data are drawings
 
 # Settings that are newer than some runs, and the values with which those go on as they began.
@@ -69,12 +69,14 @@ class Call:
         settings: what it sets by dotted names; the recipe has them already.
         as_before: go on with the stored recipe, whatever the recipe says now.
         verbose: tell every figure.
+        self_test: see before a task's first step whether its network can learn at all.
     """
 
     minutes: float = math.inf
     settings: Mapping[str, str] = field(default_factory=dict)
     as_before: bool = False
     verbose: bool = False
+    self_test: bool = False
 
 
 def fits_minutes(recipe: Recipe, stored: dict[str, Any] | None) -> bool:

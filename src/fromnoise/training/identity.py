@@ -31,6 +31,7 @@ class Going:
         tasks: those that this call trains.
         deadline: ``time.monotonic()`` after which it pauses.
         verbose: tell every figure.
+        self_test: see first whether a network can learn at all.
         model: hash of the model that is distilled, where that is all the run does.
     """
 
@@ -39,6 +40,7 @@ class Going:
     tasks: tuple[str, ...] = ()
     deadline: float = math.inf
     verbose: bool = False
+    self_test: bool = False
     model: str = ""
 
 

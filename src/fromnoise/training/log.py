@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 from rich.console import Console, RenderableType
@@ -18,6 +18,8 @@ from rich.text import Text
 
 from fromnoise.ground.duration import in_words
 from fromnoise.training.clock import Clock
+from fromnoise.training.health.watch import Watch
+from fromnoise.training.names import LOG
 
 TITLES = {
     "text": "Words: what they mean, before any picture",
@@ -87,14 +89,22 @@ class Log:
         telling: the run around it.
         unit: what the run counts, for the reader.
         limit: seconds that the task may train in all; 0 for no limit.
+        steady: whether its loss asks the same all the time.
     """
 
     def __init__(
-        self, folder: Path, clock: Clock, telling: Telling | None = None, unit: str = "pictures", limit: float = 0.0
+        self,
+        folder: Path,
+        clock: Clock,
+        telling: Telling | None = None,
+        unit: str = "pictures",
+        limit: float = 0.0,
+        steady: bool = True,
     ) -> None:
         self._telling, self._unit, self._limit = telling or Telling(), unit, limit
         self._console = Console(stderr=True)
-        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+        self._watch = Watch(folder / LOG, clock, steady)
+        self._file = (folder / LOG).open("a", encoding="utf-8")
         self._name = folder.name
         self._title = title(self._name, self._telling)
         self._begin = (time.monotonic(), clock.pictures)
@@ -117,14 +127,19 @@ class Log:
             self._console.print(f"  {text}", style="dim", highlight=False, soft_wrap=True, markup=False)
 
     def record(self, clock: Clock, values: dict[str, float]) -> None:
-        """Write a point of each curve."""
+        """Write a point of each curve, and give the warnings that it calls for."""
         values = {**values, "pictures_per_second": self._rate(clock)}
+        at = {"step": clock.step, "pictures": clock.pictures}
         with self._kept():
-            self._write({"step": clock.step, "pictures": clock.pictures, **_rounded(values)})
+            self._write({**at, **_rounded(values), **_rounded(self._standing(clock))})
             if self._telling.curves is not None:
                 named = {f"{self._name}/{key}": value for key, value in values.items()}
                 self._telling.curves.figures(named, clock.pictures)
         self.detail(f"{clock.pictures:,}  " + "  ".join(f"{key} {value:.4g}" for key, value in values.items()))
+        for kind, said in self._watch.take(clock, values):
+            self._warn(said)
+            with self._kept():
+                self._write({**at, "warning": kind, "text": said})
 
     def sheet(self, clock: Clock, picture: Image.Image, file: Path) -> None:
         """Name the newest sheet, which lies in ``file``."""
@@ -159,7 +174,11 @@ class Log:
         with self._kept():
             self._file.close()
 
-    def _write(self, row: dict[str, float]) -> None:
+    def _warn(self, said: str) -> None:
+        text = f"{self._title}: warning: {said}"
+        self._console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
+
+    def _write(self, row: dict[str, Any]) -> None:
         """Add a row to the file, unless an earlier one could not be written: half a row would spoil the next."""
         if not self._full:
             self._file.write(json.dumps(row) + "\n")
@@ -187,13 +206,23 @@ class Log:
         """Time left for the task, and for the run where more follows; nothing before there is a rate."""
         if rate <= 0:
             return ""
+        own, run = self._seconds_left(clock, rate)
+        if not self._telling.ahead:
+            return f", {in_words(own)} left"
+        return f", {in_words(own)} left (whole run about {in_words(run)})"
+
+    def _seconds_left(self, clock: Clock, rate: float) -> tuple[float, float]:
+        """For the task and for the run, at a rate above 0."""
         own = max(0, clock.total - clock.pictures) / rate
         if self._limit:
             own = min(own, self._limit * max(0.0, 1 - clock.spent))
-        if not self._telling.ahead:
-            return f", {in_words(own)} left"
-        run = own + sum(later.seconds(rate) for later in self._telling.ahead)
-        return f", {in_words(own)} left (whole run about {in_words(run)})"
+        return own, own + sum(later.seconds(rate) for later in self._telling.ahead)
+
+    def _standing(self, clock: Clock) -> dict[str, float]:
+        """How far the task is, and the seconds left for it and for the run, for whoever watches from outside."""
+        rate = self._rate(clock)
+        left = dict(zip(("left", "left_of_run"), self._seconds_left(clock, rate), strict=True)) if rate > 0 else {}
+        return {"progress": clock.progress, **left}
 
 
 class Silence:

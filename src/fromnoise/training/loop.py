@@ -112,7 +112,7 @@ class Trainer:
         """Train until all pictures are seen (or for ``steps`` steps) and return the averaged network in fp32."""
         log: Any = Silence()
         if self.here.main:
-            log = Log(self.folder, self.clock, self._telling, self.task.unit, self._limit)
+            log = Log(self.folder, self.clock, self._telling, self.task.unit, self._limit, self.task.steady)
         for line in self._notes:
             log.note(line)
         end = None if steps is None else self.clock.step + steps

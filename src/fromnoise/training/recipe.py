@@ -20,11 +20,11 @@ from fromnoise.models.vae.vae import VAEConfig
 from fromnoise.training import precision
 from fromnoise.training.adversary import AdversaryConfig
 from fromnoise.training.loop_config import LARGEST_BATCH, LoopConfig
+from fromnoise.training.names import TASKS as TASKS
 from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
 from fromnoise.training.stages import DistillStage, LoraStage, TextStage
 from fromnoise.training.world_config import WorldConfig
 
-TASKS = ("text", "clip", "vae", "diffusion", "distill", "lora")
 LARGEST_PICTURE = 4_096
 
 

@@ -37,6 +37,7 @@ from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep
 from fromnoise.training.examples import Examples
+from fromnoise.training.health.self_test import self_test
 from fromnoise.training.identity import Going, Identity, fingerprint
 from fromnoise.training.known import with_known
 from fromnoise.training.learning import told_after_training
@@ -182,7 +183,7 @@ class Run:
         stage = replace(stage, prompts=prompts, loop=self._loop("diffusion"))
         parts = (network, schedule, vae)
         task = DiffusionTask(stage, examples, words, parts, self.compute)
-        task.held_out = held_out_latents(self.held_out, vae, self.compute)
+        task.held_out = held_out_latents(self.held_out, vae, self.compute, training=self.train_set.images)
 
         def keep_model(unet: nn.Module, clock: Clock, hours: float) -> None:
             progress = {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)}
@@ -225,6 +226,8 @@ class Run:
         """Train a task, or go on with it; what ``on_save`` should have written is written where it is not."""
         how = self._telling(task.name), on_save, self.going.deadline, self.choice.of_muon
         trainer = Trainer(task, self.out / task.name, self.recipe.seed, *how)
+        if self.going.self_test and trainer.clock.step == 0 and here().share.of == 1:
+            self_test(task, self.recipe.seed, self.console, self.choice.of_muon)
         here().prepared()
         if not trainer.clock.done:
             trainer.run()

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from fromnoise.data.left_out import LEFT_OUT, write_list
 from fromnoise.data.meanings import Meanings
@@ -23,6 +24,7 @@ from fromnoise.system.known_words import KnownWords
 from fromnoise.system.teachers import judging_teacher
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
+from fromnoise.training.health.beside import Beside
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import HeldOut
@@ -171,9 +173,13 @@ def joined(first: PictureSet, second: PictureSet) -> PictureSet:
     return PictureSet(images, [*first.records, *second.records], [*first.quarantine, *second.quarantine])
 
 
-def held_out_latents(pictures: PictureSet, vae: Any, compute: Compute, most: int = 128) -> HeldOut | None:
-    """Latents of held-out pictures, spread over all of them, for the U-Net's score; None where there are none."""
+def held_out_latents(
+    pictures: PictureSet, vae: Any, compute: Compute, most: int = 128, training: Tensor | None = None
+) -> HeldOut | None:
+    """Latents of held-out pictures, spread over all of them, for the U-Net's score; None where there are none. Beside
+    them are laid some of the ``training`` pictures, uint8 [N,3,P,P]."""
     chosen = thinned(pictures, most)
     if not chosen.records:
         return None
-    return HeldOut(encode_all(vae, chosen.images, compute), [caption(r) for r in chosen.records])
+    beside = None if training is None else Beside(training, pictures.images)
+    return HeldOut(encode_all(vae, chosen.images, compute), [caption(r) for r in chosen.records], beside)

@@ -15,6 +15,7 @@ from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.ground.whole import write_atomically
 from fromnoise.training import checkpoint
 from fromnoise.training.continuing import RUN
+from fromnoise.training.health.process import note_process
 from fromnoise.training.processes import here
 from fromnoise.training.run_data import seen_by
 
@@ -51,7 +52,7 @@ def check_told(out: Path) -> None:
 
 
 def locked(out: Path) -> FileLock:
-    """Keep a second training out of the folder for as long as this process lives.
+    """Keep a second training out of the folder for as long as this process lives, and note in it which one that is.
 
     Raises:
         UserError: another training is there; or this process, one of several, does not see what the first one wrote.
@@ -65,6 +66,7 @@ def locked(out: Path) -> FileLock:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(f"another training is writing to {out}; stop it first, or use a new --out") from None
+    note_process(out)
     return lock
 
 

@@ -29,6 +29,7 @@ from fromnoise.studio.api.schemas_inside import (
     SumIn,
     WalkIn,
 )
+from fromnoise.studio.api.schemas_training import TrainIn, TryIn
 
 BODIES: dict[str, type[Fields]] = {
     "/v1/images/generations": Generation,
@@ -56,6 +57,8 @@ BODIES: dict[str, type[Fields]] = {
     "/api/inside/learning/lessons": LookAtIn,
     "/api/jobs/{job}/again": Watch,
     "/api/pictures/{picture}": PictureChange,
+    "/api/training/start": TrainIn,
+    "/api/training/try": TryIn,
     "/api/story/plots": PlotIn,
     "/api/story/spoilt": SpoilIn,
     "/api/story/repairs": RepairIn,

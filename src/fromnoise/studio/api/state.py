@@ -27,6 +27,7 @@ from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem, problem_of
 from fromnoise.studio.desk.store import Store
 from fromnoise.studio.desk.uploads import Uploads
+from fromnoise.studio.runs.watched import Watched
 from fromnoise.studio.settings import Settings
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ class State:
         started: seconds since 1970.
         stories, looks: whose turn it is in the story game, and in looking inside.
         checks: likewise for the check whether a picture is a copy.
+        trials: likewise for drawing with the model of the training.
+        training: the one that is watched.
         touches: likewise for small changes while somebody drags, which do not wait for a whole look.
     """
 
@@ -59,6 +62,8 @@ class State:
     looks: Turn = field(default_factory=lambda: Turn("looks inside"))
     touches: Turn = field(default_factory=lambda: Turn("changes"))
     checks: Turn = field(default_factory=lambda: Turn("checks for copies"))
+    trials: Turn = field(default_factory=lambda: Turn("drawings with the newest model"))
+    training: Watched | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -69,7 +74,10 @@ class State:
         uploads = Uploads(settings.gallery / "uploads", settings.limits.upload_pixels)
         jobs = Jobs(engine, store, uploads, hub, settings.limits.drain_seconds)
         links = Links(settings.limits.link_seconds)
-        return cls(settings, models, store, engine, uploads, hub, jobs, links, Metrics(engine))
+        state = cls(settings, models, store, engine, uploads, hub, jobs, links, Metrics(engine))
+        if settings.run is not None:
+            state.training = Watched(settings.run)
+        return state
 
     async def patiently(self, function: Callable[..., T], *arguments: Any) -> T:
         """Work on what a client sent, aside from the event loop and not for ever.

@@ -11,16 +11,16 @@ export class ApiError extends Error {
   }
 }
 
-async function ask(method, path, body) {
-  return (await send(method, path, body)).json();
+async function ask(method, path, body, headers = {}) {
+  return (await send(method, path, body, undefined, headers)).json();
 }
 
-async function send(method, path, body, signal = undefined) {
-  const options = { method, signal };
+async function send(method, path, body, signal = undefined, headers = {}) {
+  const options = { method, signal, headers };
   if (body instanceof FormData) options.body = body;
   else if (body !== undefined) {
     options.body = JSON.stringify(body);
-    options.headers = { "Content-Type": "application/json" };
+    options.headers = { ...headers, "Content-Type": "application/json" };
   }
   const answer = await fetch(path, options).catch((error) => {
     if (signal?.aborted) throw error;
@@ -38,6 +38,7 @@ function withFile(file) {
   return form;
 }
 
+const owned = (key) => ({ "X-Fromnoise-Owner": key });
 const watching = { client, show: "clean", every: 1, keep: true };
 
 export const api = {
@@ -68,6 +69,13 @@ export const api = {
   changed: (body) => ask("POST", "/api/inside/latents/changed", body),
   /** Whether a picture of the gallery is a copy of a training picture, as far as the model's index can tell. */
   copies: (id) => ask("GET", `/api/pictures/${encodeURIComponent(id)}/copies`),
+  training: () => ask("GET", "/api/training"),
+  curves: (task) => ask("GET", `/api/training/curves/${task}`),
+  /** Draw with the newest model of the training. */
+  tryModel: (body) => ask("POST", "/api/training/try", body),
+  /** Whether a key is that of whoever started the studio; and what they alone may do: start, pause, go-on. */
+  isOwner: (key) => ask("GET", "/api/training/owner", undefined, owned(key)).then(() => true, () => false),
+  act: (what, key, body) => ask("POST", `/api/training/${what}`, body, owned(key)),
   startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
 };
 

@@ -13,7 +13,8 @@ import { openMake } from "./views/make.js";
 import { takeFile } from "./views/start.js";
 import { words } from "./words.js";
 
-const ROOMS = { make: openMake, gallery: openGallery, chapter: openChapter };
+const ROOMS = { make: openMake, gallery: openGallery, chapter: openChapter, training: openTraining };
+const OF_PICTURES = ["make", "gallery"];
 const room = document.getElementById("room");
 let leave = () => {};
 let place = "";
@@ -22,7 +23,7 @@ let place = "";
 function enter() {
   const [first, rest = ""] = location.hash.slice(1).split("/");
   const name = Object.hasOwn(ROOMS, first) ? first : "make";
-  const isPicture = name !== "chapter";
+  const isPicture = OF_PICTURES.includes(name);
   openRoom(name, isPicture ? "" : rest);
   showPicture(name, isPicture ? rest : "");
 }
@@ -40,6 +41,20 @@ function openRoom(name, rest) {
   scrollTo(0, 0);
   if (place) room.focus({ preventScroll: true });
   place = now;
+}
+
+/** The room of a training, which few need, is loaded when somebody enters it. */
+function openTraining(root, rest) {
+  let left = false;
+  let stop = () => {};
+  root.append(el("h1", { text: words.training.title }));
+  import("./views/training.js").then((found) => {
+    if (!left) stop = found.openTraining(root, rest);
+  }, () => root.append(el("p", { class: "problem", text: words.unreachable })));
+  return () => {
+    left = true;
+    stop();
+  };
 }
 
 function markNav(name) {
@@ -96,6 +111,7 @@ function tellOnline(online) {
 
 async function refresh() {
   set({ facts: await api.facts() });
+  document.querySelector('#nav [href="#training"]').hidden = !state.facts.training;
   await Promise.all([loadJobs(), loadInterrupted()]);
 }
 

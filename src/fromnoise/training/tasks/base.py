@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from PIL import Image
@@ -48,6 +49,7 @@ class Task(ABC):
         keeps_frozen: whether checkpoints hold the weights that are not trained, too; not where they are a finished
             model's, which may be large and is there anyway.
         share: the part of every batch that this process computes with; the loop sets it before the first step.
+        steady: whether the loss asks the same all the time, so that it must not rise.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Task(ABC):
     rival: Rival = NOBODY
     keeps_frozen: bool = True
     share: Share = ALL
+    steady: bool = True
 
     @property
     def setting(self) -> str:
@@ -84,6 +87,16 @@ class Task(ABC):
     def copied(self) -> nn.Module:
         """A copy of the network in fp32, in eval mode, to be given averaged weights."""
         return copy.deepcopy(self.network).float().eval()  # type: ignore[no-any-return]
+
+    def guessing(self, batch: int) -> float:
+        """The loss of a batch of so many for whoever only guesses, where that is known; infinite elsewhere."""
+        return math.inf
+
+    def rehearsing(self) -> Self:
+        """A task like this one, on a copy of its network, that may be trained without a trace in this one."""
+        twin = copy.copy(self)
+        twin.network = copy.deepcopy(self.network)
+        return twin
 
     def details(self) -> dict[str, float]:
         """Extra numbers for the log, gathered since the last call (e.g. the loss per noise level)."""

@@ -7,6 +7,7 @@ equal captions, which teaches the same as CLIP's identity matrix but makes the l
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,10 @@ class CLIPTask(Task):
             "held_out_top1": float(((images @ texts.T).argmax(1) == own).float().mean()),
             "held_out_loss": float(clip_loss(images, texts[own], scale.float(), self._targets(captions))),
         }
+
+    def guessing(self, batch: int) -> float:
+        """ln(batch): each caption is as likely as any other."""
+        return math.log(batch)
 
     def samples_for_log(self, network: nn.Module) -> Image.Image | None:
         """Held-out captions, each over the eight held-out pictures that CLIP finds nearest."""

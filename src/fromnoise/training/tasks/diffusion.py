@@ -6,10 +6,11 @@ The target is v (Salimans & Ho 2022, arXiv 2202.00512, eq. in §4) on a schedule
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from PIL import Image
@@ -24,6 +25,7 @@ from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.drawn import Drawing
 from fromnoise.training.examples import Examples
+from fromnoise.training.health.beside import Beside
 from fromnoise.training.noise_levels import NoiseLevels
 from fromnoise.training.recipe import DiffusionStage
 from fromnoise.training.sheet import labelled, with_note
@@ -36,10 +38,17 @@ PAIRS = 64  # of a picture and a noise level, at least, in the held-out loss
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Latents of pictures that are never trained on, float32 [M,C,h,w], and their captions."""
+    """Pictures that are never trained on.
+
+    Attributes:
+        latents: float32 [M,C,h,w].
+        texts: their captions.
+        beside: they and some that are trained on, to lay beside what is drawn.
+    """
 
     latents: Tensor
     texts: list[str]
+    beside: Beside | None = None
 
     @torch.no_grad()
     def loss(self, denoiser: Denoiser, schedule: NoiseSchedule, words: Conditioning) -> dict[str, float]:
@@ -88,7 +97,16 @@ class DiffusionTask(Task):
         self.examples = examples
         self.levels = NoiseLevels(stage.noise_levels, self.schedule, stage.time_mix)
         self.held_out: HeldOut | None = None
+        self.steady = stage.noise_levels != "curriculum"
         self._by_level: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._compared: dict[str, float] = {}
+        self._detail: dict[str, float] = {}
+
+    def rehearsing(self) -> Self:
+        """What it notes of its losses belongs to the copy as well."""
+        twin = super().rehearsing()
+        twin._by_level = copy.deepcopy(self._by_level)
+        return twin
 
     def batch(self, clock: Clock) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Clean latents and noise [B,C,h,w], times [B], text features [B,L,D]."""
@@ -116,13 +134,19 @@ class DiffusionTask(Task):
             f"loss_log_snr_{name}": total / count for name, (total, count) in sorted(self._by_level.items()) if count
         }
         self._by_level.clear()
+        found.update(self._compared)
+        self._compared = {}
         return found
 
     def score(self, network: nn.Module) -> dict[str, float]:
         """The loss on held-out pictures, where there are any."""
         if self.held_out is None:
             return {}
-        return self.held_out.loss(NetworkDenoiser(network, self.schedule, "v"), self.schedule, self.words)
+        found = self.held_out.loss(NetworkDenoiser(network, self.schedule, "v"), self.schedule, self.words)
+        if self.held_out.beside is not None and not self._detail:
+            self._detail = self.held_out.beside.through(self.vae, self.compute.device)
+            found.update(self._detail)
+        return found
 
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
@@ -131,8 +155,10 @@ class DiffusionTask(Task):
         how = Drawing(self.schedule, self.words, (self.stage.guidance, INTERVAL, 0.0), self.stage.sheet_steps)
         plain = NetworkDenoiser(network, self.schedule, "v")
         latents = how.of(plain, prompts, "sheet", self.examples.shape, self.compute.device)
-        drawn = labelled(to_bytes(self.vae.decode(latents)), self.stage.prompts, COLUMNS)
-        return with_note(drawn, self.stage.prompts)
+        drawn = to_bytes(self.vae.decode(latents))
+        if self.held_out is not None and self.held_out.beside is not None:
+            self._compared = self.held_out.beside.near_training(drawn)
+        return with_note(labelled(drawn, self.stage.prompts, COLUMNS), self.stage.prompts)
 
     def _note(self, t: Tensor, each: Tensor) -> None:
         for name, value in zip(self.levels.names(t), each.tolist(), strict=True):

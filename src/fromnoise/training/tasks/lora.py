@@ -8,6 +8,7 @@ knows is lost while it learns.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -114,6 +115,12 @@ class LoraTask(Task):
     def copied(self) -> nn.Module:
         """The averaged difference, of the same base: a large model is there but once."""
         return self.network.sharing().eval()
+
+    def rehearsing(self) -> LoraTask:
+        """A task like this one with a difference of its own; the model, which is never trained, is shared."""
+        twin = copy.copy(self)
+        twin.network = self.network.sharing()
+        return twin
 
     def score(self, network: nn.Module) -> dict[str, float]:
         """The loss on held-out pictures, where there are any."""

@@ -9,7 +9,7 @@ from the same pictures alone: no network that knows others has a part here, sinc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from fromnoise.ground.pictures import from_bytes, to_bytes
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.adversary import Adversary
 from fromnoise.training.clock import Clock, Order
+from fromnoise.training.health.beside import detail
 from fromnoise.training.recipe import VAEStage
 from fromnoise.training.rival import NOBODY
 from fromnoise.training.share import ALL, Share
@@ -53,9 +54,16 @@ class VAETask(Task):
         self.order = Order(torch.ones(len(images)), seed)
         self.adversary = Adversary(stage.adversary, compute.device, seed) if stage.adversary.weight else None
         self.rival = self.adversary or NOBODY
+        self.steady = self.adversary is None
         if stage.decoder_only:
             network.requires_grad_(False)
             network.decoder.requires_grad_(True)
+
+    def rehearsing(self) -> Self:
+        """Of pictures alone: a rival that learns at the same time would hide whether the network does."""
+        twin = super().rehearsing()
+        twin.adversary, twin.rival = None, NOBODY
+        return twin
 
     def batch(self, clock: Clock) -> Tensor:
         """Pictures in −1…1, [b,3,P,P]: mirrored at random, and a fifth of them with their colours swapped.
@@ -143,6 +151,7 @@ class VAETask(Task):
         found = {
             f"{self._watched}_psnr": psnr(again, pictures),
             f"{self._watched}_loss": float(self._weighted(reconstruction_losses(again, pictures))),
+            "detail": detail(again, pictures),
         }
         for count in self.stage.prefixes:
             fewer = [_reconstruct(network, part, count) for part in pictures.split(64)]

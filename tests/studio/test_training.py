@@ -1,0 +1,321 @@
+"""The room of a training: what a run's folder tells, who may do what, and a real training begun, paused and gone on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from fromnoise.cli.watching import with_page
+from fromnoise.studio.runs import watched as module
+from fromnoise.studio.runs.folder import LISTED, POINTS, LogFile, RunFolder
+from fromnoise.studio.runs.watched import SAID, Watched
+from fromnoise.studio.settings import Settings
+from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.health.process import NOTE, Process, note_process, process_of
+from studio.conftest import LIMITS, Live, running
+
+OWNER = "X-Fromnoise-Owner"
+
+
+def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as opened:
+        opened.write("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def row(pictures: int, **values: Any) -> dict[str, Any]:
+    return {"step": pictures // 10, "pictures": pictures, **values}
+
+
+def made_run(out: Path) -> Path:
+    """A run of my_pictures in the middle of its training, by nobody."""
+    out.mkdir(parents=True)
+    recipe = {"name": "my-pictures", "tasks": ["diffusion"]}
+    (out / "run.json").write_text(json.dumps({"data": "starter", "recipe": recipe}))
+    rows = [
+        row(10 * i, loss=1 / (i + 1), gradient_norm=0.5, progress=i / 100, left=60.0 - i, pictures_per_second=20.0)
+        for i in range(1, 51)
+    ]
+    rows.insert(30, row(300, warning="memorising", text="It begins to learn your pictures by heart."))
+    rows += [row(500, held_out_loss=0.4, near_training=0.6, progress=0.5)]
+    write_log(out / "diffusion", rows)
+    sheets = out / "diffusion" / "sheets"
+    sheets.mkdir()
+    for seen in (0, 250, 500):
+        Image.new("RGB", (40, 30), (seen // 2, 0, 0)).save(sheets / f"{seen:010d}.png")
+    return out
+
+
+# --- what a folder tells -------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_told_as_it_stands(tmp_path: Path) -> None:
+    found = RunFolder(made_run(tmp_path / "mine")).standing()
+    assert (found["state"], found["run"], found["data"], found["model"]) == ("stopped", "mine", "starter", None)
+    (task,) = found["tasks"]
+    assert (task["name"], task["pictures"], task["sheets"]) == ("diffusion", 500, [0, 250, 500])
+    assert (task["progress"], task["left"], task["rows"]) == (0.5, 10.0, 52)
+    (warning,) = found["warnings"]
+    assert warning == {
+        "task": "diffusion", "kind": "memorising", "pictures": 300,
+        "text": "It begins to learn your pictures by heart.",
+    }  # fmt: skip
+
+
+def test_curves_are_short_and_true(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    write_log(tmp_path / "clip", [row(10 * i, loss=float(i), odd=1.0) for i in range(1, 10 * POINTS + 1)])
+    found = folder.curves("clip")
+    assert set(found) == {"loss"}
+    assert len(found["loss"]) == POINTS
+    assert found["loss"][0] == (100, 5.5)  # ten rows in one point: their mean, where the last one is
+    assert found["loss"][-1][0] == 100 * POINTS
+
+
+@pytest.mark.parametrize("progress", [0.5, 1.0])
+def test_a_run_that_nobody_trains_is_stopped_or_finished(tmp_path: Path, progress: float) -> None:
+    out = made_run(tmp_path / "x")
+    write_log(out / "diffusion", [row(1000, loss=0.1, progress=progress)])
+    assert RunFolder(out).standing()["state"] == ("finished" if progress == 1 else "stopped")
+    note_process(out)
+    assert RunFolder(out).standing()["state"] == "running"  # it is this very process
+
+
+def test_a_log_is_read_from_where_it_was_read_to(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    log = LogFile(file)
+    assert log.read() == []
+    file.write_bytes(b'{"pictures": 1}\nnonsense\n[1]\n{"pictures": "x"}\n{"pictures": 2, "lo')
+    assert log.read() == [{"pictures": 1}]
+    with file.open("ab") as opened:
+        opened.write(b'ss": 5}\n')
+    assert log.read() == [{"pictures": 1}, {"pictures": 2, "loss": 5}]
+    file.write_bytes(b'{"pictures": 7}\n')  # somebody began anew
+    assert log.read() == [{"pictures": 7}]
+    file.unlink()
+    assert log.read() == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"recipe": 3}', '{"story": {}}', "[" * 100_000])
+def test_a_folder_that_makes_no_sense_is_no_run(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    assert RunFolder(tmp_path).standing()["state"] == "none"
+
+
+def test_very_many_sheets_are_spread(tmp_path: Path) -> None:
+    sheets = tmp_path / "vae" / "sheets"
+    sheets.mkdir(parents=True)
+    for i in range(200):
+        (sheets / f"{i:010d}.png").touch()
+    (sheets / "notes.png").touch()
+    (told,) = [task["sheets"] for task in RunFolder(tmp_path).standing()["tasks"] if task["name"] == "vae"]
+    assert (len(told), told[0], told[-1]) == (LISTED, 0, 199)
+    assert sorted(set(told)) == told
+
+
+def test_a_process_is_told_from_another_one_with_its_number(tmp_path: Path) -> None:
+    here = Process.here()
+    assert here.alive
+    assert not Process(here.number, here.begun - 100).alive
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    import psutil
+
+    theirs = Process(child.pid, psutil.Process(child.pid).create_time())
+    assert theirs.alive
+    assert not Process(child.pid, theirs.begun - 100).ask_to_stop()  # another's process is left alone
+    assert theirs.ask_to_stop()
+    until(lambda: not theirs.alive)  # ended, and not yet waited for
+    assert child.wait() != 0
+    assert not theirs.ask_to_stop()
+
+
+@pytest.mark.parametrize("text", ["", "3", '{"process": 1, "begun": 0}', '{"process": -1, "begun": 0}',
+                                  '{"process": true, "begun": 0}', '{"process": "7", "begun": 0}'])  # fmt: skip
+def test_a_spoilt_note_of_a_process_names_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / NOTE).write_text(text)
+    assert process_of(tmp_path) is None
+
+
+# --- over the wire -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def watching(tiny_model_folder: Path, tmp_path: Path) -> Iterator[Live]:
+    settings = Settings(tmp_path / "gallery", port=0, limits=LIMITS, run=made_run(tmp_path / "mine"))
+    with running(TextToImage.load(tiny_model_folder), tmp_path, settings=settings) as live:
+        yield live
+
+
+def key_of(live: Live) -> dict[str, str]:
+    assert live.state.training is not None
+    return {OWNER: live.state.training.key}
+
+
+def test_everyone_may_watch_and_the_owner_alone_may_act(watching: Live) -> None:
+    with watching.client() as http:
+        assert http.get("/api/facts").json()["training"] is True
+        assert http.get("/api/training").json()["state"] == "stopped"
+        assert http.get("/api/training/curves/diffusion").json()["held_out_loss"] == [[500, 0.4]]
+        assert http.get("/api/training/sheets/diffusion/250").headers["content-type"] == "image/png"
+        for headers in ({}, {OWNER: "guessed"}, {OWNER: ""}, {OWNER: "ü".encode()}):
+            for route in ("start", "pause", "go-on"):
+                body = {"data": "."} if route == "start" else None
+                answer = http.post(f"/api/training/{route}", json=body, headers=headers)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_the_owner"), route
+            assert http.get("/api/training/owner", headers=headers).status_code == 403
+        assert http.get("/api/training/owner", headers=key_of(watching)).json()["owner"] is True
+        foreign = {**key_of(watching), "Origin": "https://elsewhere.example"}
+        assert http.post("/api/training/pause", headers=foreign).json()["error"]["code"] == "foreign_origin"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("sheets/diffusion/251", "sheets/vae/250", "sheets/..%2Fdiffusion/250", "sheets/model/250"),
+        *("sheets/diffusion/-1", "curves/secrets", "sheets/diffusion/x"),
+    ],
+)
+def test_nothing_but_sheets_and_curves_can_be_had(watching: Live, path: str) -> None:
+    with watching.client() as http:
+        assert http.get(f"/api/training/{path}").status_code in (400, 404)
+
+
+def test_others_in_the_network_cannot_act_even_with_the_key(tiny_model_folder: Path, tmp_path: Path) -> None:
+    run = made_run(tmp_path / "mine")
+    settings = Settings(tmp_path / "gallery", "0.0.0.0", 0, "open-sesame-123", LIMITS, run=run)
+    with running(TextToImage.load(tiny_model_folder), tmp_path, settings=settings) as live, live.client() as http:
+        bearer = {"Authorization": "Bearer open-sesame-123"}
+        assert http.get("/api/training").status_code == 401
+        assert http.get("/api/training", headers=bearer).status_code == 200
+        answer = http.post("/api/training/go-on", headers={**bearer, **key_of(live)})
+        assert answer.status_code == 403
+
+
+def test_what_cannot_be_done_is_said(watching: Live, tmp_path: Path) -> None:
+    with watching.client(headers=key_of(watching)) as http:
+
+        def said(route: str, **body: Any) -> tuple[int, str]:
+            answer = http.post(f"/api/training/{route}", json=body or None)
+            return answer.status_code, answer.json()["error"]["message"]
+
+        assert said("pause") == (409, "no training is running here")
+        assert said("start", data=str(tmp_path / "nowhere"))[0] == 400
+        assert said("start", data=str(tmp_path)) == (
+            409, "a training has begun here already; go on with it, or start the studio with another --run"
+        )  # fmt: skip
+        assert said("try", prompt="red apple") == (
+            409, "there is no model yet; it appears with the first checkpoint of the U-Net"
+        )  # fmt: skip
+        assert said("start", data="")[0] == 400
+        assert said("start", data=".", minutes=0)[0] == 400
+
+
+def test_a_studio_without_a_run_says_so(http: httpx.Client) -> None:
+    assert http.get("/api/facts").json()["training"] is False
+    answer = http.get("/api/training")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_training")
+    assert http.post("/api/training/go-on", headers={OWNER: "x"}).status_code == 404
+
+
+# --- a real training -----------------------------------------------------------------------------------------------
+
+
+def until(true: Any, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "my pictures"
+    folder.mkdir()
+    for i in range(12):
+        Image.new("RGB", (64, 64), (20 * i, 100, 255 - 20 * i)).save(folder / f"{i}.png")
+        (folder / f"{i}.txt").write_text(f"red apple number {i}")
+    return folder
+
+
+def test_a_training_is_begun_paused_and_gone_on_with(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    watched = Watched(tmp_path / "run")
+    assert watched.standing()["state"] == "none"
+    watched.begin(str(pictures), 5.0)
+    with pytest.raises(Exception, match="running here already"):
+        watched.begin(str(pictures), None)
+    assert watched.standing()["state"] in ("beginning", "running")
+
+    said = watched.path / SAID
+    until(lambda: "U-Net: from noise to pictures: begins at 0" in said.read_text() or watched.standing()["failed"])
+    assert "self-test" in said.read_text()
+    begun = process_of(watched.path)
+    assert begun is not None
+    assert os.getsid(begun.number) == begun.number != os.getsid(0)  # a session of its own
+    watched.pause()
+    with pytest.raises(Exception, match="being saved already"):
+        watched.pause()
+    until(lambda: watched.standing()["state"] == "stopped")
+    assert not watched.standing()["failed"]
+    (kept,) = (watched.path / "diffusion").glob("step-*")
+    watched.go_on()
+    until(lambda: "going on after" in said.read_text())
+    assert "self-test" not in said.read_text()
+    assert watched.standing()["state"] == "running"
+    watched.pause()
+    until(lambda: watched.standing()["state"] == "stopped")
+    assert max((watched.path / "diffusion").glob("step-*")) > kept
+
+
+def test_a_training_that_cannot_begin_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "import sys; print('reading'); sys.exit('there are no pictures in ' + sys.argv[6])"
+    monkeypatch.setattr(module, "COMMAND", (sys.executable, "-c", program))
+    watched = Watched(tmp_path / "run")
+    watched.begin(str(tmp_path), None)
+    until(lambda: not watched.begun_here)
+    found = watched.standing()
+    assert (found["state"], found["failed"]) == ("none", True)
+    assert found["said"] == f"there are no pictures in {tmp_path.resolve()}"
+    with pytest.raises(Exception, match="no training has begun here"):
+        watched.go_on()
+
+
+def test_the_page_beside_a_training_ends_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``train --watch`` without a terminal: the address is told before the training, and nothing is left behind."""
+
+    def training() -> None:
+        assert httpx.get(f"{address}/healthz").status_code == 200
+        raise KeyboardInterrupt
+
+    def told() -> str:
+        nonlocal address
+        page = capsys.readouterr().err
+        address = page.split()[3].split("/#training/")[0]
+        return page
+
+    address = ""
+    with pytest.raises(KeyboardInterrupt):
+        with_page(tmp_path / "run", lambda: (told(), training())[1])
+    assert address.startswith("http://127.0.0.1:")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address}/healthz")
+
+
+def test_a_folder_of_something_else_is_not_watched(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "to_mum.txt").write_text("dear mum")
+    done = run("studio", "--run", str(tmp_path / "letters"))
+    assert done.code == 2
+    assert "holds something that is not a training run" in done.err
