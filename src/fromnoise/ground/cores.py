@@ -17,6 +17,7 @@ from torch import Tensor
 
 T = TypeVar("T")
 _LOCK = threading.Lock()
+_MOST = sys.maxsize  # cores that this process takes, whatever it may use
 
 
 def each_alone(function: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
@@ -70,9 +71,17 @@ def _pool(process: int) -> ThreadPoolExecutor:
 
 def available_cores() -> int:
     """Return how many cores this process may use, which in a container is fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(found, _MOST))
+
+
+def use_at_most(cores: int) -> None:
+    """Leave the other cores to others from now on: one of several workers on a machine. Call before anything is drawn,
+    since the threads that pictures are spread over are started once.
+    """
+    global _MOST
+    _MOST = cores
+    torch.set_num_threads(available_cores())
 
 
 # What environment variables can limit the CPU's instructions to, so that it multiplies no bf16 any more.
