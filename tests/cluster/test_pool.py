@@ -31,9 +31,9 @@ def two_workers() -> Iterator[None]:
     if find_spec("ray") is None:
         pytest.skip("drawing on a cluster needs Ray: pip install 'fromnoise[cluster]'")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("RAY_ADDRESS", "RAY_USAGE_STATS_ENABLED", "RAY_BACKEND_LOG_LEVEL"):
+        for name in ("RAY_ADDRESS", *pool.SETTINGS):
             patch.delenv(name, raising=False)
-        pool.check_cluster("ray")  # which makes Ray quiet before it is imported
+        pool.check_cluster("ray")  # which sets what Ray reads when it is imported
         import ray
 
         options = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}

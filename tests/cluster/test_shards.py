@@ -121,7 +121,20 @@ def test_a_worker_that_is_stopped_leaves_what_it_drew(work: Work, whole: bytes, 
     again = Counting(first.work)
     assert (again.paint(only_piece(work)).taken, again.drawn) == (AT_ONCE, 10 - AT_ONCE)
     assert (tmp_path / shard_name(0)).read_bytes() == whole
-    assert Counting(first.work, most=0).paint(only_piece(work)) == Done(0, taken=10)
+    done = Counting(first.work, most=0).paint(only_piece(work))
+    assert replace(done, worker="", began=0.0, seconds=0.0) == Done(0, taken=10)
+
+
+def test_a_batch_that_kills_every_worker_is_given_up(work: Work, whole: bytes, tmp_path: Path) -> None:
+    for death in range(painters.MOST_DEATHS):
+        dying = Counting(replace(elsewhere(work, tmp_path), command="a"), most=0)
+        with pytest.raises(KeyboardInterrupt):
+            dying.paint(only_piece(work))
+        assert len(list(tmp_path.glob(".*.part"))) == death + 1
+    assert "5 workers died one after the other over lines 1 to 8" in dying.paint(only_piece(work)).error
+    again = Counting(replace(dying.work, command="b"))  # the command is given again
+    assert again.paint(only_piece(work)).drawn == 10
+    assert (tmp_path / shard_name(0)).read_bytes() == whole
 
 
 def test_a_shard_that_was_cut_off_while_copying_is_mended(work: Work, whole: bytes, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +111,7 @@ def _opening_work(folder: Path, what: ClusterJob, job: Job, start: Start | None)
     opening = absolute(job.opening)
     if opening.backend == "torch":  # "auto" must not mean one thing on this machine and another on that
         opening = replace(opening, precision=what.precision)
-    return Work(folder.resolve(), what, opening, start)
+    return Work(folder.resolve(), what, opening, start, command=secrets.token_hex(4))
 
 
 def _draw(folder: Path, what: ClusterJob, lines: Sequence[str], work: Work, wanted: Spread, new: bool) -> None:

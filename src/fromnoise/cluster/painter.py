@@ -25,6 +25,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.text_to_image import TextToImage
 
+MOST_DEATHS = 5  # of workers over one batch, in one run
 AT_ONCE = 8  # pictures per batch: what a worker that dies can lose
 
 
@@ -39,6 +40,7 @@ class Work:
         start: a picture to begin with.
         cores: that a worker may take.
         version: of fromnoise where the command was given.
+        command: a name of this call of it, which no other has.
     """
 
     folder: Path
@@ -47,6 +49,7 @@ class Work:
     start: Start | None = None
     cores: int = 1
     version: str = __version__
+    command: str = "0"
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,20 @@ class Done:
         drawn: pictures that were drawn now.
         taken: pictures that had been drawn before.
         failed: lines that could not be drawn.
-        seconds: that it took.
         error: what stopped it, for a person to read; "" if nothing did.
+        worker: machine and process.
+        began: when, in seconds as :func:`time.time` counts them.
+        seconds: that it took.
     """
 
     number: int
     drawn: int = 0
     taken: int = 0
     failed: int = 0
-    seconds: float = 0.0
     error: str = ""
+    worker: str = ""
+    began: float = 0.0
+    seconds: float = 0.0
 
 
 class Painter:
@@ -84,6 +91,11 @@ class Painter:
 
     def paint(self, piece: Piece) -> Done:
         """Draw a shard, or what is missing of it."""
+        began, at, worker = time.time(), time.perf_counter(), f"{socket.gethostname()}-{os.getpid()}"
+        done = self._told(piece)
+        return replace(done, worker=worker, began=began, seconds=time.perf_counter() - at)
+
+    def _told(self, piece: Piece) -> Done:
         try:
             return self._painted(piece)
         except UserError as error:
@@ -93,7 +105,7 @@ class Painter:
             return Done(piece.number, error=f"cannot write {place} on {socket.gethostname()}: {error.strerror}")
 
     def _painted(self, piece: Piece) -> Done:
-        folder, at = self.work.folder, time.perf_counter()
+        folder = self.work.folder
         if is_whole(folder / shard_name(piece.number)):
             return Done(piece.number, taken=piece.count)
         name, model = self.opened()
@@ -102,7 +114,9 @@ class Painter:
         before, lines = longest_draft(folder, piece.number)
         known = _whole_batches(piece, {*lines, *failed})
         others = others_of(folder, piece.number)
-        draft = Draft(folder, piece.number)
+        mark = f"{self.work.command}-{known}"
+        _not_again_and_again(piece, known, sum(f".{mark}." in other.name for other in others))
+        draft = Draft(folder, piece.number, mark)
         try:
             for sample in samples_in(before) if before else ():
                 if sample.line < piece.first + known:
@@ -122,7 +136,7 @@ class Painter:
             if other != draft.target:
                 other.unlink(missing_ok=True)
         taken = piece.count - drawn - len(failed)
-        return Done(piece.number, drawn, taken, len(failed), time.perf_counter() - at)
+        return Done(piece.number, drawn, taken, len(failed))
 
     def opened(self) -> tuple[str, TextToImage]:
         """The model's name and the model, opened the first time.
@@ -176,6 +190,20 @@ class Painter:
         facts: dict[str, Any] = {"prompt": request.prompt, "style": request.style or "", "seed": request.seed}
         facts |= {"notes": notes, "fromnoise": origin.to_dict()}
         return Sample(self.work.job.key(line), png_bytes(picture, origin), made.words.wanted.text, facts)
+
+
+def _not_again_and_again(piece: Piece, known: int, deaths: int) -> None:
+    """Give up where one worker after the other was killed over the same batch.
+
+    Raises:
+        UserError: over which lines, and what may help.
+    """
+    if deaths >= MOST_DEATHS:
+        first = piece.first + known
+        raise UserError(
+            f"{deaths} workers died one after the other over lines {first + 1:,} to {first + AT_ONCE:,}; what is drawn "
+            "is kept. If they ran out of memory, take fewer --workers"
+        )
 
 
 def _whole_batches(piece: Piece, lines: set[int]) -> int:

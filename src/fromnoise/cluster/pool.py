@@ -16,10 +16,14 @@ from fromnoise.cluster.painter import Done, Painter, Work
 from fromnoise.ground.cores import available_cores
 from fromnoise.ground.errors import UserError, missing_packages, one_line
 
-TRIES = 5  # deaths of workers over one shard after which it is given up
 AHEAD = 2  # shards that a worker knows of, so that it never waits for the next
 HERE = "ray"  # what --cluster says for RAY_ADDRESS, or this machine alone
 STORE = 100 * 2**20  # bytes of the object store of this machine's own Ray; the pictures never go through it
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to its makers
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_worker_niceness": "0",  # a command is no background job: beside any other work its workers would starve
+}
 
 
 @dataclass(frozen=True)
@@ -125,9 +129,8 @@ def painted(work: Work, todo: Sequence[Piece], pool: Pool, painter: type[Painter
         painter: what works.
 
     Raises:
-        UserError: what stopped a worker, or that workers died over one shard again and again.
+        UserError: what stopped a worker, or that workers died over one batch again and again.
     """
-    ray = _ray()
     data = _ray_data()
     workers = min(pool.workers, len(todo))
     rows = data.from_items([asdict(piece) for piece in todo], override_num_blocks=len(todo))
@@ -136,21 +139,13 @@ def painted(work: Work, todo: Sequence[Piece], pool: Pool, painter: type[Painter
         fn_constructor_args=(work,),
         batch_size=1,
         compute=data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=AHEAD),
-        num_cpus=pool.cores,
-        max_restarts=-1,
-        max_task_retries=TRIES,
+        num_cpus=pool.cores,  # a worker that dies is started again, and its shard with it, without end: see Painter
     )
-    try:
-        for row in done.iter_rows():
-            found = Done(**row)
-            if found.error:
-                raise UserError(found.error)
-            yield found
-    except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
-        raise UserError(
-            f"workers died {TRIES + 1} times over one shard ({one_line(str(error))[:120]}); what is drawn is kept. "
-            "If they had too little memory, take fewer --workers"
-        ) from None
+    for row in done.iter_rows():
+        found = Done(**row)
+        if found.error:
+            raise UserError(found.error)
+        yield found
 
 
 def _one_row(painter: type[Painter]) -> type[Any]:
@@ -173,12 +168,11 @@ def _machines(ray: Any) -> list[int]:
 
 
 def _ray() -> Any:
-    """Ray, quiet, and without the report of its use that it sends to its makers unless it is told not to."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    """Ray as a command uses it; what the user has set of it stays."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
-        import ray.exceptions
     except ImportError as error:
         raise missing_packages("drawing on a cluster needs Ray", "cluster") from error
     logging.getLogger("ray").setLevel(logging.ERROR)

@@ -94,11 +94,12 @@ class Draft:
     Args:
         folder: of the shards.
         number: of this one.
+        mark: what its name says of it.
     """
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, mark: str = "") -> None:
         self.target = folder / shard_name(number)
-        self.file, self.stream = _new(folder, f".{self.target.stem}.{socket.gethostname()}-{os.getpid()}")
+        self.file, self.stream = _new(folder, f".{self.target.stem}.{mark}.{socket.gethostname()}-{os.getpid()}")
         self.tar = tarfile.open(fileobj=self.stream, mode="w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
 
     def add(self, samples: Sequence[Sample]) -> None:
