@@ -29,7 +29,7 @@ from rich.table import Table
 from formats import machine
 from fromnoise.cluster.job import ClusterJob, begin, begun, digest_of, pieces, to_do, usual_shard
 from fromnoise.cluster.painter import Done, Painter, Work
-from fromnoise.cluster.pool import Pool, check_cluster, painted
+from fromnoise.cluster.pool import Pool, check_cluster, painted, start_here
 from fromnoise.cluster.shard import shard_name
 from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.drawing.plan import check_told, plan
@@ -92,7 +92,7 @@ def pooled(work: Work, lines: Sequence[str], workers: int) -> Rate:
     import ray
 
     at = time.perf_counter()
-    ray.init(address="local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    start_here(workers)
     try:
         dones = list(painted(work, list(pieces(work.job, lines)), Pool(workers, 1)))
     finally:

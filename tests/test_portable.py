@@ -131,11 +131,10 @@ def test_it_draws_elsewhere_and_redraws_the_same(
 def test_it_trains_elsewhere(elsewhere: None, tmp_path: Path) -> None:
     assert not keep_freed_memory()
     small = {"precision": "fp32", "threads": "1", "data.pixels": "32", "clip.image.pixels": "32"}
-    small |= {f"{task}.loop.{key}": "32" for task in ("clip", "vae", "diffusion") for key in ("pictures", "warmup")}
-    small |= {"vae.model.block_out_channels": "16,32,32", "diffusion.model.block_out_channels": "48,64"}
-    recipe = load_recipe("first_model").with_overrides({**small, "diffusion.model.head_dim": "16"})
-    train(recipe, "starter", tmp_path / "run")
-    assert (tmp_path / "run" / "model" / "model_index.json").is_file()
+    small |= {"clip.loop.pictures": "64", "clip.loop.warmup": "32"}
+    for _ in range(2):  # the second finds the checkpoint of the first
+        train(load_recipe("first_model").with_overrides(small), "starter", tmp_path / "run", ("clip",))
+    assert len(list((tmp_path / "run" / "clip").glob("step-*"))) == 1
 
 
 def test_a_disk_that_knows_neither_permissions_nor_folders_keeps_checkpoints(

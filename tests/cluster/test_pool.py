@@ -33,11 +33,9 @@ def two_workers() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RAY_ADDRESS", *pool.SETTINGS):
             patch.delenv(name, raising=False)
-        pool.check_cluster("ray")  # which sets what Ray reads when it is imported
+        pool.start_here(cores=2)
         import ray
 
-        options = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-        ray.init(address="local", logging_level="ERROR", log_to_driver=False, **options)
         yield
         ray.shutdown()
 

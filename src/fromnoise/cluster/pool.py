@@ -18,6 +18,7 @@ from fromnoise.ground.errors import UserError, missing_packages, one_line
 
 AHEAD = 2  # shards that a worker knows of, so that it never waits for the next
 HERE = "ray"  # what --cluster says for RAY_ADDRESS, or this machine alone
+STARTS = 3  # attempts to start a Ray on this machine
 STORE = 100 * 2**20  # bytes of the object store of this machine's own Ray; the pictures never go through it
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to its makers
@@ -89,16 +90,39 @@ def connected(address: str) -> Iterator[list[int]]:
     if ray.is_initialized():
         yield _machines(ray)
         return
-    own = {"address": "local", "num_cpus": available_cores(), "object_store_memory": STORE, "include_dashboard": False}
-    try:
-        ray.init(**(own if address == HERE else {"address": address}), log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        where = "Ray does not start on this machine" if address == HERE else f"{address} is no Ray cluster to work with"
-        raise UserError(f"{where}: {one_line(str(error))[:200]}") from None
+    if address == HERE:
+        start_here(available_cores())
+    else:
+        _join(ray, address)
     try:
         yield _machines(ray)
     finally:
         ray.shutdown()
+
+
+def start_here(cores: int) -> None:
+    """Start a Ray of this machine alone, with so many cores.
+
+    Raises:
+        UserError: it does not start.
+    """
+    ray, own = _ray(), {"address": "local", "object_store_memory": STORE, "include_dashboard": False}
+    for attempt in range(STARTS):
+        try:
+            ray.init(**own, num_cpus=cores, log_to_driver=False, logging_level="ERROR")
+            return
+        except Exception as error:  # it raises that very class where a busy machine takes longer than 30 seconds
+            ray.shutdown()
+            if attempt == STARTS - 1:
+                raise UserError(f"Ray does not start on this machine: {one_line(str(error))[:200]}") from None
+
+
+def _join(ray: Any, address: str) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except Exception as error:  # of many kinds, also plain ones
+        reason = one_line(str(error))[:200]
+        raise UserError(f"the Ray cluster at {address} cannot be worked with: {reason}") from None
 
 
 def spread(machines: Sequence[int], workers: int | None) -> Pool:
