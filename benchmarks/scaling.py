@@ -144,8 +144,30 @@ def work(workers: int, pictures: int, steps: int) -> dict[str, Any]:
     return {"seconds": 1 / rate.rate, "pictures/s": rate.rate, "whole": rate.seconds}
 
 
+def prompt(lines: int) -> dict[str, Any]:
+    """What a prompt of a long list costs beside its picture: to be checked, and on the disk."""
+    from cluster import THINGS, checking, job_of
+    from fromnoise.cluster.job import pieces
+    from fromnoise.cluster.painter import Painter
+    from fromnoise.cluster.shard import shard_name
+    from fromnoise.drawing.opened import Opening, open_model
+    from fromnoise.ground.cores import use_at_most
+
+    use_at_most(1)
+    _, model = open_model(Opening())
+    at = time.process_time()
+    checking(model, lines, lines)
+    seconds = time.process_time() - at
+    with tempfile.TemporaryDirectory() as name:
+        work = job_of(model, Path(name), THINGS * 2, 4, None)
+        (piece,) = pieces(work.job, THINGS * 2)
+        Painter(work).paint(piece)
+        size = (Path(name) / shard_name(0)).stat().st_size
+    return {"seconds": seconds / lines, "bytes": size / len(THINGS * 2)}
+
+
 KINDS: dict[str, Callable[..., dict[str, Any]]] = {
-    "draw": draw, "learn": learn, "write_rows": write_rows, "read_rows": read_rows, "work": work,
+    "draw": draw, "learn": learn, "write_rows": write_rows, "read_rows": read_rows, "work": work, "prompt": prompt,
 }  # fmt: skip
 
 
@@ -174,6 +196,7 @@ def measured(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
         "learning batch": [one("learn", batch=b, pixels=64) for b in ((8, 16) if quick else (8, 16, 32, 64))],
         "learning resolution": [one("learn", batch=16, pixels=p) for p in ((64, 128) if quick else (64, 128, 256))],
         "rows": rows_measured((1000, 10_000) if quick else (1000, 10_000, 100_000), options.million),
+        "prompt": [one("prompt", lines=200 if quick else 1000)],
         "workers": [one("work", workers=w, pictures=options.pictures, steps=10) for w in options.counts],
     }  # fmt: skip
     return found
@@ -241,6 +264,60 @@ def plots(found: dict[str, list[dict[str, Any]]], folder: Path) -> None:
         stacked(charts).save(folder / f"scaling_{name.replace(' ', '_')}.png", optimize=True)
 
 
+# --- on paper ---------------------------------------------------------------------------------------------------
+
+PEAK = 989e12  # FLOP/s of an H100 or H200 in dense bf16, by its data sheet
+LINK = 50e9  # bytes/s between machines, 400 Gbit/s
+PER_GPU = 256  # pictures of a training step for each GPU
+GUIDED = 2  # calls of the U-Net in a step of drawing: with words and without
+STEPS = 20
+
+
+def on_paper(found: dict[str, Any], pictures: int, gpus: int) -> list[str]:
+    """What so many pictures mean on so many GPUs, by the formulas of docs/scaling.md, as rows of a table."""
+    learn, row, prompt = found["learning batch"][-1], found["rows"][-2], found["prompt"][0]
+    flop, weights = learn["FLOP"], learn["parameters"]
+    lines = [
+        f"| share of the peak | {' | '.join(f'{share:.0%}' for share in SHARES)} |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+
+    def add(name: str, value: Callable[[float], str]) -> None:
+        lines.append(f"| {name} | {' | '.join(value(share * PEAK) for share in SHARES)} |")
+
+    reduce = 2 * (gpus - 1) / gpus * 4 * weights / LINK
+    add("learning, pictures/s of a GPU", lambda speed: f"{speed / flop:,.0f}")
+    add(f"{pictures:,} pictures seen once by {gpus} GPUs", lambda speed: _time(pictures * flop / gpus / speed))
+    add(f"a step of {PER_GPU} pictures a GPU", lambda speed: f"{1e3 * PER_GPU * flop / speed:.2f} ms")
+    add("exchange of its gradients", lambda speed: f"{1e3 * reduce:.2f} ms")
+    draw_flop = STEPS * GUIDED * flop / 3
+    add("drawing, pictures/s of a GPU", lambda speed: f"{speed / draw_flop:,.0f}")
+    add(f"{pictures:,} drawn by {gpus} GPUs", lambda speed: _time(pictures * draw_flop / gpus / speed))
+    drawn = next(r for r in found["batch"] if r["batch"] == 8)
+    core = drawn["seconds"] * STEPS / drawn["steps"]
+    kib = row["MiB for the rows"] * 1024 / row["rows"]
+    return [
+        *lines,
+        "",
+        f"- one core as measured draws a picture in {core:.2f} s ({STEPS} steps): {pictures:,} take 1,000 cores "
+        f"{_time(pictures * core / 1000)}",
+        f"- reading {pictures:,} rows: {_time(pictures * row['seconds'])} of one core; held in memory as read here: "
+        f"{pictures * kib / 2**20:,.0f} GiB",
+        f"- their latents (16×8×8 in float16, 2 KiB each): {pictures * 2048 / 2**30:,.0f} GiB, "
+        f"{pictures * 2048 / gpus / 2**20:,.0f} MiB for each of {gpus} processes",
+        f"- checking the prompts before anything starts: {_time(pictures * prompt['seconds'])} of one core",
+        f"- shards: {-(-pictures // 1000):,} files, {pictures * prompt['bytes'] / 2**30:,.0f} GiB",
+    ]
+
+
+SHARES = (0.02, 0.1, 0.4)
+
+
+def _time(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if hours < 2 else f"{hours:,.1f} h"
+
+
 def stacked(charts: Sequence[Image.Image]) -> Image.Image:
     """Charts below each other, on white."""
     height = sum(chart.height for chart in charts) + GAP * (len(charts) - 1)
@@ -261,6 +338,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=96, help="for each worker")
     parser.add_argument("--note", default="", help="what else there is to say of the machine")
     parser.add_argument("--plot", action="store_true", help="plot what was measured before")
+    parser.add_argument(
+        "--paper", action="store_true", help="what 10 million pictures mean on 64 GPUs, by what was measured"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -270,6 +350,9 @@ def main() -> None:
     from formats import machine
     from fromnoise.ground.cores import available_cores
 
+    if options.paper:
+        print("\n".join(on_paper(json.loads((options.out / "scaling.json").read_text()), 10_000_000, 64)))
+        return
     file, began = options.out / "scaling.json", time.monotonic()
     (options.out / "pictures").mkdir(parents=True, exist_ok=True)
     if not options.plot:

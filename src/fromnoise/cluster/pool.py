@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -109,7 +110,8 @@ def start_here(cores: int) -> None:
     ray, own = _ray(), {"address": "local", "object_store_memory": STORE, "include_dashboard": False}
     for attempt in range(STARTS):
         try:
-            ray.init(**own, num_cpus=cores, log_to_driver=False, logging_level="ERROR")
+            with _without_stderr():
+                ray.init(**own, num_cpus=cores, log_to_driver=False, logging_level="ERROR")
             return
         except Exception as error:  # it raises that very class where a busy machine takes longer than 30 seconds
             ray.shutdown()
@@ -119,10 +121,26 @@ def start_here(cores: int) -> None:
 
 def _join(ray: Any, address: str) -> None:
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        with _without_stderr():
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # of many kinds, also plain ones
         reason = one_line(str(error))[:200]
         raise UserError(f"the Ray cluster at {address} cannot be worked with: {reason}") from None
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Let what Ray's own processes and its C++ parts say while they start go nowhere; what goes wrong is raised."""
+    sys.stderr.flush()
+    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def spread(machines: Sequence[int], workers: int | None) -> Pool:
