@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -72,6 +73,11 @@ def has_nvidia_card() -> bool:
     return shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
 
 
+def lacks_torch() -> bool:
+    """Whether PyTorch has no builds for this machine, or for the Python on it: Macs with Intel's processors."""
+    return sys.platform == "darwin" and platform.machine() == "x86_64"
+
+
 def pinned_torch(constraints: str) -> str:
     """The version of PyTorch that constraints.txt names."""
     found = re.search(r"^torch==(\S+)$", constraints, re.MULTILINE)
@@ -124,6 +130,12 @@ def main() -> int:
         print(f"fromnoise needs Python 3.11 or newer, not {sys.version.split()[0]}: make picture PYTHON=python3.11")
         return 1
     environment = Environment(options.folder)
+    if lacks_torch() and not environment.choice():
+        print(
+            "PyTorch is no longer built for Intel Macs. On a Mac with an M processor, use a Python for arm64, not one"
+        )
+        print('that runs under Rosetta; a PyTorch of your own is taken with: make picture TORCH="..." (see install.py)')
+        return 1
     if not environment.make():
         return 1
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")

@@ -51,6 +51,7 @@ def machine(install: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> An
         monkeypatch.setattr(install.Environment, "torch", lambda self: torch[0])
         monkeypatch.setattr(install, "has_nvidia_card", lambda: card)
         monkeypatch.setattr(sys, "platform", platform)
+        monkeypatch.setattr(install.platform, "machine", lambda: "arm64" if platform == "darwin" else "x86_64")
         monkeypatch.setattr(sys, "argv", ["install.py", *arguments, str(folder)])
         monkeypatch.setenv("TORCH", said)
         assert install.main() == 0
@@ -116,6 +117,17 @@ def test_tests_come_with_dev_and_another_versions_build_gives_way(machine: Any, 
 @pytest.mark.parametrize("facts", [{"platform": "darwin"}, {"card": True}, {"reachable": False}])
 def test_an_older_version_is_brought_up_to_date_everywhere(machine: Any, facts: dict[str, Any]) -> None:
     assert machine(there="2.6.0", **facts)[1] == [f"torch=={pin()}"]
+
+
+def test_an_intel_mac_is_told_that_there_is_no_pytorch(
+    install: Any, machine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(machine(platform="darwin")[0]) == 1  # an M processor
+    monkeypatch.setattr(install.platform, "machine", lambda: "x86_64")
+    assert install.main() == 1
+    assert "no longer built for Intel Macs" in capsys.readouterr().out
+    monkeypatch.setenv("TORCH", "torch==2.2.2")
+    assert install.main() == 0
 
 
 def test_a_failing_pip_is_a_failing_install(install: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "data.plots": ("ground", "data", "story.vocabulary", "story.examples"),
     "system": ("ground", "models", "diffusion", "weights", "system"),
     "drawing": ("ground", "models", "diffusion", "system", "backends", "drawing"),
+    "cluster": ("ground", "system", "drawing", "cluster"),
     "backends": ("ground", "models", "diffusion", "weights", "system", "backends"),
     "inspection": ("ground", "models", "diffusion", "system", "drawing", "inspection"),
     "training": ("ground", "models", "diffusion", "system", "data", "story", "training"),

@@ -69,7 +69,7 @@ def draw_pictures(job: Job) -> list[Path]:
         raise UserError("--film and --out name the same file")
     tell([made])
     done: list[Path] = []
-    with _bar() as bar:
+    with shown_bar() as bar:
         task = bar.add_task("drawing", total=made.steps * len(list(made.batches())))
         for part in made.batches():
             film = Film(job.model)
@@ -99,7 +99,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
     Returns:
         The seed of the first line.
     """
-    model, folder, lines = job.model, job.files.out or Path(), _lines(prompts)
+    model, folder, lines = job.model, job.files.out or Path(), prompt_lines(prompts)
     if folder.suffix.lower() == ".png" and not folder.is_dir():
         raise UserError(f"'{folder}' should be a folder: --prompts draws a picture per line")
     width = max(4, len(str(len(lines) - 1)))
@@ -113,7 +113,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     tell([made[i] for i in todo])
-    with _bar() as bar:
+    with shown_bar() as bar:
         task = bar.add_task("drawing", total=len(todo))
         for group in alike([made[i] for i in todo], AT_ONCE):
             lines_here = [todo[i] for i in group]
@@ -237,7 +237,8 @@ def _free_name(file: Path, count: int) -> Path:
     raise UserError(f"there are too many pictures called {file.stem}; name an --out")
 
 
-def _lines(prompts: Path) -> list[str]:
+def prompt_lines(prompts: Path) -> list[str]:
+    """The prompts in a text file, one a line; refused with one clear line if there are none."""
     try:
         lines = [line.strip() for line in lines_of(decoded(prompts.read_bytes()))]
     except (OSError, ValueError) as error:
@@ -324,7 +325,8 @@ def _shipped(name: str, needed: str) -> Path:
         raise UserError(f"{needed}, which is not shipped with fromnoise. Give its folder with --model") from None
 
 
-def _bar() -> Progress:
+def shown_bar() -> Progress:
+    """How far the work is, on a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Off a terminal a bar would leave an empty line in what should hold one clear line at most.
     return Progress(*columns, console=ERRORS, transient=True, disable=not ERRORS.is_terminal)

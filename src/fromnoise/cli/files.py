@@ -1,9 +1,11 @@
-"""Which files a drawing command reads and writes."""
+"""Which files a drawing command reads and writes, and who does the work."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from fromnoise.ground.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -16,3 +18,32 @@ class Files:
     film: Path | None = None
     prompts: Path | None = None
     again: Path | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a list of prompts is spread over workers; each as it was said.
+
+    Attributes:
+        cluster: "ray", or HOST:PORT.
+        workers: processes with the model; None: one for every core.
+        shard: pictures per file; None: :func:`fromnoise.cluster.job.usual_shard`.
+    """
+
+    cluster: str
+    workers: int | None = None
+    shard: int | None = None
+
+
+def spread_of(cluster: str | None, workers: int | None, shard: int | None) -> Spread | None:
+    """How to spread the work, or None where nobody asked for it.
+
+    Raises:
+        UserError: workers or shards without a cluster, or a number that makes no sense.
+    """
+    for name, value in (("--workers", workers), ("--shard", shard)):
+        if value is not None and cluster is None:
+            raise UserError(f"{name} is about a cluster: give --cluster ray")
+        if value is not None and value < 1:
+            raise UserError(f"{name} must be at least 1, not {value}")
+    return None if cluster is None else Spread(cluster, workers, shard)

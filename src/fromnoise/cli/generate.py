@@ -43,6 +43,12 @@ def generate(
         Path | None,
         typer.Option(help="A text file, one prompt a line; line i has seed + i."),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Draw --prompts with many workers, into shards: ray, or HOST:PORT (docs/scaling.md)."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="With --cluster: how many. Default: one a core.")] = None,
+    shard: Annotated[int | None, typer.Option(help="With --cluster: pictures per file. Default: up to 1,000.")] = None,
     free: Annotated[bool, typer.Option("--free", help="Draw without any prompt.")] = False,
     again: Annotated[Path | None, typer.Option(help="Redraw this picture exactly.")] = None,
     native: Annotated[
@@ -62,7 +68,7 @@ def generate(
     fromnoise generate "a red apple" --style noto -n 4 --seed 7 --out apple.png --film apple.gif
     """
     with without_collecting():
-        from fromnoise.cli.files import Files
+        from fromnoise.cli.files import Files, spread_of
         from fromnoise.cli.told import Told, do
         from fromnoise.drawing.opened import Opening
 
@@ -71,4 +77,4 @@ def generate(
         *(sampler, spacing, sigmas, size, native, strength, transparent, best_of, shown_as),
     )
     opening = Opening(model, tuple(lora or ()), precision, prediction, backend, fast)
-    do(told, opening, Files(image, mask, out, film, prompts, again), explain)
+    do(told, opening, Files(image, mask, out, film, prompts, again), explain, spread_of(cluster, workers, shard))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from fromnoise.cli.files import Files
+from fromnoise.cli.files import Files, Spread
 from fromnoise.ground.collecting import without_collecting
 from fromnoise.ground.errors import UserError
 
@@ -42,8 +43,8 @@ class Told:
     shown_as: str = "picture"
 
 
-def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> None:
-    """Draw what was told, or say what would be done.
+def do(told: Told, opening: Opening, files: Files, explain: bool = False, spread: Spread | None = None) -> None:
+    """Draw what was told, or say what would be done; with ``spread``, by the workers of a cluster.
 
     Raises:
         UserError: options that contradict one another, and everything that drawing refuses.
@@ -52,6 +53,8 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
         from fromnoise.cli import drawing
 
     _not_over_what_is_read(files, told.count)
+    if spread is not None and files.prompts is None:
+        raise UserError("--cluster draws the prompts of a file: give --prompts FILE")
     if files.again is not None:
         _only_with_again(told, opening, files, explain)
         drawing.redraw(files.again, opening, files.out, (files.image, files.mask))
@@ -60,7 +63,7 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
     request = _request(told, files)
     if files.prompts is not None:
         _only_with_prompts(told, files, explain)
-        first = drawing.draw_prompts(_job(request, opening, files), files.prompts, told.seed is None)
+        first = _draw_prompts(_job(request, opening, files), files.prompts, told.seed is None, spread)
     elif explain:
         drawing.explain_drawing(_job(request, opening, files, told.shown_as))
         first = request.seed
@@ -69,6 +72,16 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False) -> Non
         first = request.seed
     if told.seed is None:
         typer.echo(f"seed {first}")
+
+
+def _draw_prompts(job: Job, prompts: Path, any_seed: bool, spread: Spread | None) -> int:
+    if spread is not None:
+        from fromnoise.cli.cluster import draw_prompts_on_cluster
+
+        return draw_prompts_on_cluster(job, prompts, any_seed, spread)
+    from fromnoise.cli.drawing import draw_prompts
+
+    return draw_prompts(job, prompts, any_seed)
 
 
 def _request(told: Told, files: Files) -> Request:

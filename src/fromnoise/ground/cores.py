@@ -17,6 +17,7 @@ from torch import Tensor
 
 T = TypeVar("T")
 _LOCK = threading.Lock()
+_MOST = sys.maxsize  # cores that this process takes, whatever it may use
 
 
 def each_alone(function: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
@@ -75,7 +76,16 @@ def available_cores() -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     beside = os.environ.get("LOCAL_WORLD_SIZE", "")
-    return max(1, cores // max(1, int(beside) if beside.isdigit() else 1))
+    return max(1, min(_MOST, cores // max(1, int(beside) if beside.isdigit() else 1)))
+
+
+def use_at_most(cores: int) -> None:
+    """Leave the other cores to others from now on: one of several workers on a machine. Call before anything is drawn,
+    since the threads that pictures are spread over are started once.
+    """
+    global _MOST
+    _MOST = cores
+    torch.set_num_threads(available_cores())
 
 
 # What environment variables can limit the CPU's instructions to, so that it multiplies no bf16 any more.

@@ -46,6 +46,12 @@ def whole_file(file: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
+def allow(file: Path, mode: int) -> None:
+    """Give a file its permissions, where the file system has any: memory cards and network shares may refuse."""
+    with contextlib.suppress(OSError):
+        file.chmod(mode)
+
+
 def draft_of(file: Path) -> Path:
     """A name under which a file is written before it is whole: hidden, and of this process and this call alone."""
     return file.with_name(f".{_own()}.tmp.{file.name}")

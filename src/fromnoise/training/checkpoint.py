@@ -8,6 +8,7 @@ sharded (:mod:`fromnoise.training.sharded`) a process's parts of all.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -179,10 +180,16 @@ def _checksum(file: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file or a folder's list of names is on the disk. Windows has no such thing for folders."""
-    if os.name == "nt" and path.is_dir():
+    """Wait until a file or a folder's list of names is on the disk. Not every file system does that for folders."""
+    if path.is_dir():
+        with contextlib.suppress(OSError):
+            _sync_open(path, os.O_RDONLY)
         return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows syncs what may be written only
+    _sync_open(path, os.O_RDWR)  # Windows syncs what may be written only
+
+
+def _sync_open(path: Path, how: int) -> None:
+    handle = os.open(path, how)
     try:
         os.fsync(handle)
     finally:

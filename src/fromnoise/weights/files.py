@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.whole import whole_folder
+from fromnoise.ground.whole import allow, whole_folder
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def write_weights(
     file.touch()
     usual = file.stat().st_mode  # what the user's umask gives; safetensors makes files that only their owner can read
     save_file({name: x.clone() for name, x in stored.items()}, file, metadata={"format": "pt", **(about or {})})
-    file.chmod(usual)
+    allow(file, usual)
 
 
 def check_finite(file: Path, state: Mapping[str, Tensor]) -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.whole import whole_file
+from fromnoise.ground.whole import allow, whole_file
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.vae import VAE
@@ -83,7 +83,7 @@ def _write(file: Path, state: State, notes: dict[str, str]) -> None:
             usual = draft.stat().st_mode
             save_file({name: x.clone() for name, x in state.items()}, draft, metadata=notes)
             _sort_notes(draft)
-            draft.chmod(usual)
+            allow(draft, usual)
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write {file}: {error}") from None
 

@@ -111,7 +111,9 @@ class RunFolder:
         history = History([point for row in rows if (point := point_of(row))], 1)
         found = {name: thinned(history.series(name), POINTS) for name in CURVES}
         return {
-            name: list(zip(series.pictures, series.values, strict=True)) for name, series in found.items() if series.values
+            name: list(zip(series.pictures, series.values, strict=True))
+            for name, series in found.items()
+            if series.values
         }
 
     def sheets(self, task: str) -> list[int]:

@@ -82,7 +82,9 @@ class Watched:
         if not data.strip() or not pictures.exists():
             raise Problem(400, f"there is no folder {one_line(data) or '(empty)'} on this machine", "data")
         if self.folder.facts() is not None:
-            raise Problem(409, "a training has begun here already; go on with it, or start the studio with another --run")
+            raise Problem(
+                409, "a training has begun here already; go on with it, or start the studio with another --run"
+            )
         length = [] if minutes is None else ["--minutes", f"{minutes:g}"]
         self._spawn("--data", str(pictures.resolve()), *length)
 
@@ -97,7 +99,9 @@ class Watched:
             raise Problem(409, "no training has begun here yet")
         data = facts.get("data")
         if not isinstance(data, str) or (data != "starter" and not Path(data).exists()):
-            raise Problem(409, f"the pictures are not at {one_line(str(data))}; begin the studio where the training began")
+            raise Problem(
+                409, f"the pictures are not at {one_line(str(data))}; begin the studio where the training began"
+            )
         name = facts["recipe"].get("name")
         self._spawn("--data", data, "--as-before", recipe=RECIPES.get(name, OWN) if isinstance(name, str) else OWN)
 
