@@ -25,9 +25,9 @@ from fromnoise.training.health.process import process_of
 
 SAID = ".said.txt"  # what a training that was begun here said last; a dot keeps it out of the run
 MOST_SAID = 4096  # bytes of that which are read
-OWN = "my_pictures"
-# By which recipe a run goes on: its own numbers count, and of this one nothing but the order of the tasks. What a folder
-# says is never run as a program, as a recipe's file would be.
+OWN = "finetune"
+# By which recipe a run goes on: its own numbers count, and of this one nothing but the order of the tasks. What a
+# folder says is never run as a program, as a recipe's file would be.
 RECIPES = {"first-model": "first_model", "stickers-64": "stickers_64", "stickers-128": "stickers_cpu"}
 COMMAND = (sys.executable, "-m", "fromnoise")
 STOPPED = (130, -signal.SIGINT)  # how a training ends that was asked to
@@ -121,8 +121,8 @@ class Watched:
             found.ask_to_stop()
 
     def try_model(self, prompt: str, seed: int) -> tuple[Tensor, int | None]:
-        """Draw with the newest model of the run, uint8 [3,H,W]; and how many pictures that model has seen. To be called in
-        ``aside``, one at a time and behind the training.
+        """Draw with the newest model of the run, uint8 [3,H,W]; and how many pictures that model has seen. To be called
+        in ``aside``, one at a time and behind the training.
 
         Raises:
             Problem: there is none yet, or the words cannot be drawn.
