@@ -120,8 +120,8 @@ def _more(pairs: list[tuple[float, float]], base: list[tuple[float, float]], whi
 # --- Stable Diffusion's size -----------------------------------------------------------------------------------------
 
 
-def made_up(small: bool) -> TextToImage:
-    """A model of Stable Diffusion 1.5's shapes, packed for drawing; its weights are made up and need no file."""
+def made_up(small: bool, packed: bool = True) -> TextToImage:
+    """A model of Stable Diffusion 1.5's shapes, packed for drawing or not; its weights are made up and need no file."""
     tokenizer = Tokenizer.train(["a red apple", "a blue house", "a green tree"] * 3, vocab_size=600, context=77)
     sizes = {"layers": 2 if small else 12, "heads": 12, "context": 77, "eos_token_id": tokenizer.eos_id}
     with torch.device("meta"):
@@ -135,7 +135,7 @@ def made_up(small: bool) -> TextToImage:
             part.copy_(some[: len(part)])
     tower, unet, vae = networks
     model = TextToImage(tokenizer, tower, unet, vae, ScheduleConfig().build(), "v", identity="made up")
-    return model.for_drawing(keep=False)
+    return model.for_drawing(keep=False) if packed else model
 
 
 def measured(kind: str, model: TextToImage, steps: int) -> Measured:

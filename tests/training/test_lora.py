@@ -111,7 +111,7 @@ def test_activations_that_are_computed_again_teach_the_same(tiny_model: TextToIm
     """Also where the base is asked between the call and its way back, as replay does it the other way round."""
     plain = moved(Beside(copy.deepcopy(tiny_model.unet), 4, 0))
     unet = copy.deepcopy(tiny_model.unet)
-    adapting._compute_again(unet)
+    adapting.compute_again(unet)
     again = moved(Beside(unet, 4, 0))
     wanted = learnt(plain)
     loss = again(*inputs()).square().mean()

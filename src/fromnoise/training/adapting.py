@@ -49,8 +49,8 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
     examples: Examples = StoredExamples(latents, captions, stage.mirror, recipe.seed)
     unet = compute.place(model.unet)
     if stage.checkpointing:
-        _compute_again(unet)
-    network = Beside(unet, stage.rank, recipe.seed, (lambda name: True) if stage.layers == "all" else _is_attention)
+        compute_again(unet)
+    network = Beside(unet, stage.rank, recipe.seed, (lambda name: True) if stage.layers == "all" else is_attention)
     words = Conditioning(model.tokenizer, compute.place(model.text_tower))
     ours = model.defaults
     guidance = ours.guidance, ours.interval, ours.rescale
@@ -80,11 +80,11 @@ def keep_lora(model: TextToImage, materials: Materials, out: Path, network: nn.M
     save_lora(out / FILE, network.changes(), model, trigger or recipe.name, trigger)
 
 
-def _is_attention(name: str) -> bool:
+def is_attention(name: str) -> bool:
     return ".attention." in f".{name}."
 
 
-def _compute_again(unet: nn.Module) -> None:
+def compute_again(unet: nn.Module) -> None:
     """Let every block forget its activations, and compute them again on the way back (Chen et al. 2016)."""
     for module in unet.modules():
         if isinstance(module, ResidualBlock | SpatialTransformer):
