@@ -5,12 +5,38 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fromnoise.ground.errors import one_line
 
 if TYPE_CHECKING:
     from fromnoise.training.recipe import Recipe
+
+
+def as_asked(
+    found: Any, settings: dict[str, str], tasks: tuple[str, ...] | None, plan: tuple[str, float | None] | None
+) -> Any:
+    """A recipe with what was set by hand. One that suits itself says first why it is as it is.
+
+    Args:
+        found: what :func:`fromnoise.cli.train.load_recipe` gave.
+        settings: by dotted names.
+        tasks: those that were asked for, None for the recipe's.
+        plan: the data and the minutes of a training that begins; None where it goes on.
+
+    Raises:
+        UserError: a setting or a task that it does not have.
+    """
+    from fromnoise.training.processes import launched
+    from fromnoise.training.situation import Suited
+
+    if not isinstance(found, Suited):
+        return found.with_overrides(settings)
+    wanted = found.recipe.with_overrides(settings)
+    wanted.check_tasks(tasks or wanted.tasks)
+    if plan is not None and launched()[0] == 0:
+        tell_plan(wanted, found.reasons, *plan)
+    return wanted
 
 
 def tell_plan(recipe: Recipe, reasons: tuple[str, ...], data: str, minutes: float | None) -> None:

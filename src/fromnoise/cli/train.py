@@ -59,7 +59,7 @@ def train(
     from fromnoise.training.memory import let_idle_threads_sleep
 
     let_idle_threads_sleep()
-    from fromnoise.cli.plan import tell_lora, tell_plan
+    from fromnoise.cli.plan import as_asked, tell_lora
     from fromnoise.training.continuing import RUN, Call
     from fromnoise.training.processes import alone, joined
     from fromnoise.training.recipe import TASKS
@@ -67,39 +67,31 @@ def train(
     from fromnoise.training.situation import Suited, situation_of
     from fromnoise.training.story import StoryRecipe, train_story
 
-    chosen = chosen_tasks(tasks, TASKS)
+    chosen, going_on = chosen_tasks(tasks, TASKS), (out / RUN).is_file()
     settings = {**named(model, trigger), **overrides(set_ or [])}
-    wanted = load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
-    if isinstance(wanted, Suited):
-        # What suits pictures and machine is settled when a run begins; on another machine it goes on as it began.
-        as_before = as_before or (out / RUN).is_file()
-        reasons, wanted = wanted.reasons, wanted.recipe.with_overrides(settings)
-        wanted.check_tasks(chosen or wanted.tasks)
-        if not as_before:
-            tell_plan(wanted, reasons, data, minutes)
-    else:
-        wanted = wanted.with_overrides(settings)
+    found = load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
+    wanted = as_asked(found, settings, chosen, None if as_before or going_on else (data, minutes))
+    # What suits pictures and machine is settled when a run begins; on another machine it goes on as it began.
+    as_before = as_before or (going_on and isinstance(found, Suited))
     call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose, self_test)
     if isinstance(wanted, StoryRecipe):
-        if watch:
-            raise UserError("--watch is for models that draw; leave it out")
-        if tasks is not None:
-            raise UserError("--tasks is for models that draw; a story model has one network")
+        if watch or tasks is not None:
+            named_option = "--watch" if watch else "--tasks"
+            raise UserError(f"{named_option} is for models that draw; a story model has one network: leave it out")
         alone("a story model")
         _reporting(lambda: print(train_story(wanted, data, out, call)), minutes)
         return
-
-    if "lora" in (chosen or wanted.tasks):
+    does = chosen or wanted.tasks
+    if "lora" in does:
         alone("a LoRA")
 
     def trained() -> None:
         made = run(wanted, data, out, chosen, call)
-        if "lora" in (chosen or wanted.tasks):
+        if "lora" in does:
             tell_lora(out)
             return
-        said = f"{out}: trained {', '.join(chosen or wanted.tasks)}; the model appears with 'diffusion'"
-        print(made if made.exists() else said)
-        if index and "diffusion" in (chosen or wanted.tasks):
+        print(made if made.exists() else f"{out}: trained {', '.join(does)}; the model appears with 'diffusion'")
+        if index and "diffusion" in does:
             _keep_index(made, data)
 
     with joined():

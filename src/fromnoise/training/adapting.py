@@ -81,6 +81,7 @@ def keep_lora(model: TextToImage, materials: Materials, out: Path, network: nn.M
 
 
 def is_attention(name: str) -> bool:
+    """Whether a layer of the U-Net, by its name, belongs to attention to places or words."""
     return ".attention." in f".{name}."
 
 
