@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import math
@@ -59,11 +60,10 @@ def train(
     from fromnoise.training.memory import let_idle_threads_sleep
 
     let_idle_threads_sleep()
-    from fromnoise.cli.plan import as_asked, tell_lora
+    from fromnoise.cli.plan import as_asked
     from fromnoise.training.continuing import RUN, Call
     from fromnoise.training.processes import alone, joined
     from fromnoise.training.recipe import TASKS
-    from fromnoise.training.run import train as run
     from fromnoise.training.situation import Suited, situation_of
     from fromnoise.training.story import StoryRecipe, train_story
 
@@ -81,26 +81,30 @@ def train(
         alone("a story model")
         _reporting(lambda: print(train_story(wanted, data, out, call)), minutes)
         return
-    does = chosen or wanted.tasks
-    if "lora" in does:
+    begin = functools.partial(_trained, wanted, data, out, chosen, call, index)
+    if "lora" in (chosen or wanted.tasks):
         alone("a LoRA")
-
-    def trained() -> None:
-        made = run(wanted, data, out, chosen, call)
-        if "lora" in does:
-            tell_lora(out)
-            return
-        print(made if made.exists() else f"{out}: trained {', '.join(does)}; the model appears with 'diffusion'")
-        if index and "diffusion" in does:
-            _keep_index(made, data)
-
     with joined():
         if watch:
             from fromnoise.cli.watching import with_page
 
-            with_page(out, lambda: _reporting(trained, minutes))
+            with_page(out, lambda: _reporting(begin, minutes))
             return
-        _reporting(trained, minutes)
+        _reporting(begin, minutes)
+
+
+def _trained(wanted: Any, data: str, out: Path, chosen: tuple[str, ...] | None, call: Any, index: bool) -> None:
+    """Train, and say what came of it."""
+    from fromnoise.cli.plan import tell_lora
+    from fromnoise.training.run import train as run
+
+    does, made = chosen or wanted.tasks, run(wanted, data, out, chosen, call)
+    if "lora" in does:
+        tell_lora(out)
+        return
+    print(made if made.exists() else f"{out}: trained {', '.join(does)}; the model appears with 'diffusion'")
+    if index and "diffusion" in does:
+        _keep_index(made, data)
 
 
 def _keep_index(model: Path, data: str) -> None:
