@@ -46,14 +46,7 @@ from fromnoise.training.processes import here
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 from fromnoise.training.redrawn import with_redrawn
 from fromnoise.training.retired import GOES_ON, without_judges
-from fromnoise.training.run_data import (
-    card,
-    held_out_latents,
-    read_pictures,
-    seen_by,
-    some_prompts,
-    styles_of,
-)
+from fromnoise.training.run_data import card, held_out_latents, read_pictures, seen_by, some_prompts, styles_of
 from fromnoise.training.run_examples import captions_of, examples_of, sampled, shown
 from fromnoise.training.run_folder import accelerator, check_earlier, curves, locked
 from fromnoise.training.tasks.base import Compute, Task
