@@ -32,14 +32,15 @@ SMALL = {
     "precision": "fp32", "threads": "1", "data.limit": "64", "data.pixels": "32", "clip.image.pixels": "32",
     "vae.model.block_out_channels": "16,32,32", "diffusion.model.block_out_channels": "48,64",
     "diffusion.model.head_dim": "16", "diffusion.prompts": "cat", "diffusion.sheet_steps": "2",
-    "diffusion.loop.optimizer": "adamw",
-    **{f"{task}.loop.save_minutes": "0.005" for task in ("clip", "vae", "diffusion")},
+    "diffusion.loop.optimizer": "adamw", "clip.loop.batch": "8", "vae.loop.batch": "4", "diffusion.loop.batch": "8",
+    **{f"{task}.loop.{name}": value for task in ("clip", "vae", "diffusion")
+       for name, value in (("save_minutes", "0.005"), ("log_steps", "1"))},
 }  # fmt: skip
 
 
 def recipe(steps: int) -> Recipe:
     """The first model's, small, with so many steps for each network."""
-    lengths = {"clip": 64 * steps, "vae": 16 * steps, "diffusion": 32 * steps}
+    lengths = {"clip": 8 * steps, "vae": 4 * steps, "diffusion": 8 * steps}
     return load_recipe("first_model").with_overrides(
         {**SMALL, **{f"{task}.loop.pictures": str(count) for task, count in lengths.items()}}
     )
@@ -78,11 +79,11 @@ def saving(out: Path) -> bool:
 def wait_for_moment(process: int, out: Path, while_saving: bool) -> bool:
     """Wait until a session is to be killed; False where it has ended before."""
     files = {path: path.stat().st_mtime_ns for path in out.glob("*/log.jsonl")}
-    begun = time.monotonic()
+    begun, most = time.monotonic(), random.uniform(0, 3) if random.random() < 0.1 else 300.0
     while {path: path.stat().st_mtime_ns for path in out.glob("*/log.jsonl")} == files:  # until it has trained
         if over(process):
             return False
-        if time.monotonic() - begun > random.uniform(2, 60):  # or while it still prepares
+        if time.monotonic() - begun > most:  # or while it still prepares
             return True
         time.sleep(0.005)
     if while_saving:

@@ -33,6 +33,8 @@ def test_the_cpu_decides_and_no_stopwatch(
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UserError, match="auto, bf16 or fp32, not 'fp8'"):
         precision.choose(CPU, "fp8")
+    with pytest.raises(UserError, match=r"precision=fp16 is not trained in.*take auto"):
+        precision.choose(CPU, "fp16")
 
 
 @pytest.mark.parametrize("began", ["bf16", "fp32"])

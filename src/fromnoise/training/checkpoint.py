@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -162,7 +163,9 @@ def read_shards(path: Path, part: Callable[[str, torch.Size, torch.dtype], Tenso
     about: Any
     for key, about in reader.read_metadata().state_dict_metadata.items():
         found[key] = part(key.partition("/")[2], about.size, about.properties.dtype)
-    dcp.load(found, storage_reader=reader, no_dist=True)
+    with warnings.catch_warnings():  # that there is one process alone, as is asked for
+        warnings.simplefilter("ignore", UserWarning)
+        dcp.load(found, storage_reader=reader, no_dist=True)
     groups: dict[str, Tensors] = {}
     for key, tensor in found.items():
         group, _, name = key.partition("/")

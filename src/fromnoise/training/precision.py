@@ -57,6 +57,11 @@ class Choice:
 
 def check(setting: str) -> None:
     """Raise ``UserError`` unless ``setting`` is one that :func:`choose` knows."""
+    if setting == "fp16":
+        raise UserError(
+            "precision=fp16 is not trained in, since its range needs a scaled loss: take auto, which is bf16 where the "
+            "machine multiplies it, else fp32"
+        )
     if setting not in SETTINGS:
         raise UserError(f"precision must be auto, bf16 or fp32, not '{setting}'")
 

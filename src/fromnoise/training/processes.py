@@ -125,8 +125,7 @@ class Many(Alone):
 
     def losses(self, task: Task) -> Callable[[Any, Any], Losses]:
         """See :class:`Alone`. torch's DDP averages gradients while the backward pass still goes on."""
-        assert self.device is not None  # a launcher decides it
-        on_gpu = [self.device.index] if self.device.type == "cuda" else None
+        on_gpu = [self.device.index] if self.device and self.device.type == "cuda" else None
         return DistributedDataParallel(_Loss(task), device_ids=on_gpu)
 
     def mean(self, losses: Losses) -> Losses:

@@ -80,10 +80,9 @@ def accelerator(out: Path) -> Any:
         from accelerate import Accelerator
     except ImportError as error:
         raise missing_packages("training needs more packages", "train") from error
-    if here().share.of > 1:  # the run decides on number formats, and not the launcher
-        cpu = not torch.cuda.is_available()
-        return Accelerator(mixed_precision="no", cpu=cpu, log_with="tensorboard", project_dir=out / "curves")
-    return Accelerator(log_with="tensorboard", project_dir=out / "curves")
+    cpu = here().share.of > 1 and not torch.cuda.is_available()
+    # The run decides on number formats, and not a launcher.
+    return Accelerator(mixed_precision="no", cpu=cpu, log_with="tensorboard", project_dir=out / "curves")
 
 
 def curves(accelerator: Any) -> TensorBoard:
