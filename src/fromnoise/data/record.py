@@ -163,6 +163,7 @@ class NothingFound(UserError):
         self.found = found
 
 
+_FACTS = tuple(f.name for f in dataclasses.fields(Record))
 _OURS = frozenset(SPLITS.values())
 
 
@@ -173,18 +174,19 @@ def record_of(facts: Mapping[str, Any]) -> Record:
         ValueError: an empty caption, one that is no valid Unicode, or an unknown split.
         UserError: a fact of the wrong kind.
     """
-    names = {f.name for f in dataclasses.fields(Record)}
-    record = Record.from_dict({k: v for k, v in facts.items() if k in names and v is not None})
+    record = Record.from_dict({k: v for k, v in facts.items() if k in _FACTS and v is not None})
     if not record.text.strip():
         raise ValueError("the caption is empty")
     _check_unicode(record)
-    return dataclasses.replace(record, split=split_named(record.split))
+    split = split_named(record.split)
+    return record if split == record.split else dataclasses.replace(record, split=split)
 
 
 def _check_unicode(record: Record) -> None:
     """Refuse halves of signs, which JSON can write ("\\ud83d") and no file can: all but the file's name, which may hold
     any bytes."""
-    for name, value in record.to_dict().items():
+    for name in _FACTS:
+        value = getattr(record, name)
         texts = (value,) if isinstance(value, str) else value
         if name != "file_name" and not all(map(is_unicode, texts)):
             raise ValueError(f"its {name} is not valid Unicode: it holds half a sign (\\ud800 to \\udfff)")

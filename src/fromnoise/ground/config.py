@@ -34,7 +34,7 @@ class Config:
         Raises:
             UserError: a key that this config does not have, or a value of the wrong type.
         """
-        hints = typing.get_type_hints(cls)
+        hints = _hints(cls)
         if not isinstance(values, dict):
             raise UserError(f"{cls.__name__} is a group of settings, not {values!r:.60}")
         for key in values:
@@ -65,6 +65,16 @@ class Config:
         return _replaced(self, tree, "")
 
 
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """The types of a config's settings; looked up once, since a set of pictures has a record for each."""
+    if cls not in _HINTS:
+        _HINTS[cls] = typing.get_type_hints(cls)
+    return _HINTS[cls]
+
+
 @dataclasses.dataclass(frozen=True)
 class _Value:
     """A leaf of the tree of overrides, so that a dict can itself be a value."""
@@ -74,7 +84,7 @@ class _Value:
 
 def _replaced(config: Any, tree: dict[str, Any], prefix: str) -> Any:
     """Replace all settings of one config at once: two that only fit together must not be checked one by one."""
-    hints = typing.get_type_hints(type(config))
+    hints = _hints(type(config))
     changes = {}
     for key, branch in tree.items():
         name = f"{prefix}{key}"
