@@ -101,6 +101,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
         ("sun", ["--cluster", "nowhere"], "HOST:PORT"),
         ("sun", ["--cluster", "ray://head:10001"], "HOST:PORT"),
         ("sun", ["-n", "2"], "one picture per line"),
+        ("sun", ["--out", "a.png"], "should be a folder"),
     ],
 )
 def test_bad_input_is_said_in_one_line_before_anything_starts(

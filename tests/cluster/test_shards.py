@@ -218,6 +218,10 @@ def test_a_folder_says_which_job_it_was_begun_with(work: Work, tmp_path: Path) -
     (tmp_path / "job.json").write_text("{")
     with pytest.raises(UserError, match=r"job\.json is damaged"):
         begun(tmp_path)
+    (tmp_path / "listed").mkdir()
+    (tmp_path / "listed" / "prompts.txt").write_text("a list of somebody's own")
+    with pytest.raises(UserError, match="holds something else"):
+        begun(tmp_path / "listed")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear diary")
     with pytest.raises(UserError, match=r"holds something else \(diary\.txt\)"):

@@ -58,7 +58,9 @@ def draw_prompts_on_cluster(job: Job, prompts: Path, any_seed: bool, wanted: Spr
         _check_lines(job.model, whole, lines)
     make_folder(folder)
     with locked(folder):
-        _draw(folder.resolve(), what, lines, _opening_work(folder, what, job, start), wanted, before is None)
+        if begun(folder) != before:
+            raise UserError(f"another fromnoise has just begun to draw into '{folder}'; name another --out")
+        _draw(folder.resolve(), what, lines, _opening_work(folder, what, job, start), wanted)
     _tell_failed(folder, what)
     print(folder)
     return whole.seed
@@ -114,7 +116,7 @@ def _opening_work(folder: Path, what: ClusterJob, job: Job, start: Start | None)
     return Work(folder.resolve(), what, opening, start, command=secrets.token_hex(4))
 
 
-def _draw(folder: Path, what: ClusterJob, lines: Sequence[str], work: Work, wanted: Spread, new: bool) -> None:
+def _draw(folder: Path, what: ClusterJob, lines: Sequence[str], work: Work, wanted: Spread) -> None:
     todo = to_do(folder, what, lines)
     there = what.lines - sum(piece.count for piece in todo)
     if there:
@@ -123,8 +125,7 @@ def _draw(folder: Path, what: ClusterJob, lines: Sequence[str], work: Work, want
         return
     with connected(wanted.cluster) as machines:
         pool = spread(machines, wanted.workers)
-        if new:
-            begin(folder, what, lines)
+        begin(folder, what, lines)
         _count(work, todo, pool)
 
 

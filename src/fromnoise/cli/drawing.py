@@ -100,8 +100,6 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
         The seed of the first line.
     """
     model, folder, lines = job.model, job.files.out or Path(), prompt_lines(prompts)
-    if folder.suffix.lower() == ".png" and not folder.is_dir():
-        raise UserError(f"'{folder}' should be a folder: --prompts draws a picture per line")
     width = max(4, len(str(len(lines) - 1)))
     files = [folder / f"{i:0{width}d}.png" for i in range(len(lines))]
     made, start = _line_plans(job, job.request, lines)

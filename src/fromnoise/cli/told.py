@@ -179,3 +179,5 @@ def _only_with_prompts(told: Told, files: Files, explain: bool) -> None:
         raise UserError("--prompts draws one picture per line; leave out -n and repeat lines instead")
     if files.out is None:
         raise UserError("--prompts needs --out FOLDER for its pictures")
+    if files.out.suffix.lower() == ".png" and not files.out.is_dir():
+        raise UserError(f"'{files.out}' should be a folder: --prompts draws a picture per line")

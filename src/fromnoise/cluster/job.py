@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -108,8 +108,8 @@ def begun(folder: Path) -> ClusterJob | None:
         raise UserError(f"'{folder}' is a file; name a folder for the shards with --out")
     file = folder / JOB
     if not file.exists():
-        ours = {LOCK, PROMPTS}  # of a run that was stopped before it began
-        others = sorted(f.name for f in folder.iterdir() if f.name not in ours and f".tmp.{PROMPTS}" not in f.name)
+        # Of a run that was stopped before it began there may be a lock and a draft of the job's file.
+        others = sorted(f.name for f in folder.iterdir() if f.name != LOCK and not f.name.endswith(f".tmp.{JOB}"))
         if others:
             raise UserError(f"'{folder}' holds something else ({others[0]}); name a new or empty folder with --out")
         return None
@@ -152,9 +152,11 @@ def _said(value: object) -> str:
 
 
 def begin(folder: Path, job: ClusterJob, lines: Sequence[str]) -> None:
-    """Write down what is to be done, for all workers to read; the job last, so that it never stands there alone."""
-    write_atomically(folder / PROMPTS, "".join(f"{line}\n" for line in lines))
-    write_atomically(folder / JOB, json.dumps(replace(job).to_dict(), indent=1) + "\n")
+    """Write down what is to be done, for all workers to read, as far as it is not there yet."""
+    texts = {JOB: json.dumps(job.to_dict(), indent=1) + "\n", PROMPTS: "".join(f"{line}\n" for line in lines)}
+    for name, text in texts.items():
+        if not (folder / name).exists() or (folder / name).read_bytes() != text.encode():
+            write_atomically(folder / name, text)
 
 
 def locked(folder: Path) -> FileLock:

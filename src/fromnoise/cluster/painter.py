@@ -102,7 +102,7 @@ class Painter:
             return Done(piece.number, error=str(error))
         except OSError as error:
             place = error.filename or self.work.folder
-            return Done(piece.number, error=f"cannot write {place} on {socket.gethostname()}: {error.strerror}")
+            return Done(piece.number, error=f"{place}, seen from {socket.gethostname()}: {error.strerror or error}")
 
     def _painted(self, piece: Piece) -> Done:
         folder = self.work.folder
