@@ -40,13 +40,21 @@ def watched_by(studio: Studio) -> Watched:
 Run = Annotated[Watched, Depends(watched_by)]
 
 
-def owned_by(studio: Studio, run: Run, x_fromnoise_owner: Key = "") -> Watched:
-    """The same for its owner.
+def is_owner(studio: Studio, run: Run, x_fromnoise_owner: Key = "") -> bool:
+    """Whether the owner asks."""
+    return studio.settings.local and hmac.compare_digest(x_fromnoise_owner.encode(), run.key.encode())
+
+
+Owner = Annotated[bool, Depends(is_owner)]
+
+
+def owned_by(run: Run, mine: Owner) -> Watched:
+    """The training that a studio watches, for its owner.
 
     Raises:
         Problem: somebody else asks.
     """
-    if not (studio.settings.local and hmac.compare_digest(x_fromnoise_owner.encode(), run.key.encode())):
+    if not mine:
         raise Problem(403, OWNERS, code="not_the_owner")
     return run
 
@@ -61,9 +69,9 @@ async def standing(run: Run) -> dict[str, Any]:
 
 
 @routes.get("/owner")
-async def owner(run: Owned) -> dict[str, Any]:
+async def owner(mine: Owner) -> dict[str, bool]:
     """Whether the key is the owner's."""
-    return {"owner": True, "run": str(run.path)}
+    return {"owner": mine}
 
 
 @routes.get("/curves/{task}")

@@ -74,7 +74,7 @@ export const api = {
   /** Draw with the newest model of the training. */
   tryModel: (body) => ask("POST", "/api/training/try", body),
   /** Whether a key is that of whoever started the studio; and what they alone may do: start, pause, go-on. */
-  isOwner: (key) => ask("GET", "/api/training/owner", undefined, owned(key)).then(() => true, () => false),
+  isOwner: (key) => ask("GET", "/api/training/owner", undefined, owned(key)).then((found) => found.owner, () => false),
   act: (what, key, body) => ask("POST", `/api/training/${what}`, body, owned(key)),
   startFrom: (id) => ask("POST", `/api/pictures/${id}/start`),
 };

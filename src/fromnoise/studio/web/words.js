@@ -307,7 +307,7 @@ export const words = {
       title: "Learn my own pictures",
       about: "The model that comes with fromnoise goes on learning, from a folder of your pictures. Things on white are learnt best.",
       data: "Folder of pictures, on this machine",
-      dataHint: "A caption beside each picture, as cat.txt beside cat.png; or the file's own name serves as one.",
+      dataHint: "With a caption beside each picture, as cat.txt beside cat.png, or a metadata.jsonl.",
       minutes: "Minutes (optional)",
       minutesHint: "Without them the number of pictures decides: 300 pictures take about twenty minutes on two cores.",
       start: "Start training",
