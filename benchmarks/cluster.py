@@ -63,6 +63,7 @@ def job_of(model: TextToImage, folder: Path, lines: Sequence[str], steps: int, p
     request = replace(plan(model, Request(prompt=lines[0], steps=steps)).request, prompt="")
     found = (model.precision, "torch", False, (), None, request, len(lines), digest_of(lines), SHARD)
     job = ClusterJob("benchmark", model.hash, *found)
+    folder.mkdir(parents=True, exist_ok=True)
     begin(folder, job, lines)
     return Work(folder, job, Opening(place, precision=model.precision))
 
