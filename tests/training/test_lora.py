@@ -22,6 +22,7 @@ from fromnoise.cli.train import load_recipe
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.record import Record
 from fromnoise.diffusion.loss import v_target
+from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import adapting
@@ -218,6 +219,13 @@ def test_from_a_folder_to_a_file_that_is_drawn_with(place: Path, run: Any) -> No
     assert about["fromnoise.model"] == TextToImage.load(place / "tiny").hash
     stored_recipe = Recipe.from_dict(json.loads((place / "mine" / "run.json").read_text())["recipe"])
     assert stored_recipe.data.trigger == "linocut"
+
+    # It is drawn with, by its file or by the folder it lies in.
+    opened = [
+        open_model(Opening(place / "tiny", (str(lora),)))[1] for lora in (file, file.parent, f"{file.parent}:1.0")
+    ]
+    assert len({model.hash for model in opened}) == 1
+    assert opened[0].hash != TextToImage.load(place / "tiny").hash
 
     # The same command changes nothing more; on another machine, where other things would suit, neither.
     before = file.read_bytes()

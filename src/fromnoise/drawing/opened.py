@@ -19,6 +19,8 @@ from fromnoise.system.few_steps import with_few_steps
 from fromnoise.system.opening import DEFAULT_MODEL
 from fromnoise.system.text_to_image import TextToImage
 
+LORA_FILES = ("lora.safetensors", "pytorch_lora_weights.safetensors")  # of a training of ours, of diffusers
+
 
 @dataclass(frozen=True)
 class Opening:
@@ -103,13 +105,18 @@ def names_of(loras: Iterable[str]) -> tuple[str, ...]:
 
 
 def _lora(text: str) -> tuple[Path, float]:
-    """File and weight of "file" or "file:weight"."""
+    """File and weight of "file" or "file:weight"; a folder stands for the LoRA in it, as a training leaves it."""
     file, colon, weight = text.rpartition(":")
-    if not colon or Path(text).is_file():
-        return Path(text), 1.0
+    if not colon or Path(text).exists():
+        return _file_of(Path(text)), 1.0
     try:
-        return Path(file), float(weight)
+        return _file_of(Path(file)), float(weight)
     except ValueError:
         if "/" in weight or "\\" in weight:  # C:\style.safetensors, which is not there
             return Path(text), 1.0
         raise UserError(f"--lora takes a file, or file:weight as style.safetensors:0.8, not '{text}'") from None
+
+
+def _file_of(place: Path) -> Path:
+    """A LoRA's file: the place itself, or what diffusers or a training of ours has put there."""
+    return next((place / name for name in LORA_FILES if (place / name).is_file()), place)
