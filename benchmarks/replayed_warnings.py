@@ -11,6 +11,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from formats import machine
 from fromnoise.training.health.history import History, point_of, read_rows
 from fromnoise.training.health.signs import SIGNS
 from fromnoise.training.names import LOG, TASKS
@@ -45,7 +46,9 @@ def main() -> None:
     """Print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
-    for run in parser.parse_args().runs:
+    runs = parser.parse_args().runs
+    print(f"as this machine reads them ({machine()}); what they say is the same on any:")
+    for run in runs:
         for task in TASKS:
             if (run / task / LOG).is_file():
                 given = replayed(run / task / LOG)

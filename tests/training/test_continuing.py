@@ -244,7 +244,7 @@ def test_the_commands_hand_over_what_was_asked(tmp_path: Path, monkeypatch: pyte
     for command in commands:
         done = CliRunner().invoke(app, command)
         assert done.exit_code == 0, done.output
-    wanted = Call(2.0, {"seed": "3"}, as_before=True, verbose=True)
+    wanted = Call(2.0, {"seed": "3"}, as_before=True, verbose=True, self_test=True)
     assert said == [wanted, wanted, Call(as_before=True, verbose=True)]
 
 
