@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock
+from platformdirs import user_cache_path
 from torch import Tensor
 
 from fromnoise.data.decoding import Taken, accepted, decoded
@@ -153,5 +154,11 @@ def _remove_others(folder: Path, prefix: str, name: str) -> None:
 
 
 def _large() -> str | None:
-    """A folder for temporary files that is on a disk; "/tmp" is in memory on many systems."""
-    return "/var/tmp" if os.access("/var/tmp", os.W_OK) else None
+    """A folder for temporary files that is on a disk, as that for caches is; where others lie is in memory on many
+    systems. None where there is none that can be written."""
+    if "TMPDIR" in os.environ:  # somebody knows better
+        return None
+    try:
+        return str(user_cache_path("fromnoise", ensure_exists=True))
+    except OSError:
+        return None
