@@ -130,7 +130,13 @@ def test_it_draws_elsewhere_and_redraws_the_same(
 
 def test_it_trains_elsewhere(elsewhere: None, tmp_path: Path) -> None:
     assert not keep_freed_memory()
-    small = {"precision": "fp32", "threads": "1", "data.pixels": "32", "clip.image.pixels": "32"}
+    small = {
+        "precision": "fp32",
+        "threads": "1",
+        "data.pixels": "32",
+        "clip.image.pixels": "32",
+        "diffusion.model.sample_size": "4",
+    }
     small |= {"clip.loop.pictures": "64", "clip.loop.warmup": "32"}
     for _ in range(2):  # the second finds the checkpoint of the first
         train(load_recipe("first_model").with_overrides(small), "starter", tmp_path / "run", ("clip",))

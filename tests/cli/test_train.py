@@ -128,7 +128,7 @@ RECIPES = {
     "a = \x00": "SyntaxError",
     "\n\nraise ValueError('two\\nlines')": "line 3: ValueError: two lines",
     "from fromnoise.training.recipe import Recipe\ndef recipe():\n    return Recipe(magic=1)": "line 3: TypeError: ",
-    "def recipe(what): pass": "TypeError: recipe() missing 1 required positional argument: 'what'",
+    "def recipe(what, more): pass": "TypeError: recipe() missing 1 required positional argument: 'more'",
     "def recipe(): pass": "must return a Recipe or a StoryRecipe; it returns NoneType",
     "def recipe(): return {}": "must return a Recipe or a StoryRecipe; it returns dict",
     "from fromnoise.training.recipe import Recipe\ndef recipe(): return Recipe": "it returns type",

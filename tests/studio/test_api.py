@@ -460,7 +460,7 @@ def test_the_option_reaches_the_server(
     tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Settings] = []
-    monkeypatch.setattr("fromnoise.studio.server.serve", lambda settings, models, browser: seen.append(settings))
+    monkeypatch.setattr("fromnoise.studio.server.serve", lambda settings, models, *more: seen.append(settings))
     options = ["--model", str(tiny_model_folder), "--gallery", str(tmp_path), "--answer-to", "a", "--answer-to", "b"]
     assert CliRunner().invoke(entry.app, ["studio", *options]).exit_code == 0
     assert seen[0].answer_to == ("a", "b")

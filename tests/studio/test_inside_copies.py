@@ -161,7 +161,7 @@ def test_the_command_tells_the_studio_its_loras(
 ) -> None:
     served: list[Models] = []
     monkeypatch.setattr("fromnoise.cli.opened.load", lambda _: ("tiny", tiny_model))
-    monkeypatch.setattr("fromnoise.studio.server.serve", lambda settings, models, show: served.append(models))
+    monkeypatch.setattr("fromnoise.studio.server.serve", lambda settings, models, *more: served.append(models))
     for options in (("--lora", "some/ink.safetensors:0.5"), ("--model", "x")):
         assert run("studio", "--no-browser", "--gallery", "g", *options).code == 0
     assert [(models.loras, models.shipped) for models in served] == [(("ink.safetensors:0.5",), True), ((), False)]

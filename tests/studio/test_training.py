@@ -127,7 +127,10 @@ def test_a_process_is_told_from_another_one_with_its_number(tmp_path: Path) -> N
     here = Process.here()
     assert here.alive
     assert not Process(here.number, here.begun - 100).alive
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", "print(1, flush=True); input()"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    assert child.stdout is not None
+    child.stdout.readline()  # it runs
     import psutil
 
     theirs = Process(child.pid, psutil.Process(child.pid).create_time())
