@@ -24,6 +24,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -35,6 +36,7 @@ from fromnoise.drawing.generate import draw_all
 from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.drawing.request import Request
+from fromnoise.evaluation.damage import damaged
 from fromnoise.evaluation.intervals import Mean, mean_of, sign_test
 from fromnoise.evaluation.judge import features
 from fromnoise.evaluation.retrieval import Gallery, Question, relevant
@@ -44,6 +46,7 @@ from fromnoise.ground.wording import styled
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.adapting import FILE
 from fromnoise.training.continuing import Call
+from fromnoise.training.distilling import recipe_for
 from fromnoise.training.run import train
 from fromnoise.training.situation import situation_of
 
@@ -85,7 +88,8 @@ def main() -> None:
     options = parser.parse_args()
     plain = open_model(Opening(options.model, precision="fp32"))[1]
     own = tuple(style for style in plain.styles if style != options.style)
-    pictures = load_folder(options.data, plain.pixels, styles=[*own, options.style])
+    groups = recipe_for(plain).data.groups or None  # of things that it was taught
+    pictures = load_folder(options.data, plain.pixels, styles=[*own, options.style], groups=groups)
     records = pictures.records
 
     # Which pictures are learnt from, which things are asked for.
@@ -119,9 +123,9 @@ def main() -> None:
     taught = [i for name in by_style for i in rng.sample(by_style[name], min(OF_EACH_STYLE, len(by_style[name])))]
     taught = [i for i in taught if i not in set(asked)]
     real = some(pictures, asked)
-    judge = StyleJudge(
-        style_features(pictures.images[taught]), [records[i].style for i in taught], (*own, options.style)
-    )
+    shapes = pictures.images[taught]  # as they are, and damaged, as the evaluation's judge of styles learns
+    learnt_from = torch.cat([style_features(shapes), style_features(damaged(shapes, taught))])
+    judge = StyleJudge(learnt_from, 2 * [records[i].style for i in taught], (*own, options.style))
     near, about = relevant(pictures, keys)
     gallery = Gallery(keys, about, features(pictures.images[near]))
     questions = [Question(keys.index(records[i].key), records[i].text, options.style, i) for i in asked]

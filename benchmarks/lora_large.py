@@ -10,8 +10,8 @@ peak of resident memory from the first step on, networks included.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -20,9 +20,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from denoise_step import forget_peak
 from formats import machine
 from fromnoise.data.captions import CaptionSampler
 from fromnoise.data.record import Record
+from fromnoise.ground.cores import give_back_memory
 from fromnoise.training import precision
 from fromnoise.training.adapting import compute_again, is_attention
 from fromnoise.training.clock import Clock
@@ -35,12 +37,12 @@ from fromnoise.training.optimizers import Optimizers
 from fromnoise.training.stages import LoraStage
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.lora import Adapted, LoraTask
+from other_engines import peak_mib
 from watching import made_up
 
 
 def measured(steps: int, pixels: int, again: bool) -> dict[str, float]:
     """Seconds of a step (the fastest), and the peak in GiB."""
-    keep_freed_memory()
     model = made_up(small=False, packed=False)
     choice = precision.choose(torch.device("cpu"), "auto")
     compute = Compute(torch.device("cpu"), choice.dtype, torch.channels_last)
@@ -59,6 +61,10 @@ def measured(steps: int, pixels: int, again: bool) -> dict[str, float]:
     masters: dict[str, torch.Tensor] = {name: p for name, p in network.named_parameters() if p.requires_grad}
     optimizer = Optimizers(network, masters, stage.loop)
     took = []
+    gc.collect()
+    give_back_memory()
+    forget_peak()  # of reading the weights
+    keep_freed_memory()
     for step in range(steps):
         clock, begin = Clock(step, 1, 1000, 0), time.perf_counter()
         for weight in masters.values():
@@ -66,7 +72,7 @@ def measured(steps: int, pixels: int, again: bool) -> dict[str, float]:
         task.losses(task.batch(clock), clock)["loss"].backward()  # type: ignore[no-untyped-call]
         optimizer.step(1e-4)
         took.append(time.perf_counter() - begin)
-    return {"seconds": min(took), "GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    return {"seconds": min(took), "GiB": peak_mib() / 1024}
 
 
 def main() -> None:

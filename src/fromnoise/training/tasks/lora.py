@@ -78,6 +78,7 @@ class LoraTask(Task):
     name = "lora"
     network: Beside
     keeps_frozen = False
+    steady = False  # a few pictures at all noise levels: its loss leaps too much to say that it rises
 
     def __init__(
         self, stage: LoraStage, examples: Examples, words: Conditioning, adapted: Adapted, compute: Compute
