@@ -51,7 +51,7 @@ def _small(asked: Situation) -> tuple[LoraStage, str]:
     each = round(0.75 * pictures / asked.pictures)
     return LoraStage(loop=loop), (
         f"each is seen about {each:,} times in its own and its mirrored form; a quarter of {pictures:,} are drawings"
-        " of the model's own, so that it forgets nothing"
+        " of the model's own, so that it forgets less"
     )
 
 

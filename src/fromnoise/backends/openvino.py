@@ -194,13 +194,22 @@ def computed_in(hint: str) -> str:
 
     It tells of a compiled graph only, so a tiny one is compiled.
     """
-    rows = opset.parameter([1, 8], np.float32)
-    graph = ov.Model([opset.matmul(rows, np.ones((8, 8), np.float32), False, False)], [rows])
     try:
-        compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
+        compiled = compiled_for(hint)
     except RuntimeError:  # a CPU with bf16 whose kernels are kept to those of one without
         return "f32"
     return "bf16" if compiled.get_property("INFERENCE_PRECISION_HINT") == ov.Type.bf16 else "f32"
+
+
+def compiled_for(hint: str) -> Any:
+    """A tiny graph, compiled with a hint of the format.
+
+    Raises:
+        RuntimeError: OpenVINO cannot.
+    """
+    rows = opset.parameter([1, 8], np.float32)
+    graph = ov.Model([opset.matmul(rows, np.ones((8, 8), np.float32), False, False)], [rows])
+    return ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
 
 
 def _name(model: TextToImage, part: str, network: nn.Module, int8: bool) -> str:
