@@ -5,7 +5,8 @@
 
 The model itself stays as it is; what is learnt is a file of a few MiB that is added when you want it. Twenty to fifty
 pictures are enough. Each needs a caption of what it shows ("a cat"), in words that the model knows; ``--trigger`` gives
-their look a name. While it learns, the model's own drawings are repeated to it, so that it forgets less (not nothing: docs/training.md).
+their look a name. While it learns, the model's own drawings are repeated to it, so that it forgets less (how much it
+still forgets: docs/training.md).
 """
 
 from dataclasses import replace
