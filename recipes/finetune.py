@@ -40,7 +40,8 @@ def recipe(asked: Situation) -> Suited:
         diffusion=replace(known.diffusion, prompts=(), loop=loop, known=told, replay=0.2 if told else 0.0),
     )
     name = str(model.card.get("name") or place)
-    return Suited(made, _reasons(asked, loop.suited(asked.pictures).pictures, name, told > 0))
+    reasons = _reasons(asked, loop.suited(asked.pictures).pictures, name, told > 0)
+    return Suited(made, reasons, asked.pictures)
 
 
 def _reasons(asked: Situation, seen: int, name: str, replayed: bool) -> tuple[str, ...]:

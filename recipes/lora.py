@@ -42,7 +42,7 @@ def recipe(asked: Situation) -> Suited:
         data=DataConfig(pixels=model.pixels, captions=known.data.captions, trigger=asked.trigger),
         lora=stage,
     )
-    return Suited(made, reasons)
+    return Suited(made, reasons, asked.pictures)
 
 
 def _small(asked: Situation) -> tuple[LoraStage, str]:

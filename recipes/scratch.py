@@ -73,7 +73,7 @@ def recipe(asked: Situation) -> Suited:
             ),
         ),
     )
-    return Suited(made, _reasons(asked, size, pixels))
+    return Suited(made, _reasons(asked, size, pixels), asked.pictures)
 
 
 def _reasons(asked: Situation, size: str, pixels: int) -> tuple[str, ...]:

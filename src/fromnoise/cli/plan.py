@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from fromnoise.ground.errors import one_line
 
 if TYPE_CHECKING:
-    from fromnoise.training.recipe import Recipe
+    from fromnoise.training.situation import Suited
 
 
 def as_asked(
-    found: Any, settings: dict[str, str], tasks: tuple[str, ...] | None, plan: tuple[str, float | None] | None
+    found: Any, settings: dict[str, str], tasks: tuple[str, ...] | None, begins: bool, minutes: float | None
 ) -> Any:
     """A recipe with what was set by hand. One that suits itself says first why it is as it is.
 
@@ -22,7 +23,8 @@ def as_asked(
         found: what :func:`fromnoise.cli.train.load_recipe` gave.
         settings: by dotted names.
         tasks: those that were asked for, None for the recipe's.
-        plan: the data and the minutes of a training that begins; None where it goes on.
+        begins: whether the training begins and does not go on.
+        minutes: that it may take, None for as many as it needs.
 
     Raises:
         UserError: a setting or a task that it does not have.
@@ -34,25 +36,20 @@ def as_asked(
         return found.with_overrides(settings)
     wanted = found.recipe.with_overrides(settings)
     wanted.check_tasks(tasks or wanted.tasks)
-    if plan is not None and launched()[0] == 0:
-        tell_plan(wanted, found.reasons, *plan)
+    if begins and launched()[0] == 0:
+        tell_plan(replace(found, recipe=wanted), minutes)
     return wanted
 
 
-def tell_plan(recipe: Recipe, reasons: tuple[str, ...], data: str, minutes: float | None) -> None:
+def tell_plan(suited: Suited, minutes: float | None) -> None:
     """Say on standard error why a recipe is as it is, and how long it will take here, measured now."""
-    from fromnoise.data.pictures import entries_of
-    from fromnoise.data.record import TRAIN
     from fromnoise.training.estimate import hours
 
-    count = sum(entry.record.split == TRAIN for entry in entries_of(data).entries)
-    took = hours(recipe, recipe.tasks, count)
-    if minutes is not None and recipe.fits_minutes:
+    took = hours(suited.recipe, suited.recipe.tasks, suited.pictures)
+    if minutes is not None and suited.recipe.fits_minutes:
         took = min(took, minutes / 60)
-    for line in (
-        *reasons,
-        f"to the end: about {spoken(took)} on this machine, if nothing else runs (measured just now)",
-    ):
+    end = f"to the end: about {spoken(took)} on this machine, if nothing else runs (measured just now)"
+    for line in (*suited.reasons, end):
         print(one_line(line), file=sys.stderr)
 
 

@@ -70,7 +70,7 @@ def train(
     chosen, going_on = chosen_tasks(tasks, TASKS), (out / RUN).is_file()
     settings = {**named(model, trigger), **overrides(set_ or [])}
     found = load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
-    wanted = as_asked(found, settings, chosen, None if as_before or going_on else (data, minutes))
+    wanted = as_asked(found, settings, chosen, not (as_before or going_on), minutes)
     # What suits pictures and machine is settled when a run begins; on another machine it goes on as it began.
     as_before = as_before or (going_on and isinstance(found, Suited))
     call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose, self_test)

@@ -47,10 +47,17 @@ class Situation:
 
 @dataclass(frozen=True)
 class Suited:
-    """A recipe that suits a situation, and why it is as it is, a sentence for each choice."""
+    """A recipe that suits a situation, and why it is as it is.
+
+    Attributes:
+        recipe: every number.
+        reasons: a sentence for each choice.
+        pictures: so many there are to train on.
+    """
 
     recipe: Recipe
     reasons: tuple[str, ...]
+    pictures: int
 
 
 def situation_of(data: str, model: str = "", trigger: str = "") -> Situation:
