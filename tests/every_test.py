@@ -12,6 +12,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from fromnoise.ground import cores
+
 settings.register_profile("any machine", deadline=None)  # a busy machine is no fault
 settings.load_profile("any machine")
 
@@ -34,14 +36,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Every test begins with the same random numbers, threads and number format, whatever ran before."""
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    """Every test begins with the same random numbers, threads, cores and number format, whatever ran before."""
+    threads, dtype, most = torch.get_num_threads(), torch.get_default_dtype(), cores._MOST
     torch.manual_seed(item.config.getoption("shuffle") or 0)
     try:
         return (yield)
     finally:
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
+        cores._MOST = most  # a painter of a cluster leaves the other cores to others, for good
 
 
 def not_tested(config: pytest.Config) -> dict[str, Counter[str]]:
