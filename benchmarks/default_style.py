@@ -24,7 +24,7 @@ from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.intervals import sign_test
 from fromnoise.evaluation.sections.no_style import Found, best_style, plain_drawings, ways_of
 from fromnoise.evaluation.sizes import Sizes
-from fromnoise.evaluation.trained import said_styles
+from fromnoise.evaluation.trained import reading_of
 from fromnoise.evaluation.words import WIDTHS, share, share_interval, width_cells
 
 CHANCE = 0.05
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, help="folder for what is drawn, to go on after an interruption")
     options = parser.parse_args()
     model = open_model(Opening(options.model, precision="fp32", fast=options.fast))[1]
-    pictures = load_folder(options.data, model.pixels, said_styles=said_styles(model.card))
+    pictures = load_folder(options.data, model.pixels, reading=reading_of(model.card))
     sizes = Sizes(concepts=options.concepts, asked=options.asked, per_style=options.per_style)
     bench = Bench(model, pictures, options.seed, sizes, options.kept)
     found = ways_of(bench, plain_drawings(bench))

@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0, help="the most that the training may take")
     parser.add_argument("--count", type=int, default=96, help="things that are drawn of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="changes the recipe")
     options = parser.parse_args()
     plain = open_model(Opening(options.model, precision="fp32"))[1]
     own = tuple(style for style in plain.styles if style != options.style)
@@ -109,7 +110,8 @@ def main() -> None:
         folder_of(pictures, learnt, folder)
     suited = load_recipe("lora", lambda: situation_of(str(folder), options.model, options.style))
     begin = time.monotonic()
-    train(suited.recipe, folder, run, None, Call(options.minutes))
+    settings = dict(each.split("=", 1) for each in options.set)
+    train(suited.recipe.with_overrides(settings), folder, run, None, Call(options.minutes, settings))
     minutes = (time.monotonic() - begin) / 60
 
     # Draw.

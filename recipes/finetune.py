@@ -36,7 +36,7 @@ def recipe(asked: Situation) -> Suited:
         start_from=place,
         tasks=("diffusion",),
         fits_minutes=True,
-        data=DataConfig(pixels=model.pixels, captions=known.data.captions, trigger=asked.trigger),
+        data=DataConfig(pixels=model.pixels, captions=known.data.captions, fit=asked.fit, trigger=asked.trigger),
         diffusion=replace(known.diffusion, prompts=(), loop=loop, known=told, replay=0.2 if told else 0.0),
     )
     name = str(model.card.get("name") or place)
@@ -53,4 +53,4 @@ def _reasons(asked: Situation, seen: int, name: str, replayed: bool) -> tuple[st
         found.append(f"{name} carries no map that says what it can draw, so nothing is repeated: it will forget some")
     if asked.pictures < FEW:
         found.append("so few are learnt sooner, and copied less, beside the model: fromnoise train lora")
-    return tuple(found)
+    return (*found, *asked.fit_told())

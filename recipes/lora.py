@@ -11,6 +11,7 @@ still forgets: docs/training.md).
 
 from dataclasses import replace
 
+from fromnoise.data.captions import CaptionMix
 from fromnoise.system.opening import DEFAULT_MODEL
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.distilling import recipe_for
@@ -32,17 +33,24 @@ def recipe(asked: Situation) -> Suited:
     size = sum(weight.numel() for weight in model.unet.parameters())
     stage, reason = _large(asked, size) if size > LARGE else _small(asked)
     called = f"; asked for with “{asked.trigger} style”" if asked.trigger else ""
-    reasons = (f"{asked.pictures:,} pictures, a LoRA of rank {stage.rank} beside {name}{called}", reason)
+    first = f"{asked.pictures:,} pictures, a LoRA of rank {stage.rank} beside {name}{called}"
+    captions = known.data.captions if size > LARGE else _always_named(known.data.captions)
     made = replace(
         known,
         name=asked.trigger or "my-lora",
         start_from=place,
         tasks=("lora",),
         fits_minutes=True,
-        data=DataConfig(pixels=model.pixels, captions=known.data.captions, trigger=asked.trigger),
+        data=DataConfig(pixels=model.pixels, captions=captions, fit=asked.fit, trigger=asked.trigger),
         lora=stage,
     )
-    return Suited(made, reasons, asked.pictures)
+    return Suited(made, (first, reason, *asked.fit_told()), asked.pictures)
+
+
+def _always_named(mix: CaptionMix) -> CaptionMix:
+    """Captions that always say whose look it is, for without that, and without words, all stays as it was."""
+    full = mix.full + mix.keywords + mix.object_only + mix.empty  # every second list of keywords names no style
+    return replace(mix, full=full, keywords=0.0, object_only=0.0, empty=0.0)
 
 
 def _small(asked: Situation) -> tuple[LoraStage, str]:

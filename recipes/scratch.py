@@ -35,7 +35,7 @@ def recipe(asked: Situation) -> Suited:
     made = Recipe(
         name="my-own",
         fits_minutes=True,
-        data=DataConfig(pixels=pixels, trigger=asked.trigger),
+        data=DataConfig(pixels=pixels, fit=asked.fit, trigger=asked.trigger),
         clip=ClipStage(
             vocabulary=vocabulary,
             text=TextConfig(width=width, layers=layers, heads=width // 64, context=32),
@@ -84,4 +84,4 @@ def _reasons(asked: Situation, size: str, pixels: int) -> tuple[str, ...]:
             "so few teach little from nothing, and most of what is drawn will be near to one of them: fromnoise train "
             "finetune or lora comes to something sooner"
         )
-    return tuple(found)
+    return (*found, *asked.fit_told())

@@ -13,8 +13,11 @@ import pytest
 from PIL import Image
 
 from fromnoise.data.decoding import decode
+from fromnoise.data.kept_pictures import fingerprint
 from fromnoise.data.pack import pack
 from fromnoise.data.pictures import load_folder
+from fromnoise.data.places import entries_of
+from fromnoise.data.reading import Reading
 from fromnoise.ground.errors import UserError
 
 
@@ -138,6 +141,27 @@ def test_a_wide_picture_is_padded_with_white_and_nothing_is_cropped() -> None:
     assert (out[:, :4] == 255).all()
     assert (out[:, 4:12] == 0).all()
     assert (out[:, 12:] == 255).all()
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_cropped_a_picture_gives_its_middle_square_and_nothing_is_added(upright: bool, tmp_path: Path) -> None:
+    """Four columns of two colours each outside the middle; with "pad" they are there, with white around them."""
+    pixels = np.zeros((8, 16, 3), np.uint8)
+    pixels[:, :4], pixels[:, 4:8], pixels[:, 8:12], pixels[:, 12:] = (255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9)
+    image = Image.fromarray(pixels.transpose(1, 0, 2) if upright else pixels)
+    folder_of(tmp_path, {"wide.png": encoded(image)})
+    (cropped,) = load_folder(tmp_path, 8, reading=Reading(fit="crop")).images.numpy()
+    wanted = pixels[:, 4:12].transpose(2, 0, 1)
+    assert np.array_equal(cropped, wanted.transpose(0, 2, 1) if upright else wanted)
+    (padded,) = load_folder(tmp_path, 8).images.numpy()
+    edges = padded[:, :, (0, -1)] if upright else padded[:, (0, -1)]
+    assert (edges == 255).all()
+
+
+def test_a_set_that_is_cropped_is_another_set(tmp_path: Path) -> None:
+    folder_of(tmp_path, {"wide.png": encoded(picture(size=(16, 8)))})
+    names = {fingerprint(entries_of(tmp_path, how).entries, 8) for how in (Reading(), Reading(fit="crop"))}
+    assert len(names) == 2
 
 
 def test_an_animation_gives_its_first_frame() -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet, load_folder
+from fromnoise.data.reading import Reading
 from fromnoise.data.record import Record
 from fromnoise.drawing.generate import draw_all
 from fromnoise.drawing.request import Request
@@ -277,16 +278,21 @@ def test_a_runs_sheets_come_in_order_and_of_one_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("card", "said"),
-    [({}, True), ({"recipe": {"data": {}}}, False), ({"recipe": {"data": {"said_styles": True}}}, True)],
+    [
+        ({}, Reading()),
+        ({"recipe": {"data": {}}}, Reading(said_styles=False)),
+        ({"recipe": {"data": {"said_styles": True}}}, Reading()),
+        ({"recipe": {"data": {"said_styles": True, "fit": "crop"}}}, Reading(fit="crop")),
+    ],
 )
 def test_the_pictures_are_read_as_the_models_training_read_them(
-    card: dict[str, Any], said: bool, model: TextToImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    card: dict[str, Any], said: Reading, model: TextToImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Enough(Exception):
         pass
 
-    def read(data: str, pixels: int, said_styles: bool = True) -> PictureSet:
-        raise Enough(data, pixels, said_styles)
+    def read(data: str, pixels: int, reading: Reading) -> PictureSet:
+        raise Enough(data, pixels, reading)
 
     monkeypatch.setattr(report, "load_folder", read)
     with pytest.raises(Enough) as found:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fromnoise.data.captions import CaptionMix, CaptionSampler
 from fromnoise.data.pictures import load_folder
+from fromnoise.data.reading import Reading
 from fromnoise.data.record import Record
 from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
@@ -72,7 +73,7 @@ def test_captions_and_columns_make_styles(tmp_path: Path) -> None:
         ("a cat", "linocut"), ("a dog", "linocut"), ("a fox", "Linocut"), ("a hen, linocut style", "pencil"),
     ]  # fmt: skip
     assert [r.text for r in load_folder(tmp_path, 8, styles=["linocut"]).records] == ["a cat", "a dog"]
-    plain = load_folder(tmp_path, 8, said_styles=False).records
+    plain = load_folder(tmp_path, 8, reading=Reading(said_styles=False)).records
     assert [r.text for r in plain] == [row["text"] for row in rows]
     (tmp_path / "metadata.jsonl").unlink()
     (tmp_path / "1.txt").write_text("a dog, linocut style\n")

@@ -152,6 +152,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "fits_minutes",
         "default_style",
         "data.said_styles",
+        "data.fit",
         "minutes",
         "warmup_most",
         "together",

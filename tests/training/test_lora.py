@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fromnoise.cli.plan import spoken
 from fromnoise.cli.train import load_recipe
-from fromnoise.data.captions import CaptionSampler
+from fromnoise.data.captions import CaptionMix, CaptionSampler
 from fromnoise.data.record import Record
 from fromnoise.diffusion.loss import v_target
 from fromnoise.drawing.opened import Opening, open_model
@@ -43,6 +43,8 @@ COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.channels_last)
 LOOP = LoopConfig(pictures=10**6, batch=8, warmup=0, learning_rate=3e-3, weight_decay=0.0, ema=0.9)
 STAGE = LoraStage(rank=4, replay=0.25, prompts=("red apple", "blue house"), steps=2, loop=LOOP)
 CLOCK = Clock(0, 8, 10**6, 0)
+CLEAR = (0, 0, 0, 0)
+NAMED = CaptionMix(full=0.6, keywords=0.2, synonym=0.15, style_only=0.05, object_only=0.0, empty=0.0)
 
 
 def latents(seed: int) -> Tensor:
@@ -55,7 +57,7 @@ def task(model: TextToImage, stage: LoraStage = STAGE) -> LoraTask:
     words = Conditioning(model.tokenizer, model.text_tower)
     network = Beside(copy.deepcopy(model.unet), stage.rank, 0)
     adapted = Adapted(network, model.schedule, "v", model.vae, (3.0, (60, 850), 0.5))
-    examples = StoredExamples(cached, CaptionSampler(records), 0.15, 0)
+    examples = StoredExamples(cached, CaptionSampler(records, NAMED), 0.15, 0)
     known = Known(latents(1), ["green tree", "yellow sun"] * 16)
     again = Replayed(examples, known, stage.replay) if stage.replay else examples
     return LoraTask(stage, again, words, adapted, COMPUTE)
@@ -128,7 +130,8 @@ def test_of_what_it_knows_nothing_is_lost_at_first_and_the_loss_is_the_usual_one
     t = task(tiny_model)
     batch = t.batch(CLOCK)
     assert batch.known == 2
-    assert any(torch.equal(batch.clean[-1], known) for known in latents(1))
+    assert any(torch.equal(batch.clean[-2], known) for known in latents(1))
+    assert any(torch.equal(batch.clean[-1], own) for own in batch.clean[:6])
     found = t.losses(batch, CLOCK)
     assert float(found["known"]) < 1e-9  # fewer pictures in a call round otherwise
     level = t.schedule.alpha(batch.t), t.schedule.sigma(batch.t)
@@ -137,6 +140,20 @@ def test_of_what_it_knows_nothing_is_lost_at_first_and_the_loss_is_the_usual_one
     assert float(found["pictures"]) == pytest.approx(float(error[:6].square().mean()), rel=1e-4)
     moved(t.network)
     assert float(t.losses(batch, CLOCK)["known"]) > 1e-3
+
+
+def test_nothing_and_other_words_go_on_meaning_what_they_meant(tiny_model: TextToImage) -> None:
+    """Of eight that the model answers itself two have no words, and three are pictures that are being learnt."""
+    t = task(tiny_model, replace(STAGE, replay=0.5, hold=3.0))
+    batch = t.batch(Clock(0, 16, 10**6, 0))
+    assert batch.known == 8
+    silence = t.words.embed([""], torch.device("cpu"))[0]
+    assert [i for i in range(16) if torch.equal(batch.context[i], silence)] == [8, 12]
+    own = [i for i in range(8, 16) if any(torch.equal(batch.clean[i], each) for each in batch.clean[:8])]
+    assert own == [9, 12, 13]
+    moved(t.network)
+    found = t.losses(batch, CLOCK)
+    assert float(found["loss"].detach()) == pytest.approx(float(found["pictures"] + 3 * found["known"]) / 2, rel=1e-5)
 
 
 def test_replay_holds_what_the_model_says(tiny_model: TextToImage) -> None:
@@ -256,6 +273,30 @@ def test_a_recipe_suits_itself_to_what_there_is(place: Path) -> None:
         for n in (25, 400)
     )
     assert (few, many) == (10_000, 40_000)
+
+
+@pytest.mark.parametrize(
+    ("size", "frame", "fit"),
+    [((64, 40), None, "crop"), ((40, 64), None, "crop"), ((64, 60), None, "pad"), ((64, 40), "white", "pad"),
+     ((64, 40), CLEAR, "pad")],
+)  # fmt: skip
+def test_what_fills_its_frame_is_cropped_and_stickers_are_not(
+    size: tuple[int, int], frame: Any, fit: str, tmp_path: Path
+) -> None:
+    for i in range(3):
+        image = Image.new("RGBA", size, frame or (200, 60 * i, 40))
+        image.paste((200, 60 * i, 40), (8, 8, 24, 24))
+        image.save(tmp_path / f"{i}.png")
+        if frame != CLEAR:
+            image.convert("RGB").save(tmp_path / f"{i} again.jpg")
+            (tmp_path / f"{i} again.txt").write_text(f"thing {i}, in a film")
+        (tmp_path / f"{i}.txt").write_text(f"thing {i}")
+    there = situation_of(str(tmp_path))
+    assert there.fit == fit
+    for name in ("lora", "finetune", "scratch"):
+        suited = load_recipe(name, lambda: there)
+        assert suited.recipe.data.fit == fit
+        assert any("the middle square" in reason for reason in suited.reasons) == (fit == "crop")
 
 
 @pytest.mark.parametrize(("pictures", "gpu", "pixels"), [(80, False, 64), (5_000, False, 64), (60_000, True, 128)])

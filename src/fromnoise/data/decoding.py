@@ -75,7 +75,7 @@ def _one(entry: Entry, pixels: int) -> Decoded:
         data = entry.read()
         digest = identity(data, entry.record)
         opened = read_picture(data)
-        return Decoded(fit(opened.image, pixels).transpose(2, 0, 1), digest, many=opened.many)
+        return Decoded(square(opened.image, pixels, entry.fit).transpose(2, 0, 1), digest, many=opened.many)
     except (OSError, ValueError) as error:
         return Decoded(None, digest, reason(error, name))
 
@@ -118,6 +118,18 @@ def decode(data: bytes, pixels: int) -> np.ndarray:
     return fit(open_picture(data), pixels).transpose(2, 0, 1)
 
 
+def square(picture: Image.Image, pixels: int, how: str = "pad") -> np.ndarray:
+    """Make a square of an RGB or RGBA picture as :class:`fromnoise.data.reading.Reading` says: uint8 [P,P,3]."""
+    return fit(picture if how == "pad" else middle(picture), pixels)
+
+
+def middle(picture: Image.Image) -> Image.Image:
+    """The largest square in the middle of a picture."""
+    side = min(picture.size)
+    left, top = ((length - side) // 2 for length in picture.size)
+    return picture.crop((left, top, left + side, top + side))
+
+
 def fit(picture: Image.Image, pixels: int) -> np.ndarray:
     """Scale an RGB or RGBA picture to fit a square, centre it, compose it on white: uint8 [pixels,pixels,3].
 
@@ -131,10 +143,10 @@ def fit(picture: Image.Image, pixels: int) -> np.ndarray:
         bands = [Image.fromarray(rgba[..., i]).resize(size, Image.Resampling.LANCZOS) for i in range(4)]
         rgba = np.stack([np.asarray(band) for band in bands], axis=-1)
     small = np.clip(rgba[..., :3] + 255 - rgba[..., 3:], 0, 255)
-    square = np.full((pixels, pixels, 3), 255, np.uint8)
+    whole = np.full((pixels, pixels, 3), 255, np.uint8)
     top, left = (pixels - size[1]) // 2, (pixels - size[0]) // 2
-    square[top : top + size[1], left : left + size[0]] = np.round(small).astype(np.uint8)
-    return square
+    whole[top : top + size[1], left : left + size[0]] = np.round(small).astype(np.uint8)
+    return whole
 
 
 def identity(data: bytes, record: Record) -> bytes:

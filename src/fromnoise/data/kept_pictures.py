@@ -59,7 +59,8 @@ def fingerprint(entries: Sequence[Entry], pixels: int) -> str:
     digest = hashlib.sha256(f"{READER} {pixels}".encode())
     for entry in entries:
         record = entry.record
-        facts = (record.file_name, record.text, record.style, record.split, entry.stamp())
+        facts = [record.file_name, record.text, record.style, record.split, entry.stamp()]
+        facts += [] if entry.fit == "pad" else [entry.fit]
         digest.update("\0".join(facts).encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()[:16]
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from fromnoise.data.decoding import accepted, decoded
 from fromnoise.data.kept_pictures import kept_pictures
 from fromnoise.data.places import entries_of
+from fromnoise.data.reading import AS_IT_LIES, Reading
 from fromnoise.data.record import TRAIN, Record
 
 MOST_TOLD = 10  # files that are named one by one
@@ -46,25 +47,24 @@ def load_folder(
     split: str | None = None,
     styles: Iterable[str] | None = None,
     groups: Iterable[str] | None = None,
-    said_styles: bool = True,
+    reading: Reading = AS_IT_LIES,
     keep: Path | None = None,
 ) -> PictureSet:
     """Read the pictures of a place.
 
     Args:
         path: where the pictures are, as :func:`fromnoise.data.places.entries_of` takes it.
-        pixels: side of the square they are brought to: fitted inside, the rest padded with white, so nothing of a
-            sticker is cropped away.
+        pixels: side of the square they are brought to.
         split: keep only this split ("train", "test_pair", "test_concept"); None keeps all.
         styles: keep only these styles.
         groups: keep only these groups.
-        said_styles: take the end of "a cat, linocut style" for the picture's style.
+        reading: how styles are found and squares are made of them.
         keep: a folder for pictures that are too many for memory, to be found there again; None unpacks them anew.
 
     Raises:
         UserError: nothing there, or nothing with a caption; the disk is full.
     """
-    found = entries_of(path, said_styles)
+    found = entries_of(path, reading)
     chosen = [entry for entry in found.entries if wanted(entry.record, split, styles, groups)]
     if len(chosen) * 3 * pixels**2 > IN_MEMORY:
         images, taken = kept_pictures(keep, split or "all", chosen, pixels)

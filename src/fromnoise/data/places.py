@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from fromnoise.data.folders import LISTS, UNREADABLE, read_folder
 from fromnoise.data.packed import DRAWINGS_FILE, add_packed, read_packed
+from fromnoise.data.reading import AS_IT_LIES, Reading
 from fromnoise.data.record import SPLITS, Found
 from fromnoise.data.saved import HUB, is_saved, read_saved
 from fromnoise.data.shards import add_shard
@@ -18,24 +19,21 @@ from fromnoise.ground.pictures import readable_suffixes
 KINDS = {".parquet": add_packed, ".tar": add_shard}  # files that hold many pictures
 
 
-def entries_of(place: Path | str, said_styles: bool = True) -> Found:
+def entries_of(place: Path | str, reading: Reading = AS_IT_LIES) -> Found:
     """All captioned pictures of a place, not decoded, and what is left out.
-
-    The end of a caption "a cat, linocut style" is taken for the picture's style unless ``said_styles`` is off.
 
     Args:
         place: "starter", a folder, a parquet or tar file, a folder of those, one saved by Hugging Face ``datasets``,
             or "hf:owner/name" on the hub.
-        said_styles: see above.
+        reading: how.
 
     Raises:
         UserError: nothing there, or nothing with a caption.
     """
     found = _entries_of(place)
-    if not said_styles:
-        return found
-    said = [dataclasses.replace(e, record=e.record.with_said_style()) for e in found.entries]
-    return dataclasses.replace(found, entries=said)
+    said = reading.said_styles
+    read = (replace(e, record=e.record.with_said_style() if said else e.record, fit=reading.fit) for e in found.entries)
+    return replace(found, entries=list(read))
 
 
 def _entries_of(place: Path | str) -> Found:

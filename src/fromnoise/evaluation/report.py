@@ -23,7 +23,7 @@ from fromnoise.evaluation.progress import Bar, expected
 from fromnoise.evaluation.section import Section
 from fromnoise.evaluation.sizes import Sizes, quick
 from fromnoise.evaluation.store import Store, json_ready
-from fromnoise.evaluation.trained import said_styles
+from fromnoise.evaluation.trained import reading_of
 from fromnoise.evaluation.words import figure, interval, way
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
@@ -102,7 +102,7 @@ def run(model: TextToImage, name: str, data: Path | str, out: Path, wanted: Want
     console = Console(stderr=True)
     with console.status("reading pictures"):
         side = model.latent_shape()[1] * model.vae.factor
-        pictures = load_folder(data, side, said_styles=said_styles(model.card))
+        pictures = load_folder(data, side, reading=reading_of(model.card))
         facts = _facts(model, name, wanted, fingerprint(pictures))
     sizes = quick(len(model.styles)) if wanted.quick else Sizes()
     store = Store(out, _identity(facts, sizes, wanted))

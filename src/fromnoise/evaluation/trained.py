@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from fromnoise.data.reading import AS_IT_LIES, Reading
 
-def said_styles(card: dict[str, Any]) -> bool:
-    """Whether captions like "a cat, linocut style" named the style of their picture.
 
-    Recipes of earlier versions do not say; they did not read captions so. A model without a recipe is of elsewhere, and
-    its pictures are read as today's.
+def reading_of(card: dict[str, Any]) -> Reading:
+    """How they were read.
+
+    Recipes of earlier versions do not say whether captions like "a cat, linocut style" named the style of their
+    picture; they did not read them so. A model without a recipe is of elsewhere, and its pictures are read as today's.
     """
     recipe = card.get("recipe")
-    return bool(recipe["data"].get("said_styles", False)) if isinstance(recipe, dict) else True
+    if not isinstance(recipe, dict):
+        return AS_IT_LIES
+    data = recipe["data"]
+    return Reading(bool(data.get("said_styles", False)), "crop" if data.get("fit") == "crop" else "pad")

@@ -28,6 +28,7 @@ SAMPLE = "world.parquet"  # made before a run begins, where its data are drawing
 AS_IT_WAS: dict[str, Any] = {
     "fits_minutes": False,
     "data.said_styles": False,
+    "data.fit": "pad",
     "loop.minutes": 0.0,
     "loop.warmup_most": 0.0,
     "default_style": "",
@@ -36,6 +37,7 @@ AS_IT_WAS: dict[str, Any] = {
     "clip.locked": False,
     "clip.redrawn": 0,
     "data.trigger": "",
+    "lora.hold": 1.0,
     "vae.prefixes": [],
     "vae.noise": 0.0,
     "vae.crop": 0,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fromnoise.data.captions import CaptionMix
+from fromnoise.data.reading import FITS
 from fromnoise.diffusion.loss import TimeMix
 from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.ground.errors import UserError
@@ -40,7 +41,7 @@ class DataConfig(Config):
         scenes: how many pictures of two or three things are composed from them.
         scene_share: how often the U-Net sees one of those.
         captions: how captions are drawn.
-        said_styles: take the end of "a cat, linocut style" for the picture's style.
+        said_styles, fit: how the pictures are read, see :class:`fromnoise.data.reading.Reading`.
         trigger: a style's name for all pictures that have none: what is asked for later to get their look.
         world: how the endless world is used, where the data are drawings.
     """
@@ -53,12 +54,14 @@ class DataConfig(Config):
     scene_share: float = 0.12
     captions: CaptionMix = field(default_factory=CaptionMix)
     said_styles: bool = True
+    fit: str = "pad"
     trigger: str = ""
     world: WorldConfig = field(default_factory=WorldConfig)
 
     def __post_init__(self) -> None:
         wishes: Wishes = (
             ("pixels", 8 <= self.pixels <= LARGEST_PICTURE, f"8…{LARGEST_PICTURE}"),
+            ("fit", self.fit in FITS, f"one of {', '.join(FITS)}"),
             ("limit", self.limit >= 0, "0 (all) or more"),
             ("trigger", _is_name(self.trigger), "a word or a few, without commas, at most 40 characters"),
             ("scenes", 0 <= self.scenes <= 1_000_000, "0 (none) or more"),

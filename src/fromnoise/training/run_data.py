@@ -15,6 +15,7 @@ from torch import Tensor
 from fromnoise.data.left_out import LEFT_OUT, write_list
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
+from fromnoise.data.reading import Reading
 from fromnoise.data.record import Record
 from fromnoise.data.scenes import scenes
 from fromnoise.ground.errors import UserError, one_line
@@ -48,7 +49,8 @@ def read_pictures(
         UserError: none to train on.
     """
     d = recipe.data
-    kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "said_styles": d.said_styles}
+    reading = Reading(d.said_styles, d.fit)
+    kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "reading": reading}
     load = functools.partial(load_folder, data, d.pixels, **kept, keep=None if out is None else out / PICTURES)
     train_set, held_out = load(split="train"), load(split="test_pair")
     for line in told(train_set, held_out):

@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -14,10 +15,12 @@ from fromnoise.data.pictures import entries_of
 from fromnoise.data.record import TRAIN
 from fromnoise.data.world.drawing import is_drawings
 from fromnoise.ground.cores import available_cores
-from fromnoise.ground.pictures import PictureError
+from fromnoise.ground.pictures import PictureError, on_white
 from fromnoise.training.recipe import Recipe
 
-LOOKED_AT = 64  # pictures whose size is read
+LOOKED_AT = 64  # pictures that are opened
+MORE = 1.1  # so much longer one side is than the other in what is no square
+SMALL, WHITE = 64, 250
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Situation:
         cores: of the machine.
         memory: of the machine, in GiB.
         gpu: whether there is a GPU.
+        fill: share of the pictures that are no squares and reach to their edges, as photographs and paintings do.
     """
 
     pictures: int
@@ -43,6 +47,21 @@ class Situation:
     cores: int = 1
     memory: float = 8.0
     gpu: bool = False
+    fill: float = 0.0
+
+    @property
+    def fit(self) -> str:
+        """How most of them are best brought to squares, see :class:`fromnoise.data.reading.Reading`."""
+        return "crop" if self.fill > 0.5 else "pad"
+
+    def fit_told(self) -> tuple[str, ...]:
+        """A sentence about that where it is not as usual."""
+        if self.fit == "pad":
+            return ()
+        return (
+            f"{self.fill:.0%} of the pictures are no squares and fill their frame: the middle square of each is learnt"
+            " (--set data.fit=pad takes all of it, with white beside it)",
+        )
 
 
 @dataclass(frozen=True)
@@ -76,13 +95,24 @@ def situation_of(data: str, model: str = "", trigger: str = "") -> Situation:
     if is_drawings(data):
         return Situation(0, 0, 0, model, trigger, **machine)
     entries = [entry for entry in entries_of(data).entries if entry.record.split == TRAIN]
-    sides = []
+    sides, filling = [], []
     for entry in entries[:: max(1, len(entries) // LOOKED_AT)]:
         try:
             with Image.open(io.BytesIO(entry.read())) as picture:
-                sides.append(max(picture.size))
+                size = picture.size
+                picture.draft("RGB", (SMALL, SMALL))  # a JPEG is decoded at a size near to that
+                filling.append(max(size) > MORE * min(size) and _reaches_edges(picture))
+                sides.append(max(size))
         except (OSError, ValueError, PictureError, Image.DecompressionBombError):
             continue  # the training says what is wrong with it
     side = int(statistics.median(sides)) if sides else 0
     styles = {entry.record.style for entry in entries if entry.record.style}
-    return Situation(len(entries), side, len(styles), model, trigger, **machine)
+    fill = statistics.fmean(filling) if filling else 0.0
+    return Situation(len(entries), side, len(styles), model, trigger, **machine, fill=fill)
+
+
+def _reaches_edges(picture: Image.Image) -> bool:
+    """Whether there is a picture at all four edges, and nothing white or transparent."""
+    shown = np.asarray(on_white(picture.convert("RGBA")).resize((SMALL, SMALL)), np.float32)
+    edges = (shown[0], shown[-1], shown[:, 0], shown[:, -1])
+    return all(float(edge.mean()) < WHITE for edge in edges)

@@ -102,6 +102,7 @@ class LoraStage(Config):
         known: pictures that the model draws before the training, of what it knows; so it is kept from forgetting
             (prior preservation, Ruiz et al. 2022, arXiv 2208.12242).
         replay: share of those in every batch; what is asked of them is what the model says without the LoRA.
+        hold: what one of those counts in the loss, beside 1 of a picture to be learnt.
         mirror: as in ``DiffusionStage``.
         time_mix: as in ``DiffusionStage``; all levels equally often by default.
         checkpointing: compute activations again on the way back (Chen et al. 2016, arXiv 1604.06174): a third slower,
@@ -115,6 +116,7 @@ class LoraStage(Config):
     layers: str = "all"
     known: int = 192
     replay: float = 0.25
+    hold: float = 1.0
     mirror: float = 0.15
     time_mix: TimeMix = field(default_factory=lambda: TimeMix(logit_normal=0.0, uniform=1.0, terminal=0.0))
     checkpointing: bool = False
@@ -134,6 +136,7 @@ class LoraStage(Config):
             ("layers", self.layers in LAYERS, f"one of {', '.join(LAYERS)}"),
             ("known", 0 <= self.known <= 100_000, "0 (none) or more"),
             ("replay", 0 <= self.replay < 1, "0 or more and below 1"),
+            ("hold", 0 <= self.hold <= 1000, "0…1000"),
             ("mirror", 0 <= self.mirror <= 1, "0…1"),
             ("steps", 1 <= self.steps <= 1000, "1…1000"),
             ("drawings", 1 <= self.drawings <= 64, "1…64"),

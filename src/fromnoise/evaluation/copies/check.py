@@ -22,7 +22,7 @@ from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.evaluation.copies.statistics import share
 from fromnoise.evaluation.copies.stored import read_index, save_index
 from fromnoise.evaluation.copies.thumbnails import enlarged
-from fromnoise.evaluation.trained import said_styles
+from fromnoise.evaluation.trained import reading_of
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.ground.errors import UserError
 from fromnoise.system.copies_file import pictures_of
@@ -132,7 +132,7 @@ def loaded(card: dict[str, Any], data: Path | str) -> PictureSet:
                 "groups; give the data it was trained on"
             )
         return single_pictures(drawings, wanted.get("pixels", 64))
-    return load_folder(data, wanted.get("pixels", 64), said_styles=said_styles(card))
+    return load_folder(data, wanted.get("pixels", 64), reading=reading_of(card))
 
 
 def training_pictures(card: dict[str, Any], pictures: PictureSet) -> PictureSet:
