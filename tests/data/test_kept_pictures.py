@@ -19,6 +19,7 @@ from fromnoise.data import kept_pictures as kept
 from fromnoise.data import pictures as sets
 from fromnoise.data.decoding import decoded
 from fromnoise.data.pictures import load_folder
+from fromnoise.data.reading import Canvas
 from fromnoise.data.record import Entry
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.mapped import release
@@ -54,9 +55,9 @@ def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many entries each call of the decoder is given, from now on."""
     asked: list[int] = []
 
-    def counted(entries: Sequence[Entry], pixels: int) -> Any:
+    def counted(entries: Sequence[Entry], canvas: Canvas) -> Any:
         asked.append(len(entries))
-        return decoded(entries, pixels)
+        return decoded(entries, canvas)
 
     monkeypatch.setattr(kept, "decoded", counted)
     return asked

@@ -17,7 +17,7 @@ from fromnoise.data.kept_pictures import fingerprint
 from fromnoise.data.pack import pack
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.places import entries_of
-from fromnoise.data.reading import Reading
+from fromnoise.data.reading import FITS, Reading, square
 from fromnoise.ground.errors import UserError
 
 
@@ -160,7 +160,7 @@ def test_cropped_a_picture_gives_its_middle_square_and_nothing_is_added(upright:
 
 def test_a_set_that_is_cropped_is_another_set(tmp_path: Path) -> None:
     folder_of(tmp_path, {"wide.png": encoded(picture(size=(16, 8)))})
-    names = {fingerprint(entries_of(tmp_path, how).entries, 8) for how in (Reading(), Reading(fit="crop"))}
+    names = {fingerprint(entries_of(tmp_path).entries, square(8, how)) for how in FITS}
     assert len(names) == 2
 
 

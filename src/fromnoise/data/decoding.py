@@ -15,8 +15,9 @@ from torch import Tensor
 
 from fromnoise.data.begun import in_batches
 from fromnoise.data.folders import UNREADABLE
+from fromnoise.data.reading import Canvas, square
 from fromnoise.data.record import Entry, Record
-from fromnoise.ground.pictures import PictureError, open_picture, read_picture
+from fromnoise.ground.pictures import PictureError, open_picture, read_picture, size_of
 
 FEW = 512  # pictures that are not worth other processes
 BUFFER = 2**23  # bytes of pictures that a process hands over at once
@@ -27,7 +28,7 @@ class Decoded:
     """What became of one picture file.
 
     Attributes:
-        pixels: uint8 [3,P,P]; None where it cannot be used.
+        pixels: uint8 [3,H,W]; None where it cannot be used.
         identity: see :func:`identity`; b"" where the file cannot be read.
         wrong: why it cannot be used.
         many: it holds several pictures, of which this is the first.
@@ -56,26 +57,43 @@ class Taken:
     seen: dict[bytes, str] = field(default_factory=dict)
 
 
-def decoded(entries: Sequence[Entry], pixels: int) -> Generator[Decoded]:
+def decoded(entries: Sequence[Entry], canvas: Canvas) -> Generator[Decoded]:
     """What becomes of each of some entries, in their order; of many, in several processes."""
-    work = functools.partial(_decoded, pixels=pixels)
+    work = functools.partial(_decoded, canvas=canvas)
     if len(entries) <= FEW:
         return (one for entry in entries for one in work([entry]))
-    batch = max(1, min(32, BUFFER // (3 * pixels**2)))
+    batch = max(1, min(32, BUFFER // canvas.bytes))
     return in_batches(work, entries, "unpacking pictures", batch=batch)
 
 
-def _decoded(entries: Sequence[Entry], pixels: int) -> list[Decoded]:
-    return [_one(entry, pixels) for entry in entries]
+def sizes(entries: Sequence[Entry]) -> list[tuple[int, int]]:
+    """(width, height) of each, turned upright; (1, 1) of what is no picture."""
+    if len(entries) <= FEW:
+        return _sizes(entries)
+    return list(in_batches(_sizes, entries, "measuring pictures", batch=256))
 
 
-def _one(entry: Entry, pixels: int) -> Decoded:
+def _sizes(entries: Sequence[Entry]) -> list[tuple[int, int]]:
+    found = []
+    for entry in entries:
+        try:
+            found.append(size_of(entry.read()))
+        except (OSError, ValueError):
+            found.append((1, 1))
+    return found
+
+
+def _decoded(entries: Sequence[Entry], canvas: Canvas) -> list[Decoded]:
+    return [_one(entry, canvas) for entry in entries]
+
+
+def _one(entry: Entry, canvas: Canvas) -> Decoded:
     name, digest = entry.record.file_name, b""
     try:
         data = entry.read()
         digest = identity(data, entry.record)
         opened = read_picture(data)
-        return Decoded(square(opened.image, pixels, entry.fit).transpose(2, 0, 1), digest, many=opened.many)
+        return Decoded(fit(opened.image, canvas).transpose(2, 0, 1), digest, many=opened.many)
     except (OSError, ValueError) as error:
         return Decoded(None, digest, reason(error, name))
 
@@ -88,7 +106,7 @@ def accepted(
     Args:
         entries: all of the set.
         found: what became of them, from number ``first`` on.
-        images: uint8 [N,3,P,P] to write to, from its beginning.
+        images: uint8 [N,3,H,W] to write to, from its beginning.
         taken: is added to.
         first: how many entries came before.
     """
@@ -115,38 +133,44 @@ def decode(data: bytes, pixels: int) -> np.ndarray:
     Raises:
         PictureError: not a picture, truncated, or too large.
     """
-    return fit(open_picture(data), pixels).transpose(2, 0, 1)
+    return fit(open_picture(data), square(pixels)).transpose(2, 0, 1)
 
 
-def square(picture: Image.Image, pixels: int, how: str = "pad") -> np.ndarray:
-    """Make a square of an RGB or RGBA picture as :class:`fromnoise.data.reading.Reading` says: uint8 [P,P,3]."""
-    return fit(picture if how == "pad" else middle(picture), pixels)
-
-
-def middle(picture: Image.Image) -> Image.Image:
-    """The largest square in the middle of a picture."""
-    side = min(picture.size)
-    left, top = ((length - side) // 2 for length in picture.size)
-    return picture.crop((left, top, left + side, top + side))
-
-
-def fit(picture: Image.Image, pixels: int) -> np.ndarray:
-    """Scale an RGB or RGBA picture to fit a square, centre it, compose it on white: uint8 [pixels,pixels,3].
+def fit(picture: Image.Image, canvas: Canvas) -> np.ndarray:
+    """Scale an RGB or RGBA picture to a canvas, centre it, compose it on white: uint8 [height,width,3].
 
     Scaling happens with premultiplied alpha; otherwise the colour of invisible pixels bleeds into the edges.
     """
-    width, height = (max(1, round(side * pixels / max(picture.size))) for side in picture.size)
-    size = (width, height)
+    if not canvas.pad:
+        picture = picture.crop(_middle(picture.size, canvas))
+    wide, high = picture.size
+    wider = wide * canvas.height >= high * canvas.width
+    size = (canvas.width, canvas.height)
+    if canvas.pad and wider:
+        size = (canvas.width, max(1, round(high * canvas.width / wide)))
+    elif canvas.pad:
+        size = (max(1, round(wide * canvas.height / high)), canvas.height)
     rgba = np.asarray(picture.convert("RGBA"), np.float32)
     rgba = np.concatenate([rgba[..., :3] * rgba[..., 3:] / 255, rgba[..., 3:]], axis=-1)
     if size != picture.size:
         bands = [Image.fromarray(rgba[..., i]).resize(size, Image.Resampling.LANCZOS) for i in range(4)]
         rgba = np.stack([np.asarray(band) for band in bands], axis=-1)
     small = np.clip(rgba[..., :3] + 255 - rgba[..., 3:], 0, 255)
-    whole = np.full((pixels, pixels, 3), 255, np.uint8)
-    top, left = (pixels - size[1]) // 2, (pixels - size[0]) // 2
+    whole = np.full((canvas.height, canvas.width, 3), 255, np.uint8)
+    top, left = (canvas.height - size[1]) // 2, (canvas.width - size[0]) // 2
     whole[top : top + size[1], left : left + size[0]] = np.round(small).astype(np.uint8)
     return whole
+
+
+def _middle(size: tuple[int, int], canvas: Canvas) -> tuple[int, int, int, int]:
+    """The largest box of a canvas's shape in the middle of (width, height)."""
+    wide, high = size
+    if wide * canvas.height >= high * canvas.width:
+        wide = max(1, round(high * canvas.width / canvas.height))
+    else:
+        high = max(1, round(wide * canvas.height / canvas.width))
+    left, top = (size[0] - wide) // 2, (size[1] - high) // 2
+    return left, top, left + wide, top + high
 
 
 def identity(data: bytes, record: Record) -> bytes:

@@ -1,6 +1,6 @@
 """Unpacked pictures in a file, for sets that are larger than memory.
 
-``NAME.u8`` holds them one after the other, uint8 [N,3,P,P]; ``NAME.jsonl`` says what became of each file of the set, a
+``NAME.u8`` holds them one after the other, uint8 [N,3,H,W]; ``NAME.jsonl`` says what became of each file of the set, a
 line for every thousand, and in its last line that all is done. NAME is made of everything that decides: a set that has
 changed has another, and is unpacked anew. Who is interrupted goes on after the last whole line.
 """
@@ -25,6 +25,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from fromnoise.data.decoding import Taken, accepted, decoded
+from fromnoise.data.reading import Canvas
 from fromnoise.data.record import Entry
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.mapped import mapped
@@ -33,64 +34,63 @@ READER = 1  # raised when the same file would be unpacked to other pixels
 LINE, BUFFER = 1024, 2**24  # entries to a line at most, and bytes of their pictures
 
 
-def kept_pictures(keep: Path | None, prefix: str, entries: Sequence[Entry], pixels: int) -> tuple[Tensor, Taken]:
+def kept_pictures(keep: Path | None, prefix: str, entries: Sequence[Entry], canvas: Canvas) -> tuple[Tensor, Taken]:
     """Pictures of a set as a mapped array, unpacked now or found where an earlier call left them.
 
     Args:
         keep: a folder for them, made where it is missing; None for a file that lasts as long as the array does.
         prefix: names the part of the set; an older file of that name is removed.
         entries: of the set.
-        pixels: side of the pictures.
+        canvas: size and shape of the pictures.
 
     Returns:
-        uint8 [N,3,P,P], and which entries they are of.
+        uint8 [N,3,H,W], and which entries they are of.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="fromnoise-", dir=_large(), ignore_cleanup_errors=True) as folder:
-            return _kept(Path(folder), prefix, entries, pixels)
-    return _kept(keep, prefix, entries, pixels)
+            return _kept(Path(folder), prefix, entries, canvas)
+    return _kept(keep, prefix, entries, canvas)
 
 
-def fingerprint(entries: Sequence[Entry], pixels: int) -> str:
+def fingerprint(entries: Sequence[Entry], canvas: Canvas) -> str:
     """16 hex digits of everything that decides how a set is unpacked: its files and words, the size, the reader."""
-    digest = hashlib.sha256(f"{READER} {pixels}".encode())
+    digest = hashlib.sha256(f"{READER} {canvas.name}".encode())
     for entry in entries:
         record = entry.record
-        facts = [record.file_name, record.text, record.style, record.split, entry.stamp()]
-        facts += [] if entry.fit == "pad" else [entry.fit]
+        facts = (record.file_name, record.text, record.style, record.split, entry.stamp())
         digest.update("\0".join(facts).encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()[:16]
 
 
-def _kept(folder: Path, prefix: str, entries: Sequence[Entry], pixels: int) -> tuple[Tensor, Taken]:
-    name = f"{prefix}-{fingerprint(entries, pixels)}"
+def _kept(folder: Path, prefix: str, entries: Sequence[Entry], canvas: Canvas) -> tuple[Tensor, Taken]:
+    name = f"{prefix}-{fingerprint(entries, canvas)}"
     array, journal = folder / f"{name}.u8", folder / f"{name}.jsonl"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{prefix}.lock"):
-            taken, done = _begun(journal, array, 3 * pixels**2)
+            taken, done = _begun(journal, array, canvas.bytes)
             if not done:
-                _go_on(journal, array, (entries, pixels), taken)
+                _go_on(journal, array, (entries, canvas), taken)
                 _remove_others(folder, prefix, name)
-        return mapped(array, (len(taken.used), 3, pixels, pixels), torch.uint8), taken
+        return mapped(array, (len(taken.used), *canvas.shape), torch.uint8), taken
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"cannot unpack pictures into {folder}: {reason}; free some space and run again") from error
 
 
-def _go_on(journal: Path, array: Path, what: tuple[Sequence[Entry], int], taken: Taken) -> None:
+def _go_on(journal: Path, array: Path, what: tuple[Sequence[Entry], Canvas], taken: Taken) -> None:
     """Unpack what is not there yet."""
-    entries, pixels = what
-    first, size = len(taken.used) + len(taken.left_out), 3 * pixels**2
+    entries, canvas = what
+    first, size = len(taken.used) + len(taken.left_out), canvas.bytes
     need, room = (len(entries) - first) * size, shutil.disk_usage(array.parent).free
     if need > room:
         raise OSError(f"{need / 2**30:.1f} GiB are needed and {room / 2**30:.1f} are free")
     at_once = max(1, min(LINE, BUFFER // size))
-    buffer = torch.empty(at_once, 3, pixels, pixels, dtype=torch.uint8)
-    found = decoded(entries[first:], pixels)
+    buffer = torch.empty(at_once, *canvas.shape, dtype=torch.uint8)
+    found = decoded(entries[first:], canvas)
     with contextlib.closing(found), array.open("ab") as pictures, journal.open("a", encoding="utf-8") as lines:
         for start in range(first, len(entries), at_once):
             before = len(taken.seen)

@@ -17,8 +17,8 @@ from torch import Tensor
 from fromnoise.data.decoding import accepted, decoded
 from fromnoise.data.kept_pictures import kept_pictures
 from fromnoise.data.places import entries_of
-from fromnoise.data.reading import AS_IT_LIES, Reading
-from fromnoise.data.record import TRAIN, Record
+from fromnoise.data.reading import AS_IT_LIES, Canvas, Reading, square
+from fromnoise.data.record import TRAIN, Entry, Found, Record
 
 MOST_TOLD = 10  # files that are named one by one
 IN_MEMORY = 2**28  # bytes of pictures; of more than that, only those that are looked at are in memory
@@ -66,11 +66,27 @@ def load_folder(
     """
     found = entries_of(path, reading)
     chosen = [entry for entry in found.entries if wanted(entry.record, split, styles, groups)]
-    if len(chosen) * 3 * pixels**2 > IN_MEMORY:
-        images, taken = kept_pictures(keep, split or "all", chosen, pixels)
+    return brought_to(square(pixels, reading.fit), chosen, found, keep, split or "all")
+
+
+def brought_to(canvas: Canvas, chosen: list[Entry], found: Found, keep: Path | None, prefix: str) -> PictureSet:
+    """Some of what was found, as pictures of one size.
+
+    Args:
+        canvas: the size.
+        chosen: of the found ones.
+        found: what else is told of the place.
+        keep: see :func:`load_folder`.
+        prefix: names this part of the set there.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    if len(chosen) * canvas.bytes > IN_MEMORY:
+        images, taken = kept_pictures(keep, prefix, chosen, canvas)
     else:
-        images = torch.zeros(len(chosen), 3, pixels, pixels, dtype=torch.uint8)
-        taken = accepted(chosen, decoded(chosen, pixels), images)
+        images = torch.zeros(len(chosen), *canvas.shape, dtype=torch.uint8)
+        taken = accepted(chosen, decoded(chosen, canvas), images)
         images = images[: len(taken.used)]
     notes = [f"{chosen[i].record.file_name} holds several pictures; the first is used" for i in taken.films]
     left_out = [(chosen[i].record.file_name, why) for i, why in taken.left_out]

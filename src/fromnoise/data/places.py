@@ -31,9 +31,9 @@ def entries_of(place: Path | str, reading: Reading = AS_IT_LIES) -> Found:
         UserError: nothing there, or nothing with a caption.
     """
     found = _entries_of(place)
-    said = reading.said_styles
-    read = (replace(e, record=e.record.with_said_style() if said else e.record, fit=reading.fit) for e in found.entries)
-    return replace(found, entries=list(read))
+    if not reading.said_styles:
+        return found
+    return replace(found, entries=[replace(e, record=e.record.with_said_style()) for e in found.entries])
 
 
 def _entries_of(place: Path | str) -> Found:

@@ -89,7 +89,6 @@ class Entry:
 
     record: Record
     source: Path | Source
-    fit: str = "pad"  # see :class:`fromnoise.data.reading.Reading`
 
     def read(self) -> bytes:
         """The file's bytes."""

@@ -90,6 +90,22 @@ def read_picture(
         raise PictureError(f"it is damaged: {str(error).splitlines()[0] if str(error) else error!r}") from None
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """(width, height) of a picture file, turned upright; nothing of it is unpacked.
+
+    Raises:
+        PictureError: not a picture.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_readable()) as picture:
+                turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+                return (picture.height, picture.width) if turned else picture.size
+    except Exception as error:  # decoders fail in many ways
+        raise PictureError(f"it is damaged: {error!r}") from None
+
+
 def readable_suffixes() -> frozenset[str]:
     """Suffixes of the kinds that are read, in lower case: ".png", ".jpg", ".avif" …"""
     kinds = _readable()

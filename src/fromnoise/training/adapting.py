@@ -21,11 +21,12 @@ from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
 from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.distilling import Materials, check_kind
-from fromnoise.training.examples import Examples, Replayed, StoredExamples
+from fromnoise.training.examples import Examples, StoredExamples
 from fromnoise.training.known import FILE as KNOWN
 from fromnoise.training.known import known_of, told_of
 from fromnoise.training.low_rank import Beside
 from fromnoise.training.run_data import held_out_latents, some_prompts
+from fromnoise.training.shaped import examples_in, repeated
 from fromnoise.training.stored_latents import kept_latents
 from fromnoise.training.tasks.lora import Adapted, LoraTask
 
@@ -44,9 +45,15 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
     vae = model.vae.to(compute.device)
     stamp = f"pictures {materials.fingerprint}, model {model.hash}"
     materials.folder.mkdir(parents=True, exist_ok=True)
-    latents = kept_latents(file, stamp, vae, pictures, compute, False, recipe.data.scene_share)
-    captions = CaptionSampler(pictures.records, materials.captions)
-    examples: Examples = StoredExamples(latents, captions, stage.mirror, recipe.seed)
+    examples: Examples
+    if recipe.data.fit == "shapes":
+        encoder = vae, compute
+        folder, captions = materials.folder, materials.captions
+        examples = examples_in(recipe, materials.data, folder, stamp, encoder, captions, stage.mirror)
+    else:
+        latents = kept_latents(file, stamp, vae, pictures, compute, False, recipe.data.scene_share)
+        sampler = CaptionSampler(pictures.records, materials.captions)
+        examples = StoredExamples(latents, sampler, stage.mirror, recipe.seed)
     unet = compute.place(model.unet)
     if stage.checkpointing:
         compute_again(unet)
@@ -60,8 +67,8 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
     stage = replace(stage, prompts=prompts[: stage.drawings])
     if stage.replay and stage.known:
         with network.silent() as base:
-            known = known_of(model, base, compute, materials.folder / KNOWN, stage.known, recipe.seed, told)
-        examples = Replayed(examples, known, stage.replay)
+            draw = partial(known_of, model, base, compute, materials.folder / KNOWN, recipe.seed, told)
+            examples = repeated(examples, stage.replay, stage.known, draw)
     task = LoraTask(stage, examples, words, adapted, compute)
     task.held_out = held_out_latents(materials.pictures[1], vae, compute)
     return task

@@ -39,6 +39,7 @@ class Materials:
         compute: device and format.
         folder: of the task in the run.
         captions: how the pictures are asked for.
+        data: where the pictures are.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class Materials:
     compute: Compute
     folder: Path
     captions: CaptionMix
+    data: str = ""
 
 
 def distill_task(model: TextToImage, materials: Materials) -> DistillTask:

@@ -7,6 +7,7 @@ its own training is needed, which nobody but its makers has.
 from __future__ import annotations
 
 import copy
+import functools
 from pathlib import Path
 
 import torch
@@ -26,8 +27,9 @@ from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
 from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.drawn import Drawing, in_format
-from fromnoise.training.examples import Examples, Known, Replayed
+from fromnoise.training.examples import Examples, Known
 from fromnoise.training.recipe import DiffusionStage
+from fromnoise.training.shaped import repeated
 from fromnoise.training.tasks.base import Compute
 
 FILE = "known.safetensors"
@@ -60,23 +62,25 @@ def with_known(
             "that says what: make one with 'fromnoise inspect make-map', or set diffusion.replay to 0"
         )
     network = compute.place(copy.deepcopy(base.unet))
-    known = known_of(base, network, compute, out / FILE, stage.known, seed, told)
-    return Replayed(examples, known, stage.replay)
+    draw = functools.partial(known_of, base, network, compute, out / FILE, seed, told)
+    return repeated(examples, stage.replay, stage.known, draw)
 
 
 def known_of(
-    model: TextToImage, network: nn.Module, compute: Compute, file: Path, count: int, seed: int, told: tuple[str, ...]
-) -> Known:
+    model: TextToImage, network: nn.Module, compute: Compute, file: Path, seed: int, told: tuple[str, ...],
+    shape: torch.Size, count: int,
+) -> Known:  # fmt: skip
     """Drawings of what a model knows, each in one of its styles; drawn once and kept in a file.
 
     Args:
         model: that is taught something new.
         network: its U-Net in the compute format.
         compute: device and format.
-        file: keeps them.
-        count: how many.
+        file: keeps them; those of another shape than the model's own in a file beside it.
         seed: of the run.
         told: what it can draw; see :func:`told_of`.
+        shape: of one drawing's latents, [C,h,w].
+        count: how many.
 
     Raises:
         UserError: the disk is full.
@@ -85,14 +89,16 @@ def known_of(
     which = torch.randint(len(told), (count,), generator=rng).tolist()
     hands = torch.randint(len(styles), (count,), generator=rng).tolist()
     texts = [styled(told[i], styles[j]) for i, j in zip(which, hands, strict=True)]
+    side = model.unet.config.sample_size
+    if tuple(shape[1:]) != (side, side):
+        file = file.with_stem(f"{file.stem}-{shape[2]}x{shape[1]}")
     stamp = f"model {model.hash}, {count} of {len(told)} by seed {seed} in {STEPS} steps"
     if (kept := _kept(file, stamp)) is not None:
         return Known(kept, texts)
     words = Conditioning(model.tokenizer, model.text_tower)
     how = Drawing(model.schedule, words, (ours.guidance, ours.interval, ours.rescale), STEPS)
     denoiser = NetworkDenoiser(in_format(network, compute.dtype), model.schedule, model.prediction)
-    config, console, found = model.unet.config, Console(stderr=True), []
-    shape = torch.Size((config.in_channels, config.sample_size, config.sample_size))
+    console, found = Console(stderr=True), []
     for first in track(range(0, count, AT_ONCE), "drawing what the model knows", console=console, transient=True):
         some = texts[first : first + AT_ONCE]
         found.append(how.of(denoiser, some, f"known {seed}", shape, compute.device, first).cpu())

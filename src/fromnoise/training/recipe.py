@@ -68,6 +68,8 @@ class DataConfig(Config):
             ("scene_share", 0 <= self.scene_share < 1, "0 or more and below 1"),
         )
         check(self, "data.", wishes)
+        if self.fit == "shapes" and self.scenes:
+            raise UserError("data.scenes are squares: leave them out (data.scenes=0), or set data.fit to pad or crop")
 
 
 def _is_name(text: str) -> bool:

@@ -218,7 +218,7 @@ class Run:
         stage = replace(getattr(self.recipe, name), loop=self._loop(name))
         pictures, captions = (self.train_set, self.held_out), captions_of(self.recipe, self.data)
         recipe = replace(self.recipe, **{name: stage})
-        return Materials(recipe, pictures, self._fingerprint, self.compute, self.out / name, captions)
+        return Materials(recipe, pictures, self._fingerprint, self.compute, self.out / name, captions, self.data)
 
     def _train(
         self, task: Task, on_save: Hook | None = None, is_written: Callable[[Clock], bool] = lambda clock: True

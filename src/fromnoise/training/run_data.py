@@ -12,11 +12,13 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from fromnoise.data.decoding import sizes
 from fromnoise.data.left_out import LEFT_OUT, write_list
 from fromnoise.data.meanings import Meanings
-from fromnoise.data.pictures import PictureSet, load_folder, thinned, told, why_none
-from fromnoise.data.reading import Reading
-from fromnoise.data.record import Record
+from fromnoise.data.pictures import PictureSet, brought_to, load_folder, thinned, told, wanted, why_none
+from fromnoise.data.places import entries_of
+from fromnoise.data.reading import Reading, nearest, shapes
+from fromnoise.data.record import TRAIN, Record
 from fromnoise.data.scenes import scenes
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.wording import styled
@@ -62,6 +64,34 @@ def read_pictures(
         train_set = joined(train_set, scenes(train_set, d.scenes, recipe.seed))
     console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
     return train_set, held_out
+
+
+def read_shapes(recipe: Recipe, data: str, step: int, out: Path) -> list[PictureSet]:
+    """The pictures to train on once more, those of one shape together, the square first where there is one.
+
+    Args:
+        recipe: which of them, and about which size.
+        data: where they are.
+        step: the sides of all shapes are multiples of it.
+        out: where those that are too many for memory are kept.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    d = recipe.data
+    found = entries_of(data, Reading(d.said_styles, d.fit))
+    chosen = [e for e in found.entries if wanted(e.record, TRAIN, d.styles or None, d.groups or None)]
+    if d.limit and len(chosen) > d.limit:
+        chosen = [chosen[i * len(chosen) // d.limit] for i in range(d.limit)]
+    known = shapes(d.pixels, step)
+    near = [nearest(size, known) for size in sizes(chosen)]
+    sets = []
+    for canvas in known:
+        some = [entry for entry, its in zip(chosen, near, strict=True) if its == canvas]
+        prefix = f"shape-{canvas.width}x{canvas.height}"
+        pictures = brought_to(canvas, some, found, out / PICTURES, prefix)
+        sets += [asked_with(pictures, d.trigger)] if pictures.records else []
+    return sets
 
 
 def asked_with(pictures: PictureSet, trigger: str) -> PictureSet:

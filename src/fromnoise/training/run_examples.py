@@ -22,6 +22,7 @@ from fromnoise.training.continuing import RUN, SAMPLE
 from fromnoise.training.examples import Examples, StoredExamples
 from fromnoise.training.pool import Maker, WorldExamples
 from fromnoise.training.recipe import Recipe
+from fromnoise.training.shaped import examples_in
 from fromnoise.training.stored_latents import kept_latents
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all
@@ -102,14 +103,17 @@ def examples_of(
         pictures: the data, or the sample of the world.
     """
     vae, compute, whiten = encoder
+    if whiten and (is_drawings(data) or recipe.data.fit == "shapes"):
+        seen = encode_all(vae, pictures.images[:WHITENED_BY], compute)
+        vae.whiten_(seen.mean((0, 2, 3)), seen.std((0, 2, 3)))
+    if not is_drawings(data) and recipe.data.fit == "shapes":
+        mix = captions_of(recipe, data)
+        return examples_in(recipe, data, out, stamp, (vae, compute), mix, recipe.diffusion.mirror)
     if not is_drawings(data):
         share = recipe.data.scene_share
         latents = kept_latents(out / "latents.safetensors", stamp, vae, pictures, compute, whiten, share)
         captions = CaptionSampler(pictures.records, captions_of(recipe, data))
         return StoredExamples(latents, captions, recipe.diffusion.mirror, recipe.seed)
-    if whiten:
-        seen = encode_all(vae, pictures.images[:WHITENED_BY], compute)
-        vae.whiten_(seen.mean((0, 2, 3)), seen.std((0, 2, 3)))
     world = World(_drawings(recipe, data), recipe.data.world.mix)
     made_of = f"{_named(recipe, data)} {_weights(vae)}"
     maker = Maker(world, recipe.data.world, recipe.data.pixels, recipe.seed, vae, compute, made_of)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fromnoise.data.decoding import fit
+from fromnoise.data.reading import square
 from fromnoise.ground.errors import missing_packages
 from fromnoise.ground.pictures import open_picture
 
@@ -116,7 +117,7 @@ def render_file(data: bytes, pixels: int) -> tuple[np.ndarray, np.ndarray]:
 def _on_white(picture: Image.Image, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     alpha = picture.getchannel("A")
     mask = Image.merge("RGBA", [*(Image.new("L", picture.size, 0),) * 3, alpha])
-    return fit(picture, pixels), 255 - fit(mask, pixels)[..., 0]
+    return fit(picture, square(pixels)), 255 - fit(mask, square(pixels))[..., 0]
 
 
 def colour_words(picture: np.ndarray, alpha: np.ndarray) -> list[str]:

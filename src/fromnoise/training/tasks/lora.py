@@ -24,8 +24,9 @@ from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock
 from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.drawn import Drawing, in_format
-from fromnoise.training.examples import Examples, Replayed
+from fromnoise.training.examples import Examples
 from fromnoise.training.low_rank import Beside
+from fromnoise.training.shaped import again_of
 from fromnoise.training.sheet import labelled, with_note
 from fromnoise.training.stages import LoraStage
 from fromnoise.training.tasks.base import Compute, Losses, Task
@@ -92,7 +93,7 @@ class LoraTask(Task):
         """The pictures, and behind them a share of what the model knows."""
         device = self.compute.device
         clean, captions = self.examples.at(clock, device)
-        again = self.examples.again(clock.batch) if isinstance(self.examples, Replayed) else 0
+        again = again_of(self.examples, clock.batch)
         _cross(clean, captions, clock.batch - again)
         t = sample_t(clock.batch, clock.generator("t"), self.stage.time_mix, self.schedule)
         noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
