@@ -74,6 +74,24 @@ def pack(
 
 
 @app.command()
+def fetch(
+    place: Annotated[str, typer.Argument(help="A data set of the Hugging Face hub: hf:owner/name.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to make, which --data of train then takes.")],
+    side: Annotated[int, typer.Option(help="Pixels of larger pictures' shorter side; 0 keeps all as is.", min=0)] = 256,
+    limit: Annotated[int, typer.Option(help="Pictures at most; 0 takes all.", min=0)] = 0,
+) -> None:
+    """Bring a data set of the hub over, smaller and picture by picture: it may be larger than the disk.
+
+    A call that was interrupted goes on where it stopped.
+    """
+    from fromnoise.data.stream import stream
+
+    count, left_out = stream(place, folder, side, limit)
+    where = f"; {len(left_out):,} are left out, see {folder}/left_out.csv" if left_out else ""
+    print(f"{count:,} pictures: {folder}{where}")
+
+
+@app.command()
 def meanings(
     data: Annotated[str, typer.Option(help="The pictures whose captions are to be understood, or drawings.")],
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/meanings.safetensors"),

@@ -88,12 +88,16 @@ def _pictures(place: str, split: str, column: str) -> Any:
 def _facts(data: Any, column: str) -> Iterator[dict[str, Any]]:
     """What each row says beside its picture; classes by their names."""
     others = data.remove_columns([column])
-    names = {name: kind for name, kind in others.features.items() if hasattr(kind, "int2str")}
     if not others.column_names:
         yield from ({} for _ in range(len(data)))
-    for row in others:
-        known = ((name, kind) for name, kind in names.items() if row[name] is not None and row[name] >= 0)
-        yield {**row, **{name: kind.int2str(row[name]).replace("_", " ") for name, kind in known}}
+    yield from (classes_named(row, others.features) for row in others)
+
+
+def classes_named(row: dict[str, Any], features: Any) -> dict[str, Any]:
+    """A row whose classes are called by their names."""
+    names = {name: kind for name, kind in features.items() if name in row and hasattr(kind, "int2str")}
+    known = ((name, kind) for name, kind in names.items() if row[name] is not None and row[name] >= 0)
+    return {**row, **{name: kind.int2str(row[name]).replace("_", " ") for name, kind in known}}
 
 
 @functools.lru_cache(maxsize=4)
@@ -113,13 +117,23 @@ def _splits(place: str) -> dict[str, Any]:
     return dict(found) if isinstance(found, dict) else {"all": found}
 
 
-def _from_hub(datasets: Any, place: str) -> Any:
+def hub_id(place: str) -> tuple[str, list[str]]:
+    """ "owner/name" of a place on the hub, and its configuration in a list, or none.
+
+    Raises:
+        UserError: it names none.
+    """
     name = place.removeprefix(HUB)
     if not _ID.fullmatch(name):
         raise UserError(f"'{place}' names no data set on the hub; write hf:owner/name, or hf:owner/name/configuration")
     owner, kind, *configuration = name.split("/")
+    return f"{owner}/{kind}", configuration
+
+
+def _from_hub(datasets: Any, place: str) -> Any:
+    name, configuration = hub_id(place)
     try:
-        return datasets.load_dataset(f"{owner}/{kind}", *configuration)
+        return datasets.load_dataset(name, *configuration)
     except (ConnectionError, OSError) as error:
         if isinstance(error, FileNotFoundError) and "hub" not in str(error).lower():
             raise
