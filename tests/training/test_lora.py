@@ -27,7 +27,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import adapting
 from fromnoise.training.clock import Clock
-from fromnoise.training.conditioning import Conditioning
+from fromnoise.training.conditioning import Conditioning, Remembered
 from fromnoise.training.examples import Known, Latents, Replayed, StoredExamples
 from fromnoise.training.known import with_known
 from fromnoise.training.loop import Trainer
@@ -154,6 +154,20 @@ def test_nothing_and_other_words_go_on_meaning_what_they_meant(tiny_model: TextT
     moved(t.network)
     found = t.losses(batch, CLOCK)
     assert float(found["loss"].detach()) == pytest.approx(float(found["pictures"] + 3 * found["known"]) / 2, rel=1e-5)
+
+
+def test_what_was_read_once_is_remembered_bit_by_bit(tiny_model: TextToImage) -> None:
+    """Whatever comes beside it, and whatever was read before."""
+    here, texts = torch.device("cpu"), ["red apple", "", "blue house", "red apple", "a cat face"]
+    plain = Conditioning(tiny_model.tokenizer, tiny_model.text_tower)
+    first, second = (Remembered(tiny_model.tokenizer, tiny_model.text_tower, most=3) for _ in range(2))
+    found = first.embed(texts, here)
+    torch.testing.assert_close(found, plain.embed(texts, here))
+    for text in reversed(texts):
+        second.embed([text, "sun"], here)
+    assert torch.equal(second.embed(texts, here), found)
+    assert torch.equal(first.embed(texts, here), found)  # they had become too many
+    assert len(first._known) <= 4
 
 
 def test_replay_holds_what_the_model_says(tiny_model: TextToImage) -> None:

@@ -19,7 +19,7 @@ from fromnoise.models.layers.residual import ResidualBlock
 from fromnoise.system.own_lora import save_lora
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
-from fromnoise.training.conditioning import Conditioning
+from fromnoise.training.conditioning import Remembered
 from fromnoise.training.distilling import Materials, check_kind
 from fromnoise.training.examples import Examples, StoredExamples
 from fromnoise.training.known import FILE as KNOWN
@@ -58,7 +58,7 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
     if stage.checkpointing:
         compute_again(unet)
     network = Beside(unet, stage.rank, recipe.seed, (lambda name: True) if stage.layers == "all" else is_attention)
-    words = Conditioning(model.tokenizer, compute.place(model.text_tower))
+    words = Remembered(model.tokenizer, compute.place(model.text_tower))
     ours = model.defaults
     guidance = ours.guidance, ours.interval, ours.rescale
     adapted = Adapted(network, model.schedule, model.prediction, vae, guidance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,3 +25,28 @@ class Conditioning:
         tokens = self.tower(self.tokenizer.encode(unique).to(device)).tokens
         place = {text: i for i, text in enumerate(unique)}
         return tokens[torch.tensor([place[text] for text in texts], device=device)]
+
+
+@dataclass(frozen=True)
+class Remembered(Conditioning):
+    """The same for a few texts that come again and again: each is read once.
+
+    It is read by itself, so that its features are a function of the text alone, whatever came beside it or before a run
+    was interrupted: matrix products of other sizes round otherwise.
+
+    Attributes:
+        most: texts that are remembered; all are forgotten when there are more.
+    """
+
+    most: int = 4096
+    _known: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    @torch.no_grad()
+    def embed(self, texts: list[str], device: torch.device) -> Tensor:
+        """Token features [B,L,D]."""
+        if len(self._known) > self.most:
+            self._known.clear()
+        for text in dict.fromkeys(texts):
+            if text not in self._known:
+                self._known[text] = super().embed([text], device)[0]
+        return torch.stack([self._known[text] for text in texts])
