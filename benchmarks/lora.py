@@ -4,13 +4,16 @@
     python benchmarks/lora.py --data data/stickers --style openmoji --out runs/openmoji [--pictures 40] [--minutes 20]
 
 As a user would do it: ``--pictures`` of the style, with their names as captions, are put into a folder, and the recipe
-``lora`` learns them beside the model, with the style's name as trigger. Then things are drawn that are not among those
+``lora`` learns them beside the model, with the style's name as trigger; ``--recipe finetune`` teaches the model itself
+in the same way. Then things are drawn that are not among those
 pictures, in that style, without and with the LoRA:
 
 - style: the share that a judge of styles takes for it, among the model's own and this one; beside it what it takes of
   real pictures of the style that it did not learn from;
 - found: how often another judge finds the thing that was asked for among all things, by real pictures of other sets;
 - known: the same of what the model knew before, in its own styles, without and with the LoRA: what is forgotten.
+
+``--weights`` draws with several weights of the LoRA.
 
 ``before_after.png`` shows the drawings beside the real ones. No judge has a part in the training.
 """
@@ -85,6 +88,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0, help="the most that the training may take")
     parser.add_argument("--count", type=int, default=96, help="things that are drawn of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--recipe", choices=("lora", "finetune"), default="lora")
+    parser.add_argument("--weights", default="1", help="of the LoRA, a row for each: 1,0.7")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="changes the recipe")
     options = parser.parse_args()
     plain = open_model(Opening(options.model, precision="fp32"))[1]
@@ -108,17 +113,21 @@ def main() -> None:
     folder, run = options.out / "pictures", options.out / "run"
     if not run.exists():
         folder_of(pictures, learnt, folder)
-    suited = load_recipe("lora", lambda: situation_of(str(folder), options.model, options.style))
+    suited = load_recipe(options.recipe, lambda: situation_of(str(folder), options.model, options.style))
     begin = time.monotonic()
     settings = dict(each.split("=", 1) for each in options.set)
     train(suited.recipe.with_overrides(settings), folder, run, None, Call(options.minutes, settings))
     minutes = (time.monotonic() - begin) / 60
 
     # Draw.
-    adapted = open_model(Opening(options.model, loras=(str(run / FILE),), precision="fp32"))[1]
     new = [(records[i].text, options.style) for i in asked]
     old = [(records[i].text, records[i].style) for i in hands]
-    shows = {which: (drawn(m, new), drawn(m, old)) for which, m in (("without", plain), ("with", adapted))}
+    shows = {"without": (drawn(plain, new), drawn(plain, old))}
+    for weight in options.weights.split(","):
+        beside = Opening(options.model, loras=(f"{run / FILE}:{weight}",), precision="fp32")
+        whole = Opening(str(run / "model"), precision="fp32")
+        adapted = open_model(beside if options.recipe == "lora" else whole)[1]
+        shows[f"{weight} x" if options.recipe == "lora" else "after"] = drawn(adapted, new), drawn(adapted, old)
 
     # Judge.
     by_style = {name: [i for i, r in enumerate(records) if r.style == name] for name in (*own, options.style)}
@@ -141,20 +150,21 @@ def main() -> None:
         found[which] = gallery.ranks(features(of_known), familiar) == 0
         style = mean_of(judge.right(style_features(in_style), [options.style] * len(in_style)))
         thing = mean_of(gallery.ranks(features(in_style), questions) == 0)
-        table.add_row(f"{which} the LoRA", shown(style), shown(thing), shown(mean_of(found[which])))
+        table.add_row(which, shown(style), shown(thing), shown(mean_of(found[which])))
     style = mean_of(judge.right(style_features(real.images), [options.style] * len(asked)))
     thing = mean_of(gallery.ranks(features(real.images), questions) == 0)
     table.add_row("real pictures", shown(style), shown(thing), "")
     Console(width=140).print(table)
-    lost, won = (int((found[a] & ~found[b]).sum()) for a, b in (("without", "with"), ("with", "without")))
-    print(
-        f"of {len(hands)} known: {lost} found without only, {won} with only (sign test p = {sign_test(won, lost):.2f})"
-    )
-    rows = [[shows["without"][0][i], shows["with"][0][i], real.images[i]] for i in range(min(12, len(asked)))]
+    before = found.pop("without")
+    for which, after in found.items():
+        lost, won = int((before & ~after).sum()), int((after & ~before).sum())
+        p = sign_test(won, lost)
+        print(f"{which}: of {len(hands)} known {lost} found without only, {won} with only (sign test p = {p:.2f})")
+    rows = [[*(each[i] for each, _ in shows.values()), real.images[i]] for i in range(min(12, len(asked)))]
     sheet = contact_sheet(
         [[to_image(p) for p in row] for row in rows],
         [text for text, _ in new[:12]],
-        ["without", "with LoRA", "real"],
+        [*shows, "real"],
         2,
     )
     sheet.save(options.out / "before_after.png")
