@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,15 +14,21 @@ from typing import Any
 
 import httpx
 import pytest
+import torch
 from PIL import Image
 
 from fromnoise.cli.watching import with_page
+from fromnoise.drawing.generate import draw
+from fromnoise.drawing.opened import Opening, open_model
+from fromnoise.drawing.request import Request
 from fromnoise.studio.runs import watched as module
 from fromnoise.studio.runs.folder import LISTED, POINTS, LogFile, RunFolder
 from fromnoise.studio.runs.watched import SAID, Watched
 from fromnoise.studio.settings import Settings
+from fromnoise.system.own_lora import save_lora
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.health.process import NOTE, Process, note_process, process_of
+from fromnoise.training.names import TASKS
 from studio.conftest import LIMITS, Live, running
 
 OWNER = "X-Fromnoise-Owner"
@@ -39,7 +46,7 @@ def row(pictures: int, **values: Any) -> dict[str, Any]:
 
 def made_run(out: Path) -> Path:
     """A run of my_pictures in the middle of its training, by nobody."""
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     recipe = {"name": "my-pictures", "tasks": ["diffusion"]}
     (out / "run.json").write_text(json.dumps({"data": "starter", "recipe": recipe}))
     rows = [
@@ -280,6 +287,57 @@ def test_a_training_is_begun_paused_and_gone_on_with(
     watched.pause()
     until(lambda: watched.standing()["state"] == "stopped")
     assert max((watched.path / "diffusion").glob("step-*")) > kept
+
+
+@pytest.mark.parametrize(
+    ("recipe", "trigger", "wanted"),
+    [("lora", " linocut ", ["lora", "linocut"]), ("finetune", "", ["finetune", None])],
+)
+def test_what_the_form_says_is_what_is_trained(
+    recipe: str, trigger: str, wanted: list[str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(Watched, "_spawn", lambda self, *words, recipe: asked.append([recipe, *words]))
+    watched = Watched(tmp_path / "run")
+    watched.begin(str(tmp_path), 3.0, recipe, trigger)
+    named = ["--trigger", wanted[1]] if wanted[1] else []
+    assert asked == [[wanted[0], "--data", str(tmp_path.resolve()), "--minutes", "3", *named]]
+    made_run(tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    told["recipe"] |= {"name": "linocut", "tasks": [recipe if recipe == "lora" else "diffusion"]}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(told))
+    watched.go_on()
+    assert asked[1] == [recipe, "--data", "starter", "--as-before"]
+
+
+def test_a_lora_is_tried_beside_its_model(tiny_model_folder: Path, tmp_path: Path) -> None:
+    """The picture is that of the model with the LoRA's file, as anyone would draw it."""
+    model = TextToImage.load(tiny_model_folder)
+    out = made_run(tmp_path / "run")
+    told = json.loads((out / "run.json").read_text())
+    told["recipe"] |= {"name": "linocut", "tasks": ["lora"], "start_from": str(tiny_model_folder)}
+    (out / "run.json").write_text(json.dumps(told))
+    watched = Watched(out)
+    with pytest.raises(Exception, match="no model yet"):
+        watched.try_model("red apple", 3)
+    rng = torch.Generator().manual_seed(0)
+    shapes = {name: m.weight.shape for name, m in model.unet.named_modules() if isinstance(m, torch.nn.Linear)}
+    changes = {n: (torch.randn(2, s[1], generator=rng), torch.randn(s[0], 2, generator=rng)) for n, s in shapes.items()}
+    save_lora(out / "lora.safetensors", changes, model, "linocut", "linocut")
+    picture, seen = watched.try_model("red apple", 3)
+    beside = Opening(tiny_model_folder, (str(out / "lora.safetensors"),), "fp32")
+    request = Request(prompt="red apple", seed=3, steps=module.STEPS)
+    assert torch.equal(picture, draw(open_model(beside)[1], request)[0])
+    assert not torch.equal(picture, draw(model, request)[0])
+    assert seen is None
+
+
+def test_the_page_has_words_for_every_task() -> None:
+    text = (Path(module.__file__).parents[1] / "web" / "words.js").read_text(encoding="utf-8")
+    said = text.partition("  training: {")[2]
+    for part in ("tasks: {", "short: {", "sheetOf: {"):
+        named = set(re.findall(r"(\w+): \"", said.partition(part)[2].partition("}")[0]))
+        assert named == set(TASKS), part
 
 
 def test_a_training_that_cannot_begin_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,11 @@ class TrainIn(Fields):
         float | None,
         Field(ge=0.1, le=100_000, allow_inf_nan=False, description="of training; by default what suits"),
     ] = None
+    recipe: Annotated[
+        Literal["finetune", "lora"],
+        Field(description='"finetune" makes a model of its own, "lora" a small file beside the model'),
+    ] = "finetune"
+    trigger: Annotated[str, Field(max_length=40, description="a name for the pictures' look; none without it")] = ""
 
 
 class TryIn(Fields):

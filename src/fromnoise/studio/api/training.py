@@ -101,8 +101,8 @@ async def try_model(asked: TryIn, run: Run, studio: Studio) -> dict[str, Any]:
 
 @routes.post("/start", status_code=201)
 async def start(asked: TrainIn, run: Owned) -> dict[str, Any]:
-    """Train the model that comes with fromnoise on a folder of pictures; for the owner."""
-    await asyncio.to_thread(run.begin, asked.data, asked.minutes)
+    """Let the model that comes with fromnoise learn from a folder of pictures; for the owner."""
+    await asyncio.to_thread(run.begin, asked.data, asked.minutes, asked.recipe, asked.trigger)
     return await asyncio.to_thread(run.standing)
 
 

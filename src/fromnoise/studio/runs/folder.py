@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fromnoise.drawing.opened import LORA_FILES, Opening
 from fromnoise.training.health.history import TRUSTED, History, point_of, rows_of, thinned, without_lost
 from fromnoise.training.health.process import process_of
 from fromnoise.training.names import LOG, RUN, SHEETS, TASKS
@@ -128,11 +129,21 @@ class RunFolder:
 
     def model_stamp(self) -> str | None:
         """Changes whenever the run's model does; None where there is none yet."""
-        try:
-            found = (self.path / "model" / "model_index.json").stat()
-        except OSError:
-            return None
-        return f"{found.st_ino}-{found.st_mtime_ns}"
+        for file in (self.path / "model" / "model_index.json", self.path / LORA_FILES[0]):
+            try:
+                found = file.stat()
+            except OSError:
+                continue
+            return f"{found.st_ino}-{found.st_mtime_ns}"
+        return None
+
+    def opening(self) -> Opening:
+        """How its newest model is opened, where there is one: a folder, or a LoRA beside the model it began with."""
+        if (self.path / "model").is_dir():
+            return Opening(self.path / "model", precision="fp32")
+        facts = self.facts() or {"recipe": {}}
+        begun_with = facts["recipe"].get("start_from")
+        return Opening(begun_with if isinstance(begun_with, str) else None, (str(self.path / LORA_FILES[0]),), "fp32")
 
     @property
     def alive(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from fromnoise.drawing.generate import draw
+from fromnoise.drawing.opened import open_model
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.studio.desk.problem import Problem, problem_of
@@ -25,7 +26,7 @@ from fromnoise.training.health.process import process_of
 
 SAID = ".said.txt"  # what a training that was begun here said last; a dot keeps it out of the run
 MOST_SAID = 4096  # bytes of that which are read
-OWN = "finetune"
+OWN, BESIDE = "finetune", "lora"
 # By which recipe a run goes on: its own numbers count, and of this one nothing but the order of the tasks. What a
 # folder says is never run as a program, as a recipe's file would be.
 RECIPES = {"first-model": "first_model", "stickers-64": "stickers_64", "stickers-128": "stickers_cpu"}
@@ -72,8 +73,14 @@ class Watched:
         """Whether a training that was begun from this studio is still working."""
         return self._begun is not None and self._begun.poll() is None
 
-    def begin(self, data: str, minutes: float | None = None) -> None:
-        """Train the model that comes with fromnoise on a folder of pictures.
+    def begin(self, data: str, minutes: float | None = None, recipe: str = OWN, trigger: str = "") -> None:
+        """Let the model that comes with fromnoise learn from a folder of pictures.
+
+        Args:
+            data: the folder.
+            minutes: of training; None takes what suits.
+            recipe: "finetune" or "lora".
+            trigger: a name for the pictures' look, or "".
 
         Raises:
             Problem: there is no such folder, something began already, or somebody trains.
@@ -86,7 +93,8 @@ class Watched:
                 409, "a training has begun here already; go on with it, or start the studio with another --run"
             )
         length = [] if minutes is None else ["--minutes", f"{minutes:g}"]
-        self._spawn("--data", str(pictures.resolve()), *length)
+        named = ["--trigger", trigger.strip()] if trigger.strip() else []
+        self._spawn("--data", str(pictures.resolve()), *length, *named, recipe=recipe)
 
     def go_on(self) -> None:
         """Go on with the recipe, the pictures and the length that the run began with.
@@ -102,8 +110,10 @@ class Watched:
             raise Problem(
                 409, f"the pictures are not at {one_line(str(data))}; begin the studio where the training began"
             )
-        name = facts["recipe"].get("name")
-        self._spawn("--data", data, "--as-before", recipe=RECIPES.get(name, OWN) if isinstance(name, str) else OWN)
+        stored = facts["recipe"]
+        name, usual = stored.get("name"), BESIDE if stored.get("tasks") == [BESIDE] else OWN
+        recipe = RECIPES.get(name, usual) if isinstance(name, str) else usual
+        self._spawn("--data", data, "--as-before", recipe=recipe)
 
     def pause(self) -> None:
         """Ask the training to save and stop, as Ctrl-C does; once, since twice would stop it without saving.
@@ -121,8 +131,8 @@ class Watched:
             found.ask_to_stop()
 
     def try_model(self, prompt: str, seed: int) -> tuple[Tensor, int | None]:
-        """Draw with the newest model of the run, uint8 [3,H,W]; and how many pictures that model has seen. To be called
-        in ``aside``, one at a time and behind the training.
+        """Draw with the newest model of the run, or the newest LoRA beside its model, uint8 [3,H,W]; and how many
+        pictures that model has seen. To be called in ``aside``, one at a time and behind the training.
 
         Raises:
             Problem: there is none yet, or the words cannot be drawn.
@@ -132,7 +142,7 @@ class Watched:
             picture = draw(model, Request(prompt=prompt, seed=seed, steps=STEPS))[0]
         except UserError as error:
             raise problem_of(error) from None
-        seen = model.card.get("pictures_seen")
+        seen = None if self.folder.opening().loras else model.card.get("pictures_seen")
         return picture, seen if isinstance(seen, int) else None
 
     def _newest(self) -> TextToImage:
@@ -141,7 +151,7 @@ class Watched:
             raise Problem(409, "there is no model yet; it appears with the first checkpoint of the U-Net")
         if self._model is None or self._model[0] != stamp:
             try:
-                self._model = stamp, TextToImage.load(self.path / "model")
+                self._model = stamp, open_model(self.folder.opening())[1]
             except (UserError, OSError) as error:
                 raise Problem(409, f"the model cannot be read now ({one_line(str(error))}); try again") from None
         return self._model[1]

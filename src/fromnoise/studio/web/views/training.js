@@ -177,14 +177,19 @@ function figuresOf(now, how) {
 function makeForm(act) {
   const data = el("input", { type: "text", required: true, maxlength: 4000, autocomplete: "off", spellcheck: "false" });
   const minutes = el("input", { type: "number", min: 1, max: 100000, step: "any" });
+  const how = el("select", {}, ...Object.entries(say.form.hows).map(([value, text]) => el("option", { value, text })));
+  const trigger = el("input", { type: "text", maxlength: 40, autocomplete: "off" });
   const start = el("button", { type: "submit", class: "main", text: say.form.start });
   const form = el("form", { class: "begin" }, el("h2", { text: say.form.title }), el("p", { text: say.form.about }),
-    field(say.form.data, data, say.form.dataHint), field(say.form.minutes, minutes, say.form.minutesHint),
+    field(say.form.data, data, say.form.dataHint), field(say.form.how, how),
+    field(say.form.trigger, trigger, say.form.triggerHint), field(say.form.minutes, minutes, say.form.minutesHint),
     el("div", { class: "row" }, start));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     start.disabled = true;
-    await act("start", { data: data.value, minutes: minutes.value ? minutes.valueAsNumber : null });
+    await act("start", {
+      data: data.value, recipe: how.value, trigger: trigger.value, minutes: minutes.value ? minutes.valueAsNumber : null,
+    });
     start.disabled = false;
   });
   return form;
