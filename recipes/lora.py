@@ -5,8 +5,8 @@
 
 The model itself stays as it is; what is learnt is a file of a few MiB that is added when you want it. Twenty to fifty
 pictures are enough. Each needs a caption of what it shows ("a cat"), in words that the model knows; ``--trigger`` gives
-their look a name. While it learns, the model's own drawings are repeated to it, so that it forgets less (how much it
-still forgets: docs/training.md).
+their look a name. Half of the time it is asked for what the model knows, and has to say what the model says without it:
+so it forgets next to nothing (docs/training.md).
 """
 
 from dataclasses import replace
@@ -54,13 +54,13 @@ def _always_named(mix: CaptionMix) -> CaptionMix:
 
 
 def _small(asked: Situation) -> tuple[LoraStage, str]:
-    """One of our own models: all layers, and a quarter of what it sees are its own drawings."""
+    """One of our own models: all layers, and half of what is asked is what the model says itself."""
     pictures = 100 * round(PER_ROOT * asked.pictures**0.5 / 100)
     loop = replace(LoraStage().loop, pictures=pictures, sheet_minutes=2.0, save_minutes=2.0)
-    each = round(0.75 * pictures / asked.pictures)
+    each = round(0.5 * pictures / asked.pictures)
     return LoraStage(loop=loop), (
-        f"each is seen about {each:,} times in its own and its mirrored form; a quarter of {pictures:,} are drawings"
-        " of the model's own, so that it forgets less"
+        f"each is seen about {each:,} times in its own and its mirrored form; of the rest it has to say what the"
+        " model says without it, so that nothing is forgotten"
     )
 
 

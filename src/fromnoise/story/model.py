@@ -92,7 +92,7 @@ class StoryModel:
             raise UserError(f"cannot write the story model to {folder}: {error}") from error
 
     def _write(self, folder: Path) -> None:
-        state = {name: weight.half().contiguous() for name, weight in self.network.state_dict().items()}
+        state = {name: _stored(weight) for name, weight in self.network.state_dict().items()}
         save_file({**state, "counts": self.counts.float()}, folder / WEIGHTS, metadata={"format": "pt"})
         self.vocabulary.save(folder / WORDS)
         facts = {
@@ -160,6 +160,13 @@ class StoryModel:
         """
         return torch.cat([self.together(x_t[i : i + 1], t[i : i + 1], cond[i : i + 1]) for i in range(len(x_t))])
 
+    def with_every_word(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        """The same, where every place must have a word."""
+        guess = self.denoiser(x_t, t, cond)
+        if self.vocabulary.empty is not None:
+            guess[..., self.vocabulary.empty] = NEVER
+        return guess
+
     def together(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
         """The same for a batch at one level at once: faster, and with other last digits."""
         logits = self.network(x_t, t, cond).float()
@@ -186,9 +193,23 @@ class StoryModel:
         counts = self.lengths.get(genre) or self.lengths[""]
         return int(torch.multinomial(torch.tensor(counts, dtype=torch.float64), 1, generator=rng))
 
+    def draw_gaps(self, words: int, rng: torch.Generator) -> int:
+        """How many places without a word stand beside so many words, drawn as it was taught; 0 where it knows none."""
+        empty = self.vocabulary.empty
+        if empty is None or not self.counts.sum():
+            return 0
+        share = float(self.counts[empty] / (self.counts.sum() - self.counts[empty]).clamp_min(1))
+        gaps = int((torch.rand(words + 1, generator=rng) < share / (1 + share)).sum())
+        return min(gaps, self.longest - words)
+
     def padded(self, sentences: Sequence[Sequence[int]]) -> Tensor:
         """Entries of sentences, int64 [B, longest], ends filled with the end entry."""
         found = torch.full((len(sentences), self.longest), END)
         for row, ids in zip(found, sentences, strict=True):
             row[: len(ids)] = torch.tensor(ids, dtype=torch.int64)
         return found
+
+
+def _stored(weight: Tensor) -> Tensor:
+    """As float16; whole numbers, which say what words mean, as they are."""
+    return (weight.half() if weight.is_floating_point() else weight).contiguous()

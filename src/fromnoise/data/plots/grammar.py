@@ -32,6 +32,10 @@ _KINDS = {"m": "he", "f": "she", "p": "they"}
 TRAIT = 0.55  # how often a hero has one
 
 
+# Who made a line: the grammar, somebody who tells a plot, or somebody who said something else.
+MADE, TOLD, REAL = KINDS = ("made", "told", "real")
+
+
 @dataclass(frozen=True)
 class Line:
     """A line to learn from.
@@ -41,14 +45,19 @@ class Line:
         genre: what kind of story, or of sentence.
         place: where it takes place; "" where it does not say.
         template: the frame or sentence it was made from.
-        real: whether a person wrote it as it is.
+        kind: who made it: :data:`MADE`, :data:`TOLD` or :data:`REAL`.
     """
 
     text: str
     genre: str
     place: str = ""
     template: str = ""
-    real: bool = False
+    kind: str = "made"
+
+    @property
+    def real(self) -> bool:
+        """Whether it is a sentence from elsewhere, and no plot."""
+        return self.kind == REAL
 
 
 @cache

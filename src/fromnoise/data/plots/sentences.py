@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fromnoise.data.plots.grammar import Line
+from fromnoise.data.plots.grammar import REAL, Line
 from fromnoise.data.wordnet import Synset, synsets
 from fromnoise.story.vocabulary import DEFINITION, EXAMPLE, KINDS_OF_WORDS
 
@@ -33,6 +33,6 @@ def _of_meaning(meaning: Synset) -> Iterator[Line]:
     kind = KINDS_OF_WORDS[meaning.kind]
     definition = _ASIDE.sub("", _QUOTED.sub("", meaning.note)).partition(";")[0].strip()
     if definition:
-        yield Line(definition, DEFINITION, kind, "", True)
+        yield Line(definition, DEFINITION, kind, "", REAL)
     for example in _QUOTED.findall(meaning.note):
-        yield Line(example.strip(), EXAMPLE, kind, "", True)
+        yield Line(example.strip(), EXAMPLE, kind, "", REAL)

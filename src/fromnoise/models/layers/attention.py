@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, causal: bool = False) -> Tensor:
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, causal: bool = False, hidden: Tensor | None = None
+) -> Tensor:
     """Scaled dot-product attention, softmax(q kᵀ / √d) v, per head (arXiv 1706.03762, equation 1).
 
     Args:
@@ -20,20 +22,25 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, causal: bool =
         value: (B, M, heads*d).
         heads: number of heads.
         causal: hide later tokens from earlier ones.
+        hidden: tokens that none may look at, bool (B, M).
 
     Returns:
         (B, N, heads*d).
     """
     q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))  # (B, heads, tokens, d)
-    if _fused_draws_slowly(q, k) and not causal:
+    unseen = None if hidden is None else hidden[:, None, None]  # (B, 1, 1, M)
+    if _fused_draws_slowly(q, k) and not causal and hidden is None:
         return _in_chunks(q, k, v).flatten(2)
     if _fused_is_slow(q, k) or _fused_depends_on_threads(q, k):
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # (B, heads, N, M)
         if causal:
             later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
             scores = scores.masked_fill(later, -torch.inf)
+        if unseen is not None:
+            scores = scores.masked_fill(unseen, -torch.inf)
         return (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
-    return F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
+    seen = None if unseen is None else ~unseen
+    return F.scaled_dot_product_attention(q, k, v, seen, is_causal=causal).transpose(1, 2).flatten(2)
 
 
 def _fused_is_slow(q: Tensor, k: Tensor) -> bool:
@@ -103,10 +110,10 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=bias)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, width) to (B, N, width)."""
+    def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Map (B, N, width) to (B, N, width); nobody looks at ``hidden`` tokens, bool (B, N)."""
         query, key, value = self.qkv(x).chunk(3, dim=-1)
-        return self.out(attend(query, key, value, self.heads))
+        return self.out(attend(query, key, value, self.heads, hidden=hidden))
 
 
 class CrossAttention(nn.Module):

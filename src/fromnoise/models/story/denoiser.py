@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fromnoise.ground.config import Config
@@ -17,6 +18,8 @@ from fromnoise.models.layers.attention import FeedForward, SelfAttention
 from fromnoise.models.layers.embedding import TimeEmbedding
 
 LABELS = 2  # genre and place
+END = 0  # the entry behind a sentence's last word
+MEANT = 4.0  # deviations of a given feature that 127 stands for
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class WordDenoiserConfig(Config):
         labels: entries of the table of genres and places; 0 is "not said".
         context: longest sentence in words.
         embedding: features of a word's entry in the table, which is used for reading and for guessing (tied).
+        fixed: the first of those, which are given and not learnt: what the word means, so that a word that is seen
+            rarely behaves as those that mean the like.
+        ends: whether places behind a sentence's end are read as words are; without, they are as if they were not
+            there, so a short sentence costs less.
         width: features per place inside the blocks.
         layers: transformer blocks.
         heads: attention heads per block.
@@ -37,6 +44,8 @@ class WordDenoiserConfig(Config):
     labels: int = 200
     context: int = 32
     embedding: int = 128
+    fixed: int = 0
+    ends: bool = True
     width: int = 160
     layers: int = 4
     heads: int = 5
@@ -44,6 +53,8 @@ class WordDenoiserConfig(Config):
     def __post_init__(self) -> None:
         if self.width % self.heads:
             raise UserError(f"words: {self.heads} heads do not divide a width of {self.width}")
+        if not 0 <= self.fixed < self.embedding:
+            raise UserError(f"words: fixed must be 0 or more and below the embedding's {self.embedding} features")
 
     def build(self) -> WordDenoiser:
         """Return a network of these sizes with random weights."""
@@ -60,9 +71,9 @@ class WordBlock(nn.Module):
         self.feed_norm = nn.LayerNorm(width)
         self.feed_forward = FeedForward(width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, L, width) to (B, L, width)."""
-        x = x + self.attention(self.attention_norm(x))
+    def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Map (B, L, width) to (B, L, width); nobody looks at ``hidden`` places, bool (B, L)."""
+        x = x + self.attention(self.attention_norm(x), hidden)
         return x + self.feed_forward(self.feed_norm(x))
 
 
@@ -72,7 +83,10 @@ class WordDenoiser(nn.Module):
     def __init__(self, config: WordDenoiserConfig) -> None:
         super().__init__()
         self.config = config
-        self.word = nn.Embedding(config.vocab_size, config.embedding)
+        self.word = nn.Embedding(config.vocab_size, config.embedding - config.fixed)
+        self.meaning: Tensor
+        if config.fixed:
+            self.register_buffer("meaning", torch.zeros(config.vocab_size, config.fixed, dtype=torch.int8))
         self.word_in = nn.Linear(config.embedding, config.width)
         self.label = nn.Embedding(config.labels, config.width)
         self.position = nn.Embedding(config.context + LABELS, config.width)
@@ -98,16 +112,36 @@ class WordDenoiser(nn.Module):
         Returns:
             (B, L, embedding).
         """
+        length, hidden = ids.shape[1], None
+        if not self.config.ends:
+            ids = ids[:, : max(1, int((ids != END).sum(1).max()))]
+            told = torch.zeros(len(ids), LABELS, dtype=torch.bool, device=ids.device)
+            hidden = torch.cat([told, ids == END], dim=1)
         places = torch.arange(ids.shape[1] + LABELS, device=ids.device)
-        x = torch.cat([self.label(labels), self.word_in(self.word(ids))], dim=1)  # (B, 2 + L, width)
+        table = self.table()
+        x = torch.cat([self.label(labels), self.word_in(F.embedding(ids, table))], dim=1)  # (B, 2 + L, width)
         x = x + self.position(places) + self.time(t)[:, None]
         for block in self.blocks:
-            x = block(x)
-        return self.word_out(self.norm_out(x[:, LABELS:]))
+            x = block(x, hidden)
+        found = self.word_out(self.norm_out(x[:, LABELS:]))
+        return F.pad(found, (0, 0, 0, length - found.shape[1]))
 
     def logits(self, features: Tensor) -> Tensor:
         """Compare features (..., embedding) with every word: (..., vocab_size)."""
-        return features @ self.word.weight.T + self.word_bias
+        return features @ self.table().T + self.word_bias
+
+    def table(self) -> Tensor:
+        """Every word's features, (vocab_size, embedding)."""
+        if not self.config.fixed:
+            return self.word.weight
+        learnt = self.word.weight
+        given = self.meaning.to(learnt.dtype) * (MEANT * self.config.embedding**-0.5 / 127)
+        return torch.cat([given, learnt], dim=1)
+
+    @torch.no_grad()
+    def take_meaning(self, meaning: Tensor) -> None:
+        """Take what words mean, int8 (vocab_size, fixed): 127 is four deviations."""
+        self.meaning.copy_(meaning)
 
     @torch.no_grad()
     def _initialise(self) -> None:
@@ -116,4 +150,4 @@ class WordDenoiser(nn.Module):
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
                 parameter.normal_(std=out if name.endswith(("out.weight", "down.weight")) else 0.02)
-        self.word.weight.normal_(std=self.config.embedding**-0.5)
+        self.word.weight.normal_(std=self.config.embedding**-0.5)  # as wide as the given features are

@@ -9,6 +9,7 @@ knows is lost while it learns.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +46,7 @@ class Adapted:
         prediction: what its U-Net's output means.
         vae: for the sheets.
         guidance: scale, interval and rescale that it is drawn with.
+        known: prompts of what it knows.
     """
 
     network: Beside
@@ -52,6 +54,7 @@ class Adapted:
     prediction: str
     vae: VAE
     guidance: tuple[float, tuple[int, int], float]
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ class LoraTask(Task):
         device = self.compute.device
         clean, captions = self.examples.at(clock, device)
         again = again_of(self.examples, clock.batch)
-        _cross(clean, captions, clock.batch - again)
+        if again:
+            _cross(clean, captions, clock.batch - again, self.adapted.known, clock.generator("other words"))
         t = sample_t(clock.batch, clock.generator("t"), self.stage.time_mix, self.schedule)
         noise = torch.randn(clean.shape, generator=clock.generator("noise", device), device=device)
         return Batch(clean, noise, t.to(device), self.words.embed(captions, device), again)
@@ -154,21 +158,25 @@ class LoraTask(Task):
         return NetworkDenoiser(in_format(network, self.compute.dtype), self.schedule, self.adapted.prediction)
 
 
-def _cross(clean: Tensor, captions: list[str], own: int) -> None:
+def _cross(clean: Tensor, captions: list[str], own: int, known: Sequence[str], rng: torch.Generator) -> None:
     """Ask the model more than its own drawings by their own words, in place: its answer is right whatever is asked.
 
-    A quarter have no words at all, by which every guided picture is steered, and half of those are pictures to be
-    learnt. A quarter are pictures to be learnt under words of something that is known: those go on meaning what they
-    meant.
+    Of each eight that it answers itself two have no words at all, by which every guided picture is steered; four have
+    words of any other thing that is known, so that those go on meaning what they meant; three are pictures to learn.
 
     Args:
         clean: latents [B,C,h,w]; those from ``own`` on are the model's drawings.
         captions: of all of them.
         own: how many are pictures to be learnt.
+        known: prompts of what is known.
+        rng: chooses among those.
     """
+    chosen = torch.randint(len(known), (len(clean),), generator=rng).tolist()
     for i in range(own, len(clean)):
         turn = (i - own) % 8
         if turn % 4 == 0:
             captions[i] = ""
+        elif turn % 4 != 2:
+            captions[i] = known[chosen[i]]
         if turn in (1, 4, 5):
             clean[i] = clean[i % own]

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
+from fromnoise.data.plots.grammar import KINDS, MADE, REAL, TOLD
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.story.draw import StoryRequest, draw_stories
@@ -27,6 +28,9 @@ from fromnoise.story.vocabulary import END, MASK, UNKNOWN, Vocabulary
 from fromnoise.training.clock import Clock, Order, seeded
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.tasks.base import Compute, Losses, Task
+from fromnoise.training.word_loss import word_losses
+
+TOGETHER = 4  # groups of a batch, by length
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class StoryStage(Config):
             with every word of the vocabulary is half of the work.
         silent: how often genre and place are not told, each by itself.
         real: share of real sentences among the lines.
+        told: share of plots that were told by hand.
+        empty: how many places without a word there are for each word of a line, on average: so that the network learns
+            to put words in and to take them out.
     """
 
     masks: float = 0.25
@@ -50,15 +57,20 @@ class StoryStage(Config):
     clean_share: float = 0.2
     silent: float = 0.15
     real: float = 0.2
+    told: float = 0.0
+    empty: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.clean_share <= 1:
             raise UserError(f"words.clean_share must be above 0 and at most 1, not {self.clean_share}")
         if not (self.most_weight > 0 and self.clean_weight > 0):
             raise UserError("words.most_weight and words.clean_weight must be above 0")
-        for name, share in (("masks", self.masks), ("silent", self.silent), ("real", self.real)):
+        shares = ("masks", "silent", "real", "told", "empty")
+        for name, share in ((name, getattr(self, name)) for name in shares):
             if not 0 <= share <= 1:
                 raise UserError(f"words.{name} must be 0 to 1, not {share}")
+        if self.real + self.told > 1:
+            raise UserError(f"words.real and words.told are {self.real + self.told:g} together; the most is 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +80,13 @@ class Lines:
     Attributes:
         ids: int16 [N, L], ends filled with the end entry.
         labels: genre and place, int16 [N, 2].
-        real: whether a person wrote it, bool [N].
+        kinds: who made it, as its number among :data:`fromnoise.data.plots.grammar.KINDS`, int8 [N].
         lengths: as of :class:`StoryModel`.
     """
 
     ids: Tensor
     labels: Tensor
-    real: Tensor
+    kinds: Tensor
     lengths: dict[str, list[int]]
 
     def counts(self, size: int) -> Tensor:
@@ -83,13 +95,20 @@ class Lines:
         found[END] = 0
         return found
 
-    def weights(self, real: float) -> Tensor:
-        """How often each line should come so that a share of them is real, [N]."""
-        of_real = self.real.double() / self.real.sum().clamp_min(1)
-        of_made = (~self.real).double() / (~self.real).sum().clamp_min(1)
-        if not bool(self.real.any()) or bool(self.real.all()):
-            return torch.ones(len(self.real))
-        return real * of_real + (1 - real) * of_made
+    def of(self, kind: str) -> Tensor:
+        """Which lines are of a kind, bool [N]."""
+        return self.kinds == KINDS.index(kind)
+
+    def weights(self, real: float, told: float) -> Tensor:
+        """How often each line should come so that these shares of them are real and told, [N]; what there is none of
+        leaves its share to the others.
+        """
+        wanted = {REAL: real, TOLD: told, MADE: 1 - real - told}
+        found = torch.zeros(len(self.kinds), dtype=torch.float64)
+        for kind, share in wanted.items():
+            which = self.of(kind)
+            found += share * which.double() / which.sum().clamp_min(1)
+        return found if bool(found.any()) else torch.ones(len(self.kinds))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +149,11 @@ class StoryTask(Task):
     ) -> None:
         (self.stage, self.config), (self.lines, self.held_out) = stages, lines
         self.vocabulary, self.network, self.compute = vocabulary, network, compute
-        self.order = Order(self.lines.weights(self.stage.real), seed)
+        self.order = Order(self.lines.weights(self.stage.real, self.stage.told), seed)
         self.schedule = word_schedule()
         self.counts = self.lines.counts(len(vocabulary))
+        if vocabulary.empty is not None:
+            self.counts[vocabulary.empty] = self.stage.empty * self.counts.sum()
         self.noise = noise_words(self.counts)
 
     @property
@@ -158,18 +179,28 @@ class StoryTask(Task):
     def losses(self, batch: Spoilt, clock: Clock) -> Losses:
         """``loss`` is per word; ``replaced`` and ``left`` are plain cross-entropies of the two kinds of words."""
         real = batch.asked & (batch.clean != END) & (batch.clean != UNKNOWN)
-        features = self.network.features(batch.noisy, batch.t, batch.labels)[real]
-        logits = self.network.logits(features).float()
-        each = F.cross_entropy(logits, batch.clean[real], reduction="none")
         replaced = batch.replaced[real]
         sigma = self.schedule.sigma(batch.t)[:, None].expand_as(real)[real]
         left = self.stage.clean_weight / self.stage.clean_share
         weight = torch.where(replaced, (1 / sigma).clamp_max(self.stage.most_weight), left)
+        network = self.network
+        total, each = word_losses(
+            self._features(batch)[real], network.table(), network.word_bias, batch.clean[real], weight
+        )
         kinds = {"replaced": replaced, "left": ~replaced}
         return {
-            "loss": (weight * each).sum() / (batch.clean != END).sum(),
+            "loss": total / (batch.clean != END).sum(),
             **{name: (each * kind).sum() / kind.sum().clamp_min(1) for name, kind in kinds.items()},
         }
+
+    def _features(self, batch: Spoilt) -> Tensor:
+        """Of each place of a batch [B, L, embedding]; sentences of about the same length are computed together."""
+        order = (batch.clean != END).sum(1).argsort(stable=True)
+        found = [
+            self.network.features(batch.noisy[some], batch.t[some], batch.labels[some])
+            for some in order.chunk(min(TOGETHER, len(order)))
+        ]
+        return torch.cat(found)[order.argsort()]
 
     def samples_for_log(self, network: nn.Module) -> Image.Image:
         """A story of each genre, written out."""
@@ -181,13 +212,14 @@ class StoryTask(Task):
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
-        """On held-out lines that the grammar made: is one wrong word's right one among the first five, is it the first;
-        and the perplexity bound of masks."""
+        """On held-out plots, those told by hand where there are any: is one wrong word's right one among the first
+        five, is it the first; and the perplexity bound of masks."""
         rng = seeded("cpu", "held-out words")
-        made = torch.nonzero(~self.held_out.real)[:, 0]
-        if not len(made):
+        kind = TOLD if bool(self.held_out.of(TOLD).any()) else MADE
+        plots = torch.nonzero(self.held_out.of(kind))[:, 0]
+        if not len(plots):
             return {}
-        which = made[torch.randperm(len(made), generator=rng)[:512]]
+        which = plots[torch.randperm(len(plots), generator=rng)[:512]]
         ids = self.held_out.ids[which].long()
         places = torch.stack([torch.randint(int((row != END).sum()), (1,), generator=rng)[0] for row in ids])
         hidden = ids.scatter(1, places[:, None], MASK)
@@ -225,6 +257,8 @@ class StoryTask(Task):
 
     def _spoilt(self, lines: Lines, which: Tensor, t: Tensor, masks: Tensor, rng: torch.Generator) -> Spoilt:
         clean = lines.ids[which].long()
+        if lines is self.lines and self.vocabulary.empty is not None and self.stage.empty:
+            clean = with_gaps(clean, self.vocabulary.empty, self.stage.empty, rng)
         noisy, replaced = spoil(clean, self.schedule.sigma(t), masks, self.noise, rng)
         asked = replaced | (torch.rand(clean.shape, generator=rng) < self.stage.clean_share)
         return Spoilt(clean, noisy, replaced, asked, t, lines.labels[which].long())
@@ -233,6 +267,32 @@ class StoryTask(Task):
         device = self.compute.device
         parts = (batch.clean, batch.noisy, batch.replaced, batch.asked, batch.t, labels)
         return Spoilt(*(x.to(device) for x in parts))
+
+
+def with_gaps(ids: Tensor, empty: int, share: float, rng: torch.Generator) -> Tensor:
+    """Sentences with places between their words where no word stands, as many as there is room for.
+
+    Args:
+        ids: int64 [B, L], ends filled with the end entry.
+        empty: the entry of such a place.
+        share: of them for each word, on average; so many are put before every word and after the last one.
+        rng: decides where.
+
+    Returns:
+        int64 [B, L].
+    """
+    rows, length = ids.shape
+    words = ids != END
+    room = length - words.sum(1)
+    before = torch.rand(rows, length + 1, generator=rng) < share / (1 + share)
+    before &= torch.arange(length + 1) <= words.sum(1)[:, None]  # up to behind the last word
+    before &= before.cumsum(1) <= room[:, None]
+    place = torch.arange(length) + before[:, :length].cumsum(1)  # where each word comes to stand
+    wider = torch.full((rows, 2 * length + 1), END)
+    gaps = torch.arange(length + 1) + before.cumsum(1) - 1  # where the place before word i stands, where there is one
+    wider.scatter_(1, torch.where(before, gaps, 2 * length), empty)
+    wider.scatter_(1, torch.where(words, place, 2 * length), ids)
+    return wider[:, :length]
 
 
 def written(lines: list[str], width: int = 1100) -> Image.Image:
