@@ -10,10 +10,12 @@ from random import Random
 
 import pytest
 
-from fromnoise.data.plots import HELD_OUT, TRAIN, PlotsConfig, build, genres, places, read
+from fromnoise.data.plots import HELD_OUT, TRAIN, PlotsConfig, books, build, genres, meanings, places, read
 from fromnoise.data.plots.builder import puzzle_words
-from fromnoise.data.plots.grammar import Writer, inflected, sections, templates
+from fromnoise.data.plots.grammar import MADE, TOLD, Writer, inflected, sections, templates
+from fromnoise.data.plots.meanings import meanings_of, write_meanings
 from fromnoise.data.plots.sentences import sentences
+from fromnoise.data.plots.told import HERE, content, near_ones, told_lines
 from fromnoise.data.wordnet import KINDS
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.wording import with_article
@@ -106,7 +108,7 @@ def test_held_out_lines_are_of_templates_that_training_never_saw(built: Path) ->
     train, held_out = read(built, TRAIN), read(built, HELD_OUT)
     assert len(train) > 4000
     assert len(held_out) > 200
-    assert not {line.template for line in train} & {line.template for line in held_out}
+    assert not {line.template for line in train if line.kind == MADE} & {line.template for line in held_out}
     assert {line.genre for line in held_out} == set(genres())
 
 
@@ -128,6 +130,90 @@ def test_puzzles_are_not_learnt(built: Path) -> None:
 def test_the_same_seed_builds_the_same_lines(built: Path, tmp_path: Path) -> None:
     build(PlotsConfig(str(tmp_path), lines=6000, real=False))
     assert read(tmp_path, TRAIN) == read(built, TRAIN)
+
+
+def test_plots_told_by_hand_are_sentences_with_genres_and_places() -> None:
+    lines, seen = told_lines(), set()
+    assert len(lines) >= 8_000
+    known = set(places())
+    for line in lines:
+        words = words_of(line.text)
+        assert 5 <= len(words) <= 27, line
+        assert line.genre in genres(), line
+        assert line.place in known | {""}, line
+        assert re.fullmatch(r"[A-Z][A-Za-zÀ-ÿ',\- ]*[a-zÀ-ÿ']", line.text), line
+        assert tuple(words) not in seen, line
+        seen.add(tuple(words))
+    of_genre = [sum(line.genre == genre for line in lines) for genre in genres()]
+    assert min(of_genre) >= 500
+    assert 0.3 < sum(bool(line.place) for line in lines) / len(lines) < 0.7
+
+
+def test_no_told_plot_is_near_a_puzzle_and_what_would_be_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the nearest neighbour in words that mean something; the files themselves have none to leave out."""
+    rows = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in HERE.glob("*.txt"))
+    assert len(told_lines()) == rows
+    near = "In a winter kingdom, a princess accidentally sets off her magical powers."
+    (tmp_path / "mine.txt").write_text(f"fantasy||{near}\nwar||Nothing happens at all.\n")
+    monkeypatch.setattr("fromnoise.data.plots.told.HERE", tmp_path)
+    told_lines.cache_clear()
+    try:
+        assert [line.text for line in told_lines()] == ["Nothing happens at all"]
+    finally:
+        told_lines.cache_clear()
+
+
+def test_near_ones_share_words_that_mean_something() -> None:
+    some = [content(text) for text in ("A king buys the horses", "The kings bought a horse", "A queen sells wine")]
+    assert some[0] == {"king", "buy", "horse"}
+    assert near_ones(some, [content("king horse")]) == [0, 1]
+    assert near_ones(some, [content("king horse")], alike=0.7) == []
+    assert near_ones(some, []) == []
+
+
+def test_a_held_out_told_plot_is_not_nearly_told_in_training(built: Path) -> None:
+    told = [[x for x in read(built, name) if x.kind == TOLD] for name in (TRAIN, HELD_OUT)]
+    assert len(told[0]) > 8_000
+    assert len(told[1]) > 500
+    assert near_ones([content(x.text) for x in told[1]], [content(x.text) for x in told[0]]) == []
+
+
+def test_sentences_of_novels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / books.PACKAGE / "gutenberg"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(books, "install", lambda place, packages: tmp_path)
+    for name in books.BOOKS:
+        (folder / f"{name}.txt").write_text("")
+    (folder / "carroll-alice.txt").write_text(
+        'CHAPTER I.\n\nMr. Hare was late; the tea\nwas cold! "Who is it?" said Alice--nobody _knew_.\n\nIn 1865 it.'
+    )
+    found = [line.text for line in books.sentences_of_books(tmp_path)]
+    assert found == ["Mr Hare was late", "the tea was cold", "Who is it", "said Alice", "nobody knew"]
+
+
+def test_what_words_mean_is_read_word_by_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / meanings.PACKAGE
+    folder.mkdir()
+    rows = {"cat": 1.0, "cats": 2.0, "dog": -3.0, "unused": 50.0}
+    vectors = {word: [value] * meanings.FEATURES + [0.5, i] for i, (word, value) in enumerate(rows.items())}
+    (folder / f"{meanings.PACKAGE}.json").write_text(
+        json.dumps({"words": list(rows), "vectors": vectors}, separators=(",", ":"))
+    )
+    monkeypatch.setattr(meanings, "install", lambda place, packages: tmp_path)
+    assert write_meanings({"cat", "cats", "dog", "gnu"}, tmp_path, tmp_path) == 3
+    found = meanings_of(["[end]", "", "Cat", "cats", "dog", "catz", "gnu"], tmp_path)
+    assert found is not None
+    assert found.shape == (7, meanings.FEATURES)
+    assert not found[[0, 1, 6]].any()  # written in brackets, as nothing, like nothing that is known
+    cat, cats, dog = (float(found[i, 0]) for i in (2, 3, 4))
+    assert (cats - cat) / (cat - dog) == pytest.approx(1 / 4, abs=0.03)
+    assert cat <= float(found[5, 0]) <= cats  # between those that it is written like
+    assert meanings_of(["cat"], tmp_path / "none") is None
+    (tmp_path / meanings.FILE).write_bytes(b"none")
+    with pytest.raises(UserError, match="make the lines anew"):
+        meanings_of(["cat"], tmp_path)
 
 
 def test_sentences_of_wordnet(tmp_path: Path) -> None:

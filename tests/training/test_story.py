@@ -11,11 +11,17 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor
 
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.plots import TRAIN, PlotsConfig, build, read
+from fromnoise.data.plots.grammar import MADE, REAL, TOLD
+from fromnoise.data.plots.meanings import FEATURES
+from fromnoise.data.plots.meanings import FILE as MEANINGS
 from fromnoise.ground.errors import UserError
+from fromnoise.models.story.denoiser import WordDenoiserConfig
 from fromnoise.story.draw import StoryRequest, draw_stories
 from fromnoise.story.model import StoryModel
 from fromnoise.story.noise import spoil
@@ -26,14 +32,15 @@ from fromnoise.training.continuing import Call
 from fromnoise.training.loop import Paused
 from fromnoise.training.story import StoryRecipe, as_numbers, train_story
 from fromnoise.training.tasks.base import Compute
-from fromnoise.training.tasks.story import Lines, Spoilt, StoryTask
+from fromnoise.training.tasks.story import Lines, Spoilt, StoryTask, with_gaps
+from fromnoise.training.word_loss import word_losses
 
 COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.contiguous_format)
 
 SMALL = {
     "precision": "fp32", "threads": "1", "vocabulary": "400", "network.context": "16", "network.embedding": "32",
     "network.width": "64", "network.layers": "2", "network.heads": "2", "loop.pictures": "16000", "loop.batch": "32",
-    "loop.warmup": "640", "loop.ema": "0.98",
+    "loop.warmup": "640", "loop.ema": "0.98", "network.fixed": "0", "words.empty": "0",
 }  # fmt: skip
 PLACES = ("France", "Japan", "Egypt")
 WORLD = [  # little enough to be learnt in seconds: who, does what, where
@@ -122,7 +129,7 @@ def words_task(network: Any, **changes: float) -> StoryTask:
     ids = torch.full((64, 12), 4, dtype=torch.int16)
     ids[:, 8:] = END
     nobody = torch.zeros(64, 2, dtype=torch.int16)
-    lines = Lines(ids, nobody + 1, torch.zeros(64, dtype=torch.bool), {"": [1]})
+    lines = Lines(ids, nobody + 1, torch.zeros(64, dtype=torch.int8), {"": [1]})
     vocabulary = Vocabulary.collect([["a", "b", "c"]], [], 20, ["mystery"], ["France"])
     stage = replace(recipe().words, **changes)
     loop = replace(recipe().loop, batch=64)
@@ -156,11 +163,13 @@ def test_words_are_weighed_by_their_level_within_a_bound(t: int, replaced: bool,
     """The network gives each of 8 words the same chance, so each costs log 8."""
 
     class Even:
-        def features(self, ids: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-            return torch.zeros(*ids.shape, 8)
+        word_bias = torch.zeros(8)
 
-        def logits(self, features: Tensor) -> Tensor:
-            return features
+        def features(self, ids: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+            return torch.zeros(*ids.shape, 3)
+
+        def table(self) -> Tensor:
+            return torch.ones(8, 3)
 
     task = words_task(Even(), most_weight=5.0, clean_weight=0.1, clean_share=0.4)
     clean = torch.tensor([[4, 4, 4, END]])
@@ -261,12 +270,99 @@ def test_lines_that_do_not_fit_are_left_out(data: Path) -> None:
         as_numbers(odd[:2], vocabulary, 16)
 
 
-def test_a_share_of_real_lines_is_seen_as_asked(data: Path) -> None:
-    lines = [replace(line, real=i < 2) for i, line in enumerate(read(data, TRAIN))]
+def test_shares_of_lines_are_seen_as_asked(data: Path) -> None:
+    kinds = {0: REAL, 1: REAL, 2: TOLD, 3: TOLD, 4: TOLD}
+    lines = [replace(line, kind=kinds.get(i, MADE)) for i, line in enumerate(read(data, TRAIN))]
     vocabulary = Vocabulary.collect([words_of(line.text) for line in lines], [], 400, [], [])
-    weights = as_numbers(lines, vocabulary, 16).weights(0.3)
-    assert math.isclose(float(weights[:2].sum()), 0.3)
-    assert math.isclose(float(weights.sum()), 1.0)
+    numbers = as_numbers(lines, vocabulary, 16)
+    weights = numbers.weights(0.3, 0.5)
+    assert [float(weights[part].sum()) for part in (slice(2), slice(2, 5), slice(5, None))] == pytest.approx(
+        [0.3, 0.5, 0.2]
+    )
+    assert weights[0] == weights[1]
+    without = as_numbers(lines[5:], vocabulary, 16).weights(0.3, 0.5)  # there is but one kind
+    assert torch.allclose(without, without[0])
+    assert float(without[0]) > 0
+
+
+def test_places_without_a_word_stand_between_words_and_take_none_of_them() -> None:
+    rng = torch.Generator().manual_seed(0)
+    ids = torch.zeros(400, 16, dtype=torch.int64)
+    lengths = torch.arange(400) % 16 + 1
+    for row, length in zip(ids, lengths.tolist(), strict=True):
+        row[:length] = torch.arange(length) + 10
+    found = with_gaps(ids, 3, 0.25, rng)
+    at = []
+    for row, length in zip(found.tolist(), lengths.tolist(), strict=True):
+        words = [word for word in row if word not in (END, 3)]
+        assert words == list(range(10, 10 + length))
+        filled = length + row.count(3)
+        assert row[filled:] == [END] * (16 - filled)
+        at += [0.0] if row[0] != 3 else [1.0]
+    room = [row.count(3) / n for row, n in zip(found.tolist(), lengths.tolist(), strict=True) if n in (7, 8, 9)]
+    assert sum(room) / len(room) == pytest.approx(0.2 * 9 / 8, abs=0.04)  # one in five of the places before a word
+    assert sum(at) / len(at) == pytest.approx(0.2, abs=0.06)  # also before the first word
+    assert torch.equal(with_gaps(ids, 3, 0.0, rng), ids)
+
+
+def test_a_network_that_sees_no_ends_says_the_same_beside_longer_sentences() -> None:
+    """And losses of sentences that are sorted by length are those of the whole batch at once."""
+    torch.manual_seed(0)
+    config = WordDenoiserConfig(40, 5, 16, 24, 32, 2, 2, fixed=8, ends=False)
+    network = config.build()
+    network.take_meaning(torch.randint(-127, 128, (40, 8)).to(torch.int8))
+    ids, t, labels = torch.randint(3, 40, (6, 16)), torch.arange(6) * 100, torch.zeros(6, 2, dtype=torch.long)
+    for row, length in zip(ids, (16, 5, 9, 1, 7, 12), strict=True):
+        row[length:] = END
+    together = network(ids, t, labels)
+    for i, length in enumerate((16, 5, 9, 1, 7, 12)):
+        alone = network(ids[i : i + 1, :length], t[i : i + 1], labels[i : i + 1])
+        torch.testing.assert_close(together[i, :length], alone[0], rtol=1e-4, atol=1e-5)
+    given = network.table()[:, :8]
+    assert torch.allclose(given, network.meaning.float() * (4 / 127) * 24**-0.5)
+    assert network.word.weight.shape == (40, 16)
+    with pytest.raises(UserError, match="fixed must be 0 or more"):
+        replace(config, fixed=24)
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 700])
+def test_losses_piece_by_piece_are_the_cross_entropy(count: int) -> None:
+    """The oracle is PyTorch's own, with all its gradients."""
+    rng = torch.Generator().manual_seed(1)
+    features = torch.randn(count, 12, generator=rng).requires_grad_()
+    table, bias = torch.randn(90, 12, generator=rng).requires_grad_(), torch.randn(90, generator=rng).requires_grad_()
+    words, weight = torch.randint(90, (count,), generator=rng), torch.rand(count, generator=rng)
+    total, each = word_losses(features, table, bias, words, weight)
+    (2.5 * total).backward()  # type: ignore[no-untyped-call]
+    found = [x.grad for x in (features, table, bias)]
+    plain = [x.detach().clone().requires_grad_() for x in (features, table, bias)]
+    wanted = F.cross_entropy(plain[0] @ plain[1].T + plain[2], words, reduction="none")
+    (2.5 * (weight * wanted).sum()).backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(each, wanted.detach(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(total.detach(), (weight * wanted).sum().detach(), rtol=1e-4, atol=1e-4)
+    for a, b in zip(found, plain, strict=True):
+        torch.testing.assert_close(a, b.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_what_words_mean_is_taken_from_the_lines_folder_and_kept_with_the_run(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "lines"
+    shutil.copytree(data, folder)
+    names = ["baker", "dancer", "detective", "diamond"]
+    features = torch.arange(4 * FEATURES).reshape(4, FEATURES).remainder(200).sub(100).to(torch.int8)
+    joined = torch.tensor(list("\n".join(names).encode()), dtype=torch.uint8)
+    save_file({"features": features, "words": joined}, folder / MEANINGS)
+    with_meaning = {"network.embedding": "132", "network.fixed": "100", "words.empty": "0.1", "loop.pictures": "640"}
+    train_story(recipe(**with_meaning), folder, tmp_path / "run")
+    model = StoryModel.load(tmp_path / "run" / "model")
+    entry = model.vocabulary.find("baker")
+    assert torch.equal(model.network.meaning[entry], features[0])
+    assert model.vocabulary.empty == 3
+    (folder / MEANINGS).unlink()
+    longer = {"loop.pictures": "960"}
+    train_story(recipe(**{**with_meaning, **longer}), folder, tmp_path / "run", Call(settings=longer))
+    assert torch.equal(StoryModel.load(tmp_path / "run" / "model").network.meaning[entry], features[0])
+    train_story(recipe(**with_meaning), folder, tmp_path / "plain")  # without a file all is learnt
+    assert StoryModel.load(tmp_path / "plain" / "model").network.config.fixed == 0
 
 
 def test_the_grammar_can_be_learnt_from(tmp_path: Path) -> None:

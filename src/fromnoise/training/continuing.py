@@ -45,6 +45,10 @@ AS_IT_WAS: dict[str, Any] = {
     "diffusion.known": 0,
     "diffusion.replay": 0.0,
     "diffusion.model.pooled_heads": 0,
+    "words.told": 0.0,
+    "words.empty": 0.0,
+    "network.fixed": 0,
+    "network.ends": True,
 }
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.
 FREE = {"name", "threads", "default_style", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance",

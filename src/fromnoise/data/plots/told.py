@@ -66,7 +66,7 @@ def _lines(file: Path) -> list[Line]:
 
 
 def _stem(word: str) -> str:
-    for ending in ("ies", "es", "s", "ing", "ed"):
-        if word.endswith(ending) and len(word) > len(ending) + 3:
+    for ending, least in (("ing", 6), ("ed", 5), ("s", 4)):
+        if word.endswith(ending) and len(word) >= least and not word.endswith("ss"):
             return word[: -len(ending)]
     return word

@@ -31,24 +31,24 @@ class WordDenoiserConfig(Config):
         labels: entries of the table of genres and places; 0 is "not said".
         context: longest sentence in words.
         embedding: features of a word's entry in the table, which is used for reading and for guessing (tied).
-        fixed: the first of those, which are given and not learnt: what the word means, so that a word that is seen
-            rarely behaves as those that mean the like.
-        ends: whether places behind a sentence's end are read as words are; without, they are as if they were not
-            there, so a short sentence costs less.
         width: features per place inside the blocks.
         layers: transformer blocks.
         heads: attention heads per block.
+        fixed: the first of a word's features, which are given and not learnt: what the word means, so that a word that
+            is seen rarely behaves as those that mean the like.
+        ends: whether places behind a sentence's end are read as words are; without, they are as if they were not
+            there, so a short sentence costs less.
     """
 
     vocab_size: int = 6000
     labels: int = 200
     context: int = 32
     embedding: int = 128
-    fixed: int = 0
-    ends: bool = True
     width: int = 160
     layers: int = 4
     heads: int = 5
+    fixed: int = 0
+    ends: bool = True
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
