@@ -116,7 +116,7 @@ def test_data_and_training(run: Any, tmp_path: Path) -> None:
     found = run("data", "plots", "--lines", 300, "--no-real", "--out", "lines")
     assert found.code == 0, found.err
     assert "lines to learn from" in found.out
-    small = [f"network.{key}" for key in ("width=32", "embedding=16", "heads=2", "layers=1")]
+    small = [f"network.{key}" for key in ("width=32", "embedding=16", "fixed=0", "heads=2", "layers=1")]
     sets = [
         part
         for setting in (*small, "loop.pictures=128", "loop.batch=64", "precision=fp32")

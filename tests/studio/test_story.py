@@ -64,8 +64,9 @@ def test_a_plot_is_what_the_library_draws(story: httpx.Client, tiny_story: Story
 
 
 def test_unknown_words_of_a_start_are_named(story: httpx.Client) -> None:
-    found = story.post("/api/story/plots", json={"start": "gold xylophone in France", "steps": 2}).json()
+    found = story.post("/api/story/plots", json={"start": "gold xylophone in Francs", "steps": 2}).json()
     assert found["unknown"] == ["xylophone"]
+    assert found["read_as"] == {"Francs": "France"}
 
 
 def test_a_round_of_the_game(story: httpx.Client) -> None:

@@ -97,11 +97,13 @@ def _draw(model: StoryModel, request: StoryRequest, show: bool, fresh: bool) -> 
     from fromnoise.story.draw import story_steps
     from fromnoise.story.vocabulary import sentence_of
 
-    unknown = model.vocabulary.unknown(request.start)
-    if unknown:
-        print(
-            f"not among its {len(model.vocabulary):,} words, so taken as noise: {', '.join(unknown)}", file=sys.stderr
-        )
+    read_as = model.vocabulary.read_as(request.start)
+    for kind, words in (
+        ("taken as noise", [word for word, like in read_as.items() if not like]),
+        ("read as others", [f"{word} ({like})" for word, like in read_as.items() if like]),
+    ):
+        if words:
+            print(f"not among its {len(model.vocabulary):,} words, so {kind}: {', '.join(words)}", file=sys.stderr)
     console = Console(highlight=False, soft_wrap=True)
     last = None
     steps = story_steps(model, request)
@@ -138,6 +140,6 @@ def _show(console: Console, model: StoryModel, step: object) -> None:
     shown = Text(f"{line.noise:>6.0%}    ", style="dim")
     for word in line.words:
         colour = "green" if word.sure > 0.6 else "yellow" if word.sure > 0.2 else "red"
-        shown.append(word.text, style=f"bold underline {colour}" if word.changed else colour)
+        shown.append(word.text or "·", style=f"bold underline {colour}" if word.changed else colour)
         shown.append(" ")
     console.print(shown)

@@ -168,6 +168,12 @@ class Vocabulary:
         """The words of a text that are not among its words."""
         return [word for word in words_of(text) if word.casefold() not in self._entries]
 
+    def read_as(self, text: str) -> dict[str, str]:
+        """Which unknown words of a text are read as which others; "" where nothing is written like them."""
+        unknown = self.unknown(text)
+        read = (self._alike(word) for word in unknown)
+        return {word: "" if entry == UNKNOWN else self.words[entry] for word, entry in zip(unknown, read, strict=True)}
+
     def find(self, word: str) -> int:
         """The entry of one word.
 

@@ -100,10 +100,12 @@ def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
         raise problem_of(error) from None
     assert isinstance(first, torch.Tensor)
     assert last is not None
-    unknown = model.vocabulary.unknown(asked.start)
+    read_as = model.vocabulary.read_as(asked.start)
+    unknown = [word for word, like in read_as.items() if not like]
     text = sentence_of(model.vocabulary.text(last.tolist()))
     begin = model.vocabulary.text(first.tolist())
-    return {"begin": begin, "steps": steps, "text": text, "unknown": unknown, "seed": request.seed}
+    alike = {word: like for word, like in read_as.items() if like}
+    return {"begin": begin, "steps": steps, "text": text, "unknown": unknown, "read_as": alike, "seed": request.seed}
 
 
 def _seed(asked: int | None) -> int:

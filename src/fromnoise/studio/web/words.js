@@ -1037,6 +1037,8 @@ export const words = {
       startExample: "Gold scissor out headphone neat typewriter spinach",
       startHint: "Without any, they are drawn at random.",
       unknown: (list) => `It does not know these words, so others took their places: ${list}`,
+      readAs: (list) => `It does not know these words and reads them as others: ${list}`,
+      noWord: "no word stands here",
       find: "Find a story",
       seed: "Seed",
       anySeed: "a new one",

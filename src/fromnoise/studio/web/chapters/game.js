@@ -163,8 +163,10 @@ function makePlots() {
   ], go, async () => {
     const asked = Number.isNaN(seed.valueAsNumber) ? null : seed.valueAsNumber;
     const drawn = await api.plot({ genre: genre.value, place: place.value, start: start.value, seed: asked });
-    const { unknown } = drawn;
+    const { unknown, read_as: like } = drawn;
     const hint = unknown.length ? [el("p", { class: "hint", text: say.unknown(unknown.join(", ")) })] : [];
+    const read = Object.entries(like).map(([word, other]) => `${word} (${other})`).join(", ");
+    if (read) hint.push(el("p", { class: "hint", text: say.readAs(read) }));
     const again = el("p", { class: "hint", text: say.seedOf(drawn.seed) });
     shown.replaceChildren(el("p", { class: "plot", text: drawn.text }), ...hint, again, makeSteps(drawn));
     announce(drawn.text);
@@ -187,7 +189,10 @@ function makeSteps(drawn) {
   const rows = drawn.steps.map(({ noise, words: row }) => el("li", {},
     el("span", { class: "level", text: say.left(Math.round(100 * noise)) }),
     el("span", {}, row.flatMap(([word, changed, sure]) => [
-      el("span", { class: `${changed ? "changed " : ""}${sure > 0.6 ? "sure" : sure > 0.2 ? "half" : "unsure"}`, text: word }), " ",
+      el("span", {
+        class: `${changed ? "changed " : ""}${sure > 0.6 ? "sure" : sure > 0.2 ? "half" : "unsure"}`,
+        text: word || "·", title: word ? null : say.noWord,
+      }), " ",
     ]))));
   return el("details", { class: "steps", open: true },
     el("summary", { text: say.steps(drawn.steps.length) }),
