@@ -6,7 +6,7 @@
 The model itself stays as it is; what is learnt is a file of a few MiB that is added when you want it. Twenty to fifty
 pictures are enough. Each needs a caption of what it shows ("a cat"), in words that the model knows; ``--trigger`` gives
 their look a name. Half of the time it is asked for what the model knows, and has to say what the model says without it:
-so it forgets next to nothing (docs/training.md).
+so that it forgets little (how much: docs/training.md).
 """
 
 from dataclasses import replace
@@ -60,7 +60,7 @@ def _small(asked: Situation) -> tuple[LoraStage, str]:
     each = round(0.5 * pictures / asked.pictures)
     return LoraStage(loop=loop), (
         f"each is seen about {each:,} times in its own and its mirrored form; of the rest it has to say what the"
-        " model says without it, so that nothing is forgotten"
+        " model says without it, so that little is forgotten"
     )
 
 

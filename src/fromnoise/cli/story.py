@@ -37,6 +37,9 @@ def story(
         str | None, typer.Option(help="A sentence with wrong words: say which, and what they should be.")
     ] = None,
     errors: Annotated[int, typer.Option(help="With --repair: how many words are wrong.")] = 1,
+    lengths: Annotated[
+        bool, typer.Option("--lengths", help="With --repair: an error may also be a word too many or one too few.")
+    ] = False,
     model: Annotated[str | None, typer.Option(help="A story model's folder; by default the shipped one.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the genres and places that the model knows.")] = False,
 ) -> None:
@@ -57,7 +60,7 @@ def story(
     if start is None and strength is not None:
         raise UserError("--strength says how much of --start may be wrong; give --start, or leave it out")
     if start is not None and words:
-        raise UserError("with --start the sentence has as many words as the start; leave out --words")
+        raise UserError("with --start the length follows from the start; leave out --words")
     kept = tuple(word.strip() for word in (keep or "").split(",") if word.strip())
     if keep is not None and not kept:
         raise UserError("--keep needs words, separated by commas")
@@ -74,18 +77,24 @@ def story(
         for kind, names in (("genres", known.story_genres), ("places", known.story_places)):
             print(f"{kind}: {', '.join(names) or 'none'}")
     elif repair is not None:
-        _repair(loaded, repair, errors, genre, place)
+        _repair(loaded, repair, (errors, lengths), genre, place)
     else:
         _draw(loaded, request, show=not quiet and count == 1, fresh=seed is None and count == 1)
 
 
-def _repair(model: StoryModel, text: str, errors: int, genre: str, place: str) -> None:
+def _repair(model: StoryModel, text: str, how: tuple[int, bool], genre: str, place: str) -> None:
+    """Say what is wrong with a sentence, and how it should be; ``how``: errors, and whether its length may be wrong."""
+    from fromnoise.ground.errors import UserError
     from fromnoise.story.repair import repair
 
-    found = repair(model, text, errors, genre, place)
+    if how[1] and model.vocabulary.empty is None:
+        raise UserError("this model has learnt sentences of one length only; leave out --lengths")
+    found = repair(model, text, how[0], genre, place, how[1])
     for one in found.repairs:
-        guesses = ", ".join(f"{guess.word} {guess.probability:.0%}" for guess in one.guesses)
-        print(f"word {one.place + 1}, '{one.word}' ({one.probability:.2%} likely there): {guesses}")
+        guesses = ", ".join(f"{guess.word or '(no word)'} {guess.probability:.0%}" for guess in one.guesses)
+        where = f"word {one.place + 1}, '{one.word}' ({one.probability:.2%} likely there)"
+        missing = f"a word is missing before word {one.place + 1} ({one.probability:.2%} likely that none is)"
+        print(f"{where if one.word else missing}: {guesses}")
     print(found.text)
 
 

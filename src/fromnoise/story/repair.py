@@ -4,7 +4,8 @@ Three questions tell which word is wrong: what the model believes of the word wh
 how likely the word is when it is hidden and only the others are seen (the pseudo-likelihood of a masked model: Salazar
 et al. 2020, arXiv 1910.14659, eq. 1); and how likely it is anywhere, so that a rare word is not taken for a wrong one.
 The word with the lowest sum is hidden for good, and the questions are put again for the next. In the end the hidden
-words are guessed.
+words are guessed. A model that knows places without a word is asked the same of each place between two words: how
+likely it is that none is missing there; and of each hidden word it may say that none belongs there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ RARE = 0.5  # how far a word's own rareness excuses it; of 0, 0.5 and 1 the best
 
 @dataclass(frozen=True)
 class Guess:
-    """A word and how likely it is, 0..1."""
+    """A word and how likely it is, 0..1; "" means that no word belongs there."""
 
     word: str
     probability: float
@@ -32,19 +33,21 @@ class Guess:
 
 @dataclass(frozen=True)
 class Repair:
-    """One word that is wrong.
+    """One thing that is wrong.
 
     Attributes:
-        place: which word, from 0.
-        word: the wrong word.
+        place: which word, from 0; where one is missing, the word before which it belongs, or how many there are.
+        word: the wrong word; "" where one is missing.
         probability: how likely the model thinks it is there.
         guesses: what it should be, the likeliest first.
+        instead: the word that it was replaced by, which fits the others; "" where it was taken out.
     """
 
     place: int
     word: str
     probability: float
     guesses: tuple[Guess, ...]
+    instead: str
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class Repaired:
     Attributes:
         given: the given sentence, as it was written.
         words: its words.
-        mended: the sentence with the wrong words replaced. One wrong word is replaced by its first guess; several are
-            filled in one after the other, so that they fit each other.
+        mended: the words of the sentence with the wrong ones replaced. One wrong word is replaced by its first guess;
+            several are filled in one after the other, so that they fit each other.
         repairs: in the order in which they were found, the most certain first.
     """
 
@@ -67,16 +70,26 @@ class Repaired:
     @property
     def text(self) -> str:
         """The given sentence with other words where it was wrong; all else is as it was written."""
-        text = self.given
-        for place, (_, begin, end) in reversed(list(enumerate(places_of(text)))):
-            if place in {one.place for one in self.repairs}:
-                word = self.mended[place]
-                upper = text[begin].isupper() and word.islower()
-                text = text[:begin] + (word[:1].upper() + word[1:] if upper else word) + text[end:]
-        return text
+        text, places = self.given, places_of(self.given)
+        for one in sorted(self.repairs, key=lambda one: one.place, reverse=True):
+            if not one.word:  # missing
+                at = places[one.place][1] if one.place < len(places) else places[-1][2]
+                before, after = text[:at], text[at:]
+                text = f"{before}{one.instead} {after}" if one.place < len(places) else f"{before} {one.instead}{after}"
+                continue
+            _, begin, end = places[one.place]
+            upper = text[begin].isupper() and one.instead.islower()
+            word = one.instead[:1].upper() + one.instead[1:] if upper else one.instead
+            if word:
+                text = text[:begin] + word + text[end:]
+            else:
+                text = text[:begin].rstrip() + text[end:] if begin else text[end:].lstrip()
+        return text if not text or not self.given[0].isupper() else text[0].upper() + text[1:]
 
 
-def repair(model: StoryModel, text: str, errors: int = 1, genre: str = "", place: str = "") -> Repaired:
+def repair(
+    model: StoryModel, text: str, errors: int = 1, genre: str = "", place: str = "", lengths: bool = False
+) -> Repaired:
     """Find wrong words and say what they should be.
 
     Args:
@@ -84,6 +97,7 @@ def repair(model: StoryModel, text: str, errors: int = 1, genre: str = "", place
         text: the sentence.
         errors: how many words are wrong.
         genre, place: what the sentence is about, if that is known.
+        lengths: an error may also be a word too many or one too few, where the model has learnt that.
 
     Raises:
         UserError: no words, too many, more errors than words, an unknown genre or place.
@@ -92,39 +106,80 @@ def repair(model: StoryModel, text: str, errors: int = 1, genre: str = "", place
     if not 1 <= errors <= len(words):
         raise UserError(f"a sentence of {len(words)} words has 1 to {len(words)} errors, not {errors}")
     labels = torch.tensor(model.vocabulary.label(genre, place))
-    ids = torch.tensor(model.vocabulary.ids(words))
-    found = find_errors(model, ids, errors, labels)
-    hidden = ids.clone()
-    hidden[[where for where, _ in found]] = MASK
-    p = guesses_at(model, hidden, labels, errors / len(words)).exp()
+    lengths = lengths and model.vocabulary.empty is not None
+    line = _Line(torch.tensor(model.vocabulary.read(words)), list(range(len(words))))
+    found = [_worst(model, line, errors - i, labels, lengths) for i in range(errors)]
+    empty = model.vocabulary.empty
+    hidden, ids = line.hidden, line.ids
+    p = guesses_at(model, hidden, labels, errors / len(hidden)).exp()
+    may_go = torch.zeros(len(ids), dtype=torch.bool)
+    if empty is not None:
+        may_go = (ids != empty) & lengths  # where a word is missing, one belongs
+        p[:, empty] = torch.where(may_go, p[:, empty], 0.0)
+    mended = fill(model, hidden, labels, may_go)
+    said = [model.vocabulary.words[int(entry)] for entry in mended]
     repairs = []
-    for where, likely in found:
-        best = p[where].topk(GUESSES)
+    for slot, likely in found:
+        at = line.places.index(slot)
+        best = p[at].topk(GUESSES)
         known = zip(best.values.tolist(), best.indices.tolist(), strict=True)
         guesses = tuple(Guess(model.vocabulary.words[i], value) for value, i in known)
-        repairs.append(Repair(where, words[where], likely, guesses))
-    mended = fill(model, hidden, labels)
-    said = [model.vocabulary.words[int(mended[i])] if hidden[i] == MASK else word for i, word in enumerate(words)]
-    return Repaired(text, tuple(words), tuple(said), tuple(repairs))
+        missing = isinstance(slot, float)
+        where = int(slot + 0.5) if missing else int(slot)
+        repairs.append(Repair(where, "" if missing else words[where], likely, guesses, said[at]))
+    right = [said[i] if hidden[i] == MASK else words[int(slot)] for i, slot in enumerate(line.places)]
+    return Repaired(text, tuple(words), tuple(word for word in right if word), tuple(repairs))
 
 
-def fill(model: StoryModel, hidden: Tensor, labels: Tensor) -> Tensor:
+@dataclass
+class _Line:
+    """A sentence that is being looked at.
+
+    Attributes:
+        ids: its words; the entry of no word where one may be missing, int64 [L].
+        places: which given word stands where; between words 2 and 3, 2.5.
+        hidden: the same with masks where something is wrong.
+    """
+
+    ids: Tensor
+    places: list[float]
+
+    def __post_init__(self) -> None:
+        self.hidden = self.ids.clone()
+
+    def insert(self, gap: int, empty: int) -> float:
+        """Let a word be missing before place ``gap``; returns what that place is called."""
+        before = self.places[gap - 1] if gap else -1
+        self.ids = torch.cat([self.ids[:gap], torch.tensor([empty]), self.ids[gap:]])
+        self.hidden = torch.cat([self.hidden[:gap], torch.tensor([MASK]), self.hidden[gap:]])
+        self.places.insert(gap, float(before) + 0.5)
+        return self.places[gap]
+
+
+def fill(model: StoryModel, hidden: Tensor, labels: Tensor, may_be_empty: Tensor | None = None) -> Tensor:
     """Guess hidden words one after the other, the most certain first, each with those before in view; int64 [L].
 
     Args:
         model: the story model.
         hidden: a sentence in which masks hide words, int64 [L].
         labels: genre and place, int64 [2].
+        may_be_empty: where no word may come out, bool [L]; nowhere without it.
     """
-    row = hidden.clone()
+    row, empty = hidden.clone(), model.vocabulary.empty
     while bool((row == MASK).any()):
-        best = guesses_at(model, row, labels, float((row == MASK).float().mean())).max(-1)
+        guesses = guesses_at(model, row, labels, float((row == MASK).float().mean()))
+        if empty is not None:
+            filled = torch.ones(len(row), dtype=torch.bool) if may_be_empty is None else ~may_be_empty
+            guesses[filled, empty] = -torch.inf
+        best = guesses.max(-1)
         where = int(best.values.masked_fill(row != MASK, -torch.inf).argmax())
         row[where] = best.indices[where]
     return row
 
 
-def find_errors(model: StoryModel, ids: Tensor, errors: int, labels: Tensor) -> list[tuple[int, float]]:
+def find_errors(
+    model: StoryModel, ids: Tensor, errors: int, labels: Tensor, lengths: bool = False
+) -> list[tuple[float, float]]:
     """Which words are wrong, and how likely each was among the others, the first found first.
 
     Args:
@@ -132,19 +187,43 @@ def find_errors(model: StoryModel, ids: Tensor, errors: int, labels: Tensor) -> 
         ids: the sentence, int64 [L].
         errors: how many to find.
         labels: genre and place, int64 [2].
+        lengths: a word may also be missing; 2.5 is the place between words 2 and 3.
     """
-    hidden, found = ids.clone(), list[tuple[int, float]]()
+    line = _Line(ids, list(range(len(ids))))
+    return [_worst(model, line, errors - i, labels, lengths) for i in range(errors)]
+
+
+def _worst(model: StoryModel, line: _Line, left: int, labels: Tensor, lengths: bool) -> tuple[float, float]:
+    """Find the next error, and hide it; ``left`` are still to be found."""
     anywhere = (model.counts + 1).log() - (model.counts + 1).sum().log()  # (V,)
-    while len(found) < errors:
-        share = (errors - len(found)) / len(ids)
-        fits = each_word(model, hidden, ids, labels, share)
-        seen = of_words(guesses_at(model, hidden, labels, share), ids)
-        score = seen + fits - RARE * anywhere[ids]
-        score[[where for where, _ in found]] = torch.inf
-        worst = int(score.argmin())
-        found.append((worst, float(fits[worst].exp())))
-        hidden[worst] = MASK
-    return found
+    share = left / len(line.ids)
+    fits = each_word(model, line.hidden, line.ids, labels, share)
+    seen = of_words(guesses_at(model, line.hidden, labels, share), line.ids)
+    score = seen + fits - RARE * anywhere[line.ids]
+    score[line.hidden == MASK] = torch.inf
+    worst = int(score.argmin())
+    empty = model.vocabulary.empty
+    if lengths and empty is not None and len(line.ids) < model.longest:
+        fits_gap, seen_gap = _each_gap(model, line.hidden, empty, labels, share)
+        of_gaps = seen_gap + fits_gap - RARE * anywhere[empty]
+        if float(of_gaps.min()) < float(score[worst]):
+            gap = int(of_gaps.argmin())
+            return line.insert(gap, empty), float(fits_gap[gap].exp())
+    line.hidden[worst] = MASK
+    return line.places[worst], float(fits[worst].exp())
+
+
+def _each_gap(model: StoryModel, hidden: Tensor, empty: int, labels: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """How likely it is that no word is missing before each word, and behind the last: log-probabilities [L + 1] when
+    the place is hidden, and when it is seen to be empty.
+    """
+    length = len(hidden) + 1
+    rows = torch.stack([torch.cat([hidden[:i], torch.tensor([empty]), hidden[i:]]) for i in range(length)])
+    found = [guesses_of(model, rows, labels, share)]
+    rows = rows.clone().fill_diagonal_(MASK)
+    found.insert(0, guesses_of(model, rows, labels, share + 1 / length))
+    fits, seen = (guess[torch.arange(length), torch.arange(length), empty] for guess in found)
+    return fits, seen
 
 
 def each_word(model: StoryModel, hidden: Tensor, ids: Tensor, labels: Tensor, share: float) -> Tensor:

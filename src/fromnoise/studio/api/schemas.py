@@ -182,6 +182,7 @@ class RepairIn(Fields):
 
     text: Sentence
     errors: Annotated[int, Field(ge=1, le=40)] = 1
+    lengths: Annotated[bool, Field(description="an error may also be a word too many or one too few")] = False
 
 
 def tell_limits(schema: dict[str, Any], model: type[Fields], limits: Limits) -> dict[str, Any]:

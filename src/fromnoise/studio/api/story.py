@@ -15,7 +15,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.story.draw import StoryRequest, story_steps
 from fromnoise.story.examples import example, spoilt
 from fromnoise.story.model import StoryModel
-from fromnoise.story.repair import repair
+from fromnoise.story.repair import Repaired, repair
 from fromnoise.story.view import seen
 from fromnoise.story.vocabulary import sentence_of
 from fromnoise.studio.api.schemas import PlotIn, RepairIn, SpoilIn
@@ -58,7 +58,7 @@ async def repair_sentence(asked: RepairIn, studio: Studio) -> dict[str, Any]:
     """Which words of a sentence are wrong, what each should be, and the whole sentence as it should be."""
     model = await _model(studio)
     try:
-        found = await _in_turn(studio, repair, model, asked.text, asked.errors)
+        found = await _in_turn(studio, _mended, model, asked)
     except UserError as error:
         raise problem_of(error, param="text") from None
     return asdict(found)
@@ -84,6 +84,10 @@ async def _in_turn(studio: State, function: Callable[..., T], *arguments: Any) -
     """
     async with studio.stories.mine():
         return await asyncio.to_thread(function, *arguments)
+
+
+def _mended(model: StoryModel, asked: RepairIn) -> Repaired:
+    return repair(model, asked.text, asked.errors, lengths=asked.lengths)
 
 
 def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
