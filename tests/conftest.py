@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,16 +132,22 @@ STORY_LINES = [
 ]
 
 
-def make_tiny_story() -> StoryModel:
+def make_tiny_story(gaps: float = 0.0) -> StoryModel:
+    """A random story model; with ``gaps``, so many places without a word for each word, and given meanings."""
     words = [words_of(line) for line in STORY_LINES]
-    vocabulary = Vocabulary.collect(words, [], 200, ["mystery", "fairy_tale"], ["France", "castle"])
+    vocabulary = Vocabulary.collect(words, [], 200, ["mystery", "fairy_tale"], ["France", "castle"], empty=gaps > 0)
     torch.manual_seed(0)
     config = WordDenoiserConfig(len(vocabulary), vocabulary.labels, 16, 24, 32, 2, 2)
+    config = replace(config, fixed=8, ends=False) if gaps else config
     network = config.build().eval().requires_grad_(False)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(std=0.25)
+    if gaps:
+        network.take_meaning(torch.randint(-127, 128, (len(vocabulary), 8)).to(torch.int8))
     counts = torch.bincount(torch.tensor([i for w in words for i in vocabulary.ids(w)]), minlength=len(vocabulary))
+    if gaps:
+        counts[vocabulary.empty] = gaps * counts.sum()
     lengths = {"": [0] * 17, "mystery": [0] * 17}
     lengths[""][8] = lengths["mystery"][10] = 1
     return StoryModel(vocabulary, network, counts.float(), lengths, (5.0, 0.1), {"name": "tiny"})

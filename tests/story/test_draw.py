@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from conftest import make_tiny_story
 from fromnoise.ground.errors import UserError
 from fromnoise.story.draw import StoryRequest, draw_stories, single, story_steps, times_from
 from fromnoise.story.model import StoryModel
@@ -32,6 +33,46 @@ def test_a_sentence_is_the_same_in_company_and_alone(tiny_story: StoryModel, sam
         assert draw_stories(tiny_story, asked) == together
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.formats
+@pytest.mark.parametrize("sampler", ["confident", "ancestral"])
+def test_sentences_may_become_shorter_and_longer_and_are_the_same_alone(sampler: str) -> None:
+    model = make_tiny_story(gaps=0.4)
+    asked = replace(ASKED, sampler=sampler, temperature=1.5, count=12)
+    *_, last = story_steps(model, asked)
+    slots = [int((row != END).sum()) for row in last.x_next]
+    words = [len(model.vocabulary.text(row.tolist())) for row in last.x_next]
+    assert len(set(slots)) > 1  # places without a word are drawn beside the ten words of a mystery
+    assert min(slots) >= 10
+    assert any(a < b for a, b in zip(words, slots, strict=True))
+    assert draw_stories(model, asked) == [draw_stories(model, single(asked, i))[0] for i in range(12)]
+    exact = draw_stories(model, replace(asked, words=6))
+    assert {len(words_of(text)) for text in exact} == {6}
+
+
+def test_a_start_has_room_for_words_that_are_missing() -> None:
+    model, start = make_tiny_story(gaps=0.4), "gold stolen in France, investigation"
+    found, keep = set(), ("gold", "France")
+    for seed in range(12):
+        steps = list(story_steps(model, StoryRequest(start=start, keep=keep, steps=4, seed=seed)))
+        found.add(int((steps[0].x_t[0] != END).sum()))
+        assert [model.vocabulary.words[i] for i in steps[0].x_t[0].tolist() if i > 3] == words_of(start)
+        assert set(keep) <= set(model.vocabulary.text(steps[-1].x_next[0].tolist()))
+    assert min(found) == 6
+    assert max(found) > 6
+
+
+def test_a_saved_model_with_meanings_is_the_same(tmp_path: Path) -> None:
+    model = make_tiny_story(gaps=0.4)
+    model.save(tmp_path / "kept")
+    again = StoryModel.load(tmp_path / "kept")
+    assert again.hash == model.hash
+    assert torch.equal(again.network.meaning, model.network.meaning)
+    assert again.network.meaning.dtype == torch.int8
+    again.save(tmp_path / "twice")
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("kept", "twice"))
+    assert first == second
 
 
 def test_a_saved_model_draws_the_same(tiny_story_folder: Path, tmp_path: Path) -> None:
