@@ -146,7 +146,8 @@ def test_chapter_game(visit: Visitors, shots: Path) -> None:
     page.screenshot(path=shots / "game.png", full_page=True)
     page.get_by_label("Words to start from, if you like").fill("Gold scissor out headphone neat typewriter spinach")
     page.get_by_role("button", name="Find a story").click()
-    expect(page.get_by_text("It does not know these words")).to_contain_text("scissor, headphone, neat")
+    expect(page.get_by_text("others took their places")).to_contain_text("scissor")
+    expect(page.get_by_text("reads them as others")).to_contain_text("headphone (phone), neat (neatly)")
 
 
 def test_chapter_words(visit: Visitors) -> None:

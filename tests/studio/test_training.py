@@ -134,7 +134,8 @@ def test_a_process_is_told_from_another_one_with_its_number(tmp_path: Path) -> N
     here = Process.here()
     assert here.alive
     assert not Process(here.number, here.begun - 100).alive
-    child = subprocess.Popen([sys.executable, "-c", "print(1, flush=True); input()"],
+    program = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); print(1, flush=True); input()"
+    child = subprocess.Popen([sys.executable, "-c", program],  # whoever runs the tests may ignore Ctrl-C
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
     assert child.stdout is not None
     child.stdout.readline()  # it runs

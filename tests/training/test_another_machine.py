@@ -22,6 +22,7 @@ pytestmark = pytest.mark.formats
 
 STORY = {
     "precision": "auto", "threads": "1", "vocabulary": "400", "network.context": "16", "network.embedding": "32",
+    "network.fixed": "0",
     "network.width": "32", "network.layers": "1", "network.heads": "2", "loop.pictures": "192", "loop.batch": "32",
     "loop.warmup": "32", "loop.optimizer": "muon",
 }  # fmt: skip

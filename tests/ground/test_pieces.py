@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fromnoise.story.pieces import LEAST, Relatives, pieces
+from fromnoise.ground.pieces import LEAST, Relatives, pieces
 from fromnoise.story.vocabulary import SPECIAL, UNKNOWN, Vocabulary
 
 WORDS = ["scissors", "phone", "telephone", "neat", "seat", "king", "kingdom", "a"]

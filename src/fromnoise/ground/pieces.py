@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 LETTERS = 3  # of a piece
-LEAST = 0.3  # of its pieces that a word must share with another one to be read like it
+LEAST = 0.45  # of its pieces that a word must share with another one to be read like it
 MOST = 4  # relatives
 
 
