@@ -171,6 +171,11 @@ def test_near_ones_share_words_that_mean_something() -> None:
     assert near_ones(some, [content("king horse")]) == [0, 1]
     assert near_ones(some, [content("king horse")], alike=0.7) == []
     assert near_ones(some, []) == []
+    told = [content(line.text) for line in told_lines()[::60]]
+    changed = [frozenset(sorted(words)[i % 3 :]) | {"purple"} for i, words in enumerate(told)]
+    for alike in (0.3, 0.5, 0.8):  # as by comparing each with each
+        wanted = [i for i, a in enumerate(told) if any(len(a & b) >= alike * len(a | b) for b in changed)]
+        assert near_ones(told, changed, alike) == wanted
 
 
 def test_a_held_out_told_plot_is_not_nearly_told_in_training(built: Path) -> None:

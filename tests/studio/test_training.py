@@ -262,6 +262,10 @@ def test_a_training_is_begun_paused_and_gone_on_with(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    spawn, fewer = Watched._spawn, ("--set", "diffusion.known=8")  # drawings of what it knows, which take their time
+    monkeypatch.setattr(
+        Watched, "_spawn", lambda self, *words, recipe="finetune": spawn(self, *words, *fewer, recipe=recipe)
+    )
     watched = Watched(tmp_path / "run")
     assert watched.standing()["state"] == "none"
     watched.begin(str(pictures), 5.0)

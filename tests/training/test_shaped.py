@@ -28,7 +28,9 @@ from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import Clock
 from fromnoise.training.examples import Known, Replayed, StoredExamples
 from fromnoise.training.recipe import DataConfig
+from fromnoise.training.run import train
 from fromnoise.training.shaped import LEAST_KNOWN, ShapedExamples, again_of, examples_in, repeated
+from fromnoise.training.situation import Situation
 from fromnoise.training.tasks.base import Compute
 
 COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.channels_last)
@@ -155,28 +157,35 @@ def test_scenes_have_no_shape() -> None:
         DataConfig(fit="shapes", scenes=10)
 
 
-@pytest.mark.parametrize("recipe", ["lora", "finetune"])
-def test_from_a_folder_to_a_model_and_on(
-    recipe: str, folder: Path, tiny_model_folder: Path, tmp_path: Path, run: Any
-) -> None:
+def test_from_a_folder_to_a_model_and_on(folder: Path, tiny_model_folder: Path, tmp_path: Path, run: Any) -> None:
     shutil.copytree(tiny_model_folder, tmp_path / "tiny")
-    task = "lora" if recipe == "lora" else "diffusion"
-    more = ["--set", "lora.known=24", "--set", "lora.drawings=2", "--set", "lora.steps=2"]
-    more = more if recipe == "lora" else ["--set", "diffusion.sheet_steps=2", "--set", "diffusion.replay=0"]
-    command = f"train {recipe} --data {folder} --model {tmp_path}/tiny --set data.fit=shapes".split()
-    command += [*more, "--set", f"{task}.loop.batch=8", "--set", f"{task}.loop.pictures=64"]
+    command = f"train lora --data {folder} --model {tmp_path}/tiny --set data.fit=shapes --set lora.known=24".split()
+    small = ("lora.drawings=2", "lora.steps=2", "lora.loop.batch=8", "lora.loop.pictures=64")
+    command += [part for setting in small for part in ("--set", setting)]
     made = run(*command, "--out", tmp_path / "mine")
     assert made.code in (0, None), made.err
-    place = tmp_path / "mine" / ("lora" if recipe == "lora" else "")
+    check_latents(tmp_path / "mine" / "lora")
+    assert {file.name for file in (tmp_path / "mine" / "lora").glob("known*")} == {
+        "known.safetensors", "known-6x10.safetensors", "known-10x6.safetensors",
+    }  # fmt: skip
+    assert json.loads((tmp_path / "mine" / "run.json").read_text())["recipe"]["data"]["fit"] == "shapes"
+
+
+def test_a_u_net_goes_on_learning_from_shapes(folder: Path, tiny_model_folder: Path, tmp_path: Path) -> None:
+    settings = {
+        "data.fit": "shapes", "diffusion.loop.batch": "8", "diffusion.loop.pictures": "64", "precision": "fp32",
+        "diffusion.sheet_steps": "2", "diffusion.replay": "0", "threads": "1",
+    }  # fmt: skip
+    asked = Situation(11, 40, model=str(tiny_model_folder))
+    train(load_recipe("finetune", lambda: asked).recipe.with_overrides(settings), folder, tmp_path / "mine")
+    check_latents(tmp_path / "mine")
+
+
+def check_latents(place: Path) -> None:
     for size in ("32x32", "24x40", "40x24"):
         with safe_open(place / f"latents-{size}.safetensors", "pt") as stored:
             wide, high = map(int, size.split("x"))
             assert stored.get_slice("plain").get_shape()[2:] == [high // 4, wide // 4]
-    if recipe == "lora":
-        assert {file.name for file in place.glob("known*")} == {
-            "known.safetensors", "known-6x10.safetensors", "known-10x6.safetensors",
-        }  # fmt: skip
-    assert json.loads((tmp_path / "mine" / "run.json").read_text())["recipe"]["data"]["fit"] == "shapes"
 
 
 def test_the_fit_is_a_setting_that_a_run_keeps(tmp_path: Path) -> None:

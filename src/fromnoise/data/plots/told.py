@@ -5,6 +5,8 @@ The files of ``told/`` have a plot a line: ``genre|place|sentence``; the place i
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -43,19 +45,29 @@ def content(text: str) -> frozenset[str]:
 def near_ones(some: Sequence[frozenset[str]], others: Iterable[frozenset[str]], alike: float = ALIKE) -> list[int]:
     """Which of some sentences share as much with one of the others: their common words over all words of both.
 
+    Two that are near share at least one of the rarest words of each, so only those are looked up (prefix filtering,
+    Chaudhuri et al. 2006).
+
     Args:
         some: words that mean something, of each.
         others: the same.
         alike: the share from which on two are near.
     """
+    others = list(others)
+    common = Counter(word for words in (*some, *others) for word in words)
+
+    def rarest(words: frozenset[str]) -> list[str]:
+        fewest = len(words) - math.ceil(alike * len(words)) + 1
+        return sorted(words, key=lambda word: (common[word], word))[: max(0, fewest)]
+
     having: dict[str, list[frozenset[str]]] = {}
     for other in others:
-        for word in other:
+        for word in rarest(other):
             having.setdefault(word, []).append(other)
     found = []
     for i, words in enumerate(some):
-        seen = {id(other): other for word in words for other in having.get(word, ())}
-        if any(len(words & other) >= alike * len(words | other) for other in seen.values()):
+        near = (other for word in rarest(words) for other in having.get(word, ()))
+        if any(len(words & other) >= alike * len(words | other) for other in near):
             found.append(i)
     return found
 
