@@ -41,7 +41,7 @@ def recipe(asked: Situation) -> Suited:
     )
     name = str(model.card.get("name") or place)
     reasons = _reasons(asked, loop.suited(asked.pictures).pictures, name, told > 0)
-    return Suited(made, reasons, asked.pictures)
+    return Suited(made, reasons, asked.pictures, asked.fit_told())
 
 
 def _reasons(asked: Situation, seen: int, name: str, replayed: bool) -> tuple[str, ...]:
@@ -53,4 +53,4 @@ def _reasons(asked: Situation, seen: int, name: str, replayed: bool) -> tuple[st
         found.append(f"{name} carries no map that says what it can draw, so nothing is repeated: it will forget some")
     if asked.pictures < FEW:
         found.append("so few are learnt sooner, and copied less, beside the model: fromnoise train lora")
-    return (*found, *asked.fit_told())
+    return tuple(found)

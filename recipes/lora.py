@@ -44,7 +44,7 @@ def recipe(asked: Situation) -> Suited:
         data=DataConfig(pixels=model.pixels, captions=captions, fit=asked.fit, trigger=asked.trigger),
         lora=stage,
     )
-    return Suited(made, (first, reason, *asked.fit_told()), asked.pictures)
+    return Suited(made, (first, reason), asked.pictures, asked.fit_told())
 
 
 def _always_named(mix: CaptionMix) -> CaptionMix:

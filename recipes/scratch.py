@@ -73,7 +73,7 @@ def recipe(asked: Situation) -> Suited:
             ),
         ),
     )
-    return Suited(made, _reasons(asked, size, pixels), asked.pictures)
+    return Suited(made, _reasons(asked, size, pixels), asked.pictures, asked.fit_told())
 
 
 def _reasons(asked: Situation, size: str, pixels: int) -> tuple[str, ...]:
@@ -84,4 +84,4 @@ def _reasons(asked: Situation, size: str, pixels: int) -> tuple[str, ...]:
             "so few teach little from nothing, and most of what is drawn will be near to one of them: fromnoise train "
             "finetune or lora comes to something sooner"
         )
-    return (*found, *asked.fit_told())
+    return tuple(found)

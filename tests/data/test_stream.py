@@ -129,6 +129,8 @@ def test_another_set_or_size_is_refused(hub: dict[str, Any], tmp_path: Path) -> 
 
 def test_what_is_no_data_set_of_the_hub_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="is here already"):
+        stream(str(tmp_path), tmp_path / "out", 0)
+    with pytest.raises(UserError, match="names no data set of the hub"):
         stream("data/mine", tmp_path / "out", 0)
     monkeypatch.setattr(datasets, "load_dataset", lambda *names, streaming: 1 / 0)
     with pytest.raises(UserError, match="some/one cannot be opened"):

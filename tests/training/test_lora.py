@@ -22,6 +22,7 @@ from fromnoise.cli.train import load_recipe
 from fromnoise.data.captions import CaptionMix, CaptionSampler
 from fromnoise.data.record import Record
 from fromnoise.diffusion.loss import v_target
+from fromnoise.drawing.notes import unknown_words
 from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
@@ -251,6 +252,15 @@ def test_from_a_folder_to_a_file_that_is_drawn_with(place: Path, run: Any) -> No
     stored_recipe = Recipe.from_dict(json.loads((place / "mine" / "run.json").read_text())["recipe"])
     assert stored_recipe.data.trigger == "linocut"
 
+    # Its words are no strangers to the model that draws with it, and name a style.
+    beside = open_model(Opening(place / "tiny", (str(file),), "fp32"))[1]
+    assert beside.styles == ("noto", "twemoji", "linocut")
+    assert unknown_words(beside, "red apple, linocut style") == []
+    named = run(
+        *f"generate apple --style linocut --model {place}/tiny --lora {file} --steps 2 --out {place}/a.png".split()
+    )
+    assert named.code in (0, None), named.err
+
     # It is drawn with, by its file or by the folder it lies in.
     opened = [
         open_model(Opening(place / "tiny", (str(lora),)))[1] for lora in (file, file.parent, f"{file.parent}:1.0")
@@ -310,7 +320,7 @@ def test_what_fills_its_frame_is_cropped_and_stickers_are_not(
     for name in ("lora", "finetune", "scratch"):
         suited = load_recipe(name, lambda: there)
         assert suited.recipe.data.fit == fit
-        assert any("the middle square" in reason for reason in suited.reasons) == (fit == "crop")
+        assert any("the middle square" in reason for reason in suited.cropped) == (fit == "crop")
 
 
 @pytest.mark.parametrize(("pictures", "gpu", "pixels"), [(80, False, 64), (5_000, False, 64), (60_000, True, 128)])

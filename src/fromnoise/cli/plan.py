@@ -37,7 +37,10 @@ def as_asked(
     wanted = found.recipe.with_overrides(settings)
     wanted.check_tasks(tasks or wanted.tasks)
     if begins and launched()[0] == 0:
-        tell_plan(replace(found, recipe=wanted), minutes)
+        shorter = minutes is not None or any(".loop." in name for name in settings)
+        told = "you ask for another length than the usual one: of that, not of yours, is what follows"
+        reasons = (told, *found.reasons) if shorter else found.reasons
+        tell_plan(replace(found, recipe=wanted, reasons=reasons), minutes)
     return wanted
 
 
@@ -49,7 +52,8 @@ def tell_plan(suited: Suited, minutes: float | None) -> None:
     if minutes is not None and suited.recipe.fits_minutes:
         took = min(took, minutes / 60)
     end = f"to the end: about {spoken(took)} on this machine, if nothing else runs (measured just now)"
-    for line in (*suited.reasons, end):
+    cropped = suited.cropped if suited.recipe.data.fit == "crop" else ()
+    for line in (*suited.reasons, *cropped, end):
         print(one_line(line), file=sys.stderr)
 
 

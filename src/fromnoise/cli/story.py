@@ -36,9 +36,12 @@ def story(
     repair: Annotated[
         str | None, typer.Option(help="A sentence with wrong words: say which, and what they should be.")
     ] = None,
-    errors: Annotated[int, typer.Option(help="With --repair: how many words are wrong.")] = 1,
+    errors: Annotated[int | None, typer.Option(help="With --repair: how many words are wrong; default 1.")] = None,
     lengths: Annotated[
-        bool, typer.Option("--lengths", help="With --repair: an error may also be a word too many or one too few.")
+        bool,
+        typer.Option(
+            "--lengths", help="With --repair: an error may be a word too many or too few, if the model learnt that."
+        ),
     ] = False,
     model: Annotated[str | None, typer.Option(help="A story model's folder; by default the shipped one.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the genres and places that the model knows.")] = False,
@@ -57,6 +60,10 @@ def story(
 
     if repair is not None and (start is not None or keep is not None or words or count != 1):
         raise UserError("--repair takes a sentence by itself; leave out --start, --keep, --words and -n")
+    if repair is None and (errors is not None or lengths):
+        raise UserError(
+            "--errors and --lengths say what is wrong with a sentence; give it with --repair, or leave them out"
+        )
     if start is None and strength is not None:
         raise UserError("--strength says how much of --start may be wrong; give --start, or leave it out")
     if start is not None and words:
@@ -77,7 +84,7 @@ def story(
         for kind, names in (("genres", known.story_genres), ("places", known.story_places)):
             print(f"{kind}: {', '.join(names) or 'none'}")
     elif repair is not None:
-        _repair(loaded, repair, (errors, lengths), genre, place)
+        _repair(loaded, repair, (1 if errors is None else errors, lengths), genre, place)
     else:
         _draw(loaded, request, show=not quiet and count == 1, fresh=seed is None and count == 1)
 

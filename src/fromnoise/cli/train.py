@@ -79,7 +79,7 @@ def train(
             named_option = "--watch" if watch else "--tasks"
             raise UserError(f"{named_option} is for models that draw; a story model has one network: leave it out")
         alone("a story model")
-        _reporting(lambda: print(train_story(wanted, data, out, call)), minutes)
+        _reporting(lambda: print(train_story(wanted, data, out, call)), minutes, out)
         return
     begin = functools.partial(_trained, wanted, data, out, chosen, call, index)
     if "lora" in (chosen or wanted.tasks):
@@ -88,9 +88,9 @@ def train(
         if watch:
             from fromnoise.cli.watching import with_page
 
-            with_page(out, lambda: _reporting(begin, minutes))
+            with_page(out, lambda: _reporting(begin, minutes, out))
             return
-        _reporting(begin, minutes)
+        _reporting(begin, minutes, out)
 
 
 def _trained(wanted: Any, data: str, out: Path, chosen: tuple[str, ...] | None, call: Any, index: bool) -> None:
@@ -105,6 +105,8 @@ def _trained(wanted: Any, data: str, out: Path, chosen: tuple[str, ...] | None, 
     print(made if made.exists() else f"{out}: trained {', '.join(does)}; the model appears with 'diffusion'")
     if index and "diffusion" in does:
         _keep_index(made, data)
+    if "diffusion" in does:
+        print(f'draw with it: fromnoise generate "a cat" --model {shlex.quote(str(made))}', file=sys.stderr)
 
 
 def _keep_index(model: Path, data: str) -> None:
@@ -132,13 +134,19 @@ def _keep_index(model: Path, data: str) -> None:
         print(f"is a drawing a copy? fromnoise inspect copies PICTURE --model {shlex.quote(str(model))}")
 
 
-def _reporting(training: Callable[[], None], minutes: float | None) -> None:
+def _reporting(training: Callable[[], None], minutes: float | None, out: Path) -> None:
+    """Train, and say how it goes on where it was ended before its end."""
+    from fromnoise.cli.plan import spoken
     from fromnoise.training.loop import Paused
 
     try:
         training()
     except Paused as pause:
-        print(f"paused after {minutes:g} minutes: {pause}; the same command goes on")
+        print(f"paused after {spoken((minutes or 0.0) / 60)}: {pause}; the same command goes on")
+    except KeyboardInterrupt:
+        if any(out.glob("*/step-*")):
+            print("what was learnt is saved; the same command goes on", file=sys.stderr)
+        raise
 
 
 def load_recipe(name: str, situation: Callable[[], Any] | None = None) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -110,8 +111,11 @@ def _streams(place: str) -> dict[str, Any]:
     except ImportError as error:
         raise missing_packages("data sets of the hub need datasets", "train") from error
     if not place.startswith(HUB):
-        raise UserError(f"'{place}' is here already: give it to train as it is; fetch takes {HUB}owner/name")
+        if Path(place).exists():
+            raise UserError(f"'{place}' is here already: give it to train as it is; fetch takes {HUB}owner/name")
+        raise UserError(f"'{place}' names no data set of the hub; write {HUB}owner/name")
     name, configuration = hub_id(place)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each try again would be a line; the last one is ours
     try:
         found = datasets.load_dataset(name, *configuration, streaming=True)
     except Exception as error:  # of a dozen kinds

@@ -25,6 +25,7 @@ from fromnoise.models.vae.bands import is_wide
 from fromnoise.system.defaults import drawing_format, in_hardware
 from fromnoise.system.engine import Engine, TorchEngine
 from fromnoise.system.identity import weights_hash, with_loras_hash
+from fromnoise.system.known_words import KnownWords
 from fromnoise.system.load import read_model
 from fromnoise.system.model import Model
 from fromnoise.system.picturewise import PicturewiseDenoiser, is_large
@@ -157,11 +158,21 @@ class TextToImage(Model):
         """
         if not loras:
             return self
-        from fromnoise.weights.lora import with_loras
+        from fromnoise.weights.lora import trigger_of, with_loras
 
         before = self.hash
         applied = with_loras(self.unet, [reader.tower for reader in self.readers], loras)
-        return replace(self, identity=with_loras_hash(before, applied.loras))
+        model = replace(self, identity=with_loras_hash(before, applied.loras))
+        for file, _ in loras:
+            model = model._listening_to(trigger_of(file))
+        return model
+
+    def _listening_to(self, trigger: str) -> TextToImage:
+        """The same, to which the words that a LoRA listens to are no strangers."""
+        style = trigger.removesuffix(" style")
+        known = self.known.and_also(KnownWords.of([trigger])) if self.known and trigger else self.known
+        new = trigger != style and style not in self.styles
+        return replace(self, known=known, styles=(*self.styles, style) if new else self.styles)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return uint8 pictures [B,3,H,W] on the CPU for clean latents [B,C,h,w]."""

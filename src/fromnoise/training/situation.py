@@ -60,7 +60,7 @@ class Situation:
             return ()
         return (
             f"{self.fill:.0%} of the pictures are no squares and fill their frame: the middle square of each is learnt"
-            " (--set data.fit=pad takes all of it, with white beside it)",
+            " (--set data.fit=shapes learns nearly all of each in its own shape, pad all of it with white beside it)",
         )
 
 
@@ -72,11 +72,13 @@ class Suited:
         recipe: every number.
         reasons: a sentence for each choice.
         pictures: so many there are to train on.
+        cropped: what is to be said where they are cropped.
     """
 
     recipe: Recipe
     reasons: tuple[str, ...]
     pictures: int
+    cropped: tuple[str, ...] = ()
 
 
 def situation_of(data: str, model: str = "", trigger: str = "") -> Situation:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.text import is_unicode
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.unet.unet import UNet
 from fromnoise.weights.clip_layout import text_table
@@ -216,3 +218,13 @@ def _changed(before: Tensor, shares: Sequence[Share]) -> Tensor:
         file, name = shares[0].weights.file, one_line(shares[0].change.name)
         raise UserError(f"{file} makes '{name}' too large for {before.dtype}; give it a smaller weight")
     return total.to(before.dtype)
+
+
+def trigger_of(file: Path) -> str:
+    """The words that a LoRA's file says it listens to; "" where it says none, or nothing that could be a style's."""
+    try:
+        with safe_open(file, "pt") as stored:
+            said = str((stored.metadata() or {}).get("modelspec.trigger_phrase", ""))
+    except (OSError, SafetensorError):
+        return ""
+    return said if len(said) <= 60 and "," not in said and is_unicode(said) else ""

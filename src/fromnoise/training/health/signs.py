@@ -141,11 +141,15 @@ def blurry(history: History) -> str | None:
     if not detail.values or detail.values[-1] >= DETAIL or history.progress < LEARNT:
         return None
     return (
-        f"The VAE blurs these pictures: only {100 * detail.values[-1]:.0f} % of their finest detail comes back from "
+        f"The VAE blurs these pictures: only {_percent(detail.values[-1])} of their finest detail comes back from "
         "it, and "
         "what is drawn cannot be crisper than that. Train it longer (vae.loop.pictures), or use pictures with larger "
         "shapes and fewer small marks."
     )
+
+
+def _percent(share: float) -> str:
+    return f"{max(0.0, 100 * share):.0f} %"
 
 
 def blurred_before(history: History) -> str | None:
@@ -154,7 +158,7 @@ def blurred_before(history: History) -> str | None:
     if not detail.values or detail.values[-1] >= DETAIL:
         return None
     return (
-        f"The VAE is too coarse for these pictures: only {100 * detail.values[-1]:.0f} % of their finest detail comes "
+        f"The VAE is too coarse for these pictures: only {_percent(detail.values[-1])} of their finest detail comes "
         "back "
         "from it, so drawings will look softer than they do. Pictures with larger shapes suit it better, or let the "
         "VAE "
