@@ -31,7 +31,7 @@ class Sizes:
     Attributes:
         smallest, middle, largest: width and height of the one that is so by its number of pixels.
         smaller: pictures whose longer side is below that of the training.
-        long: pictures more than twice as wide as high, or as high as wide, which are mostly padding.
+        long: pictures more than twice as wide as high, or as high as wide: half of each is padding, or cut off.
     """
 
     smallest: tuple[int, int]
