@@ -157,6 +157,19 @@ def test_nothing_and_other_words_go_on_meaning_what_they_meant(tiny_model: TextT
     assert float(found["loss"].detach()) == pytest.approx(float(found["pictures"] + 3 * found["known"]) / 2, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("learnt", "wanted"),
+    [
+        ({"linocut"}, ["cat, noto style", "cat"]),
+        ({"noto"}, ["cat"]),
+        ({""}, ["cat, noto style"]),
+        ({"noto", ""}, ["cat"]),
+    ],
+)
+def test_what_is_being_learnt_is_not_held_as_it_was(learnt: set[str], wanted: list[str]) -> None:
+    assert list(adapting.held_prompts(["cat", "cat"], ["noto"], learnt)) == wanted
+
+
 def test_what_was_read_once_is_remembered_bit_by_bit(tiny_model: TextToImage) -> None:
     """Whatever comes beside it, and whatever was read before."""
     here, texts = torch.device("cpu"), ["red apple", "", "blue house", "red apple", "a cat face"]

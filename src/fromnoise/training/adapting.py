@@ -62,7 +62,7 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
     ours = model.defaults
     guidance = ours.guidance, ours.interval, ours.rescale
     told = told_of(model) or tuple(dict.fromkeys(record.text for record in pictures.records))
-    known = tuple(styled(text, style) for text in dict.fromkeys(told) for style in (*model.styles, ""))
+    known = held_prompts(told, model.styles, {record.style for record in pictures.records})
     adapted = Adapted(network, model.schedule, model.prediction, vae, guidance, known)
     prompts = stage.prompts or _prompts(pictures.records, told, recipe.data.trigger)
     stage = replace(stage, prompts=prompts[: stage.drawings])
@@ -86,6 +86,18 @@ def keep_lora(model: TextToImage, materials: Materials, out: Path, network: nn.M
     recipe = materials.recipe
     trigger = recipe.data.trigger
     save_lora(out / FILE, network.changes(), model, trigger or recipe.name, trigger)
+
+
+def held_prompts(told: Sequence[str], styles: Sequence[str], learnt: set[str]) -> tuple[str, ...]:
+    """Prompts whose answer is to stay as it is: what the model knows, in every style but those that are learnt now.
+
+    Args:
+        told: captions of what it knows.
+        styles: of the model.
+        learnt: styles of the pictures to be learnt; "" where they have none, and then prompts without one may change.
+    """
+    hands = [style for style in (*styles, "") if style not in learnt] or [""]
+    return tuple(styled(text, style) for text in dict.fromkeys(told) for style in hands)
 
 
 def is_attention(name: str) -> bool:

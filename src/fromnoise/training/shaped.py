@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from fromnoise.data.captions import CaptionMix, CaptionSampler
-from fromnoise.data.pictures import PictureSet
 from fromnoise.training.clock import Clock
 from fromnoise.training.examples import Examples, Known, Replayed, StoredExamples
 from fromnoise.training.recipe import Recipe
@@ -83,11 +82,6 @@ def examples_in(
     side = pixels // vae.factor
     square = torch.Size((groups[0].shape[0], side, side))
     return ShapedExamples(groups, [float(len(pictures.records)) for pictures in sets], square)
-
-
-def said_shapes(sets: Sequence[PictureSet]) -> str:
-    """How many pictures have which shape: "48x80: 12, 64x64: 3"."""
-    return ", ".join(f"{s.images.shape[3]}x{s.images.shape[2]}: {len(s.records):,}" for s in sets)
 
 
 def repeated(examples: Examples, share: float, count: int, draw: Callable[[torch.Size, int], Known]) -> Examples:
