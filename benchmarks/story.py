@@ -7,8 +7,11 @@
   training lines and vocabulary, and beside a model that was trained with masks only (``--masks``).
 - **Repair**: 1, 2, 4 or 8 words of held-out lines are replaced by words of the model's noise; it has to find them,
   and each counts if its right word is the first, or among the first five, of the guesses. "known" is told which words
-  are wrong.
-- **Genre**: a logistic regression on words and word pairs, trained on training lines, reads the genre off drawn plots.
+  are wrong. Plots told by hand, the grammar's and real sentences, each by themselves.
+- **Lengths**: one word of held-out plots is replaced, left out, or put in; with ``--lengths`` it must be found and
+  mended without being told which of the three it was, and a replaced one also without ``--lengths``.
+- **Genre**: a logistic regression on words and word pairs, trained on training plots of the kind, reads the genre off
+  drawn plots; the ceiling is what it reads off held-out plots told by hand.
 - **Copying**: plots that share eight words in a row with any training line, beside held-out lines, which come from
   the same phrases.
 """
@@ -34,16 +37,17 @@ from torch import Tensor
 
 from formats import machine
 from fromnoise.data.plots import HELD_OUT, TRAIN, Line, read
+from fromnoise.data.plots.grammar import KINDS, MADE, REAL, TOLD
 from fromnoise.story.draw import StoryRequest, draw_stories, story_steps
 from fromnoise.story.examples import puzzles
 from fromnoise.story.model import StoryModel
 from fromnoise.story.noise import random_words, spoil
-from fromnoise.story.repair import GUESSES, each_word, find_errors, guesses_at
+from fromnoise.story.repair import GUESSES, each_word, find_errors, guesses_at, repair
 from fromnoise.story.vocabulary import END, MASK, UNKNOWN, words_of
 from fromnoise.training.story import as_numbers
 from fromnoise.training.tasks.story import Lines
 
-PARTS = ("speed", "repair", "puzzles", "copying", "genre", "perplexity")
+PARTS = ("speed", "repair", "lengths", "puzzles", "copying", "genre", "perplexity")
 RUN = 8  # words in a row that count as copied
 CONSOLE = Console()
 
@@ -121,13 +125,15 @@ def bound(model: StoryModel, lines: Lines, rounds: int = 4) -> float:
 
 
 def perplexities(model: StoryModel, masks: StoryModel | None, train: Lines, held_out: Lines) -> dict[str, Any]:
-    """Of made and of real held-out lines, by each model."""
+    """Of held-out lines of each kind, by each model."""
     found: dict[str, Any] = {}
     rows = [[i for i in row if i != END] for row in train.ids.tolist()]
     trigram = Trigram(rows, len(model.vocabulary))
-    for name, real in (("made", False), ("real", True)):
-        which = torch.nonzero(held_out.real == real)[:, 0][:1000]
-        part = Lines(held_out.ids[which], held_out.labels[which], held_out.real[which], {})
+    for name in KINDS:
+        which = torch.nonzero(held_out.of(name))[:, 0][:1000]
+        if not len(which):
+            continue
+        part = Lines(held_out.ids[which], held_out.labels[which], held_out.kinds[which], {})
         found[name] = {
             "trigram": trigram.perplexity([[i for i in row if i != END] for row in part.ids.tolist()]),
             "model": bound(model, part),
@@ -196,6 +202,43 @@ def repairs(model: StoryModel, rows: Sequence[Sequence[int]], counts: Sequence[i
     return found
 
 
+def rows_of(lines: Lines, kind: str) -> list[list[int]]:
+    """Those of a kind whose words are all known, without their ends."""
+    rows = [[i for i in row if i != END] for row in lines.ids[lines.of(kind)].tolist()]
+    return [row for row in rows if UNKNOWN not in row]
+
+
+def lengths(model: StoryModel, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """How often one error is found (at the right place, of the right sort) and its right word, or none, is among the
+    first five; by what was done to the sentence."""
+    rng = torch.Generator().manual_seed(0)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    vocabulary = model.vocabulary
+    for row in rows:
+        if not 4 <= len(row) < model.longest:
+            continue
+        place = int(torch.randint(len(row), (1,), generator=rng))
+        other = row[place]
+        while other in (row[place], vocabulary.empty):
+            other = int(random_words(model.noise, (1,), rng))
+        right = vocabulary.words[row[place]]
+        asked = {
+            "replaced": ([*row[:place], other, *row[place + 1 :]], right, True),
+            "replaced, lengths not asked for": ([*row[:place], other, *row[place + 1 :]], right, False),
+            "left out": ([*row[:place], *row[place + 1 :]], right, True),
+            "put in": ([*row[:place], other, *row[place:]], "", True),
+        }
+        for name, (given, wanted, freely) in asked.items():
+            one = repair(model, vocabulary.text(given), 1, lengths=freely).repairs[0]
+            there = one.place == place and (one.word == "") == (name == "left out")
+            found[name].update(n=1, found=there, first=there and one.guesses[0].word == wanted)
+            found[name].update(five=there and wanted in [guess.word for guess in one.guesses])
+    return {
+        name: {key: scores[key] / scores["n"] for key in ("found", "first", "five")} | {"n": scores["n"]}
+        for name, scores in found.items()
+    }
+
+
 def puzzle_scores(model: StoryModel) -> dict[str, Any]:
     """The hand-made puzzles, by kind: "rhyme", "unrelated", "two", "mostly"."""
     scores: dict[str, Score] = defaultdict(Score)
@@ -228,10 +271,11 @@ def classifier(lines: Sequence[Line]) -> Any:
 
 def genres(model: StoryModel, train: Sequence[Line], held_out: Sequence[Line], each: int) -> dict[str, Any]:
     """Share of drawn plots whose genre is read as the one asked for, by guidance; and of held-out lines."""
-    made = [line for line in train if not line.real]
-    reader = classifier(random.Random(0).sample(made, min(12_000, len(made))))
-    known = sorted({line.genre for line in made})
-    test = [line for line in held_out if not line.real][:4000]
+    plots = [line for line in train if line.kind != REAL]
+    told = [line for line in plots if line.kind == TOLD]
+    reader = classifier(random.Random(0).sample(plots, min(12_000, len(plots))) + told)
+    known = sorted({line.genre for line in plots})
+    test = [line for line in held_out if line.kind == (TOLD if told else MADE)][:4000]
     ceiling = sum(reader.predict([x.text.lower() for x in test]) == [x.genre for x in test]) / len(test)
     found: dict[str, Any] = {"ceiling": float(ceiling), "chance": 1 / len(known), "n": each * len(known)}
     for guidance in (0.0, 1.0, 2.0, 3.0):
@@ -245,7 +289,7 @@ def genres(model: StoryModel, train: Sequence[Line], held_out: Sequence[Line], e
 def copying(model: StoryModel, train: Sequence[Line], held_out: Sequence[Line], count: int) -> dict[str, Any]:
     """How varied plots are, and how much of them stands in a training line in a row."""
     drawn = [words_of(t.lower()) for t in draw_stories(faster(model), StoryRequest(count=min(256, count), seed=5000))]
-    others = [words_of(line.text.lower()) for line in held_out if not line.real][: len(drawn)]
+    others = [words_of(line.text.lower()) for line in held_out if line.kind != REAL][: len(drawn)]
     seen: set[int] = set()
     for line in train:
         words = words_of(line.text.lower())
@@ -302,19 +346,20 @@ def main() -> None:
     train, held_out = read(options.data, TRAIN), read(options.data, HELD_OUT)
     random.Random(0).shuffle(held_out)
     numbers = [as_numbers(lines, model.vocabulary, model.longest) for lines in (train, held_out)]
-    rows = {
-        name: [[i for i in row if i != END] for row, r in zip(numbers[1].ids.tolist(), numbers[1].real.tolist(),
-               strict=True) if r == real and UNKNOWN not in row][: options.lines]
-        for name, real in (("made", False), ("real", True))
-    }  # fmt: skip
+    rows = {name: rows_of(numbers[1], name)[: options.lines] for name in KINDS}
     found: dict[str, Any] = {"machine": machine(), "model": model.hash, "card": model.card}
     wanted = PARTS if options.only is None else options.only.split(",")
     if "speed" in wanted:
         found["speed"] = speed(model)
         CONSOLE.print(machine(), found["speed"])
     for name, lines in rows.items() if "repair" in wanted else ():
+        if not lines:
+            continue
         found[f"repair {name}"] = repairs(model, lines, (1, 2, 4, 8))
         show(f"repair, held-out {name} lines", found[f"repair {name}"])
+    if "lengths" in wanted and model.vocabulary.empty is not None:
+        found["lengths"] = lengths(model, rows[TOLD] or rows[MADE])
+        show("one word replaced, left out or put in", found["lengths"])
     if "puzzles" in wanted:
         found["puzzles"] = puzzle_scores(model)
         show("puzzles", found["puzzles"])

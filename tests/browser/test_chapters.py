@@ -150,6 +150,41 @@ def test_chapter_game(visit: Visitors, shots: Path) -> None:
     expect(page.get_by_text("reads them as others")).to_contain_text("headphone (phone), neat (neatly)")
 
 
+def test_the_game_repairs_a_sentence_of_your_own(visit: Visitors, shots: Path) -> None:
+    page = visit("chapter/game")
+    sentence = "The old king gives his golden banana to the poor child"
+    words = sentence.split()
+    answer = {
+        "given": sentence, "words": words, "mended": [*words[:5], *words[6:], "again"], "certain": [0.5] * len(words),
+        "repairs": [
+            {"place": 6, "word": "banana", "probability": 0.001, "instead": "ring",
+             "guesses": [{"word": "ring", "probability": 0.4}, {"word": "", "probability": 0.001}]},
+            {"place": 5, "word": "golden", "probability": 0.002, "instead": "",
+             "guesses": [{"word": "", "probability": 0.7}]},
+            {"place": 11, "word": "", "probability": 0.3, "instead": "again",
+             "guesses": [{"word": "again", "probability": 0.2}]},
+        ],
+    }  # fmt: skip
+    asked: list[dict[str, Any]] = []
+
+    def fulfil(route: Route) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json=answer)
+
+    page.route("**/api/story/repairs", fulfil)
+    page.get_by_label("Sentence", exact=True).fill(sentence)
+    page.get_by_label("How much is wrong").fill("3")
+    page.get_by_role("button", name="Repair it").click()
+    shown = page.locator(".mended")
+    expect(shown).to_have_text("The old king gives his golden banana ring to the poor child again")
+    assert shown.locator("del").all_inner_texts() == ["golden", "banana"]
+    assert shown.locator("ins").all_inner_texts() == ["ring", "again"]
+    expect(page.get_by_text("“banana”: ring 40 %, (no word) below 1 %")).to_be_visible()
+    expect(page.get_by_text("a word is missing: again 20 %")).to_be_visible()
+    assert [(one["text"], one["errors"], one["lengths"]) for one in asked] == [(sentence, 3, False)]
+    shown.screenshot(path=shots / "game-repair.png")
+
+
 def test_chapter_words(visit: Visitors) -> None:
     page = visit("chapter/words")
     chips = page.get_by_role("group", name="The words of the prompt").get_by_role("button")

@@ -70,6 +70,15 @@ def test_a_word_too_many_is_taken_out(given: str, wanted: str) -> None:
     assert [word.lower() for word in found.mended] == RIGHT
 
 
+def test_each_given_word_has_its_likelihood_among_the_others() -> None:
+    for lengths in (True, False):
+        found = mended("The old cat sells his gold.", lengths=lengths)
+        assert len(found.certain) == len(found.words) == 6
+        assert found.certain[2] == pytest.approx(found.repairs[0].probability) != 0
+        others = [sure for place, sure in enumerate(found.certain) if place != 2]
+        assert min(others) > 0.9 > 0.1 > found.certain[2]
+
+
 def test_a_wrong_word_is_replaced_with_and_without_lengths() -> None:
     for vocabulary, lengths in ((FULL, True), (FULL, False), (PLAIN, True), (PLAIN, False)):
         found = mended("The old cat sells his gold.", 1, vocabulary, lengths)
@@ -106,11 +115,11 @@ def test_texts_keep_their_signs_around_what_is_put_in_and_taken_out() -> None:
     guess = (Guess("x", 1.0),)
     found = Repaired(
         "Old, the king's gold is 3 times gone!", (), (),
-        (Repair(5, "gold", 0.1, guess, "silver"), Repair(3, "king", 0.1, guess, ""), Repair(7, "", 0.1, guess, "long")),
+        (Repair(5, "gold", 0.1, guess, "silver"), Repair(3, "king", 0.1, guess, ""), Repair(7, "", 0.1, guess, "long")), (),
     )  # fmt: skip
     assert found.text == "Old, the's silver is 3 long times gone!"
-    assert Repaired("gold", (), (), (Repair(1, "", 0.0, guess, "sold"),)).text == "gold sold"
-    assert Repaired("Gold sold", (), (), (Repair(0, "Gold", 0.0, guess, ""),)).text == "Sold"
+    assert Repaired("gold", (), (), (Repair(1, "", 0.0, guess, "sold"),), ()).text == "gold sold"
+    assert Repaired("Gold sold", (), (), (Repair(0, "Gold", 0.0, guess, ""),), ()).text == "Sold"
 
 
 def test_nothing_special_is_guessed() -> None:

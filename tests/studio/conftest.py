@@ -85,7 +85,8 @@ def live(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def http(live: Live) -> Iterator[httpx.Client]:
-    """A client of the shared server."""
+    """A client of the shared server, which must still be there: waiting for one that fell takes minutes a test."""
+    assert live.thread.is_alive(), "an earlier test has brought the shared server down"
     with live.client() as client:
         yield client
 

@@ -34,6 +34,7 @@ def test_what_can_be_asked_for(story: httpx.Client, tiny_story: StoryModel) -> N
     found = story.get("/api/story").json()
     assert found["genres"] == ["fairy_tale", "mystery"]
     assert found["words"] == len(tiny_story.vocabulary)
+    assert found["lengths"] is (tiny_story.vocabulary.empty is not None)
 
 
 def test_only_places_are_offered_as_places(http: httpx.Client) -> None:
@@ -84,6 +85,7 @@ def test_a_repair_is_the_librarys(story: httpx.Client, tiny_story: StoryModel) -
     found = story.post("/api/story/repairs", json={"text": text, "errors": 2}).json()
     wanted = repair(tiny_story, text, 2)
     assert found["mended"] == list(wanted.mended)
+    assert found["certain"] == pytest.approx(list(wanted.certain))
     assert [(r["place"], r["guesses"][0]["word"]) for r in found["repairs"]] == [
         (r.place, r.guesses[0].word) for r in wanted.repairs
     ]

@@ -60,12 +60,14 @@ class Repaired:
         mended: the words of the sentence with the wrong ones replaced. One wrong word is replaced by its first guess;
             several are filled in one after the other, so that they fit each other.
         repairs: in the order in which they were found, the most certain first.
+        certain: how likely each given word is when only the others are seen, 0..1.
     """
 
     given: str
     words: tuple[str, ...]
     mended: tuple[str, ...]
     repairs: tuple[Repair, ...]
+    certain: tuple[float, ...]
 
     @property
     def text(self) -> str:
@@ -128,7 +130,8 @@ def repair(
         where = int(slot + 0.5) if missing else int(slot)
         repairs.append(Repair(where, "" if missing else words[where], likely, guesses, said[at]))
     right = [said[i] if hidden[i] == MASK else words[int(slot)] for i, slot in enumerate(line.places)]
-    return Repaired(text, tuple(words), tuple(word for word in right if word), tuple(repairs))
+    whole = tuple(word for word in right if word)
+    return Repaired(text, tuple(words), whole, tuple(repairs), tuple(line.fits.exp().tolist()))
 
 
 @dataclass
@@ -139,6 +142,7 @@ class _Line:
         ids: its words; the entry of no word where one may be missing, int64 [L].
         places: which given word stands where; between words 2 and 3, 2.5.
         hidden: the same with masks where something is wrong.
+        fits: how likely each word of the given sentence is when only the others are seen, log-probabilities, float32.
     """
 
     ids: Tensor
@@ -146,6 +150,7 @@ class _Line:
 
     def __post_init__(self) -> None:
         self.hidden = self.ids.clone()
+        self.fits = torch.empty(0)
 
     def insert(self, gap: int, empty: int) -> float:
         """Let a word be missing before place ``gap``; returns what that place is called."""
@@ -198,6 +203,8 @@ def _worst(model: StoryModel, line: _Line, left: int, labels: Tensor, lengths: b
     anywhere = (model.counts + 1).log() - (model.counts + 1).sum().log()  # (V,)
     share = left / len(line.ids)
     fits = each_word(model, line.hidden, line.ids, labels, share)
+    if not len(line.fits):
+        line.fits = fits
     seen = of_words(guesses_at(model, line.hidden, labels, share), line.ids)
     score = seen + fits - RARE * anywhere[line.ids]
     score[line.hidden == MASK] = torch.inf

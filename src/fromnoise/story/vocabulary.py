@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from collections import Counter
@@ -187,13 +188,11 @@ class Vocabulary:
 
     def text(self, ids: Iterable[int]) -> list[str]:
         """How entries are written, up to the end of the sentence; places without a word are left out."""
-        found = []
-        for entry in ids:
-            if entry == END:
-                break
-            if self.words[entry]:
-                found.append(self.words[entry])
-        return found
+        return [word for word in self.places_in(ids) if word]
+
+    def places_in(self, ids: Iterable[int]) -> list[str]:
+        """The same, with "" where a place has no word."""
+        return [self.words[entry] for entry in itertools.takewhile(lambda entry: entry != END, ids)]
 
     def label(self, genre: str | None, place: str | None) -> tuple[int, int]:
         """The entries of a genre and a place, 0 for what is not said.

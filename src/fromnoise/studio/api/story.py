@@ -29,9 +29,11 @@ Studio = Annotated[State, Depends(state_of)]
 
 @routes.get("")
 async def read_story(studio: Studio) -> dict[str, Any]:
-    """What can be asked for: genres and places."""
+    """What can be asked for: genres and places; how many words it knows, whether it can put words in or take them
+    out."""
     known = (await _model(studio)).vocabulary
-    return {"genres": known.story_genres, "places": known.story_places, "words": len(known)}
+    free = known.empty is not None
+    return {"genres": known.story_genres, "places": known.story_places, "words": len(known), "lengths": free}
 
 
 @routes.post("/plots")
@@ -107,7 +109,7 @@ def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
     read_as = model.vocabulary.read_as(asked.start)
     unknown = [word for word, like in read_as.items() if not like]
     text = sentence_of(model.vocabulary.text(last.tolist()))
-    begin = model.vocabulary.text(first.tolist())
+    begin = model.vocabulary.places_in(first.tolist())
     alike = {word: like for word, like in read_as.items() if like}
     return {"begin": begin, "steps": steps, "text": text, "unknown": unknown, "read_as": alike, "seed": request.seed}
 

@@ -1006,7 +1006,8 @@ export const words = {
       game: "You against the machine",
       gameHint:
         "Some of these words do not belong. Put in what fits; then the machine tries the same, and you see what it was. " +
-        "The machine is told how many are wrong, not which. It is small, knows some 10,000 words, and never read this.",
+        "The machine is told how many are wrong, not which. It is small, and never read this.",
+      knows: (count) => `It knows ${count.toLocaleString("en")} words.`,
       noise: "Noise",
       share: (n) => `${n} % of the words are noise`,
       word: (i, n) => `Word ${i} of ${n}`,
@@ -1044,8 +1045,22 @@ export const words = {
       anySeed: "a new one",
       seedOf: (seed) => `Seed ${seed}: the same seed and wishes give the same story again.`,
       steps: (n) => `${many(n, "step", "steps")} from noise to sentence`,
-      stepsHint: "Underlined: changed in this step. Pale: the machine is not sure of it yet.",
+      stepsHint:
+        "Bold: changed in this step. The bar below a word is as long as the machine is sure of it. A dot is a place where no word stands.",
       left: (n) => `${n} %`,
+      sure: (percent) => `${percent} sure`,
+      putIn: "put in",
+      tookOut: (word) => `“${word}” taken out`,
+      noneHere: "(no word)",
+      missing: (guesses) => `a word is missing: ${guesses}`,
+      own: "A sentence of your own",
+      ownHint: "Write a sentence with something wrong in it. The machine looks for what does not fit, and says what should be there.",
+      repairExample: "A stubborn detective must find the missing banana before the train leaves.",
+      sentence: "Sentence",
+      wrongOnes: "How much is wrong",
+      freely: "A word may also be missing, or be one too many",
+      repair: "Repair it",
+      barsHint: "Crossed out: taken for wrong. The bar below each word: how likely the machine finds it, seeing only the others.",
     },
 
     /* is it a copy? */

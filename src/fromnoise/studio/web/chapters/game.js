@@ -1,7 +1,7 @@
 /** the same idea on words. A spoilt sentence for you and for the machine, and plots out of random words. */
 
 import { api } from "../api.js";
-import { announce, button, el, field, problemLine, staticUrl } from "../dom.js";
+import { announce, button, check, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";
 import { MOST_SEED, randomSeed } from "../store.js";
 import { words } from "../words.js";
@@ -12,7 +12,8 @@ const SEED = 4; // of the picture beside the sentence
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts }) {
   const picture = makePicture(facts.model.levels);
-  root.append(makeGame(picture), picture.node, makePlots());
+  const known = api.story();
+  root.append(makeGame(picture, known), picture.node, makePlots(known), makeRepair(known));
   return () => picture.stop();
 }
 
@@ -34,9 +35,11 @@ function makeForm(heading, content, go, act) {
 /* --- the game -------------------------------------------------------------------------------------------------- */
 
 /** You repair a sentence, then the machine does, and both are held against what it was. */
-function makeGame(picture) {
+function makeGame(picture, known) {
   let round = null;
   let number = 0;
+  const hint = el("p", { class: "hint", text: say.gameHint });
+  known.then(({ words: count }) => hint.append(` ${say.knows(count)}`), () => {});
   const share = el("span", { class: "share" });
   const slider = el("input", { type: "range", min: 10, max: 100, step: 10, value: 10, oninput: tell, onchange: deal });
   const board = el("div", { class: "board" });
@@ -44,7 +47,7 @@ function makeGame(picture) {
   const compare = el("button", { type: "submit", class: "main", text: say.compare, disabled: true });
   const another = button(say.another, () => { number += 1; deal(); }, { class: "chip" });
   const form = makeForm(say.game, [
-    el("p", { class: "hint", text: say.gameHint }),
+    hint,
     field(say.noise, slider), share, board, el("div", { class: "row" }, compare, another), result,
   ], compare, judge);
 
@@ -95,11 +98,20 @@ function makeGame(picture) {
   return form;
 }
 
+const percent = (share) => (share > 0 && share < 0.005 ? "below 1 %" : `${Math.round(100 * share)} %`);
+
 /** Which words the machine took for wrong, in its order, and what it thought of instead. */
 function thoughts(repairs) {
-  const percent = (share) => `${Math.round(100 * share)} %`;
+  const guessed = (guesses) => guesses.map((g) => `${g.word || say.noneHere} ${percent(g.probability)}`).join(", ");
   return el("div", { class: "said" }, el("h3", { text: say.thoughts }), el("ul", {}, repairs.map(({ word, guesses }) =>
-    el("li", { text: say.thought(word, guesses.map((g) => `${g.word} ${percent(g.probability)}`).join(", ")) }))));
+    el("li", { text: word ? say.thought(word, guessed(guesses)) : say.missing(guessed(guesses)) }))));
+}
+
+/** A word above a bar that is as long as the machine is sure of it. */
+function sureOf(word, certain, kind = "") {
+  const node = el("span", { class: `certain ${kind}`, text: word, title: say.sure(percent(certain)) });
+  node.style.setProperty("--sure", certain);
+  return node;
 }
 
 /** A sentence with the words that are not what they were marked, for the eye and for the ear. */
@@ -149,7 +161,7 @@ function makePicture(levels) {
 /* --- plots ----------------------------------------------------------------------------------------------------- */
 
 /** A plot out of random words, every step of it. */
-function makePlots() {
+function makePlots(known) {
   const genre = el("select", {});
   const place = el("select", {});
   const start = el("input", { type: "text", maxlength: 400, autocomplete: "off", placeholder: say.startExample });
@@ -171,7 +183,7 @@ function makePlots() {
     shown.replaceChildren(el("p", { class: "plot", text: drawn.text }), ...hint, again, makeSteps(drawn));
     announce(drawn.text);
   });
-  api.story().then(({ genres, places }) => {
+  known.then(({ genres, places }) => {
     genre.append(...choices(genres));
     place.append(...choices(places));
   }, (error) => form.append(el("p", { class: "problem", text: error.message })));
@@ -184,18 +196,59 @@ const choices = (names) => [
   ...names.map((name) => el("option", { value: name, text: name.replaceAll("_", " ") })),
 ];
 
-/** All steps, one line each: changed words underlined, unsure ones pale. */
+/** All steps, one line each: what a step changed, put in or took out, and how sure the machine is of each word. */
 function makeSteps(drawn) {
-  const rows = drawn.steps.map(({ noise, words: row }) => el("li", {},
-    el("span", { class: "level", text: say.left(Math.round(100 * noise)) }),
-    el("span", {}, row.flatMap(([word, changed, sure]) => [
-      el("span", {
-        class: `${changed ? "changed " : ""}${sure > 0.6 ? "sure" : sure > 0.2 ? "half" : "unsure"}`,
-        text: word || "·", title: word ? null : say.noWord,
-      }), " ",
-    ]))));
+  let before = drawn.begin;
+  const rows = drawn.steps.map(({ noise, words: row }) => {
+    const shown = row.flatMap(([word, changed, sure], i) => {
+      const kind = !changed ? "" : !word ? "out" : before[i] ? "changed" : "changed in";
+      const node = sureOf(word || "·", sure, kind);
+      node.title = [{ out: say.tookOut(before[i]), "changed in": say.putIn }[kind] ?? (word ? "" : say.noWord), node.title]
+        .filter(Boolean).join(", ");
+      return [node, " "];
+    });
+    before = row.map(([word]) => word);
+    return el("li", {}, el("span", { class: "level", text: say.left(Math.round(100 * noise)) }), el("span", {}, shown));
+  });
+  const first = drawn.begin.map((word) => word || "·").join(" ");
   return el("details", { class: "steps", open: true },
     el("summary", { text: say.steps(drawn.steps.length) }),
     el("p", { class: "hint", text: say.stepsHint }),
-    el("ol", {}, el("li", {}, el("span", { class: "level", text: say.left(100) }), el("span", { text: drawn.begin.join(" ") })), rows));
+    el("ol", {}, el("li", {}, el("span", { class: "level", text: say.left(100) }), el("span", { text: first })), rows));
+}
+
+/* --- a sentence of your own -------------------------------------------------------------------------------------- */
+
+/** The machine repairs any sentence: what it takes out, what it puts in, how sure it is of each word. */
+function makeRepair(known) {
+  const text = el("input", { type: "text", maxlength: 400, autocomplete: "off", required: true, value: say.repairExample });
+  const errors = el("input", { type: "number", min: 1, max: 8, step: 1, value: 1 });
+  let freely = false;
+  const may = check(say.freely, false, (wanted) => (freely = wanted));
+  may.hidden = true;
+  const go = el("button", { type: "submit", class: "main", text: say.repair });
+  const shown = el("div", { class: "verdicts", role: "status" });
+  known.then(({ lengths }) => (may.hidden = !lengths), () => {});
+  return makeForm(say.own, [
+    el("p", { class: "hint", text: say.ownHint }),
+    field(say.sentence, text), el("div", { class: "row" }, field(say.wrongOnes, errors), may), go, shown,
+  ], go, async () => {
+    const found = await api.repair({ text: text.value, errors: errors.valueAsNumber || 1, lengths: freely });
+    shown.replaceChildren(
+      el("div", { class: "said" }, el("p", { class: "mended" }, marked(found))), thoughts(found.repairs),
+      el("p", { class: "hint", text: say.barsHint }));
+    announce(found.mended.join(" "));
+  });
+}
+
+/** The given sentence with what is taken out and put in. */
+function marked({ words: given, certain, repairs }) {
+  const put = (one) => (one.instead ? [el("ins", { text: one.instead }), " "] : []);
+  const missing = (place) => repairs.filter((one) => !one.word && one.place === place).flatMap(put);
+  const shown = given.flatMap((word, i) => {
+    const wrong = repairs.find((one) => one.word && one.place === i);
+    const node = sureOf(word, certain[i]);
+    return [...missing(i), wrong ? el("del", {}, node) : node, " ", ...(wrong ? put(wrong) : [])];
+  });
+  return [...shown, ...missing(given.length)];
 }
