@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -224,10 +225,13 @@ class StoryTask(Task):
         places = torch.stack([torch.randint(int((row != END).sum()), (1,), generator=rng)[0] for row in ids])
         hidden = ids.scatter(1, places[:, None], MASK)
         level = torch.full((len(ids),), round(self.schedule.steps / 14))
-        logits = self._answers(network, hidden, level, self.held_out.labels[which].long())
-        guesses = logits[torch.arange(len(ids)), places]
         right = ids[torch.arange(len(ids)), places]
-        best = guesses.topk(5).indices.cpu() == right[:, None]
+        best = torch.cat(
+            [
+                logits[torch.arange(len(part)), places[part]].topk(5).indices == right[part, None]
+                for part, logits in self._answers(network, hidden, level, self.held_out.labels[which].long())
+            ]
+        )
         perplexity = self._perplexity(network, which, rng)
         return {
             "top1": float(best[:, 0].float().mean()),
@@ -241,16 +245,18 @@ class StoryTask(Task):
         levels."""
         t = torch.linspace(0, self.schedule.steps - 1, len(which)).round().long()
         batch = self._spoilt(self.held_out, which, t, torch.ones(len(which)), rng)
-        logits = self._answers(network, batch.noisy, batch.t, batch.labels)
-        each = F.cross_entropy(logits.transpose(1, 2), batch.clean, reduction="none")
-        bound = (each * batch.replaced / self.schedule.sigma(batch.t)[:, None]).sum()
+        bound = torch.zeros(())
+        for part, logits in self._answers(network, batch.noisy, batch.t, batch.labels):
+            each = F.cross_entropy(logits.transpose(1, 2), batch.clean[part], reduction="none")
+            bound += (each * batch.replaced[part] / self.schedule.sigma(batch.t[part])[:, None]).sum()
         return float((bound / (batch.clean != END).sum()).exp())
 
-    def _answers(self, network: Any, ids: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-        """Logits [B, L, V] of the averaged network."""
+    def _answers(self, network: Any, ids: Tensor, t: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Some rows at a time, which and the averaged network's logits for them [b, L, V]: those of all rows, at 20,000
+        words, are gigabytes."""
         device = self.compute.device
-        parts = zip(*(x.to(device).split(64) for x in (ids, t, labels)), strict=True)
-        return torch.cat([network(*part).float().cpu() for part in parts])
+        for part in torch.arange(len(ids)).split(32):
+            yield part, network(*(x[part].to(device) for x in (ids, t, labels))).float().cpu()
 
     def _model(self, network: Any) -> StoryModel:
         return StoryModel(self.vocabulary, network.cpu(), self.counts, self.lines.lengths, self.taught)
