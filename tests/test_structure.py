@@ -27,6 +27,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "": ("ground", "diffusion", "system", "drawing"),
     "ground": ("ground",),
+    "provenance": ("ground", "provenance"),
     "diffusion": ("ground", "diffusion"),
     "models.layers": ("ground", "models.layers"),
     "models.clip": ("ground", "models.layers", "models.clip"),
@@ -41,17 +42,17 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # What a word is belongs to the story game; its lines are cut into words in the same way.
     "data.plots": ("ground", "data", "story.vocabulary", "story.examples"),
     "system": ("ground", "models", "diffusion", "weights", "system"),
-    "drawing": ("ground", "models", "diffusion", "system", "backends", "drawing"),
+    "drawing": ("ground", "provenance", "models", "diffusion", "system", "backends", "drawing"),
     "cluster": ("ground", "system", "drawing", "cluster"),
     "backends": ("ground", "models", "diffusion", "weights", "system", "backends"),
     "inspection": ("ground", "models", "diffusion", "system", "drawing", "inspection"),
     "training": ("ground", "models", "diffusion", "system", "data", "story", "training"),
     "evaluation": ("ground", "diffusion", "system", "drawing", "data", "inspection", "evaluation"),
     "studio": ("ground", "studio"),
-    "studio.settings": ("ground",),
-    "studio.desk": ("ground", "diffusion", "system", "drawing", "studio.desk"),
+    "studio.settings": ("ground", "provenance"),
+    "studio.desk": ("ground", "provenance", "diffusion", "system", "drawing", "studio.desk"),
     "studio.api": (
-        *("ground", "diffusion", "system", "drawing", "inspection", "story"),
+        *("ground", "provenance", "diffusion", "system", "drawing", "inspection", "story"),
         *("studio.api", "studio.desk", "studio.runs", "studio.settings"),
     ),
     # A training that is watched: what its folder says, in the words of those who write it.

@@ -117,23 +117,24 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
             lines_here = [todo[i] for i in group]
             drawn = finish_plans(model, [made[i] for i in lines_here], start)
             for i, picture, choice in zip(lines_here, drawn.pictures, drawn.choices, strict=True):
-                save_png(picture, files[i], _origin(made[i], job, start, i, choice))
+                save_png(picture, files[i], _origin(made[i], job, start, i, choice), job.files.seal)
                 tell_drawn(picture, files[i], choice)
             bar.advance(task, len(group))
     print(folder)
     return made[0].seed
 
 
-def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path | None, Path | None]) -> None:
+def redraw(files: Files, opening: Opening) -> None:
     """Draw a picture again from what its file says, bit for bit.
 
     Args:
-        picture: its file.
+        files: ``again`` is the picture's file, ``out`` where to; the picture and the mask that it started from, if it
+            did.
         opening: the model, if it is not a shipped one, and the LoRAs it was drawn with.
-        out: where to.
-        start: the picture and the mask that it started from, if it did.
     """
-    origin = read_origin(picture)
+    assert files.again is not None
+    picture, start, out = files.again, (files.image, files.mask), files.out
+    origin = replace(read_origin(picture), signer="")
     needed = f"{picture} was drawn by {origin.model} ({origin.model_hash})"
     if len(opening.loras) != len(origin.loras):
         raise UserError(f"{needed} with {len(origin.loras)} LoRAs ({', '.join(origin.loras)}); give them with --lora")
@@ -154,7 +155,7 @@ def redraw(picture: Path, opening: Opening, out: Path | None, start: tuple[Path 
     tell([made])
     drawn = draw_plans(model, [made], begun)[0]
     shown = as_shown(drawn, origin)
-    save_png(shown, file, replace(origin, version=__version__, precision=model.precision))
+    save_png(shown, file, replace(origin, version=__version__, precision=model.precision), files.seal)
     print(file)
     tell_drawn(drawn, file, origin=origin)
     if not torch.equal(shown, before):
@@ -166,7 +167,7 @@ def _write(event: Finished, part: Plan, job: Job, start: Start | None, files: li
     drawn = zip(part.one_by_one(), event.pictures, event.choices, files, strict=False)
     for i, (made, picture, choice, file) in enumerate(drawn):
         origin = _origin(made, job, start, first + i, choice)
-        save_png(as_shown(picture, origin), file, origin)
+        save_png(as_shown(picture, origin), file, origin, job.files.seal)
         tell_drawn(picture, file, choice, origin)
     return files[: part.count]
 

@@ -16,6 +16,7 @@ from fromnoise.cli import (
     evaluate,
     film,
     generate,
+    identity,
     info,
     inspect,
     restyle,
@@ -49,6 +50,7 @@ app.command()(info.info)
 app.add_typer(inspect.app, name="inspect")
 app.command()(studio.studio)
 app.command()(story.story)
+app.command()(identity.identity)
 
 
 @app.callback(invoke_without_command=True)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fromnoise.ground.errors import UserError
+from fromnoise.provenance.credentials import Seal
 
 
 @dataclass(frozen=True)
 class Files:
-    """Which files are read and written: a picture to start from and its mask, pictures, films, prompts."""
+    """Which files are read and written: a picture to start from and its mask, pictures, films, prompts; and who signs
+    the pictures."""
 
     image: Path | None = None
     mask: Path | None = None
@@ -18,6 +20,7 @@ class Files:
     film: Path | None = None
     prompts: Path | None = None
     again: Path | None = None
+    seal: Seal | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fromnoise.cli.identity import Signer, Signing, seal_of
 from fromnoise.ground.collecting import without_collecting
 
 
@@ -61,6 +62,8 @@ def generate(
     shown_as: Annotated[
         str, typer.Option("--as", help="picture, or stereogram: hidden in coloured static, to be looked through.")
     ] = "picture",
+    sign: Signing = False,
+    identity: Signer = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be done; draw nothing.")] = False,
 ) -> None:
     """Draw pictures from words.
@@ -77,4 +80,5 @@ def generate(
         *(sampler, spacing, sigmas, size, native, strength, transparent, best_of, shown_as),
     )
     opening = Opening(model, tuple(lora or ()), precision, prediction, backend, fast)
-    do(told, opening, Files(image, mask, out, film, prompts, again), explain, spread_of(cluster, workers, shard))
+    files = Files(image, mask, out, film, prompts, again, seal_of(sign, identity))
+    do(told, opening, files, explain, spread_of(cluster, workers, shard))

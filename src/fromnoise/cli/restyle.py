@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fromnoise.cli.identity import Signer, Signing, seal_of
 from fromnoise.ground.collecting import without_collecting
 
 
@@ -35,6 +36,8 @@ def restyle(
     ] = 1,
     out: Annotated[Path | None, typer.Option(help="A .png file.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): on the way.")] = None,
+    sign: Signing = False,
+    identity: Signer = None,
 ) -> None:
     """Draw a photo anew: encode it, add noise part of the way, and remove the noise with other words.
 
@@ -48,4 +51,4 @@ def restyle(
     told = Told(prompt, style, negative, False, count, seed, steps, guidance, sampler=sampler, size=size)
     opening = Opening(model, tuple(lora or ()), fast=fast)
     told = replace(told, strength=strength, transparent=transparent, best_of=best_of)
-    do(told, opening, Files(photo, mask, out, film))
+    do(told, opening, Files(photo, mask, out, film, seal=seal_of(sign, identity)))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from fromnoise.cli.identity import Signer, Signing, seal_of
 from fromnoise.ground.collecting import without_collecting
 
 
@@ -29,6 +30,8 @@ def studio(
         typer.Option(metavar="NAME", help="Another name that the API takes for the model, as gpt-image-1; repeatable."),
     ] = None,
     run: Annotated[Path | None, typer.Option(help="A training's folder to watch, also one that is to begin.")] = None,
+    sign: Signing = False,
+    identity: Signer = None,
     beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
     precision: Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")] = "auto",
 ) -> None:
@@ -43,7 +46,7 @@ def studio(
         from fromnoise.ground.errors import UserError
         from fromnoise.studio.desk.models import Models
         from fromnoise.studio.server import serve
-        from fromnoise.studio.settings import Settings
+        from fromnoise.studio.settings import Limits, Settings
         from fromnoise.system.text_to_image import TextToImage
 
     if gallery is not None and not str(gallery).strip(" ."):
@@ -51,7 +54,7 @@ def studio(
     if run is not None:
         run = watchable(run)
     kept = (gallery or default_gallery()).expanduser().resolve()
-    settings = Settings(kept, host, port, token, answer_to=tuple(answer_to or ()), run=run)
+    settings = Settings(kept, host, port, token, Limits(), tuple(answer_to or ()), run, seal_of(sign, identity))
     if beside and hasattr(os, "nice"):
         os.nice(10)  # the training goes first
     opening = Opening(model, tuple(lora or ()), precision)

@@ -22,6 +22,8 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_PIXELS, open_picture
 from fromnoise.ground.whole import write_atomically
+from fromnoise.provenance.credentials import Seal
+from fromnoise.provenance.marks import PNG_KEYWORD, Made, xmp_of
 
 KEY = "fromnoise"
 MOST_INDEX = 10**9  # a line of --prompts, at the very most
@@ -45,6 +47,8 @@ class Origin(Config):
         fast: drawn in a few steps, with what lies in the model's ``few_steps/``.
         choice: how it was chosen among candidates; ``request`` draws it alone.
         shown_as: what the file holds of it: the "picture", or a "stereogram" that hides it.
+        signer: who signed the file when it was written, "" where nobody did: a file that says so and has no signature
+            has lost it.
     """
 
     request: Request
@@ -59,6 +63,7 @@ class Origin(Config):
     fast: bool = False
     choice: Choice | None = None
     shown_as: str = "picture"
+    signer: str = ""
 
     @property
     def asked(self) -> Request:
@@ -68,30 +73,43 @@ class Origin(Config):
         return replace(self.request, seed=self.choice.seed, best_of=len(self.choice.scores))
 
 
+def made_of(origin: Origin) -> Made:
+    """What any program should be able to read of a picture."""
+    request = origin.request
+    negative = f"not: {request.negative}" if request.negative else ""
+    words = [request.prompt, f"{request.style} style" if request.style else "", negative]
+    model = f"{origin.model} ({origin.model_hash})"
+    return Made(", ".join(word for word in words if word), model, origin.version, origin.start is not None)
+
+
 def to_image(picture: Tensor) -> Image.Image:
     """uint8 [3,H,W], or [4,H,W] with alpha, as a Pillow picture."""
     return Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
 
 
-def save_png(picture: Tensor, file: Path, origin: Origin) -> None:
+def save_png(picture: Tensor, file: Path, origin: Origin, seal: Seal | None = None) -> None:
     """Write a picture with its origin, whole or not at all.
 
     Args:
         picture: uint8 [3,H,W], or [4,H,W] with alpha.
         file: ends in .png.
         origin: how it was drawn.
+        seal: signs it.
     """
-    write_atomically(file, png_bytes(picture, origin))
+    write_atomically(file, png_bytes(picture, origin, seal))
 
 
-def png_bytes(picture: Tensor, origin: Origin) -> bytes:
-    """A picture, uint8 [3,H,W] or [4,H,W], with its origin, as the bytes of a PNG file."""
+def png_bytes(picture: Tensor, origin: Origin, seal: Seal | None = None) -> bytes:
+    """A picture, uint8 [3,H,W] or [4,H,W], with its origin, as the bytes of a PNG file; signed last, by ``seal``."""
+    if seal is not None:
+        origin = replace(origin, signer=seal.identity.name)
     info = PngImagePlugin.PngInfo()
+    info.add_itxt(PNG_KEYWORD, xmp_of(made_of(origin)))
     info.add_itxt(KEY, json.dumps(origin.to_dict(), ensure_ascii=False))
-    info.add_itxt("parameters", _readable(origin))
+    info.add_itxt("parameters", readable(origin))
     buffer = io.BytesIO()
     to_image(picture).save(buffer, "PNG", pnginfo=info)
-    return buffer.getvalue()
+    return buffer.getvalue() if seal is None else seal.sealed(buffer.getvalue(), "PNG", made_of(origin))
 
 
 def read_origin(file: Path) -> Origin:
@@ -191,7 +209,7 @@ def from_image(picture: Image.Image) -> Tensor:
     return pixels.view(picture.height, picture.width, -1).permute(2, 0, 1)
 
 
-def _readable(origin: Origin) -> str:
+def readable(origin: Origin) -> str:
     """The line that other programs show, in the form people know from them."""
     r = origin.request
     facts = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
+from fromnoise.provenance.credentials import Seal
 
 LEAST_TOKEN = 12  # characters
 MIB = 2**20
@@ -65,6 +66,7 @@ class Settings:
         limits: see :class:`Limits`.
         answer_to: other names that the API takes for the model, as ``gpt-image-1``.
         run: folder of a training to watch.
+        seal: signs every picture that is kept or handed out.
 
     Raises:
         UserError: another address than this machine's without a token, a token that can be guessed, or a name that
@@ -78,6 +80,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     answer_to: tuple[str, ...] = ()
     run: Path | None = None
+    seal: Seal | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -10,8 +10,9 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.drawing.picture_file import Origin, from_image, png_bytes, to_image
+from fromnoise.drawing.picture_file import Origin, from_image, origin_in, png_bytes, to_image
 from fromnoise.drawing.size import Size
+from fromnoise.provenance.credentials import Seal
 from fromnoise.studio.api.state import State
 from fromnoise.studio.desk.encode import Format, encoded
 from fromnoise.studio.desk.store import Kept
@@ -26,11 +27,12 @@ class Given:
     quality: int
 
 
-def as_given(picture: Tensor, given: Given, origin: Origin | None) -> bytes:
-    """uint8 [3,H,W] or [4,H,W] as a file; a PNG in its own size says how it was drawn."""
+def as_given(picture: Tensor, given: Given, origin: Origin | None, seal: Seal | None = None) -> bytes:
+    """uint8 [3,H,W] or [4,H,W] as a file that says how it was drawn; from a PNG in its own size it can be drawn
+    again."""
     if origin is not None and given.kind == "png" and not given.size.enlarged:
-        return png_bytes(picture, origin)
-    return encoded(given.size.fit(to_image(picture)), given.kind, given.quality)
+        return png_bytes(picture, origin, seal)
+    return encoded(given.size.fit(to_image(picture)), given.kind, given.quality, origin, seal)
 
 
 def kept_for_link(picture: Image.Image, origin: Origin, size: Size, studio: State) -> str:
@@ -40,14 +42,14 @@ def kept_for_link(picture: Image.Image, origin: Origin, size: Size, studio: Stat
     words = (request.prompt, request.style, request.seed)
     until = time.time() + studio.settings.limits.link_seconds
     kept = Kept(name, "", 0, time.time(), *words, *size.given, origin.to_dict(), expires=until)
-    studio.store.add(kept, png_bytes(fitted, origin))
+    studio.store.add(kept, png_bytes(fitted, origin, studio.settings.seal))
     return name
 
 
-def as_kind(file: Path, kind: Format, quality: int) -> bytes:
+def as_kind(file: Path, kind: Format, quality: int, seal: Seal | None = None) -> bytes:
     """A kept PNG file as another kind of file; as PNG, the file itself."""
     if kind == "png":
         return file.read_bytes()
     with Image.open(file, formats=("PNG",)) as picture:
         picture.load()
-        return encoded(picture, kind, quality)
+        return encoded(picture, kind, quality, origin_in(file, file.name), seal)

@@ -4,34 +4,63 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Literal
+from typing import Any, Literal
 
-from PIL import Image
+from PIL import ExifTags, Image, PngImagePlugin
 from torch import Tensor
 
-from fromnoise.drawing.picture_file import to_image
+from fromnoise.drawing.picture_file import Origin, made_of, readable, to_image
 from fromnoise.ground.pictures import on_white
+from fromnoise.provenance.credentials import Seal
+from fromnoise.provenance.marks import PNG_KEYWORD, xmp_of
 
 Format = Literal["png", "jpeg", "webp"]
 TYPES: dict[Format, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
-def encoded(picture: Image.Image, kind: Format = "png", quality: int = 100) -> bytes:
+def encoded(
+    picture: Image.Image,
+    kind: Format = "png",
+    quality: int = 100,
+    origin: Origin | None = None,
+    seal: Seal | None = None,
+) -> bytes:
     """A picture as the bytes of a file.
+
+    What cannot be drawn again from (another kind of file, another size) still says how it was made: in XMP, and in
+    EXIF's comment, where other programs look for it.
 
     Args:
         picture: RGB or RGBA.
         kind: of the file; JPEG, which has no transparency, is composed on white.
         quality: 0…100, of JPEG and WebP; 100 is WebP without loss.
+        origin: how it was drawn, where that is to be said.
+        seal: signs it; with ``origin`` only.
     """
     buffer = io.BytesIO()
+    said = {} if origin is None else _said(origin, kind)
     if kind == "png":
-        picture.save(buffer, "PNG", compress_level=1)
+        picture.save(buffer, "PNG", compress_level=1, **said)
     elif kind == "jpeg":
-        on_white(picture).save(buffer, "JPEG", quality=min(quality, 95), subsampling=0)
+        on_white(picture).save(buffer, "JPEG", quality=min(quality, 95), subsampling=0, **said)
     else:
-        picture.save(buffer, "WEBP", quality=quality, lossless=quality == 100, method=2)
-    return buffer.getvalue()
+        picture.save(buffer, "WEBP", quality=quality, lossless=quality == 100, method=2, **said)
+    if seal is None or origin is None:
+        return buffer.getvalue()
+    return seal.sealed(buffer.getvalue(), kind.upper(), made_of(origin))
+
+
+def _said(origin: Origin, kind: Format) -> dict[str, Any]:
+    """What Pillow writes beside the pixels."""
+    xmp, text = xmp_of(made_of(origin)), readable(origin)
+    if kind == "png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt(PNG_KEYWORD, xmp)
+        info.add_itxt("parameters", text)
+        return {"pnginfo": info}
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"UNICODE\0" + text.encode("utf-16-be", "replace")
+    return {"xmp": xmp.encode(), "exif": exif}
 
 
 def data_url(picture: Tensor) -> str:

@@ -19,6 +19,7 @@ from fromnoise.drawing.picture_file import png_bytes
 from fromnoise.drawing.start import Start
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
+from fromnoise.provenance.credentials import Seal
 from fromnoise.studio.desk.encode import data_url
 from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Progress, Show, Stopped, Wish
 from fromnoise.studio.desk.hub import Hub
@@ -89,11 +90,20 @@ class Jobs:
         uploads: pictures to start from.
         hub: tells the pages.
         drain_seconds: for the pictures under way when the server stops.
+        seal: signs what is kept.
     """
 
-    def __init__(self, engine: Engine, store: Store, uploads: Uploads, hub: Hub, drain_seconds: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        uploads: Uploads,
+        hub: Hub,
+        drain_seconds: float,
+        seal: Seal | None = None,
+    ) -> None:
         self.engine, self.store, self.uploads, self.hub = engine, store, uploads, hub
-        self._drain_seconds = drain_seconds
+        self._drain_seconds, self._seal = drain_seconds, seal
         self._jobs: dict[str, Job] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="fromnoise-gallery")
         self.closing, self._drained = False, False
@@ -266,7 +276,7 @@ class Jobs:
         size = (int(picture.shape[2]), int(picture.shape[1]))
         kept = Kept(secrets.token_hex(16), job.id, i, now, *words, *size, origin.to_dict(), order.start, order.mask)
         if job.watching.keep:
-            self.store.add(kept, png_bytes(picture, origin))
+            self.store.add(kept, png_bytes(picture, origin, self._seal))
             return kept.to_dict()
         return {**kept.to_dict(), "id": None, "data": data_url(picture)}
 

@@ -1,0 +1,127 @@
+"""Whose pictures these are: a key that stays on this machine, and the certificates that go with every picture.
+
+Where nobody has a certificate from an authority, one is made: a root of one's own, and below it the certificate that
+signs. Such a signature shows that nothing was changed, and that the same signer made both of two pictures; who that is
+only those know who were given the root.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from fromnoise.ground.errors import UserError, missing_packages
+from fromnoise.ground.whole import draft_of, write_atomically
+
+KEY, CERTIFICATES = "key.pem", "certificates.pem"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A signer.
+
+    Attributes:
+        folder: where it lies.
+        key: the private key, PEM; it stands in its own file and nowhere else.
+        certificates: PEM, the signing one first, the root last.
+        algorithm: of the signature, as COSE calls it in small letters.
+    """
+
+    folder: Path
+    key: bytes = field(repr=False)
+    certificates: bytes
+    algorithm: str
+
+    @property
+    def name(self) -> str:
+        """Who signs, as the certificate says."""
+        return str(_keys().name_in(self.certificates))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the signing certificate, hex digits."""
+        return str(_keys().fingerprint_of(self.certificates))
+
+    @property
+    def root(self) -> bytes:
+        """PEM of the last certificate: what others need to know these pictures by."""
+        return bytes(_keys().root_of(self.certificates))
+
+    @classmethod
+    def read(cls, folder: Path) -> Identity:
+        """The signer that lies in a folder.
+
+        Raises:
+            UserError: it is not there, damaged, out of date, or of a kind that C2PA does not know.
+        """
+        keys = _keys()
+        try:
+            key, certificates = (folder / KEY).read_bytes(), (folder / CERTIFICATES).read_bytes()
+            return cls(folder, key, certificates, keys.algorithm_of(key, certificates))
+        except FileNotFoundError:
+            raise UserError(
+                f"there is no signer in {folder}: make one with fromnoise identity --name NAME, or put the key and the "
+                f"chain of a certificate of yours there as {KEY} and {CERTIFICATES}"
+            ) from None
+        except OSError as error:
+            raise UserError(f"cannot read the signer in {folder}: {error.strerror or error}") from None
+        except ValueError as error:
+            raise UserError(f"the signer in {folder} cannot be used: {error}") from None
+
+    @classmethod
+    def made(cls, folder: Path, name: str) -> Identity:
+        """A new signer with a root of its own.
+
+        Args:
+            folder: where to; made if it is not there.
+            name: of the signer, as it will stand in every picture.
+
+        Raises:
+            UserError: there is one already, no name, or the folder cannot be written to.
+        """
+        keys, name = _keys(), name.strip()
+        if not name or len(name) > keys.MOST_NAME or not name.isprintable():
+            raise UserError(f"a signer's name has 1 to {keys.MOST_NAME} printable characters; give it with --name")
+        if any((folder / file).exists() for file in (KEY, CERTIFICATES)):
+            raise UserError(f"there is a signer in {folder} already, and it stays: its pictures are known by it")
+        key, certificates = keys.new(name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / CERTIFICATES, certificates)
+            _write_secret(folder / KEY, key)
+        except OSError as error:
+            raise UserError(f"cannot write the signer to {folder}: {error.strerror or error}") from None
+        return cls.read(folder)
+
+
+def own_folder() -> Path:
+    """Where a user's own signer lies."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("fromnoise", appauthor=False)) / "identity"
+
+
+def _write_secret(file: Path, data: bytes) -> None:
+    """Write a file that nobody else can read at any moment, whole or not at all."""
+    draft = draft_of(file)
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+            target.write(data)
+        os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _keys() -> ModuleType:
+    """What knows keys and certificates.
+
+    Raises:
+        UserError: its package is missing.
+    """
+    try:
+        from fromnoise.provenance import keys
+    except ImportError:
+        raise missing_packages("signing pictures needs packages", "sign") from None
+    return keys

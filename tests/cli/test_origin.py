@@ -1,0 +1,115 @@
+"""``fromnoise identity``, ``--sign`` and ``inspect origin``, as people use them."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fromnoise.drawing.picture_file import read_origin
+from fromnoise.provenance import identity
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for this user's signer."""
+    monkeypatch.setattr(identity, "own_folder", lambda: tmp_path / "own")
+    monkeypatch.delenv("FROMNOISE_SIGN", raising=False)
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def drawn(run: Any, tiny_model_folder: Path, tmp_path: Path) -> Path:
+    """A signed picture."""
+    assert run("identity", "--name", "Museum of Noise", "--root", "museum.pem").code == 0
+    said = run("generate", "cat", "--model", tiny_model_folder, "--steps", 2, "--seed", 5, "--sign", "--out", "a.png")
+    assert said.code == 0, said.err
+    return tmp_path / "a.png"
+
+
+def test_a_signed_picture_is_yours_and_can_be_drawn_again(run: Any, drawn: Path, tiny_model_folder: Path) -> None:
+    said = run("inspect", "origin", "a.png")
+    assert said.code == 0
+    assert "intact: yours ('Museum of Noise')" in said.out
+    assert "yes, it says so (trainedAlgorithmicMedia)" in said.out
+    assert read_origin(drawn).signer == "Museum of Noise"
+    again = run("generate", "--again", "a.png", "--model", tiny_model_folder, "--out", "b.png")
+    assert (again.code, "differ" in again.err) == (0, False)
+    (found,) = json.loads(run("inspect", "origin", "b.png", "--json").out)
+    assert (found["signature"], found["sound"], found["origin"]["signer"]) == ("none", True, "")
+
+
+def test_others_know_it_by_the_root_only(run: Any, drawn: Path, own: Path) -> None:
+    own.rename(own.with_name("gone"))
+    assert "someone who says to be 'Museum of Noise'" in run("inspect", "origin", "a.png").out
+    assert "by 'Museum of Noise', whom you know" in run("inspect", "origin", "a.png", "--root", "museum.pem").out
+    assert run("identity", "--name", "Museum of Noise").code == 0  # another signer of the same name
+    assert "yours" not in run("inspect", "origin", "a.png").out
+    said = run("inspect", "origin", "a.png", "--root", "a.png")
+    assert (said.code, "holds no certificate" in said.err) == (2, True)
+
+
+def test_changed_pictures_are_told_and_end_with_code_1(run: Any, drawn: Path) -> None:
+    png = bytearray(drawn.read_bytes())
+    at = png.rindex(b"IDAT") + 10
+    png[at] ^= 1
+    Path("changed.png").write_bytes(png)  # its checksum is wrong now, so that it cannot even be unpacked
+    said = run("inspect", "origin", "changed.png")
+    assert (said.code, "altered: the file is not as 'Museum of Noise' signed it" in said.out) == (1, True)
+    end = len(png) - 12
+    text = b"tEXtComment\0added"
+    chunk = (len(text) - 4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
+    whole = drawn.read_bytes()
+    Path("added.png").write_bytes(whole[:end] + chunk + whole[end:])
+    assert run("inspect", "origin", "added.png").code == 1
+
+
+def test_a_signature_that_was_taken_away_is_missed(run: Any, drawn: Path) -> None:
+    png = drawn.read_bytes()
+    begin = png.index(b"caBX") - 4
+    length = int.from_bytes(png[begin : begin + 4], "big") + 12
+    Path("stripped.png").write_bytes(png[:begin] + png[begin + length :])
+    said = run("inspect", "origin", "stripped.png")
+    assert (said.code, "removed: the file says that 'Museum of Noise' signed it" in said.out) == (1, True)
+    with Image.open("a.png") as picture:
+        picture.convert("RGB").save("bare.png")  # neither signature nor settings: nothing can be known
+    said = run("inspect", "origin", "bare.png")
+    assert (said.code, "none: nothing shows" in said.out) == (0, True)
+
+
+def test_what_others_wrote_is_read(run: Any) -> None:
+    packet = "<a>http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture</a>"
+    Image.new("RGB", (8, 8)).save("photo.jpg", xmp=packet.encode())
+    assert "it says otherwise (digitalCapture)" in run("inspect", "origin", "photo.jpg").out
+    Path("text.png").write_text("no picture")
+    for name, why in (("text.png", "cannot be read as a picture"), ("missing.png", "there is no file")):
+        said = run("inspect", "origin", name)
+        assert (said.code, why in said.err) == (2, True)
+
+
+def test_signing_needs_a_signer_and_says_how_to_get_one(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
+    asked = ("generate", "cat", "--model", tiny_model_folder, "--steps", 1, "--out", "a.png")
+    said = run(*asked, "--sign")
+    assert (said.code, "fromnoise identity --name" in said.err) == (2, True)
+    said = run(*asked, "--identity", tmp_path)
+    assert (said.code, "give --sign too" in said.err) == (2, True)
+    Path("words.txt").write_text("cat")
+    assert run("identity", "--name", "Other", "--folder", "other").code == 0
+    said = run("generate", "--prompts", "words.txt", "--cluster", "ray", "--sign", "--identity", "other", "--out", "x")
+    assert (said.code, "--sign" in said.err) == (2, True)
+    assert not Path("a.png").exists()
+
+
+def test_the_environment_can_ask_for_signatures(
+    run: Any, drawn: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FROMNOISE_SIGN", "1")
+    Path("words.txt").write_text("cat\ntree")
+    said = run("generate", "--prompts", "words.txt", "--model", tiny_model_folder, "--steps", 1, "--out", "many")
+    assert said.code == 0, said.err
+    found = json.loads(run("inspect", "origin", "many/0000.png", "many/0001.png", "--json").out)
+    assert [(each["signature"], each["yours"]) for each in found] == [("intact", True)] * 2
