@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "drawing": ("ground", "provenance", "models", "diffusion", "system", "backends", "drawing"),
     "cluster": ("ground", "system", "drawing", "cluster"),
     "backends": ("ground", "models", "diffusion", "weights", "system", "backends"),
-    "inspection": ("ground", "models", "diffusion", "system", "drawing", "inspection"),
+    "inspection": ("ground", "provenance", "models", "diffusion", "system", "drawing", "inspection"),
     "training": ("ground", "models", "diffusion", "system", "data", "story", "training"),
     "evaluation": ("ground", "diffusion", "system", "drawing", "data", "inspection", "evaluation"),
     "studio": ("ground", "studio"),

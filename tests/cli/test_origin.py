@@ -12,6 +12,7 @@ from PIL import Image
 
 from fromnoise.drawing.picture_file import read_origin
 from fromnoise.provenance import identity
+from fromnoise.provenance.marks import source_types_in
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +114,15 @@ def test_the_environment_can_ask_for_signatures(
     assert said.code == 0, said.err
     found = json.loads(run("inspect", "origin", "many/0000.png", "many/0001.png", "--json").out)
     assert [(each["signature"], each["yours"]) for each in found] == [("intact", True)] * 2
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_films_and_sheets_say_that_a_model_made_them(run: Any, tiny_model_folder: Path, suffix: str) -> None:
+    asked = ("--model", tiny_model_folder, "--steps", 2, "--seed", 5)
+    assert run("generate", "cat", *asked, "--out", "a.png", "--film", f"film{suffix}").code == 0
+    with Image.open(f"film{suffix}") as film:
+        said = film.info.get("comment") or film.info.get("xmp") or film.info.get("XML:com.adobe.xmp")
+    assert source_types_in(said.decode() if isinstance(said, bytes) else said) == ("trainedAlgorithmicMedia",)
+    if suffix == ".png":
+        assert run("sheet", *asked, "--prompt", "cat", "--out", "sheet.png").code == 0
+        assert "yes, it says so" in run("inspect", "origin", "sheet.png").out

@@ -20,7 +20,7 @@ from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import Finished, draw_plans, finish_plans
 from fromnoise.drawing.generate import generate as events
 from fromnoise.drawing.opened import open_model, origin_of
-from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, read_origin, save_png
+from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, made_of, read_origin, save_png
 from fromnoise.drawing.plan import Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
@@ -77,8 +77,10 @@ def draw_pictures(job: Job) -> list[Path]:
                 if isinstance(event, Finished):
                     first = len(done)
                     done += _write(event, part, job, start, files[first:], first)
-                    for i, (choice, file) in enumerate(zip(event.choices, films[first:], strict=False)):
-                        save_film(film.frames(i * part.best_of + (choice.kept if choice else 0)), file)
+                    said = zip(part.one_by_one(), event.choices, films[first:], strict=False)
+                    for i, (each, choice, file) in enumerate(said):
+                        frames = film.frames(i * part.best_of + (choice.kept if choice else 0))
+                        save_film(frames, file, made=made_of(_origin(each, job, start, first + i, choice)))
                 else:
                     bar.advance(task)
                     if films:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fromnoise import __version__
 from fromnoise.ground.collecting import without_collecting
 from fromnoise.ground.errors import UserError
 
@@ -41,6 +42,7 @@ def sheet(
         from fromnoise.drawing.request import Request
         from fromnoise.ground.whole import write_atomically
         from fromnoise.inspection.sheet import contact_sheet
+        from fromnoise.provenance.marks import Made, png_info
 
     if out.suffix.lower() != ".png" or out.is_dir():
         raise UserError(f"'{out}' should be a file that ends in .png")
@@ -57,7 +59,8 @@ def sheet(
     for picture, cell in zip(pictures, made, strict=True):
         tell_drawn(picture, cell.words.wanted.text)
     buffer = io.BytesIO()
-    contact_sheet(pictures, rows, styles).save(buffer, "PNG")
+    said = Made("; ".join(rows), f"{name} ({system.hash})", __version__)
+    contact_sheet(pictures, rows, styles).save(buffer, "PNG", pnginfo=png_info(said))
     write_atomically(out, buffer.getvalue())
     pictures_drawn = "1 picture" if len(made) == 1 else f"{len(made)} pictures"
     print(f"{pictures_drawn} by {name} in {seconds:.1f} s: {out.resolve()}")

@@ -98,7 +98,7 @@ def _opened(data: bytes) -> tuple[str, tuple[int, int] | None, dict[str, Any], s
     """Kind, size and texts of a picture; and what is wrong with it, for a file that was changed may still be signed."""
     try:
         opened = read_picture(data)
-        return opened.kind, opened.image.size, dict[str, Any](opened.image.info), ""
+        return opened.kind, opened.image.size, {str(key): value for key, value in opened.image.info.items()}, ""
     except PictureError as error:
         return next((kind for begin, kind in BEGINNINGS.items() if data.startswith(begin)), ""), None, {}, str(error)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from fromnoise.diffusion.samplers import Step
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.ground.whole import write_atomically
+from fromnoise.provenance.marks import Made, png_info, xmp_of
 from fromnoise.system.text_to_image import TextToImage
 
 SUFFIXES = (".gif", ".webp", ".png")
@@ -46,25 +47,31 @@ class Film:
         return [to_image(picture) for picture in self._model.decode(latents)]
 
 
-def save_film(frames: Sequence[Image.Image], file: Path, seconds: float = 4.0, zoom: int = 4) -> None:
+def save_film(
+    frames: Sequence[Image.Image], file: Path, seconds: float = 4.0, zoom: int = 4, made: Made | None = None
+) -> None:
     """Write a film; see :func:`film_bytes`."""
-    write_atomically(file, film_bytes(frames, file.suffix.lower(), seconds, zoom))
+    write_atomically(file, film_bytes(frames, file.suffix.lower(), seconds, zoom, made))
 
 
-def film_bytes(frames: Sequence[Image.Image], suffix: str, seconds: float = 4.0, zoom: int = 4) -> bytes:
+def film_bytes(
+    frames: Sequence[Image.Image], suffix: str, seconds: float = 4.0, zoom: int = 4, made: Made | None = None
+) -> bytes:
     """A film as a file.
 
     A .gif or .webp moves for ``seconds`` and then holds its last frame for two; a .png is a strip of ten frames side
-    by side, for paper and web pages.
+    by side, for paper and web pages. With ``made`` it says so: in XMP, or in a GIF's comment.
     """
     buffer = io.BytesIO()
     if suffix == ".png":
-        _strip(frames).save(buffer, "PNG")
+        _strip(frames).save(buffer, "PNG", pnginfo=None if made is None else png_info(made))
     else:
         size = (frames[0].width * zoom, frames[0].height * zoom)
         first, *rest = [frame.resize(size, Image.Resampling.NEAREST) for frame in frames]
         each = max(20, round(1000 * seconds / len(frames)))
         options = {"save_all": True, "append_images": rest, "duration": [each] * len(rest) + [2000], "loop": 0}
+        if made is not None:
+            options |= {"xmp": xmp_of(made).encode()} if suffix == ".webp" else {"comment": xmp_of(made).encode()}
         first.save(buffer, suffix[1:].upper(), **options)
     return buffer.getvalue()
 

@@ -10,6 +10,8 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
+from PIL import PngImagePlugin
+
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 FROM_WORDS = VOCABULARY + "trainedAlgorithmicMedia"
 FROM_A_PICTURE = VOCABULARY + "compositeWithTrainedAlgorithmicMedia"
@@ -67,6 +69,13 @@ def xmp_of(made: Made) -> str:
             ET.SubElement(about, _name(prefix, name)).text = _NOT_XML.sub("\ufffd", value)
     packet = ET.tostring(top, encoding="unicode")
     return f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{packet}<?xpacket end="r"?>'
+
+
+def png_info(made: Made) -> PngImagePlugin.PngInfo:
+    """The same as what Pillow writes into a PNG."""
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(PNG_KEYWORD, xmp_of(made))
+    return info
 
 
 def source_types_in(text: str) -> tuple[str, ...]:

@@ -6,13 +6,13 @@ import base64
 import io
 from typing import Any, Literal
 
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image
 from torch import Tensor
 
 from fromnoise.drawing.picture_file import Origin, made_of, readable, to_image
 from fromnoise.ground.pictures import on_white
 from fromnoise.provenance.credentials import Seal
-from fromnoise.provenance.marks import PNG_KEYWORD, xmp_of
+from fromnoise.provenance.marks import png_info, xmp_of
 
 Format = Literal["png", "jpeg", "webp"]
 TYPES: dict[Format, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
@@ -52,15 +52,14 @@ def encoded(
 
 def _said(origin: Origin, kind: Format) -> dict[str, Any]:
     """What Pillow writes beside the pixels."""
-    xmp, text = xmp_of(made_of(origin)), readable(origin)
+    text = readable(origin)
     if kind == "png":
-        info = PngImagePlugin.PngInfo()
-        info.add_itxt(PNG_KEYWORD, xmp)
+        info = png_info(made_of(origin))
         info.add_itxt("parameters", text)
         return {"pnginfo": info}
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"UNICODE\0" + text.encode("utf-16-be", "replace")
-    return {"xmp": xmp.encode(), "exif": exif}
+    return {"xmp": xmp_of(made_of(origin)).encode(), "exif": exif}
 
 
 def data_url(picture: Tensor) -> str:
