@@ -6,6 +6,7 @@ numbers by dotted names (``--set diffusion.loop.pictures=200000``); the whole re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fromnoise.data.captions import CaptionMix
@@ -27,6 +28,12 @@ from fromnoise.training.stages import DistillStage, LoraStage, TextStage
 from fromnoise.training.world_config import WorldConfig
 
 LARGEST_PICTURE = 4_096
+# Settings of a task that other tasks read, too: sizes that have to fit together, words, and how drawings are guided.
+ALSO_READ = {
+    "clip": ("vocabulary", "meanings", "projection", "text.", "image.", "locked"),
+    "vae": ("model.", "whiten", "decoder_only"),
+    "diffusion": ("model.", "guidance", "prompts"),
+}
 
 
 @dataclass(frozen=True)
@@ -283,6 +290,25 @@ class Recipe(Config):
             )
         if self.clip.locked and tasks != ("clip",):
             raise UserError("clip.locked teaches a finished model's image tower and nothing else: give --tasks clip")
+
+    def check_settings(self, names: Iterable[str], tasks: Iterable[str]) -> None:
+        """Refuse settings of tasks that are not trained, which would change nothing.
+
+        Args:
+            names: dotted, of settings that somebody asked for.
+            tasks: that are trained, now or later in the run.
+
+        Raises:
+            UserError: one of them.
+        """
+        known = self.ordered(tuple(set(tasks)))
+        for name in names:
+            of, _, rest = name.partition(".")
+            read = of in known or of not in TASKS or (known != ("lora",) and rest.startswith(ALSO_READ.get(of, ())))
+            if not read:
+                raise UserError(
+                    f"{name} changes nothing here: this trains {', '.join(known)}; leave it out, or train {of}"
+                )
 
     def ordered(self, tasks: tuple[str, ...]) -> tuple[str, ...]:
         """Tasks in the order in which they are trained: the recipe's, then the usual one for others."""
