@@ -30,8 +30,8 @@ def recipe(asked: Situation) -> Suited:
     """Return the recipe for some pictures and a model."""
     if not asked.pictures:
         raise UserError(
-            "a LoRA is learnt from pictures, and drawings are none yet: make some with 'fromnoise data world --drawings "
-            "MY_DRAWINGS --out world.parquet --count 200', and give those as --data"
+            "a LoRA is learnt from pictures, and drawings are none yet: make some with 'fromnoise data world "
+            "--drawings MY_DRAWINGS --out world.parquet --count 200', and give those as --data"
         )
     place = asked.model or DEFAULT_MODEL
     model = TextToImage.load(place)

@@ -76,20 +76,28 @@ def tell_plan(
         tasks: those that were asked for, None for the recipe's.
         minutes: that the training may take, None for as many as it needs.
     """
-    from fromnoise.training.estimate import hours
     from fromnoise.training.processes import launched
 
     if launched()[0] != 0:
         return
     shorter = minutes is not None or any(name.endswith(LENGTHS) for name in settings)
     told = "you ask for another length than the usual one: of that, not of yours, is what follows"
-    took = hours(suited.recipe, tasks or suited.recipe.tasks, suited.pictures)
-    if minutes is not None and suited.recipe.fits_minutes:
-        took = min(took, minutes / 60)
-    end = f"to the end: about {spoken(took)} on this machine, if nothing else runs (measured just now)"
+    end = _length_told(suited, tasks or suited.recipe.tasks, minutes)
     cropped = suited.cropped if suited.recipe.data.fit == "crop" else ()
     for line in (*((told,) if shorter else ()), *suited.reasons, *cropped, end):
         print(one_line(line), file=sys.stderr)
+
+
+def _length_told(suited: Suited, tasks: tuple[str, ...], minutes: float | None) -> str:
+    import torch
+
+    from fromnoise.training.estimate import length
+
+    if torch.accelerator.is_available():
+        return "how long it takes is said after its first steps: there is a GPU, which is not measured before"
+    took = length(suited.recipe, tasks, suited.pictures, minutes)
+    first, whole = spoken(took.first), spoken(took.whole)
+    return f"first sheet after about {first}, to the end about {whole}, if nothing else runs (measured just now)"
 
 
 def spoken(hours: float) -> str:
