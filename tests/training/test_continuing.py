@@ -155,6 +155,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "default_style",
         "data.said_styles",
         "data.fit",
+        "data.tags",
         "minutes",
         "warmup_most",
         "together",

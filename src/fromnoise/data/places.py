@@ -9,7 +9,7 @@ from pathlib import Path
 from fromnoise.data.folders import files_below, is_packed, read_folder
 from fromnoise.data.packed import DRAWINGS_FILE, add_packed, pyarrow, read_packed
 from fromnoise.data.reading import AS_IT_LIES, Reading
-from fromnoise.data.record import SPLITS, Found, NothingFound
+from fromnoise.data.record import SPLITS, Found, NothingFound, Record
 from fromnoise.data.saved import HUB, is_saved, read_saved
 from fromnoise.data.shards import add_shard
 from fromnoise.data.starter import starter_path
@@ -30,9 +30,12 @@ def entries_of(place: Path | str, reading: Reading = AS_IT_LIES) -> Found:
         UserError: nothing there, or nothing with a caption.
     """
     found = _entries_of(place)
-    if not reading.said_styles:
-        return found
-    return replace(found, entries=[replace(e, record=e.record.with_said_style()) for e in found.entries])
+    return replace(found, entries=[replace(e, record=_read_by(reading, e.record)) for e in found.entries])
+
+
+def _read_by(reading: Reading, record: Record) -> Record:
+    record = record.with_said_style() if reading.said_styles else record
+    return record.with_tags() if reading.tags else record
 
 
 def _entries_of(place: Path | str) -> Found:

@@ -68,6 +68,11 @@ class Record(Config):
         key = f"name:{text.lower()}" if self.key == f"name:{self.text.lower()}" else self.key
         return dataclasses.replace(self, text=text, style=self.style or style, key=key)
 
+    def with_tags(self) -> Record:
+        """The record with the parts between the commas of its caption as its keywords, where it has none."""
+        tags = tuple(dict.fromkeys(tag for part in self.text.split(",") if (tag := part.strip())))
+        return self if self.keywords or len(tags) < 2 else dataclasses.replace(self, keywords=tags)
+
 
 class Source(Protocol):
     """A picture file inside a larger file, which another process can be told of."""

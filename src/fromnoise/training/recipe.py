@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fromnoise.data.captions import CaptionMix
-from fromnoise.data.reading import FITS
+from fromnoise.data.reading import FITS, Reading
 from fromnoise.diffusion.loss import TimeMix
 from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.ground.errors import UserError
@@ -48,7 +48,7 @@ class DataConfig(Config):
         scenes: how many pictures of two or three things are composed from them.
         scene_share: how often the U-Net sees one of those.
         captions: how captions are drawn.
-        said_styles, fit: how the pictures are read, see :class:`fromnoise.data.reading.Reading`.
+        said_styles, fit, tags: how the pictures are read, see :class:`fromnoise.data.reading.Reading`.
         trigger: a style's name for all pictures that have none: what is asked for later to get their look.
         world: how the endless world is used, where the data are drawings.
     """
@@ -62,8 +62,14 @@ class DataConfig(Config):
     captions: CaptionMix = field(default_factory=CaptionMix)
     said_styles: bool = True
     fit: str = "pad"
+    tags: bool = False
     trigger: str = ""
     world: WorldConfig = field(default_factory=WorldConfig)
+
+    @property
+    def reading(self) -> Reading:
+        """How the pictures are read."""
+        return Reading(self.said_styles, self.fit, self.tags)
 
     def __post_init__(self) -> None:
         wishes: Wishes = (
