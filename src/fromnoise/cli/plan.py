@@ -52,7 +52,7 @@ def check_read(
     Raises:
         UserError: a setting that changes nothing.
     """
-    from fromnoise.training.continuing import RUN, begun, leaves, stored_run
+    from fromnoise.training.continuing import RUN, has_learnt, leaves, stored_run
     from fromnoise.training.recipe import TASKS
 
     stored = stored_run(out) if (out / RUN).is_file() else None
@@ -60,7 +60,7 @@ def check_read(
         wanted.check_settings(settings, {*wanted.tasks, *(tasks or ())})
         return
     before, now = dict(leaves(stored["recipe"])), dict(leaves(wanted.to_dict()))
-    trained = set(stored["recipe"].get("tasks", wanted.tasks)) | {task for task in TASKS if begun(out, task)}
+    trained = set(stored["recipe"].get("tasks", wanted.tasks)) | {task for task in TASKS if has_learnt(out, task)}
     new = [name for name in settings if before.get(name) != now.get(name)]
     wanted.check_settings(new, {*trained, *(() if as_before else wanted.tasks), *(tasks or ())})
 

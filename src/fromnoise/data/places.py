@@ -72,14 +72,17 @@ def _from_folder(folder: Path) -> Found:
     except NothingFound as nothing:
         if not packs:
             raise
-        return _from_files(folder, packs, nothing.found)
+        found = _from_files(folder, packs)
+        found.left_out.extend(nothing.found.left_out)
+        found.noted.extend(nothing.found.noted)
+        return found
     found.not_read([file.relative_to(folder).as_posix() for file in packs])
     return found
 
 
-def _from_files(folder: Path, files: list[Path], found: Found | None = None) -> Found:
+def _from_files(folder: Path, files: list[Path]) -> Found:
     """All pictures of some packed files; one that cannot be read is left out by name, unless nothing else is there."""
-    found, wrong = found or Found(), None
+    found, wrong = Found(), None
     if any(file.suffix.lower() == ".parquet" for file in files):
         pyarrow()
     for file in files:

@@ -10,8 +10,9 @@ from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.training import precision
 from fromnoise.training.costs import costs, multiplications
 from fromnoise.training.known import STEPS as KNOWN_STEPS
-from fromnoise.training.recipe import Recipe
+from fromnoise.training.recipe import DiffusionStage, Recipe
 from fromnoise.training.speed import peak, random_step, seconds
+from fromnoise.training.stages import LoraStage
 
 LARGE = 10**8  # weights of a U-Net that is not built for an estimate
 SHARE = 0.35  # of a matrix product's speed that a large U-Net reaches
@@ -53,9 +54,10 @@ def length(recipe: Recipe, tasks: tuple[str, ...], count: int, minutes: float | 
 
 def _calls_before(recipe: Recipe, name: str) -> float:
     """Calls of the U-Net for what it draws before the training, so that it forgets little; guidance needs two each."""
-    stage = {"lora": recipe.lora, "diffusion": recipe.diffusion}.get(name)
-    replayed = stage is not None and recipe.start_from and stage.replay
-    return 2.0 * KNOWN_STEPS * stage.known if stage is not None and replayed else 0.0
+    if name not in ("lora", "diffusion") or not recipe.start_from:
+        return 0.0
+    stage: LoraStage | DiffusionStage = recipe.lora if name == "lora" else recipe.diffusion
+    return 2.0 * KNOWN_STEPS * stage.known if stage.replay else 0.0
 
 
 def _calls_of_a_sheet(recipe: Recipe, name: str) -> float:
