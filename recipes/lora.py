@@ -12,6 +12,7 @@ so that it forgets little (how much: docs/training.md).
 from dataclasses import replace
 
 from fromnoise.data.captions import CaptionMix
+from fromnoise.ground.errors import UserError
 from fromnoise.system.opening import DEFAULT_MODEL
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.distilling import recipe_for
@@ -27,6 +28,11 @@ MOST = 2_000
 
 def recipe(asked: Situation) -> Suited:
     """Return the recipe for some pictures and a model."""
+    if not asked.pictures:
+        raise UserError(
+            "a LoRA is learnt from pictures, and drawings are none yet: make some with 'fromnoise data world "
+            "--drawings MY_DRAWINGS --out world.parquet --count 200', and give those as --data"
+        )
     place = asked.model or DEFAULT_MODEL
     model = TextToImage.load(place)
     known, name = recipe_for(model), str(model.card.get("name") or place)

@@ -20,6 +20,7 @@ from fromnoise.data.places import entries_of
 from fromnoise.ground.errors import UserError
 
 TEXTS = ("a red square", "a blue circle, linocut style", "ein grüner Stern")
+SAID = ("a red square", "a blue circle", "ein grüner Stern")  # without the style
 
 
 def png(colour: int, size: int = 12) -> bytes:
@@ -169,8 +170,74 @@ def test_a_shard_that_is_cut_off_keeps_what_is_whole(tmp_path: Path) -> None:
 def test_a_pack_beside_pictures_is_no_reason_to_forget_them(tmp_path: Path) -> None:
     place = plain(tmp_path / "plain")
     pack(place, place / "mine.parquet")
-    assert len(entries_of(place).entries) == 3
-    assert entries_of(place).entries[0].source == place / "0.png"
+    with tarfile.open(place / "s.TAR", "w") as tar:
+        add(tar, "x.png", png(7))
+        add(tar, "x.txt", b"packed")
+    found = entries_of(place)
+    assert [entry.source for entry in found.entries] == [place / f"{i}.png" for i in range(3)]
+    why = "not read, for the folder has pictures of its own; give it as --data by itself"
+    assert found.noted == [("mine.parquet", why), ("s.TAR", why)]
+    said = "not read: mine.parquet and 1 more, for the folder has pictures of its own; give it as --data by itself"
+    assert load_folder(place, 8).notes == [said]  # a training says it, too
+
+
+def test_packs_of_both_kinds_are_read_together_at_any_depth(tmp_path: Path) -> None:
+    as_parquet(tmp_path / "both")
+    as_tars(tmp_path / "both" / "one" / "two" / "val")
+    found = entries_of(tmp_path / "both")
+    assert [(e.record.text, e.record.split) for e in found.entries] == [
+        *((text, "train") for text in SAID),
+        *((text, "test_pair") for text in SAID),
+    ]
+    assert (found.left_out, found.noted) == ([], [])
+
+
+def test_a_captioned_file_without_a_suffix_beside_a_tar_is_used(tmp_path: Path) -> None:
+    place = as_tars(tmp_path / "t")
+    (place / "tom").write_bytes(png(5))
+    (place / "tom.txt").write_text("a cat")
+    (place / "shards" / "00000.txt").write_text("words beside a tar file make no picture of it")
+    found = entries_of(place)
+    assert [entry.record.text for entry in found.entries] == ["a cat"]
+    assert [name for name, _ in found.noted] == ["shards/00000.tar", "shards/00001.tar"]
+    assert found.left_out == []
+
+
+def test_pictures_without_captions_beside_packs_are_named_and_the_packs_read(tmp_path: Path) -> None:
+    """As a data set lies in a clone of the hub: data/*.parquet, a preview, a hidden folder with pictures."""
+    place = as_parquet(tmp_path / "hub")
+    (place / ".thumbnails").mkdir()
+    (place / ".thumbnails" / "0.png").write_bytes(png(3))
+    assert tuple(e.record.text for e in entries_of(place).entries) == SAID
+    (place / "preview.png").write_bytes(png(4))
+    found = entries_of(place)
+    assert tuple(e.record.text for e in found.entries) == SAID
+    assert found.left_out == [("preview.png", "no caption: preview.txt is missing")]
+
+
+def test_a_hidden_picture_with_a_caption_is_named(tmp_path: Path) -> None:
+    place = plain(tmp_path / "plain")
+    for name in (".h", "._0", ".alone"):
+        (place / f"{name}.txt").write_text("hidden")
+    for name in (".h", "._0", ".mute"):
+        (place / f"{name}.png").write_bytes(png(6))
+    found = entries_of(place)
+    assert len(found.entries) == 3
+    assert found.noted == [(".h.png", "not read, for its name begins with a dot")]
+
+
+def test_a_pack_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
+    """As img2dataset leaves them: tar files with pictures, and a parquet file beside each that has none."""
+    import pyarrow
+    from pyarrow import parquet
+
+    place = as_tars(tmp_path / "t")
+    parquet.write_table(pyarrow.table({"url": ["http://x"], "caption": ["x"]}), place / "shards" / "00000.parquet")
+    found = entries_of(place)
+    assert len(found.entries) == 3
+    [(name, why)] = found.left_out
+    assert name == "shards/00000.parquet"
+    assert why.startswith("it has no column 'image' with pictures")
 
 
 # --- parquet -----------------------------------------------------------------------------------------------------

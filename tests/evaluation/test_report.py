@@ -283,6 +283,7 @@ def test_a_runs_sheets_come_in_order_and_of_one_size(tmp_path: Path) -> None:
         ({"recipe": {"data": {}}}, Reading(said_styles=False)),
         ({"recipe": {"data": {"said_styles": True}}}, Reading()),
         ({"recipe": {"data": {"said_styles": True, "fit": "crop"}}}, Reading(fit="crop")),
+        ({"recipe": {"data": {"said_styles": True, "tags": True}}}, Reading(tags=True)),
     ],
 )
 def test_the_pictures_are_read_as_the_models_training_read_them(

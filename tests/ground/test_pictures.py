@@ -17,6 +17,7 @@ from fromnoise.ground.pictures import (
     PictureError,
     TooLargeError,
     from_bytes,
+    glimpse,
     on_white,
     open_picture,
     read_picture,
@@ -222,3 +223,17 @@ def test_bytes_and_numbers_go_both_ways() -> None:
     assert to_bytes(numbers).equal(levels)
     assert to_bytes(torch.tensor([-7.0, 7.0, 0.0, 0.0039])).tolist() == [0, 255, 128, 128]
     assert to_bytes(torch.tensor([0.5], dtype=torch.bfloat16, requires_grad=True)).tolist() == [191]
+
+
+def test_a_glimpse_gives_the_size_and_not_much_more_of_a_jpeg() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (1600, 800), (200, 30, 30)).save(out, "JPEG")
+    size, seen = glimpse(out.getvalue(), 64)
+    assert size == (1600, 800)
+    assert seen.size == (200, 100)  # an eighth, the smallest that JPEG gives
+    assert seen.getpixel((100, 50))[0] == pytest.approx(200, abs=3)  # type: ignore[index]
+    eps = io.BytesIO()
+    Image.new("RGB", (30, 30)).save(eps, "EPS")
+    for data in (b"", b"no picture", eps.getvalue(), out.getvalue()[:400]):
+        with pytest.raises(PictureError):
+            glimpse(data, 64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
 from fromnoise.ground.wording import said_style, styled
 from fromnoise.system.text_to_image import TextToImage
+from fromnoise.training.recipe import DataConfig
 from fromnoise.training.run_data import caption
 
 FULL = CaptionMix(full=1, keywords=0, synonym=0, object_only=0, style_only=0, empty=0, colour=0)
@@ -78,3 +80,20 @@ def test_captions_and_columns_make_styles(tmp_path: Path) -> None:
     (tmp_path / "metadata.jsonl").unlink()
     (tmp_path / "1.txt").write_text("a dog, linocut style\n")
     assert [(r.text, r.style, r.key) for r in load_folder(tmp_path, 8).records] == [("a dog", "linocut", "name:a dog")]
+
+
+def test_captions_with_commas_are_keywords_where_that_is_asked_for(tmp_path: Path) -> None:
+    captions = ("cat, red hat,, sitting, linocut style", "a dog", "fox, snow")
+    rows: list[dict[str, Any]] = [{"file_name": f"{i}.png", "text": text} for i, text in enumerate(captions)]
+    rows[2]["keywords"] = ["animal"]
+    for i, colour in enumerate(("red", "blue", "green")):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / f"{i}.png")
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert [r.keywords for r in load_folder(tmp_path, 8).records] == [(), (), ("animal",)]
+    asked = DataConfig(tags=True).reading
+    records = load_folder(tmp_path, 8, reading=asked).records
+    assert [r.keywords for r in records] == [("cat", "red hat", "sitting"), (), ("animal",)]
+    assert [r.text for r in records] == ["cat, red hat,, sitting", "a dog", "fox, snow"]
+    sampler = CaptionSampler(records, CaptionMix(0.0, 1.0, 0.0, 0.0, 0.0, 0.0))
+    drawn = {sampler(0, torch.Generator().manual_seed(seed)).removesuffix(", linocut style") for seed in range(99)}
+    assert {"sitting", "red hat, cat", "sitting, cat, red hat"} <= drawn

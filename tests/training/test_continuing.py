@@ -155,6 +155,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "default_style",
         "data.said_styles",
         "data.fit",
+        "data.tags",
         "minutes",
         "warmup_most",
         "together",
@@ -361,3 +362,47 @@ def test_before_a_story_run_has_learnt_anything_it_may_be_another(tmp_path: Path
     with pytest.raises(UserError, match="follows from it"):
         changes(network__layers="3")
     assert changes(loop__learning_rate="1e-4", name="other")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "refused"),
+    [
+        (("diffusion",), {"lora.rank", "vae.loop.pictures", "clip.loop.pictures", "vae.crop", "text.smear"}),
+        (("clip", "vae"), {"lora.rank", "diffusion.loop.pictures", "text.smear"}),
+        (("lora",), {"clip.text.width", "vae.loop.pictures", "clip.loop.pictures", "vae.crop", "vae.model.ch",
+                     "diffusion.loop.pictures", "diffusion.guidance", "text.smear"}),
+    ],
+)  # fmt: skip
+def test_a_setting_of_what_is_not_trained_is_refused(tasks: tuple[str, ...], refused: set[str]) -> None:
+    names = ("seed", "data.pixels", "lora.rank", "vae.loop.pictures", "clip.loop.pictures", "vae.crop", "vae.model.ch")
+    for name in (*names, "text.smear", "clip.text.width", "diffusion.loop.pictures", "diffusion.guidance"):
+        if name not in refused:
+            RECIPE.check_settings([name], tasks)
+            continue
+        said = f"^{name} changes nothing here: this trains {', '.join(tasks)}; leave it out, or train "
+        with pytest.raises(UserError, match=said + name.partition(".")[0] + "$"):
+            RECIPE.check_settings(["seed", name], tasks)
+
+
+def test_the_command_refuses_a_setting_of_what_is_not_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Any] = []
+    monkeypatch.setattr("fromnoise.training.run.train", lambda *args: done.append(args) or tmp_path)
+    out = tmp_path / "run"
+
+    def refused(*more: str) -> bool:
+        command = ["train", "first_model", "--data", "starter", "--out", str(out), *more]
+        error = CliRunner().invoke(app, command).exception
+        assert error is None or (isinstance(error, UserError) and "changes nothing here" in str(error))
+        return error is not None
+
+    assert refused("--set", "lora.rank=8")
+    assert not refused("--tasks", "clip", "--set", "diffusion.loop.pictures=9")  # of the recipe's, in a later call
+    assert not refused("--tasks", "distill", "--set", "distill.rank=9")
+    assert len(done) == 2
+    out.mkdir()
+    first = load_recipe("first_model").with_overrides({"lora.rank": "8"})  # begun by an earlier version
+    (out / "run.json").write_text(json.dumps({"recipe": first.to_dict()}))
+    assert not refused("--set", "lora.rank=8")  # given again, as the run asks for
+    assert refused("--set", "lora.rank=9")
+    assert refused("--set", "lora.rank=9", "--as-before")
+    assert len(done) == 3

@@ -74,7 +74,7 @@ def test_a_vae_that_gives_back_its_picture_has_no_loss(pictures: PictureSet) -> 
 
 
 def test_latents_on_a_full_disk_and_damaged_ones(
-    pictures: PictureSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: PictureSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vae, file, compute = vae_task(pictures).network.eval(), tmp_path / "latents.safetensors", vae_task(pictures).compute
 
@@ -92,6 +92,11 @@ def test_latents_on_a_full_disk_and_damaged_ones(
         assert stamp_of(file) is None
         assert torch.equal(kept(), wanted)
         assert file.read_bytes() == whole
+    kept()
+    assert capsys.readouterr().err == ""
+    kept("of other pictures")
+    assert capsys.readouterr().err == "the pictures or the VAE changed: latents are made anew\n"
+    kept()
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -4,6 +4,7 @@ ends in a file that others read."""
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -17,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fromnoise.cli.plan import spoken
+from fromnoise.cli.plan import spoken, tell_plan
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.captions import CaptionMix, CaptionSampler
 from fromnoise.data.record import Record
@@ -29,12 +30,13 @@ from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import adapting
 from fromnoise.training.clock import Clock
 from fromnoise.training.conditioning import Conditioning, Remembered
+from fromnoise.training.estimate import Length, length
 from fromnoise.training.examples import Known, Latents, Replayed, StoredExamples
-from fromnoise.training.known import with_known
+from fromnoise.training.known import known_of, with_known
 from fromnoise.training.loop import Trainer
 from fromnoise.training.low_rank import Beside, LowRank
 from fromnoise.training.recipe import DiffusionStage, LoopConfig, Recipe
-from fromnoise.training.situation import Situation, situation_of
+from fromnoise.training.situation import Situation, Suited, situation_of
 from fromnoise.training.stages import LoraStage
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.lora import Adapted, LoraTask
@@ -255,7 +257,10 @@ def test_from_a_folder_to_a_file_that_is_drawn_with(place: Path, run: Any) -> No
     )
     assert made.code in (0, None), made.err
     assert "6 pictures, a LoRA of rank 16 beside tiny; asked for with “linocut style”" in made.err
-    assert "to the end: about" in made.err
+    assert "first sheet after about" in made.err
+    assert "first 4 drawings of what tiny knows already, so that it forgets little" in made.err
+    assert "more" not in [line[-4:] for line in made.err.splitlines()]  # all four were drawn at once
+    assert "LoRA: your pictures beside the model: begins at 0 of 32 pictures" in made.err
     file = place / "mine" / "lora.safetensors"
     assert f"--model {place}/tiny --lora {file}" in made.out
     with safe_open(file, "pt") as stored:
@@ -382,3 +387,61 @@ def test_without_words_for_a_model_a_lora_cannot_be_learnt() -> None:
 )  # fmt: skip
 def test_lengths_of_time_are_said_as_people_say_them(hours: float, said: str) -> None:
     assert spoken(hours) == said
+
+
+def test_what_is_drawn_first_is_said_with_its_time(
+    place: Path, tiny_model: TextToImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("fromnoise.training.known.AT_ONCE", 2)
+    clock = itertools.count(0, 45)
+    monkeypatch.setattr("fromnoise.training.known.time.monotonic", lambda: float(next(clock)))
+    shape = torch.Size((tiny_model.unet.config.in_channels, *2 * [tiny_model.unet.config.sample_size]))
+    call = tiny_model, tiny_model.unet, COMPUTE, tmp_path / "known.safetensors", 0, ("a [red] cat",), shape, 10
+    known_of(*call)
+    first, rest = capsys.readouterr().err.splitlines()
+    assert first == f"first 10 drawings of what {tiny_model.card.get('name')} knows already, so that it forgets little"
+    assert rest == "… about 3 min more"  # four more times 45 seconds
+    known_of(*call)
+    assert capsys.readouterr().err == ""  # they are kept
+
+
+def test_the_length_of_a_training_counts_drawings_and_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call of the U-Net takes a second here, and learning from a picture three."""
+    monkeypatch.setattr("fromnoise.training.estimate.seconds_a_picture", lambda recipe: 3.0)
+    settings = {"start_from": "x", "lora.loop.pictures": "600", "lora.loop.sheet_minutes": "35", "fits_minutes": "true"}
+    lora = load_recipe("first_model").with_overrides(settings)
+
+    def minutes(recipe: Recipe, tasks: tuple[str, ...] = ("lora",), most: float | None = None) -> tuple[float, float]:
+        found = length(recipe, tasks, 10, most)
+        return pytest.approx(60 * found.first), pytest.approx(60 * found.whole)
+
+    plain = lora.with_overrides({"lora.known": "0", "lora.drawings": "1", "lora.steps": "30"})
+    assert minutes(plain) == (1, 30 + 2 + 30 / 35)  # a sheet takes a minute
+    replayed = plain.with_overrides({"lora.known": "384"})
+    assert minutes(replayed) == (128 + 1, 128 + 35 + 2 + 1)  # 384 drawings by 20 calls, and 300 calls more
+    assert minutes(replayed, most=20.0) == (128 + 5 + 1, 128 + 20)
+    unet = lora.with_overrides({"diffusion.loop.pictures": "20", "diffusion.sheet_steps": "1", "diffusion.known": "3",
+                                "diffusion.replay": "0.2"})  # fmt: skip
+    assert minutes(unet, ("diffusion",))[0] == 1 + 32 / 60
+
+
+def test_nothing_is_measured_on_the_cpu_where_a_gpu_will_train(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
+    monkeypatch.setattr("fromnoise.training.estimate.seconds_a_picture", lambda recipe: pytest.fail("measured"))
+    suited = Suited(load_recipe("first_model"), ("a reason",), 10)
+    tell_plan(suited, {"vae.loop.learning_rate": "1"}, None, None)
+    assert capsys.readouterr().err.splitlines() == [
+        "a reason", "how long it takes is said after its first steps: there is a GPU, which is not measured before"
+    ]  # fmt: skip
+
+
+def test_the_length_is_that_of_the_tasks_that_are_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+    monkeypatch.setattr("fromnoise.training.estimate.length", lambda *args: asked.append(args) or Length(1.0, 2.0))
+    suited = Suited(load_recipe("first_model"), (), 10)
+    tell_plan(suited, {"vae.loop.pictures": "9"}, ("vae",), 3.0)
+    assert asked == [(suited.recipe, ("vae",), 10, 3.0)]
+    another, said = capsys.readouterr().err.splitlines()
+    assert another.startswith("you ask for another length")
+    assert said.startswith("first sheet after about 60 minutes, to the end about 2 hours, if nothing else runs")

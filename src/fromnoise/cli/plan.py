@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -11,50 +11,93 @@ from typing import TYPE_CHECKING, Any
 from fromnoise.ground.errors import one_line
 
 if TYPE_CHECKING:
+    from fromnoise.training.recipe import Recipe
     from fromnoise.training.situation import Suited
 
+LENGTHS = (".loop.pictures", ".loop.minutes")
 
-def as_asked(
-    found: Any, settings: dict[str, str], tasks: tuple[str, ...] | None, begins: bool, minutes: float | None
-) -> Any:
-    """A recipe with what was set by hand. One that suits itself says first why it is as it is.
+
+def as_asked(found: Any, settings: dict[str, str], tasks: tuple[str, ...] | None) -> Any:
+    """A recipe with what was set by hand.
 
     Args:
         found: what :func:`fromnoise.cli.train.load_recipe` gave.
         settings: by dotted names.
         tasks: those that were asked for, None for the recipe's.
-        begins: whether the training begins and does not go on.
-        minutes: that it may take, None for as many as it needs.
 
     Raises:
         UserError: a setting or a task that it does not have.
     """
-    from fromnoise.training.processes import launched
     from fromnoise.training.situation import Suited
 
     if not isinstance(found, Suited):
         return found.with_overrides(settings)
     wanted = found.recipe.with_overrides(settings)
     wanted.check_tasks(tasks or wanted.tasks)
-    if begins and launched()[0] == 0:
-        shorter = minutes is not None or any(".loop." in name for name in settings)
-        told = "you ask for another length than the usual one: of that, not of yours, is what follows"
-        reasons = (told, *found.reasons) if shorter else found.reasons
-        tell_plan(replace(found, recipe=wanted, reasons=reasons), minutes)
     return wanted
 
 
-def tell_plan(suited: Suited, minutes: float | None) -> None:
-    """Say on standard error why a recipe is as it is, and how long it will take here, measured now."""
-    from fromnoise.training.estimate import hours
+def check_read(
+    wanted: Recipe, settings: Mapping[str, str], tasks: tuple[str, ...] | None, out: Path, as_before: bool
+) -> None:
+    """Refuse what ``--set`` asks of tasks that this run does not train, neither now nor in another call.
 
-    took = hours(suited.recipe, suited.recipe.tasks, suited.pictures)
-    if minutes is not None and suited.recipe.fits_minutes:
-        took = min(took, minutes / 60)
-    end = f"to the end: about {spoken(took)} on this machine, if nothing else runs (measured just now)"
+    Args:
+        wanted: the recipe with the settings.
+        settings: by dotted names.
+        tasks: those that were asked for, None for the recipe's.
+        out: the run's folder; one that goes on may be given what it was begun with again.
+        as_before: the stored recipe counts.
+
+    Raises:
+        UserError: a setting that changes nothing.
+    """
+    from fromnoise.training.continuing import RUN, has_learnt, leaves, stored_run
+    from fromnoise.training.recipe import TASKS
+
+    stored = stored_run(out) if (out / RUN).is_file() else None
+    if stored is None:
+        wanted.check_settings(settings, {*wanted.tasks, *(tasks or ())})
+        return
+    before, now = dict(leaves(stored["recipe"])), dict(leaves(wanted.to_dict()))
+    trained = set(stored["recipe"].get("tasks", wanted.tasks)) | {task for task in TASKS if has_learnt(out, task)}
+    new = [name for name in settings if before.get(name) != now.get(name)]
+    wanted.check_settings(new, {*trained, *(() if as_before else wanted.tasks), *(tasks or ())})
+
+
+def tell_plan(
+    suited: Suited, settings: Mapping[str, str], tasks: tuple[str, ...] | None, minutes: float | None
+) -> None:
+    """Say on standard error why a recipe that suits itself is as it is, and how long it will take here, measured now.
+
+    Args:
+        suited: the recipe, with what was set by hand, and the reasons.
+        settings: that, by dotted names.
+        tasks: those that were asked for, None for the recipe's.
+        minutes: that the training may take, None for as many as it needs.
+    """
+    from fromnoise.training.processes import launched
+
+    if launched()[0] != 0:
+        return
+    shorter = minutes is not None or any(name.endswith(LENGTHS) for name in settings)
+    told = "you ask for another length than the usual one: of that, not of yours, is what follows"
+    end = _length_told(suited, tasks or suited.recipe.tasks, minutes)
     cropped = suited.cropped if suited.recipe.data.fit == "crop" else ()
-    for line in (*suited.reasons, *cropped, end):
+    for line in (*((told,) if shorter else ()), *suited.reasons, *cropped, end):
         print(one_line(line), file=sys.stderr)
+
+
+def _length_told(suited: Suited, tasks: tuple[str, ...], minutes: float | None) -> str:
+    import torch
+
+    from fromnoise.training.estimate import length
+
+    if torch.accelerator.is_available():
+        return "how long it takes is said after its first steps: there is a GPU, which is not measured before"
+    took = length(suited.recipe, tasks, suited.pictures, minutes)
+    first, whole = spoken(took.first), spoken(took.whole)
+    return f"first sheet after about {first}, to the end about {whole}, if nothing else runs (measured just now)"
 
 
 def spoken(hours: float) -> str:

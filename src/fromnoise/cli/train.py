@@ -11,6 +11,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,7 +61,7 @@ def train(
     from fromnoise.training.memory import let_idle_threads_sleep
 
     let_idle_threads_sleep()
-    from fromnoise.cli.plan import as_asked
+    from fromnoise.cli.plan import as_asked, check_read, tell_plan
     from fromnoise.training.continuing import RUN, Call
     from fromnoise.training.processes import alone, joined
     from fromnoise.training.recipe import TASKS
@@ -70,7 +71,11 @@ def train(
     chosen, going_on = chosen_tasks(tasks, TASKS), (out / RUN).is_file()
     settings = {**named(model, trigger), **overrides(set_ or [])}
     found = load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
-    wanted = as_asked(found, settings, chosen, not (as_before or going_on), minutes)
+    wanted = as_asked(found, settings, chosen)
+    if not isinstance(wanted, StoryRecipe):
+        check_read(wanted, settings, chosen, out, as_before)
+    if isinstance(found, Suited) and not (as_before or going_on):
+        tell_plan(replace(found, recipe=wanted), settings, chosen, minutes)
     # What suits pictures and machine is settled when a run begins; on another machine it goes on as it began.
     as_before = as_before or (going_on and isinstance(found, Suited))
     call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose, self_test)

@@ -2,7 +2,8 @@
 
 A ``metadata.jsonl`` or ``metadata.csv`` (``file_name``, ``text``, more if known) speaks for its folder and all below,
 as Hugging Face ``datasets`` reads it; elsewhere a ``.txt`` beside a picture holds its caption. What looks like a
-picture is used or named with the reason why not, never neither.
+picture is used or named with the reason why not, never neither; only what is hidden (its name, or its folder's, begins
+with a dot) is left aside, and named where it has a caption.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ UNREADABLE = frozenset(
         *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
     )
 )
+PACKED = (".parquet", ".tar")  # suffixes of files that hold many pictures, see :mod:`fromnoise.data.places`
 _TABLES = (".csv", ".tsv", ".json", ".parquet")
 
 
@@ -42,7 +44,7 @@ def read_folder(folder: Path) -> Found:
         NothingFound: not one captioned picture; and why.
     """
     found = Found()
-    files = _files(folder, found)
+    files = files_below(folder, found)
     lists = _lists(files, found, folder)
     named: set[Path] = set()
     for file in lists:
@@ -52,6 +54,7 @@ def read_folder(folder: Path) -> Found:
     _name_unlisted(folder, [f for f in pictures if any(f.is_relative_to(g) for g in governed)], lists, found)
     _from_text(folder, [f for f in pictures if not any(f.is_relative_to(g) for g in governed)], files, found)
     _note_lonely(folder, files, found)
+    _note_hidden(folder, files, named, found)
     if not found.entries:
         raise NothingFound(_why_nothing(folder, lists, found), found)
     return found
@@ -71,9 +74,9 @@ def _lists(files: Sequence[Path], found: Found, folder: Path) -> list[Path]:
 # --- which files -------------------------------------------------------------------------------------------------
 
 
-def _files(folder: Path, found: Found) -> list[Path]:
+def files_below(folder: Path, found: Found) -> list[Path]:
     """All files below a folder, sorted; hidden ones (thumbnails, environments) left aside. Links are followed, also
-    those to folders, but no folder is taken twice."""
+    those to folders, but no folder is taken twice. Folders that cannot be opened are ``found`` to be left out."""
     files: list[Path] = []
     seen: set[str] = set()
     places = [folder]
@@ -106,8 +109,17 @@ def _pictures(files: Sequence[Path]) -> list[Path]:
     suffixes = readable_suffixes() | UNREADABLE
     pictures = {f for f in files if f.suffix.lower() in suffixes}
     captions = {f.with_suffix("") for f in files if _is_caption(f)} - {f.with_suffix("") for f in pictures}
-    others = {f for f in files if f.with_suffix("") in captions and not _is_caption(f) and f.name.lower() not in LISTS}
+    others = {f for f in files if f.with_suffix("") in captions and not (_is_caption(f) or _is_no_picture(f))}
     return sorted(pictures | others)
+
+
+def _is_no_picture(file: Path) -> bool:
+    return file.name.lower() in LISTS or is_packed(file)
+
+
+def is_packed(file: Path) -> bool:
+    """Whether a file holds many pictures, by its name."""
+    return file.suffix.lower() in PACKED
 
 
 def _is_caption(file: Path) -> bool:
@@ -233,7 +245,7 @@ def _from_text(folder: Path, pictures: Sequence[Path], files: Sequence[Path], fo
                 raise ValueError("it is no file, or a link that leads nowhere")
             text, mark = _caption(file, captions.get(file.with_suffix("")))
             if file.suffix.lower() not in suffixes:
-                open_picture(file.read_bytes())  # notes.md beside notes.txt is no captioned picture
+                open_picture(file)  # notes.md beside notes.txt is no captioned picture
             facts = {"file_name": name, "text": text, "key": f"name:{text.lower()}"}
             found.add(facts, record_of(facts), file)
             if mark:
@@ -248,6 +260,15 @@ def _note_lonely(folder: Path, files: Sequence[Path], found: Found) -> None:
     for file in files:
         if _is_caption(file) and file.with_suffix("") not in others:
             found.noted.append((file.relative_to(folder).as_posix(), "not read, for no picture stands beside it"))
+
+
+def _note_hidden(folder: Path, files: Sequence[Path], named: set[Path], found: Found) -> None:
+    """Note hidden pictures that have a caption beside them; the "._tom.jpg" of macOS hold no picture."""
+    for place in sorted({f.parent for f in files} | {folder}):
+        for caption in sorted(place.glob(".*.txt")):
+            hidden = (caption.with_suffix(suffix) for suffix in sorted(readable_suffixes()))
+            for file in (f for f in hidden if f.is_file() and _plain(f) not in named and f.name[:2] != "._"):
+                found.noted.append((file.relative_to(folder).as_posix(), "not read, for its name begins with a dot"))
 
 
 def _caption(picture: Path, file: Path | None) -> tuple[str, str]:

@@ -6,15 +6,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from fromnoise.data.folders import LISTS, UNREADABLE, read_folder
-from fromnoise.data.packed import DRAWINGS_FILE, add_packed, read_packed
+from fromnoise.data.folders import files_below, is_packed, read_folder
+from fromnoise.data.packed import DRAWINGS_FILE, add_packed, pyarrow, read_packed
 from fromnoise.data.reading import AS_IT_LIES, Reading
-from fromnoise.data.record import SPLITS, Found
+from fromnoise.data.record import SPLITS, Found, NothingFound, Record
 from fromnoise.data.saved import HUB, is_saved, read_saved
 from fromnoise.data.shards import add_shard
 from fromnoise.data.starter import starter_path
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import readable_suffixes
 
 KINDS = {".parquet": add_packed, ".tar": add_shard}  # files that hold many pictures
 
@@ -31,9 +30,12 @@ def entries_of(place: Path | str, reading: Reading = AS_IT_LIES) -> Found:
         UserError: nothing there, or nothing with a caption.
     """
     found = _entries_of(place)
-    if not reading.said_styles:
-        return found
-    return replace(found, entries=[replace(e, record=e.record.with_said_style()) for e in found.entries])
+    return replace(found, entries=[replace(e, record=_read_by(reading, e.record)) for e in found.entries])
+
+
+def _read_by(reading: Reading, record: Record) -> Record:
+    record = record.with_said_style() if reading.said_styles else record
+    return record.with_tags() if reading.tags else record
 
 
 def _entries_of(place: Path | str) -> Found:
@@ -51,8 +53,7 @@ def _entries_of(place: Path | str) -> Found:
         )
     if is_saved(path):
         return read_saved(str(path))
-    files = _large_files(path)
-    return _from_files(path, files) if files else read_folder(path)
+    return _from_folder(path)
 
 
 def _from_file(path: Path) -> Found:
@@ -63,23 +64,37 @@ def _from_file(path: Path) -> Found:
     return _from_files(path.parent, [path])
 
 
+def _from_folder(folder: Path) -> Found:
+    """Captioned pictures that are files of their own, or, where there are none, those of all packed files in it."""
+    packs = [f for f in files_below(folder, Found()) if is_packed(f) and f.is_file()]
+    try:
+        found = read_folder(folder)
+    except NothingFound as nothing:
+        if not packs:
+            raise
+        found = _from_files(folder, packs)
+        found.left_out.extend(nothing.found.left_out)
+        found.noted.extend(nothing.found.noted)
+        return found
+    found.not_read([file.relative_to(folder).as_posix() for file in packs])
+    return found
+
+
 def _from_files(folder: Path, files: list[Path]) -> Found:
-    found = Found()
+    """All pictures of some packed files; one that cannot be read is left out by name, unless nothing else is there."""
+    found, wrong = Found(), None
+    if any(file.suffix.lower() == ".parquet" for file in files):
+        pyarrow()
     for file in files:
-        KINDS[file.suffix.lower()](file, folder, found, _split_named_by(file.relative_to(folder)))
+        place = file.relative_to(folder)
+        try:
+            KINDS[file.suffix.lower()](file, folder, found, _split_named_by(place))
+        except UserError as error:
+            wrong = wrong or error
+            found.left_out.append((place.as_posix(), f"it {str(error).removeprefix(f'{file} ')}"))
+    if wrong is not None and not found.entries:
+        raise wrong
     return found.or_nothing(files[0] if len(files) == 1 else folder)
-
-
-def _large_files(folder: Path) -> list[Path]:
-    """The parquet or tar files of a folder, or of those in it; none where it holds pictures as files of their own."""
-    for suffix in KINDS:
-        found = [f for pattern in ("*", "*/*") for f in folder.glob(pattern) if f.suffix.lower() == suffix]
-        files = sorted(f for f in found if f.is_file() and not f.name.startswith("."))
-        if files:
-            alone = readable_suffixes() | UNREADABLE
-            own = any(f.suffix.lower() in alone or f.name.lower() in LISTS for f in folder.rglob("*"))
-            return [] if own else files
-    return []
 
 
 def _split_named_by(file: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,6 +68,11 @@ class Record(Config):
         key = f"name:{text.lower()}" if self.key == f"name:{self.text.lower()}" else self.key
         return dataclasses.replace(self, text=text, style=self.style or style, key=key)
 
+    def with_tags(self) -> Record:
+        """The record with the parts between the commas of its caption as its keywords, where it has none."""
+        tags = tuple(dict.fromkeys(tag for part in self.text.split(",") if (tag := part.strip())))
+        return self if self.keywords or len(tags) < 2 else dataclasses.replace(self, keywords=tags)
+
 
 class Source(Protocol):
     """A picture file inside a larger file, which another process can be told of."""
@@ -116,18 +121,25 @@ class Found:
         entries: the captioned pictures.
         left_out: (file, reason) of everything else that looks as if it was meant.
         splits: how many pictures each split has, by the name that the data gives it.
-        noted: (file, sentence) of what is read all the same, though not as it stands there.
+        noted: (file, sentence) of what is read all the same, though not as it stands there, and of what is not.
+        packs: packed files that are not read, because pictures lie beside them.
     """
 
     entries: list[Entry] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     splits: Counter[str] = field(default_factory=Counter)
     noted: list[tuple[str, str]] = field(default_factory=list)
+    packs: list[str] = field(default_factory=list)
 
     def add(self, facts: Mapping[str, Any], record: Record, source: Path | Source) -> None:
         """Take in a picture with the record that was made of its facts."""
         self.entries.append(Entry(record, source))
         self.splits[str(facts.get("split") or TRAIN)] += 1
+
+    def not_read(self, packs: Sequence[str]) -> None:
+        """Note packed files that lie beside pictures, which come first."""
+        self.packs.extend(packs)
+        self.noted.extend((file, f"not read, {_BESIDE}; give it as --data by itself") for file in packs)
 
     def or_nothing(self, place: Path | str) -> Found:
         """The same, where there is anything.
@@ -142,9 +154,11 @@ class Found:
 
     @property
     def notes(self) -> list[str]:
-        """What became of splits whose names are not ours, one sentence each."""
+        """What became of splits whose names are not ours, one sentence each, and which packed files are not read."""
         foreign = [(name, n) for name, n in self.splits.items() if name not in _OURS]
-        return [
+        more = f" and {len(self.packs) - 1:,} more" if len(self.packs) > 1 else ""
+        unread = [f"not read: {file}{more}, {_BESIDE}; give it as --data by itself" for file in self.packs[:1]]
+        return unread + [
             f"the split '{name}' ({n:,} picture{'' if n == 1 else 's'}) is "
             + ("trained on" if split_named(name) == TRAIN else "held out: not trained on, but tested with")
             for name, n in foreign
@@ -164,6 +178,7 @@ class NothingFound(UserError):
 
 
 _FACTS = tuple(f.name for f in dataclasses.fields(Record))
+_BESIDE = "for the folder has pictures of its own"
 _OURS = frozenset(SPLITS.values())
 
 

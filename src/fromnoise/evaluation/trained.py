@@ -17,4 +17,4 @@ def reading_of(card: dict[str, Any]) -> Reading:
     if not isinstance(recipe, dict):
         return AS_IT_LIES
     data = recipe["data"]
-    return Reading(bool(data.get("said_styles", False)), str(data.get("fit", "pad")))
+    return Reading(bool(data.get("said_styles", False)), str(data.get("fit", "pad")), bool(data.get("tags", False)))

@@ -90,6 +90,28 @@ def read_picture(
         raise PictureError(f"it is damaged: {str(error).splitlines()[0] if str(error) else error!r}") from None
 
 
+def glimpse(data: bytes, side: int) -> tuple[tuple[int, int], Image.Image]:
+    """(width, height) of a picture file as it is stored, and it in RGB or RGBA, where its kind allows at a size near
+    ``side``, which is quick; for a look ahead at many.
+
+    Raises:
+        PictureError: not a picture that :func:`read_picture` reads.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_readable()) as picture:
+                size = picture.size
+                _check_size(size, MOST_PIXELS)
+                picture.draft("RGB", (side, side))  # a JPEG is unpacked at a size near to that
+                picture.load()
+                return size, eight_bits(picture, picture.format or "")
+    except PictureError:
+        raise
+    except Exception as error:  # decoders fail in many ways
+        raise PictureError(f"it is damaged: {error!r}") from None
+
+
 def size_of(data: bytes) -> tuple[int, int]:
     """(width, height) of a picture file, turned upright; nothing of it is unpacked.
 
@@ -120,8 +142,7 @@ def _readable() -> tuple[str, ...]:
 
 def _read(source: io.BytesIO | Path, most_pixels: int, formats: tuple[str, ...] | None) -> Opened:
     with Image.open(source, formats=_readable() if formats is None else formats) as picture:
-        if picture.width * picture.height > most_pixels:
-            raise TooLargeError(f"it has {picture.width}×{picture.height} pixels; the most is {most_pixels:,}")
+        _check_size(picture.size, most_pixels)
         kind = picture.format or ""
         picture.seek(0)
         stored = f"{picture.mode} {[tile[-1] for tile in picture.tile]}"  # 16-bit RGB is RGB once it is loaded
@@ -129,6 +150,12 @@ def _read(source: io.BytesIO | Path, most_pixels: int, formats: tuple[str, ...] 
         image = eight_bits(ImageOps.exif_transpose(picture), kind)
         changed = _changed(stored, image, picture.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9))
         return Opened(image, _is_film(picture, kind), kind, changed)
+
+
+def _check_size(size: tuple[int, int], most_pixels: int) -> None:
+    width, height = size
+    if width * height > most_pixels:
+        raise TooLargeError(f"it has {width}×{height} pixels; the most is {most_pixels:,}")
 
 
 def _changed(stored: str, image: Image.Image, turned: bool) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Writing a LoRA that was learnt beside a model: the file that fromnoise, diffusers and peft read, and what it says."""
+"""Writing a LoRA that was learnt beside a model: the file that fromnoise and diffusers read, and what it says."""
 
 from __future__ import annotations
 

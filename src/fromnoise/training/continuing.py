@@ -29,6 +29,7 @@ AS_IT_WAS: dict[str, Any] = {
     "fits_minutes": False,
     "data.said_styles": False,
     "data.fit": "pad",
+    "data.tags": False,
     "loop.minutes": 0.0,
     "loop.warmup_most": 0.0,
     "default_style": "",

@@ -39,6 +39,8 @@ def distill(
     if there and TextToImage.load(out / "model").hash != model.hash:
         raise UserError(f"{out} was started with another model; use a new --out")
     recipe = recipe_for(model).with_overrides(settings)
+    if stored is None:
+        recipe.check_settings(settings, ("distill",))
     recipe, changed = continuing.settled(
         out, None if stored is None else stored["recipe"], recipe, call, continuing.of_pictures(out)
     )

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import copy
 import functools
+import time
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import track
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fromnoise.diffusion.denoiser import NetworkDenoiser
+from fromnoise.ground.duration import in_words
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.whole import whole_file
 from fromnoise.ground.wording import styled
@@ -28,6 +29,7 @@ from fromnoise.training.clock import seeded
 from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.drawn import Drawing, in_format
 from fromnoise.training.examples import Examples, Known
+from fromnoise.training.processes import here
 from fromnoise.training.recipe import DiffusionStage
 from fromnoise.training.shaped import repeated
 from fromnoise.training.tasks.base import Compute
@@ -98,10 +100,14 @@ def known_of(
     words = Conditioning(model.tokenizer, model.text_tower)
     how = Drawing(model.schedule, words, (ours.guidance, ours.interval, ours.rescale), STEPS)
     denoiser = NetworkDenoiser(in_format(network, compute.dtype), model.schedule, model.prediction)
-    console, found = Console(stderr=True), []
-    for first in track(range(0, count, AT_ONCE), "drawing what the model knows", console=console, transient=True):
+    called = one_line(str(model.card.get("name") or "the model"))
+    _say(f"first {count:,} drawings of what {called} knows already, so that it forgets little")
+    found, begin = [], time.monotonic()
+    for first in range(0, count, AT_ONCE):
         some = texts[first : first + AT_ONCE]
         found.append(how.of(denoiser, some, f"known {seed}", shape, compute.device, first).cpu())
+        if first == 0 and count > AT_ONCE:
+            _say(f"… about {in_words((time.monotonic() - begin) * (count - AT_ONCE) / AT_ONCE)} more")
     latents = torch.cat(found)
     try:
         with whole_file(file) as draft:
@@ -109,6 +115,11 @@ def known_of(
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write {file}: {one_line(str(error))}; free some space and run again") from error
     return Known(latents, texts)
+
+
+def _say(text: str) -> None:
+    if here().main:
+        Console(stderr=True).print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _kept(file: Path, stamp: str) -> Tensor | None:

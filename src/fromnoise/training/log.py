@@ -27,6 +27,7 @@ TITLES = {
     "vae": "VAE: pictures made small, and whole again",
     "diffusion": "U-Net: from noise to pictures",
     "distill": "U-Net: the same in a few steps",
+    "lora": "LoRA: your pictures beside the model",
     "story": "Story game: from random words to sentences",
 }
 LINE_SECONDS = 60  # between two plain lines, where there is no terminal

@@ -6,10 +6,11 @@ numbers by dotted names (``--set diffusion.loop.pictures=200000``); the whole re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fromnoise.data.captions import CaptionMix
-from fromnoise.data.reading import FITS
+from fromnoise.data.reading import FITS, Reading
 from fromnoise.diffusion.loss import TimeMix
 from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.ground.errors import UserError
@@ -27,6 +28,12 @@ from fromnoise.training.stages import DistillStage, LoraStage, TextStage
 from fromnoise.training.world_config import WorldConfig
 
 LARGEST_PICTURE = 4_096
+# Settings of a task that other tasks read, too: sizes that have to fit together, words, and how drawings are guided.
+ALSO_READ = {
+    "clip": ("vocabulary", "meanings", "projection", "text.", "image.", "locked"),
+    "vae": ("model.", "whiten", "decoder_only"),
+    "diffusion": ("model.", "guidance", "prompts"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class DataConfig(Config):
         scenes: how many pictures of two or three things are composed from them.
         scene_share: how often the U-Net sees one of those.
         captions: how captions are drawn.
-        said_styles, fit: how the pictures are read, see :class:`fromnoise.data.reading.Reading`.
+        said_styles, fit, tags: how the pictures are read, see :class:`fromnoise.data.reading.Reading`.
         trigger: a style's name for all pictures that have none: what is asked for later to get their look.
         world: how the endless world is used, where the data are drawings.
     """
@@ -55,8 +62,14 @@ class DataConfig(Config):
     captions: CaptionMix = field(default_factory=CaptionMix)
     said_styles: bool = True
     fit: str = "pad"
+    tags: bool = False
     trigger: str = ""
     world: WorldConfig = field(default_factory=WorldConfig)
+
+    @property
+    def reading(self) -> Reading:
+        """How the pictures are read."""
+        return Reading(self.said_styles, self.fit, self.tags)
 
     def __post_init__(self) -> None:
         wishes: Wishes = (
@@ -283,6 +296,25 @@ class Recipe(Config):
             )
         if self.clip.locked and tasks != ("clip",):
             raise UserError("clip.locked teaches a finished model's image tower and nothing else: give --tasks clip")
+
+    def check_settings(self, names: Iterable[str], tasks: Iterable[str]) -> None:
+        """Refuse settings of tasks that are not trained, which would change nothing.
+
+        Args:
+            names: dotted, of settings that somebody asked for.
+            tasks: that are trained, now or later in the run.
+
+        Raises:
+            UserError: one of them.
+        """
+        known = self.ordered(tuple(set(tasks)))
+        for name in names:
+            of, _, rest = name.partition(".")
+            read = of in known or of not in TASKS or (known != ("lora",) and rest.startswith(ALSO_READ.get(of, ())))
+            if not read:
+                raise UserError(
+                    f"{name} changes nothing here: this trains {', '.join(known)}; leave it out, or train {of}"
+                )
 
     def ordered(self, tasks: tuple[str, ...]) -> tuple[str, ...]:
         """Tasks in the order in which they are trained: the recipe's, then the usual one for others."""

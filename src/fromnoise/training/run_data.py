@@ -17,7 +17,7 @@ from fromnoise.data.left_out import LEFT_OUT, write_list
 from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet, brought_to, load_folder, thinned, told, wanted, why_none
 from fromnoise.data.places import entries_of
-from fromnoise.data.reading import Reading, nearest, shapes
+from fromnoise.data.reading import nearest, shapes
 from fromnoise.data.record import TRAIN, Record
 from fromnoise.data.scenes import scenes
 from fromnoise.ground.errors import UserError, one_line
@@ -51,8 +51,7 @@ def read_pictures(
         UserError: none to train on.
     """
     d = recipe.data
-    reading = Reading(d.said_styles, d.fit)
-    kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "reading": reading}
+    kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "reading": d.reading}
     load = functools.partial(load_folder, data, d.pixels, **kept, keep=None if out is None else out / PICTURES)
     train_set, held_out = load(split="train"), load(split="test_pair")
     for line in told(train_set, held_out):
@@ -79,7 +78,7 @@ def read_shapes(recipe: Recipe, data: str, step: int, out: Path) -> list[Picture
         UserError: the disk is full.
     """
     d = recipe.data
-    found = entries_of(data, Reading(d.said_styles, d.fit))
+    found = entries_of(data, d.reading)
     chosen = [e for e in found.entries if wanted(e.record, TRAIN, d.styles or None, d.groups or None)]
     if d.limit and len(chosen) > d.limit:
         chosen = [chosen[i * len(chosen) // d.limit] for i in range(d.limit)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fromnoise.data.pictures import entries_of
-from fromnoise.data.record import TRAIN
+from fromnoise.data.decoding import identity, refuse_duplicate
+from fromnoise.data.pictures import entries_of, why_none
+from fromnoise.data.record import TRAIN, Entry
 from fromnoise.data.world.drawing import is_drawings
 from fromnoise.ground.cores import available_cores
-from fromnoise.ground.pictures import PictureError, on_white
+from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import glimpse, on_white
 from fromnoise.training.recipe import Recipe
 
 LOOKED_AT = 64  # pictures that are opened
@@ -28,7 +30,7 @@ class Situation:
     """Where a training begins.
 
     Attributes:
-        pictures: to train on, by their captions; some may turn out to be unreadable.
+        pictures: to train on that can be read; above 127 files worked out from a sample. 0: they are drawings.
         side: the median of their longer sides, in pixels.
         styles: different styles that they name.
         model: that is begun with, "" where none was named.
@@ -97,24 +99,36 @@ def situation_of(data: str, model: str = "", trigger: str = "") -> Situation:
     if is_drawings(data):
         return Situation(0, 0, 0, model, trigger, **machine)
     entries = [entry for entry in entries_of(data).entries if entry.record.split == TRAIN]
-    sides, filling = [], []
-    for entry in entries[:: max(1, len(entries) // LOOKED_AT)]:
-        try:
-            with Image.open(io.BytesIO(entry.read())) as picture:
-                size = picture.size
-                picture.draft("RGB", (SMALL, SMALL))  # a JPEG is decoded at a size near to that
-                filling.append(max(size) > MORE * min(size) and _reaches_edges(picture))
-                sides.append(max(size))
-        except (OSError, ValueError, PictureError, Image.DecompressionBombError):
-            continue  # the training says what is wrong with it
+    sides, filling, bad = _looked_at(entries[:: max(1, len(entries) // LOOKED_AT)])
+    looked = len(sides) + bad
+    if not sides and looked == len(entries):
+        raise UserError(f"{data} {why_none(data, None, None)}")
+    usable = max(1, len(entries) - round(len(entries) * bad / looked))  # of those not looked at, one may be readable
     side = int(statistics.median(sides)) if sides else 0
     styles = {entry.record.style for entry in entries if entry.record.style}
     fill = statistics.fmean(filling) if filling else 0.0
-    return Situation(len(entries), side, len(styles), model, trigger, **machine, fill=fill)
+    return Situation(usable, side, len(styles), model, trigger, **machine, fill=fill)
+
+
+def _looked_at(entries: Sequence[Entry]) -> tuple[list[int], list[bool], int]:
+    """Longer sides of pictures, whether each is no square and fills its frame, and how many cannot be used."""
+    sides, filling, bad = [], [], 0
+    seen: dict[bytes, str] = {}
+    for entry in entries:
+        try:
+            data = entry.read()
+            refuse_duplicate(identity(data, entry.record), entry.record.file_name, seen)
+            size, picture = glimpse(data, SMALL)
+        except (OSError, ValueError):
+            bad += 1  # the training says what is wrong with it
+            continue
+        filling.append(max(size) > MORE * min(size) and _reaches_edges(picture))
+        sides.append(max(size))
+    return sides, filling, bad
 
 
 def _reaches_edges(picture: Image.Image) -> bool:
     """Whether there is a picture at all four edges, and nothing white or transparent."""
-    shown = np.asarray(on_white(picture.convert("RGBA")).resize((SMALL, SMALL)), np.float32)
+    shown = np.asarray(on_white(picture).resize((SMALL, SMALL)), np.float32)
     edges = (shown[0], shown[-1], shown[:, 0], shown[:, -1])
     return all(float(edge.mean()) < WHITE for edge in edges)

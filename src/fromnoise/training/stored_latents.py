@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from fromnoise.ground.mapped import parts, placed, release
 from fromnoise.ground.tensor_file import TensorFile, mapped_tensors
 from fromnoise.ground.whole import whole_file
 from fromnoise.training.examples import Latents
+from fromnoise.training.processes import here
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all, encoded
 
@@ -72,7 +74,9 @@ def kept_latents(
         whiten: see :func:`write_latents`.
         scene_share: how often composed scenes are seen.
     """
-    if stamp_of(file) != stamp:
+    if (made_from := stamp_of(file)) != stamp:
+        if made_from is not None and here().main:
+            Console(stderr=True).print("the pictures or the VAE changed: latents are made anew", soft_wrap=True)
         write_latents(file, stamp, vae, pictures.images, compute, whiten)
     stored = read_latents(file, compute.device)
     vae.whiten_(stored["mean"], stored["std"])

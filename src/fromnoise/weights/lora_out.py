@@ -1,4 +1,4 @@
-"""Writing a LoRA of a U-Net: the file that diffusers and peft read, and :mod:`fromnoise.weights.lora_file` too.
+"""Writing a LoRA of a U-Net: the file that diffusers reads with peft, and :mod:`fromnoise.weights.lora_file` too.
 
 Names are peft's with diffusers' part before them: "unet.mid_block.attentions.0.proj_in.lora_A.weight". All modules
 have the same rank and the file says no alpha: every reader takes alpha / rank as 1 then.
