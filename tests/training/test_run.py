@@ -92,6 +92,10 @@ def test_what_is_kept_of_a_run(run: Path) -> None:
     card = TextToImage.load(run / "model").card
     assert card["pictures_seen"] == 5120
     assert card["recipe"]["name"] == "first-model"
+    data = card["data"]
+    assert sum(source["pictures"] for source in data["sources"]) == data["pictures"] == card["pictures"]
+    assert [[s["set"], s["licence"], s["author"]] for s in data["sources"]] == card["sources"]
+    assert (data["left_out"], len(data["name"])) == ({}, 16)
 
 
 def test_the_same_command_again_changes_nothing(run: Path) -> None:

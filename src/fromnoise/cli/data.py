@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fromnoise.ground.errors import one_line
+from fromnoise.ground.errors import UserError, one_line
 
 app = typer.Typer(help="Get or pack training pictures.", no_args_is_help=True)
 
@@ -134,6 +134,33 @@ def drawings(
     from fromnoise.data.drawings import DrawingsConfig, build
 
     build(DrawingsConfig(str(out), share_alike, flags, workers=workers))
+
+
+@app.command()
+def credits(
+    model: Annotated[str | None, typer.Argument(help="A model: folder or name.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write to this file; else to the screen.")] = None,
+) -> None:
+    """Write the attribution that licences such as CC BY ask for, for all that a model learnt from.
+
+    fromnoise data credits runs/mine/model --out CREDITS.md
+    """
+    from fromnoise.ground.whole import write_atomically
+    from fromnoise.system.data_statement import credits_of
+    from fromnoise.system.defaults import read_facts
+    from fromnoise.system.opening import find_model
+
+    card = read_facts(find_model(model)).card
+    lines = credits_of(card)
+    if not lines:
+        raise UserError("this model does not say from which pictures it learnt, so nobody can be credited from it")
+    name = str(card.get("name") or "This model")
+    text = "\n".join([one_line(f"{name} learnt from:"), "", *(f"- {one_line(line)}" for line in lines), ""])
+    if out is None:
+        print(text, end="")
+    else:
+        write_atomically(out, text)
+        print(out)
 
 
 @app.command()

@@ -61,6 +61,7 @@ from fromnoise.training.run_data import (
 from fromnoise.training.run_examples import captions_of, examples_of, sampled, shown
 from fromnoise.training.run_folder import accelerator, check_told, curves, locked
 from fromnoise.training.settling import begun
+from fromnoise.training.statement import statement
 from fromnoise.training.tasks.base import Compute, Task
 from fromnoise.training.tasks.clip import CLIPTask
 from fromnoise.training.tasks.diffusion import DiffusionTask
@@ -332,7 +333,9 @@ class Run:
         return examples_of(self.recipe, self.data, self.out, stamp, (vae, self.compute, whiten), self.train_set)
 
     def _save_model(self, networks: Networks, progress: dict[str, Any]) -> None:
-        told = {**progress, "hardware": hardware(self.device, self.choice.name)}
+        drawn = self.shown.records[: self.shown.drawings]
+        data = statement(self.train_set, self.held_out, drawn, self._fingerprint)
+        told = {**progress, "hardware": hardware(self.device, self.choice.name), "data": data}
         facts = card(self.recipe, self.shown.records, told, self.shown.drawings)
         model = assembled(self.tokenizer, networks, self.shown.records, self.styles, facts, self.base)
         replace(model, default_style=self.recipe.default_style).save(self.out / "model")
