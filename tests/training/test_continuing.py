@@ -153,6 +153,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
     new = {
         "fits_minutes",
         "default_style",
+        "data.aside",
         "data.said_styles",
         "data.fit",
         "minutes",

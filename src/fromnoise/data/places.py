@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from fromnoise.data.aside import divided
 from fromnoise.data.folders import LISTS, UNREADABLE, read_folder
 from fromnoise.data.packed import DRAWINGS_FILE, add_packed, read_packed
 from fromnoise.data.reading import AS_IT_LIES, Reading
@@ -31,9 +32,9 @@ def entries_of(place: Path | str, reading: Reading = AS_IT_LIES) -> Found:
         UserError: nothing there, or nothing with a caption.
     """
     found = _entries_of(place)
-    if not reading.said_styles:
-        return found
-    return replace(found, entries=[replace(e, record=e.record.with_said_style()) for e in found.entries])
+    if reading.said_styles:
+        found = replace(found, entries=[replace(e, record=e.record.with_said_style()) for e in found.entries])
+    return replace(found, entries=divided(found.entries, reading.aside)) if reading.aside else found
 
 
 def _entries_of(place: Path | str) -> Found:

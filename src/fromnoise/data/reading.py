@@ -18,10 +18,12 @@ class Reading:
         fit: how a picture that is no square becomes one: "pad" fits it inside and fills the rest with white, so that
             nothing is lost; "crop" takes its middle, so that nothing is added. With "shapes" it is the middle, too,
             wherever a square is needed, and a U-Net learns it in the nearest of several shapes.
+        aside: up to which place pictures are kept aside, see :func:`fromnoise.data.aside.kept_aside`; 0: none.
     """
 
     said_styles: bool = True
     fit: str = "pad"
+    aside: float = 0.0
 
 
 AS_IT_LIES = Reading()

@@ -13,8 +13,9 @@ def reading_of(card: dict[str, Any]) -> Reading:
     Recipes of earlier versions do not say whether captions like "a cat, linocut style" named the style of their
     picture; they did not read them so. A model without a recipe is of elsewhere, and its pictures are read as today's.
     """
-    recipe = card.get("recipe")
+    recipe, aside = card.get("recipe"), card.get("aside")
     if not isinstance(recipe, dict):
         return AS_IT_LIES
     data = recipe["data"]
-    return Reading(bool(data.get("said_styles", False)), str(data.get("fit", "pad")))
+    up_to = float(aside) if isinstance(aside, int | float) else 0.0
+    return Reading(bool(data.get("said_styles", False)), str(data.get("fit", "pad")), up_to)

@@ -27,6 +27,7 @@ SAMPLE = "world.parquet"  # made before a run begins, where its data are drawing
 # Settings that are newer than some runs, and the values with which those go on as they began.
 AS_IT_WAS: dict[str, Any] = {
     "fits_minutes": False,
+    "data.aside": 0.0,
     "data.said_styles": False,
     "data.fit": "pad",
     "loop.minutes": 0.0,

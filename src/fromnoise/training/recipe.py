@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fromnoise.data.aside import SHARE
 from fromnoise.data.captions import CaptionMix
 from fromnoise.data.reading import FITS
 from fromnoise.diffusion.loss import TimeMix
@@ -41,6 +42,8 @@ class DataConfig(Config):
         scenes: how many pictures of two or three things are composed from them.
         scene_share: how often the U-Net sees one of those.
         captions: how captions are drawn.
+        aside: share of the files that are kept aside to see whether they are learnt by heart, where the data hold none
+            out and there are 60 or more (at least 4 files, at most 64); 0 learns from all.
         said_styles, fit: how the pictures are read, see :class:`fromnoise.data.reading.Reading`.
         trigger: a style's name for all pictures that have none: what is asked for later to get their look.
         world: how the endless world is used, where the data are drawings.
@@ -53,6 +56,7 @@ class DataConfig(Config):
     scenes: int = 0
     scene_share: float = 0.12
     captions: CaptionMix = field(default_factory=CaptionMix)
+    aside: float = SHARE
     said_styles: bool = True
     fit: str = "pad"
     trigger: str = ""
@@ -62,6 +66,7 @@ class DataConfig(Config):
         wishes: Wishes = (
             ("pixels", 8 <= self.pixels <= LARGEST_PICTURE, f"8…{LARGEST_PICTURE}"),
             ("fit", self.fit in FITS, f"one of {', '.join(FITS)}"),
+            ("aside", 0 <= self.aside <= 0.5, "0 (none) to 0.5"),
             ("limit", self.limit >= 0, "0 (all) or more"),
             ("trigger", _is_name(self.trigger), "a word or a few, without commas, at most 40 characters"),
             ("scenes", 0 <= self.scenes <= 1_000_000, "0 (none) or more"),

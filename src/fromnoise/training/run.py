@@ -37,6 +37,7 @@ from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep
 from fromnoise.training.examples import Examples
+from fromnoise.training.health.beside import Beside
 from fromnoise.training.health.self_test import self_test
 from fromnoise.training.identity import Going, Identity, fingerprint
 from fromnoise.training.known import with_known
@@ -57,6 +58,7 @@ from fromnoise.training.run_data import (
     seen_by,
     some_prompts,
     styles_of,
+    told_aside,
 )
 from fromnoise.training.run_examples import captions_of, examples_of, sampled, shown
 from fromnoise.training.run_folder import accelerator, check_told, curves, locked
@@ -183,7 +185,8 @@ class Run:
         stage = replace(stage, prompts=prompts, loop=self._loop("diffusion"))
         parts = (network, schedule, vae)
         task = DiffusionTask(stage, examples, words, parts, self.compute)
-        task.held_out = held_out_latents(self.held_out, vae, self.compute, training=self.train_set.images)
+        task.held_out = held_out_latents(self.held_out, vae, self.compute)
+        task.beside = Beside(self.train_set.images, self.held_out.images)
 
         def keep_model(unet: nn.Module, clock: Clock, hours: float) -> None:
             progress = {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)}
@@ -332,7 +335,7 @@ class Run:
         return examples_of(self.recipe, self.data, self.out, stamp, (vae, self.compute, whiten), self.train_set)
 
     def _save_model(self, networks: Networks, progress: dict[str, Any]) -> None:
-        told = {**progress, "hardware": hardware(self.device, self.choice.name)}
+        told = {**progress, **told_aside(self.held_out.records), "hardware": hardware(self.device, self.choice.name)}
         facts = card(self.recipe, self.shown.records, told, self.shown.drawings)
         model = assembled(self.tokenizer, networks, self.shown.records, self.styles, facts, self.base)
         replace(model, default_style=self.recipe.default_style).save(self.out / "model")
