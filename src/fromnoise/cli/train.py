@@ -61,7 +61,7 @@ def train(
 
     let_idle_threads_sleep()
     from fromnoise.cli.plan import as_asked
-    from fromnoise.training.continuing import RUN, Call
+    from fromnoise.training.continuing import RUN, Call, recipe_of
     from fromnoise.training.processes import alone, joined
     from fromnoise.training.recipe import TASKS
     from fromnoise.training.situation import Suited, situation_of
@@ -69,7 +69,8 @@ def train(
 
     chosen, going_on = chosen_tasks(tasks, TASKS), (out / RUN).is_file()
     settings = {**named(model, trigger), **overrides(set_ or [])}
-    found = load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
+    found: Any = recipe_of(out) if as_before else None  # then nothing that RECIPE says counts
+    found = found or load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
     wanted = as_asked(found, settings, chosen, not (as_before or going_on), minutes)
     # What suits pictures and machine is settled when a run begins; on another machine it goes on as it began.
     as_before = as_before or (going_on and isinstance(found, Suited))

@@ -91,12 +91,6 @@ def fits_minutes(recipe: Recipe, stored: dict[str, Any] | None) -> bool:
     return recipe.fits_minutes if stored is None else bool(stored["recipe"].get("fits_minutes", False))
 
 
-def tasks_of(recipe: Recipe, stored: dict[str, Any] | None, call: Call) -> tuple[str, ...]:
-    """The tasks of the recipe that counts: the stored one where the run is to go on as before."""
-    was = stored["recipe"].get("tasks") if stored is not None and call.as_before else None
-    return recipe.tasks if was is None else tuple(was)
-
-
 def minutes_of(tasks: tuple[str, ...], call: Call) -> dict[str, str]:
     """The minutes of a call shared among its tasks, as settings; those that it sets by themselves stay."""
     names = [f"{task}.loop.minutes" for task in tasks]
@@ -152,6 +146,19 @@ def stored_run(out: Path, kind: str = "recipe") -> dict[str, Any] | None:
     if not isinstance(stored, dict) or not isinstance(stored.get(kind), dict):
         raise UserError(f"{out} holds another kind of run; use a new --out")
     return stored
+
+
+def recipe_of(out: Path) -> Recipe | None:
+    """The recipe that a run of pictures began with; None where there is no such run.
+
+    Raises:
+        UserError: it was begun with another version.
+    """
+    try:
+        stored = stored_run(out)
+    except UserError:
+        return None
+    return None if stored is None else restored(out, stored["recipe"], Recipe)
 
 
 def settled(out: Path, stored: dict[str, Any] | None, now: C, call: Call, may_change: MayChange) -> tuple[C, list[str]]:
