@@ -112,7 +112,6 @@ class Run:
         self._fingerprint = fingerprint(self.train_set)
         self.identity = Identity(recipe, self.data, out, self.going, self._fingerprint)
         self.identity.check(self.base.hash if self.base is not None else "", self._is_made("clip"))
-        out.mkdir(parents=True, exist_ok=True)
         self._lock = locked(out)
         keep_left_out(out, (self.train_set, self.held_out), self.console)
         torch.set_num_threads(recipe.threads or available_cores())
