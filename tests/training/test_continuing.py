@@ -173,6 +173,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "ends",
         "trigger",
         "known",
+        "remember",
         "replay",
         "vae.adversary.weight",
         *(f"vae.adversary.{name}" for name in ("gamma", "learning_rate", "betas", "widths")),  # nothing at weight 0

@@ -43,6 +43,7 @@ AS_IT_WAS: dict[str, Any] = {
     "vae.noise": 0.0,
     "vae.crop": 0,
     "vae.adversary.weight": 0.0,
+    "diffusion.remember": False,
     "diffusion.known": 0,
     "diffusion.replay": 0.0,
     "diffusion.model.pooled_heads": 0,

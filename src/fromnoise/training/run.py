@@ -32,7 +32,7 @@ from fromnoise.training.adapting import keep_lora, lora_task
 from fromnoise.training.assembling import Networks, add_clip, assembled, hardware, kept_tokenizer
 from fromnoise.training.beginning import Keeper, begin_with, check_materials
 from fromnoise.training.clock import Clock, seeded
-from fromnoise.training.conditioning import Conditioning
+from fromnoise.training.conditioning import listening
 from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep
@@ -60,7 +60,7 @@ from fromnoise.training.run_data import (
     styles_of,
     told_aside,
 )
-from fromnoise.training.run_examples import captions_of, examples_of, sampled, shown
+from fromnoise.training.run_examples import captions_of, examples_of, most_captions, sampled, shown
 from fromnoise.training.run_folder import accelerator, check_told, curves, locked
 from fromnoise.training.settling import begun
 from fromnoise.training.tasks.base import Compute, Task
@@ -178,7 +178,7 @@ class Run:
         stage, schedule = self.recipe.diffusion, ScheduleConfig().build()
         examples = with_known(self._examples(vae), stage, self.base, self.compute, self.out, self.recipe.seed)
         tower = self._compute(copy.deepcopy(text)).eval().requires_grad_(False)
-        words = Conditioning(self.tokenizer, tower)
+        words = listening(self.tokenizer, tower, most_captions(self.recipe, self.data, self.train_set.records))
         network = self._compute(self._fresh("diffusion", stage.model))
         prompts = stage.prompts or some_prompts(self.train_set.records)
         stage = replace(stage, prompts=prompts, loop=self._loop("diffusion"))
