@@ -187,11 +187,13 @@ class VAEStage(Config):
 class DiffusionStage(Config):
     """U-Net: its size, how noise levels are drawn ("default", "uniform" or "curriculum") and its training.
 
-    ``time_mix`` holds the shares of "default"; ``mirror`` is the share of pictures that are shown mirrored, where their
-    captions allow it. With ``remember``, captions that are few enough to keep what the text tower says of them (256
-    MiB) are read once, and not anew in each step. ``known`` pictures are drawn by the model of ``Recipe.start_from``
-    before the training, and are a share ``replay`` of every batch, so that it does not forget (Ruiz et al. 2022, arXiv
-    2208.12242). ``prompts`` are drawn for the sample sheets; empty takes captions from the data.
+    With ``remember``, captions that are few enough to keep what the text tower says of them (256 MiB) are read once,
+    and not anew in each step.
+
+    ``time_mix`` holds the shares of "default"; ``mirror`` is the share of pictures that are shown mirrored, where
+    their captions allow it. ``known`` pictures are drawn by the model of ``Recipe.start_from`` before the training, and
+    are a share ``replay`` of every batch, so that it does not forget (Ruiz et al. 2022, arXiv 2208.12242). ``prompts``
+    are drawn for the sample sheets; empty takes captions from the data.
     """
 
     model: UNetConfig = field(default_factory=UNetConfig)
