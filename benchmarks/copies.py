@@ -32,6 +32,7 @@ from fromnoise.drawing.request import Request
 from fromnoise.evaluation.copies.check import Verdict, check, index_of, side_by_side, training_pictures
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.evaluation.copies.statistics import share
+from fromnoise.evaluation.trained import reading_of
 from fromnoise.ground.pictures import from_bytes
 from fromnoise.system.text_to_image import TextToImage
 
@@ -157,7 +158,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_grad_enabled(False)
     model = TextToImage.load(options.model)
-    pictures = training_pictures(model.card, load_folder(options.data, model.pixels))
+    pictures = training_pictures(model.card, load_folder(options.data, model.pixels, reading=reading_of(model.card)))
     index, limits = index_of(model, None), index_of(model, None).limits
     table = Table(
         title=f"called copies: ratio below {limits.features:.3f} by features or {limits.pixels:.3f} by pixels",

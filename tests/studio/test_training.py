@@ -16,7 +16,10 @@ import httpx
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from fromnoise.cli.entry import app
+from fromnoise.cli.train import load_recipe
 from fromnoise.cli.watching import with_page
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.opened import Opening, open_model
@@ -29,6 +32,8 @@ from fromnoise.system.own_lora import save_lora
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.health.process import NOTE, Process, note_process, process_of
 from fromnoise.training.names import TASKS
+from fromnoise.training.run import train
+from fromnoise.training.situation import Situation
 from studio.conftest import LIMITS, Live, running
 
 OWNER = "X-Fromnoise-Owner"
@@ -313,6 +318,30 @@ def test_what_the_form_says_is_what_is_trained(
     (tmp_path / "run" / "run.json").write_text(json.dumps(told))
     watched.go_on()
     assert asked[1] == [recipe, "--data", "starter", "--as-before"]
+
+
+def test_a_run_from_scratch_goes_on_from_the_studio_whatever_it_is_called(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words, VAE and U-Net in the order in which they began: the command that the studio gives ends what was begun."""
+    out = tmp_path / "run"
+    short = {
+        "name": "mine", "threads": "1", "precision": "fp32", "data.pixels": "32", "clip.image.pixels": "32",
+        "diffusion.model.sample_size": "4", "diffusion.sheet_steps": "1",
+        **{f"{task}.loop.{name}": str(n) for task in ("clip", "vae", "diffusion") for name, n in
+           (("pictures", 16), ("batch", 8))},
+    }  # fmt: skip
+    recipe = load_recipe("scratch", lambda: Situation(12, 64)).recipe.with_overrides(short)
+    train(recipe, pictures, out, ("clip",))
+    asked: list[list[str]] = []
+    monkeypatch.setattr(Watched, "_spawn", lambda self, *words, recipe: asked.append([recipe, *words]))
+    Watched(out).go_on()
+    said = CliRunner().invoke(app, ["train", *asked[0], "--out", str(out), "--no-index"])
+    assert said.exit_code == 0, (said.output, said.exception)
+    assert [task["name"] for task in RunFolder(out).standing()["tasks"]] == ["clip", "vae", "diffusion"]
+    assert [len(list((out / task).glob("step-*"))) for task in ("clip", "vae", "diffusion")] == [1, 1, 1]
+    card = TextToImage.load(out / "model").card
+    assert (card["name"], card["pictures_seen"]) == ("mine", 16)
 
 
 def test_a_lora_is_tried_beside_its_model(tiny_model_folder: Path, tmp_path: Path) -> None:

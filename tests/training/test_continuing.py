@@ -29,15 +29,16 @@ from fromnoise.training.continuing import (
     minutes_of,
     of_pictures,
     of_story,
+    recipe_of,
     restored,
     same_base,
     settled,
     stored_run,
-    tasks_of,
     with_minutes_of_others,
 )
 from fromnoise.training.identity import Going, Identity
 from fromnoise.training.recipe import LoopConfig, Recipe
+from fromnoise.training.settling import begun
 from fromnoise.training.story import StoryRecipe
 
 CPU = torch.device("cpu")
@@ -153,6 +154,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
     new = {
         "fits_minutes",
         "default_style",
+        "data.aside",
         "data.said_styles",
         "data.fit",
         "data.tags",
@@ -172,6 +174,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "ends",
         "trigger",
         "known",
+        "remember",
         "replay",
         "vae.adversary.weight",
         *(f"vae.adversary.{name}" for name in ("gamma", "learning_rate", "betas", "widths")),  # nothing at weight 0
@@ -288,10 +291,19 @@ def test_the_same_model_at_another_place_is_the_same(tiny_model_folder: Path, tm
     assert same_base(moved, {"recipe": {"start_from": "there"}}) == moved  # of a run that did not note it
 
 
-def test_as_before_takes_the_tasks_as_they_were() -> None:
-    stored = {"recipe": {**RECIPE.to_dict(), "tasks": ["clip"]}}
-    assert tasks_of(RECIPE, stored, Call(as_before=True)) == ("clip",)
-    assert tasks_of(RECIPE, stored, Call()) == tasks_of(RECIPE, None, Call(as_before=True)) == RECIPE.tasks
+def test_as_before_takes_the_tasks_as_they_were_and_in_their_order(tmp_path: Path) -> None:
+    """Whatever recipe is named now: finetune's only task, the U-Net, would else come first of a run from scratch."""
+    other = load_recipe("finetune").recipe
+    for tasks in (("clip",), ("clip", "vae", "diffusion"), ("vae", "clip", "diffusion")):
+        recipe = {**RECIPE.to_dict(), "tasks": list(tasks)}
+        (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe}))
+        found, going = begun(other, tmp_path, None, Call(as_before=True))
+        assert (found.tasks, going.tasks, going.changed) == (tasks, tasks, [])
+        assert begun(other, tmp_path, tasks[::-1], Call(as_before=True))[1].tasks == tasks
+    assert recipe_of(tmp_path) == found
+    (tmp_path / "run.json").write_text(json.dumps({"story": {}}))
+    assert recipe_of(tmp_path) is None
+    assert recipe_of(tmp_path / "nothing") is None
 
 
 def test_what_a_distillation_has_learnt_from_stays_as_it_is(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import adapting
 from fromnoise.training.clock import Clock
-from fromnoise.training.conditioning import Conditioning, Remembered
+from fromnoise.training.conditioning import Conditioning, Remembered, texts_in
 from fromnoise.training.estimate import Length, length
 from fromnoise.training.examples import Known, Latents, Replayed, StoredExamples
 from fromnoise.training.known import known_of, with_known
@@ -176,7 +176,9 @@ def test_what_was_read_once_is_remembered_bit_by_bit(tiny_model: TextToImage) ->
     """Whatever comes beside it, and whatever was read before."""
     here, texts = torch.device("cpu"), ["red apple", "", "blue house", "red apple", "a cat face"]
     plain = Conditioning(tiny_model.tokenizer, tiny_model.text_tower)
-    first, second = (Remembered(tiny_model.tokenizer, tiny_model.text_tower, most=3) for _ in range(2))
+    room = 3.5 * 12 * 32 * 4 / 2**20  # for three texts and a half, of 12 tokens and 32 numbers
+    assert texts_in(room, tiny_model.text_tower) == 3
+    first, second = (Remembered(tiny_model.tokenizer, tiny_model.text_tower, most=room) for _ in range(2))
     found = first.embed(texts, here)
     torch.testing.assert_close(found, plain.embed(texts, here))
     for text in reversed(texts):

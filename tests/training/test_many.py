@@ -32,7 +32,7 @@ from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
-from fromnoise.training import checkpoint, processes
+from fromnoise.training import checkpoint, processes, watch
 from fromnoise.training.adversary import AdversaryConfig
 from fromnoise.training.examples import Latents, StoredExamples
 from fromnoise.training.loop import Trainer
@@ -302,6 +302,30 @@ def test_when_one_process_is_killed_the_other_ends_by_itself_and_says_so(tmp_pat
         again = losses(trained(tmp_path / "run", "slow", 3)["slow"])
         whole = losses(trained(tmp_path / "whole", "slow", found.facts["step"] + 3)["slow"])
         assert again == pytest.approx(whole[-3:], rel=1e-4)
+
+
+@forks
+@pytest.mark.parametrize("silent", [0, 1])
+def test_when_one_process_falls_silent_the_other_ends_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: int
+) -> None:
+    """It is there, holds its connections and answers nothing, as a machine that hangs."""
+    monkeypatch.setattr(watch, "SILENT", 4.0)
+    both = started(tmp_path / "run", "slow", 10**6)
+    try:
+        end = time.monotonic() + 120
+        while not list((tmp_path / "run" / "slow" / "sheets").glob("*.png")) and time.monotonic() < end:
+            time.sleep(0.05)
+        os.kill(both[silent].number, signal.SIGSTOP)
+        begin = time.monotonic()
+        code, said = both[1 - silent].over(60)
+        assert time.monotonic() - begin > 2
+        assert code == 2
+        lines = [line for line in said.splitlines() if line.startswith("fromnoise") or "Traceback" in line]
+        assert lines == [f"fromnoise: {watch.LOST.format(f'process {silent + 1} of 2')}"]
+    finally:
+        os.kill(both[silent].number, signal.SIGCONT)  # who wakes up finds the other gone, and ends, too
+        assert both[silent].over(60)[0] == 2
 
 
 class OneOfThree(Alone):

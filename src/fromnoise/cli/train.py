@@ -62,7 +62,7 @@ def train(
 
     let_idle_threads_sleep()
     from fromnoise.cli.plan import as_asked, check_read, tell_plan
-    from fromnoise.training.continuing import RUN, Call
+    from fromnoise.training.continuing import RUN, Call, recipe_of
     from fromnoise.training.processes import alone, joined
     from fromnoise.training.recipe import TASKS
     from fromnoise.training.situation import Suited, situation_of
@@ -70,7 +70,8 @@ def train(
 
     chosen, going_on = chosen_tasks(tasks, TASKS), (out / RUN).is_file()
     settings = {**named(model, trigger), **overrides(set_ or [])}
-    found = load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
+    found: Any = recipe_of(out) if as_before else None  # then nothing that RECIPE says counts
+    found = found or load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
     wanted = as_asked(found, settings, chosen)
     if not isinstance(wanted, StoryRecipe):
         check_read(wanted, settings, chosen, out, as_before)

@@ -6,6 +6,7 @@ is drawn anew from its name, keywords, other names, style and measured colours (
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -86,6 +87,17 @@ class CaptionSampler:
             text = f"{'an' if text[0] in 'aeiou' else 'a'} {text}"
         with_style = kind in (0, 2) or (kind == 1 and u[3] < 0.5)
         return styled(text, record.style if with_style else "")
+
+    def most(self) -> int:
+        """At most how many different captions there are: keywords come in any order, and so soon without end."""
+        return 1 + len({r.style for r in self._records}) + sum(map(self._ways, self._records))
+
+    def _ways(self, record: Record) -> int:
+        mix, words = self._mix, len(record.keywords)
+        orders = sum(math.perm(words, count) for count in range(1, min(4, words) + 1)) if mix.keywords else 0
+        colours = 1 + len(record.colours) if mix.colour else 1
+        names = (1 + len(record.alt)) * (2 if mix.article else 1)
+        return 2 * colours * (names + orders)  # with its style and without
 
     def _object(self, record: Record, kind: int, u: list[float]) -> str:
         if kind == 1 and record.keywords:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from fromnoise.data.aside import divided
 from fromnoise.data.folders import files_below, is_packed, read_folder
 from fromnoise.data.packed import DRAWINGS_FILE, add_packed, pyarrow, read_packed
 from fromnoise.data.reading import AS_IT_LIES, Reading
@@ -30,7 +31,8 @@ def entries_of(place: Path | str, reading: Reading = AS_IT_LIES) -> Found:
         UserError: nothing there, or nothing with a caption.
     """
     found = _entries_of(place)
-    return replace(found, entries=[replace(e, record=_read_by(reading, e.record)) for e in found.entries])
+    entries = [replace(e, record=_read_by(reading, e.record)) for e in found.entries]
+    return replace(found, entries=divided(entries, reading.aside))
 
 
 def _read_by(reading: Reading, record: Record) -> Record:

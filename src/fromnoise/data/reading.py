@@ -19,11 +19,13 @@ class Reading:
             nothing is lost; "crop" takes its middle, so that nothing is added. With "shapes" it is the middle, too,
             wherever a square is needed, and a U-Net learns it in the nearest of several shapes.
         tags: captions with commas ("cat, red hat, sitting") are keywords, where no others are said.
+        aside: up to which place pictures are kept aside, see :func:`fromnoise.data.aside.kept_aside`; 0: none.
     """
 
     said_styles: bool = True
     fit: str = "pad"
     tags: bool = False
+    aside: float = 0.0
 
 
 AS_IT_LIES = Reading()

@@ -15,6 +15,7 @@ from fromnoise.ground.text import is_unicode
 from fromnoise.ground.wording import said_style
 
 TRAIN, HELD_OUT = "train", "test_pair"
+ASIDE = "aside"  # held out by a training, where the data hold nothing out
 # What others call their splits → what it is called here.
 SPLITS = {
     **dict.fromkeys(("", TRAIN, "training"), TRAIN),
@@ -41,7 +42,7 @@ class Record(Config):
         licence: SPDX name.
         author: whom to credit.
         split: "train", "test_pair" (held-out pair of concept and style; also what others call "validation" or "test")
-            or "test_concept" (held-out concept).
+            or "test_concept" (held-out concept). A training may say "aside" of some (:mod:`fromnoise.data.aside`).
     """
 
     file_name: str

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fromnoise.data.pictures import PictureSet
-from fromnoise.data.record import Record
+from fromnoise.data.record import ASIDE, Record
 from fromnoise.drawing.generate import draw_all
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.damage import damaged
@@ -200,7 +200,7 @@ class Bench:
 
     def held_out(self) -> list[int]:
         """Indices of pictures of the model's styles and groups that were kept from the training."""
-        kept = ("test_pair", "test_concept")
+        kept = ("test_pair", "test_concept", ASIDE)
         return [i for i, r in enumerate(self.records) if r.split in kept and r.style in self.styles]
 
     def some(self, indices: list[int], count: int, salt: int = 0) -> list[int]:

@@ -13,8 +13,10 @@ def reading_of(card: dict[str, Any]) -> Reading:
     Recipes of earlier versions do not say whether captions like "a cat, linocut style" named the style of their
     picture; they did not read them so. A model without a recipe is of elsewhere, and its pictures are read as today's.
     """
-    recipe = card.get("recipe")
+    recipe, aside = card.get("recipe"), card.get("aside")
     if not isinstance(recipe, dict):
         return AS_IT_LIES
     data = recipe["data"]
-    return Reading(bool(data.get("said_styles", False)), str(data.get("fit", "pad")), bool(data.get("tags", False)))
+    up_to = float(aside) if isinstance(aside, int | float) else 0.0
+    said_styles, tags = bool(data.get("said_styles", False)), bool(data.get("tags", False))
+    return Reading(said_styles, str(data.get("fit", "pad")), tags, up_to)

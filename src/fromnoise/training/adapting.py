@@ -22,6 +22,7 @@ from fromnoise.training.clock import seeded
 from fromnoise.training.conditioning import Remembered
 from fromnoise.training.distilling import Materials, check_kind
 from fromnoise.training.examples import Examples, StoredExamples
+from fromnoise.training.health.beside import Beside as Pictures
 from fromnoise.training.known import FILE as KNOWN
 from fromnoise.training.known import known_of, told_of
 from fromnoise.training.low_rank import Beside
@@ -72,6 +73,7 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
             examples = repeated(examples, stage.replay, stage.known, draw)
     task = LoraTask(stage, examples, words, adapted, compute)
     task.held_out = held_out_latents(materials.pictures[1], vae, compute)
+    task.pictures = Pictures(pictures.images, materials.pictures[1].images)
     return task
 
 

@@ -35,18 +35,32 @@ class Remembered(Conditioning):
     was interrupted: matrix products of other sizes round otherwise.
 
     Attributes:
-        most: texts that are remembered; all are forgotten when there are more.
+        most: MiB of what is remembered; all is forgotten when there is more.
     """
 
-    most: int = 8192
+    most: float = 256
     _known: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @torch.no_grad()
     def embed(self, texts: list[str], device: torch.device) -> Tensor:
         """Token features [B,L,D]."""
-        if len(self._known) > self.most:
+        if len(self._known) > texts_in(self.most, self.tower):
             self._known.clear()
         for text in dict.fromkeys(texts):
             if text not in self._known:
                 self._known[text] = super().embed([text], device)[0]
         return torch.stack([self._known[text] for text in texts])
+
+
+def texts_in(mib: float, tower: TextTower) -> int:
+    """Of how many texts the features take so much memory."""
+    config = tower.config
+    return int(mib * 2**20 / (config.context * config.width * tower.token.weight.element_size()))
+
+
+def listening(tokenizer: Tokenizer, tower: TextTower, captions: int) -> Conditioning:
+    """The text side for a training that asks by at most so many different captions: where there is room for all of
+    them, each is read once, else anew every time, which costs less where hardly one comes twice.
+    """
+    few = captions <= texts_in(Remembered.most, tower)
+    return Remembered(tokenizer, tower) if few else Conditioning(tokenizer, tower)

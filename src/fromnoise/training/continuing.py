@@ -27,6 +27,7 @@ SAMPLE = "world.parquet"  # made before a run begins, where its data are drawing
 # Settings that are newer than some runs, and the values with which those go on as they began.
 AS_IT_WAS: dict[str, Any] = {
     "fits_minutes": False,
+    "data.aside": 0.0,
     "data.said_styles": False,
     "data.fit": "pad",
     "data.tags": False,
@@ -43,6 +44,7 @@ AS_IT_WAS: dict[str, Any] = {
     "vae.noise": 0.0,
     "vae.crop": 0,
     "vae.adversary.weight": 0.0,
+    "diffusion.remember": False,
     "diffusion.known": 0,
     "diffusion.replay": 0.0,
     "diffusion.model.pooled_heads": 0,
@@ -89,12 +91,6 @@ class Call:
 def fits_minutes(recipe: Recipe, stored: dict[str, Any] | None) -> bool:
     """Whether ``--minutes`` is the length of this run, as it was begun."""
     return recipe.fits_minutes if stored is None else bool(stored["recipe"].get("fits_minutes", False))
-
-
-def tasks_of(recipe: Recipe, stored: dict[str, Any] | None, call: Call) -> tuple[str, ...]:
-    """The tasks of the recipe that counts: the stored one where the run is to go on as before."""
-    was = stored["recipe"].get("tasks") if stored is not None and call.as_before else None
-    return recipe.tasks if was is None else tuple(was)
 
 
 def minutes_of(tasks: tuple[str, ...], call: Call) -> dict[str, str]:
@@ -152,6 +148,19 @@ def stored_run(out: Path, kind: str = "recipe") -> dict[str, Any] | None:
     if not isinstance(stored, dict) or not isinstance(stored.get(kind), dict):
         raise UserError(f"{out} holds another kind of run; use a new --out")
     return stored
+
+
+def recipe_of(out: Path) -> Recipe | None:
+    """The recipe that a run of pictures began with; None where there is no such run.
+
+    Raises:
+        UserError: it was begun with another version.
+    """
+    try:
+        stored = stored_run(out)
+    except UserError:
+        return None
+    return None if stored is None else restored(out, stored["recipe"], Recipe)
 
 
 def settled(out: Path, stored: dict[str, Any] | None, now: C, call: Call, may_change: MayChange) -> tuple[C, list[str]]:

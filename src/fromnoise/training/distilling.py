@@ -91,7 +91,10 @@ def recipe_for(model: TextToImage) -> Recipe:
     check_kind(model)
     stored = model.card.get("recipe")
     if isinstance(stored, dict):
-        return replace(Recipe.from_dict(stored), precision="auto", threads=0, start_from="", default_style="")
+        recipe = replace(Recipe.from_dict(stored), precision="auto", threads=0, start_from="", default_style="")
+        if "aside" in stored["data"]:
+            return recipe
+        return replace(recipe, data=replace(recipe.data, aside=0.0))  # it was trained before that existed
     image = ImageConfig(pixels=model.pixels) if model.clip is None else model.clip.config.image
     return Recipe(
         name=str(model.card.get("name", "model")),

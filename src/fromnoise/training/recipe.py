@@ -9,84 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fromnoise.data.captions import CaptionMix
-from fromnoise.data.reading import FITS, Reading
 from fromnoise.diffusion.loss import TimeMix
 from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.text import is_unicode
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig
 from fromnoise.training import precision
 from fromnoise.training.adversary import AdversaryConfig
+from fromnoise.training.data_config import DataConfig as DataConfig
 from fromnoise.training.loop_config import LARGEST_BATCH, LoopConfig
 from fromnoise.training.names import TASKS as TASKS
 from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
 from fromnoise.training.stages import DistillStage, LoraStage, TextStage
-from fromnoise.training.world_config import WorldConfig
 
-LARGEST_PICTURE = 4_096
 # Settings of a task that other tasks read, too: sizes that have to fit together, words, and how drawings are guided.
 ALSO_READ = {
     "clip": ("vocabulary", "meanings", "projection", "text.", "image.", "locked"),
     "vae": ("model.", "whiten", "decoder_only"),
     "diffusion": ("model.", "guidance", "prompts"),
 }
-
-
-@dataclass(frozen=True)
-class DataConfig(Config):
-    """Which pictures are trained on.
-
-    Attributes:
-        pixels: side of the square pictures.
-        styles: keep only these styles; empty keeps all.
-        groups: keep only these groups of concepts; empty keeps all.
-        limit: keep at most this many pictures (0: all), for a quick try.
-        scenes: how many pictures of two or three things are composed from them.
-        scene_share: how often the U-Net sees one of those.
-        captions: how captions are drawn.
-        said_styles, fit, tags: how the pictures are read, see :class:`fromnoise.data.reading.Reading`.
-        trigger: a style's name for all pictures that have none: what is asked for later to get their look.
-        world: how the endless world is used, where the data are drawings.
-    """
-
-    pixels: int = 64
-    styles: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    limit: int = 0
-    scenes: int = 0
-    scene_share: float = 0.12
-    captions: CaptionMix = field(default_factory=CaptionMix)
-    said_styles: bool = True
-    fit: str = "pad"
-    tags: bool = False
-    trigger: str = ""
-    world: WorldConfig = field(default_factory=WorldConfig)
-
-    @property
-    def reading(self) -> Reading:
-        """How the pictures are read."""
-        return Reading(self.said_styles, self.fit, self.tags)
-
-    def __post_init__(self) -> None:
-        wishes: Wishes = (
-            ("pixels", 8 <= self.pixels <= LARGEST_PICTURE, f"8…{LARGEST_PICTURE}"),
-            ("fit", self.fit in FITS, f"one of {', '.join(FITS)}"),
-            ("limit", self.limit >= 0, "0 (all) or more"),
-            ("trigger", _is_name(self.trigger), "a word or a few, without commas, at most 40 characters"),
-            ("scenes", 0 <= self.scenes <= 1_000_000, "0 (none) or more"),
-            ("scene_share", 0 <= self.scene_share < 1, "0 or more and below 1"),
-        )
-        check(self, "data.", wishes)
-        if self.fit == "shapes" and self.scenes:
-            raise UserError("data.scenes are squares: leave them out (data.scenes=0), or set data.fit to pad or crop")
-
-
-def _is_name(text: str) -> bool:
-    return len(text) <= 40 and text == " ".join(text.split()) and "," not in text and is_unicode(text)
 
 
 @dataclass(frozen=True)
@@ -195,6 +138,9 @@ class VAEStage(Config):
 class DiffusionStage(Config):
     """U-Net: its size, how noise levels are drawn ("default", "uniform" or "curriculum") and its training.
 
+    With ``remember``, captions that are few enough to keep what the text tower says of them (256 MiB) are read once,
+    and not anew in each step.
+
     ``time_mix`` holds the shares of "default"; ``mirror`` is the share of pictures that are shown mirrored, where
     their captions allow it. ``known`` pictures are drawn by the model of ``Recipe.start_from`` before the training, and
     are a share ``replay`` of every batch, so that it does not forget (Ruiz et al. 2022, arXiv 2208.12242). ``prompts``
@@ -208,6 +154,7 @@ class DiffusionStage(Config):
     guidance: float = 3.0
     time_mix: TimeMix = field(default_factory=TimeMix)
     mirror: float = 0.5
+    remember: bool = True
     known: int = 0
     replay: float = 0.0
     loop: LoopConfig = field(default_factory=LoopConfig)

@@ -32,11 +32,12 @@ from fromnoise.training.adapting import keep_lora, lora_task
 from fromnoise.training.assembling import Networks, add_clip, assembled, hardware, kept_tokenizer
 from fromnoise.training.beginning import Keeper, begin_with, check_materials
 from fromnoise.training.clock import Clock, seeded
-from fromnoise.training.conditioning import Conditioning
+from fromnoise.training.conditioning import listening
 from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep
 from fromnoise.training.examples import Examples
+from fromnoise.training.health.beside import Beside
 from fromnoise.training.health.self_test import self_test
 from fromnoise.training.identity import Going, Identity, fingerprint
 from fromnoise.training.known import with_known
@@ -57,8 +58,9 @@ from fromnoise.training.run_data import (
     seen_by,
     some_prompts,
     styles_of,
+    told_aside,
 )
-from fromnoise.training.run_examples import captions_of, examples_of, sampled, shown
+from fromnoise.training.run_examples import captions_of, examples_of, most_captions, sampled, shown
 from fromnoise.training.run_folder import accelerator, check_told, curves, locked
 from fromnoise.training.settling import begun
 from fromnoise.training.statement import statement
@@ -111,7 +113,6 @@ class Run:
         self._fingerprint = fingerprint(self.train_set)
         self.identity = Identity(recipe, self.data, out, self.going, self._fingerprint)
         self.identity.check(self.base.hash if self.base is not None else "", self._is_made("clip"))
-        out.mkdir(parents=True, exist_ok=True)
         self._lock = locked(out)
         keep_left_out(out, (self.train_set, self.held_out), self.console)
         torch.set_num_threads(recipe.threads or available_cores())
@@ -178,13 +179,14 @@ class Run:
         stage, schedule = self.recipe.diffusion, ScheduleConfig().build()
         examples = with_known(self._examples(vae), stage, self.base, self.compute, self.out, self.recipe.seed)
         tower = self._compute(copy.deepcopy(text)).eval().requires_grad_(False)
-        words = Conditioning(self.tokenizer, tower)
+        words = listening(self.tokenizer, tower, most_captions(self.recipe, self.data, self.train_set.records))
         network = self._compute(self._fresh("diffusion", stage.model))
         prompts = stage.prompts or some_prompts(self.train_set.records)
         stage = replace(stage, prompts=prompts, loop=self._loop("diffusion"))
         parts = (network, schedule, vae)
         task = DiffusionTask(stage, examples, words, parts, self.compute)
-        task.held_out = held_out_latents(self.held_out, vae, self.compute, training=self.train_set.images)
+        task.held_out = held_out_latents(self.held_out, vae, self.compute)
+        task.beside = Beside(self.train_set.images, self.held_out.images)
 
         def keep_model(unet: nn.Module, clock: Clock, hours: float) -> None:
             progress = {"pictures_seen": clock.pictures, "unet_hours": round(hours, 2)}
@@ -335,7 +337,8 @@ class Run:
     def _save_model(self, networks: Networks, progress: dict[str, Any]) -> None:
         drawn = self.shown.records[: self.shown.drawings]
         data = statement(self.train_set, self.held_out, drawn, self._fingerprint)
-        told = {**progress, "hardware": hardware(self.device, self.choice.name), "data": data}
+        told = {**progress, **told_aside(self.held_out.records), "data": data}
+        told |= {"hardware": hardware(self.device, self.choice.name)}
         facts = card(self.recipe, self.shown.records, told, self.shown.drawings)
         model = assembled(self.tokenizer, networks, self.shown.records, self.styles, facts, self.base)
         replace(model, default_style=self.recipe.default_style).save(self.out / "model")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,28 +12,33 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from fromnoise.data.aside import divided, kept_aside, place
 from fromnoise.data.decoding import sizes
 from fromnoise.data.left_out import LEFT_OUT, write_list
 from fromnoise.data.meanings import Meanings
-from fromnoise.data.pictures import PictureSet, brought_to, load_folder, thinned, told, wanted, why_none
+from fromnoise.data.pictures import PictureSet, brought_to, some, thinned, told, wanted, why_none
 from fromnoise.data.places import entries_of
-from fromnoise.data.reading import nearest, shapes
-from fromnoise.data.record import TRAIN, Record
+from fromnoise.data.reading import nearest, shapes, square
+from fromnoise.data.record import ASIDE, HELD_OUT, TRAIN, Found, Record
 from fromnoise.data.scenes import scenes
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.mapped import parts
 from fromnoise.ground.wording import styled
 from fromnoise.system.defaults import check_default_style, read_facts
 from fromnoise.system.known_words import KnownWords
 from fromnoise.system.teachers import judging_teacher
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import seeded
-from fromnoise.training.health.beside import Beside
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.diffusion import HeldOut
 from fromnoise.training.tasks.vae import encode_all
 
 PICTURES = "pictures"  # folder in a run's
+SET_ASIDE = (
+    "The data hold none out, so these are kept aside, by a hash of their names, to see whether the others are learnt "
+    "by heart; --set data.aside=0 learns from all."
+)
 
 
 def read_pictures(
@@ -51,9 +56,15 @@ def read_pictures(
         UserError: none to train on.
     """
     d = recipe.data
-    kept: dict[str, Any] = {"styles": d.styles or None, "groups": d.groups or None, "reading": d.reading}
-    load = functools.partial(load_folder, data, d.pixels, **kept, keep=None if out is None else out / PICTURES)
-    train_set, held_out = load(split="train"), load(split="test_pair")
+    found, aside = _found(recipe, data)
+
+    def load(split: str) -> PictureSet:
+        chosen = [e for e in found.entries if wanted(e.record, split, d.styles or None, d.groups or None)]
+        return brought_to(square(d.pixels, d.fit), chosen, found, None if out is None else out / PICTURES, split)
+
+    train_set, held_out = load(TRAIN), load(ASIDE if aside else HELD_OUT)
+    if aside:
+        held_out = without_twins(held_out, train_set)
     for line in told(train_set, held_out):
         console.print(one_line(line), style="yellow", highlight=False, soft_wrap=True, markup=False)
     if not train_set.records:
@@ -62,7 +73,28 @@ def read_pictures(
     if d.scenes:
         train_set = joined(train_set, scenes(train_set, d.scenes, recipe.seed))
     console.print(f"{len(train_set.records):,} pictures to train on, {len(held_out.records):,} held out")
+    if aside:
+        console.print(SET_ASIDE, highlight=False, soft_wrap=True)
     return train_set, held_out
+
+
+def _found(recipe: Recipe, data: str) -> tuple[Found, bool]:
+    """What a place holds, and whether some of it is kept aside because the data hold nothing out."""
+    d = recipe.data
+    found = entries_of(data, d.reading)
+    used = [e.record for e in found.entries if wanted(e.record, None, d.styles or None, d.groups or None)]
+    up_to = kept_aside(used, d.aside)
+    return replace(found, entries=divided(found.entries, up_to)), up_to > 0
+
+
+def without_twins(pictures: PictureSet, others: PictureSet) -> PictureSet:
+    """The pictures that are not among others under another name, pixel by pixel."""
+    seen = {_digest(picture) for part in parts(others.images, 1024) for picture in part}
+    return some(pictures, [i for i, picture in enumerate(pictures.images) if _digest(picture) not in seen])
+
+
+def _digest(picture: Tensor) -> bytes:
+    return hashlib.blake2b(picture.contiguous().numpy().data, digest_size=16).digest()
 
 
 def read_shapes(recipe: Recipe, data: str, step: int, out: Path) -> list[PictureSet]:
@@ -78,7 +110,7 @@ def read_shapes(recipe: Recipe, data: str, step: int, out: Path) -> list[Picture
         UserError: the disk is full.
     """
     d = recipe.data
-    found = entries_of(data, d.reading)
+    found, _ = _found(recipe, data)
     chosen = [e for e in found.entries if wanted(e.record, TRAIN, d.styles or None, d.groups or None)]
     if d.limit and len(chosen) > d.limit:
         chosen = [chosen[i * len(chosen) // d.limit] for i in range(d.limit)]
@@ -159,6 +191,12 @@ def shareable(recipe: Recipe) -> Recipe:
     return replace(recipe, start_from=Path(recipe.start_from).name, clip=clip)
 
 
+def told_aside(held_out: list[Record]) -> dict[str, float]:
+    """What a card tells of pictures that a training kept aside, so that others divide the same data as it did."""
+    up_to = max((place(r.file_name) for r in held_out if r.split == ASIDE), default=0.0)
+    return {"aside": up_to} if up_to else {}
+
+
 def begun_with(base: TextToImage) -> dict[str, Any]:
     """What a card tells of the model that its training began with: which, and if its decoder learnt by a judge."""
     taught = judging_teacher(base.card)
@@ -204,13 +242,9 @@ def joined(first: PictureSet, second: PictureSet) -> PictureSet:
     return PictureSet(images, [*first.records, *second.records], [*first.quarantine, *second.quarantine])
 
 
-def held_out_latents(
-    pictures: PictureSet, vae: Any, compute: Compute, most: int = 128, training: Tensor | None = None
-) -> HeldOut | None:
-    """Latents of held-out pictures, spread over all of them, for the U-Net's score; None where there are none. Beside
-    them are laid some of the ``training`` pictures, uint8 [N,3,P,P]."""
+def held_out_latents(pictures: PictureSet, vae: Any, compute: Compute, most: int = 128) -> HeldOut | None:
+    """Latents of held-out pictures, spread over all of them, for the U-Net's score; None where there are none."""
     chosen = thinned(pictures, most)
     if not chosen.records:
         return None
-    beside = None if training is None else Beside(training, pictures.images)
-    return HeldOut(encode_all(vae, chosen.images, compute), [caption(r) for r in chosen.records], beside)
+    return HeldOut(encode_all(vae, chosen.images, compute), [caption(r) for r in chosen.records])

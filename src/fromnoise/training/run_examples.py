@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.vae import encode_all
 
 WHITENED_BY = 2048  # pictures whose latents say what white is
+BESIDE = 256  # prompts at most that are asked beside the pictures: held-out ones and those of the sheets
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,13 @@ def captions_of(recipe: Recipe, data: str) -> CaptionMix:
     """How pictures are asked for. The world's texts are exact; a colour or an article more would make them untrue."""
     mix = recipe.data.captions
     return replace(mix, colour=0.0, article=0.0) if is_drawings(data) else mix
+
+
+def most_captions(recipe: Recipe, data: str, records: Sequence[Record]) -> int:
+    """At most how many different captions a U-Net hears in its training; the world has no end of them."""
+    if is_drawings(data) or not recipe.diffusion.remember:
+        return sys.maxsize
+    return CaptionSampler(records, captions_of(recipe, data)).most() + recipe.diffusion.known + BESIDE
 
 
 def examples_of(

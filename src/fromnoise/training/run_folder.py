@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from PIL import Image
+from rich.console import Console
 
 from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.ground.whole import write_atomically
@@ -52,10 +53,12 @@ def check_told(out: Path) -> None:
 
 
 def locked(out: Path) -> FileLock:
-    """Keep a second training out of the folder for as long as this process lives, and note in it which one that is.
+    """Make the folder, keep a second training out of it for as long as this process lives, and note in it which one
+    that is.
 
     Raises:
-        UserError: another training is there; or this process, one of several, does not see what the first one wrote.
+        UserError: another training is there, or it cannot be written; or this process, one of several, does not see
+            what the first one wrote.
     """
     lock = FileLock(out / ".lock")
     if not here().main:  # the first one has it
@@ -63,15 +66,24 @@ def locked(out: Path) -> FileLock:
             raise UserError(f"{out} is another folder here than where the first process is: all need one shared folder")
         return lock
     try:
+        out.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(f"another training is writing to {out}; stop it first, or use a new --out") from None
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {out}: {error.strerror or error}; take an --out that you may write to, where there is "
+            "room"
+        ) from error
     note_process(out)
     return lock
 
 
 def accelerator(out: Path) -> Any:
     """Device choice and, once :func:`curves` asks for them, TensorBoard's curves: Hugging Face accelerate.
+
+    It would take whatever accelerates here, an M processor's GPU, too ("mps"). Nothing of this was ever trained on
+    others than CUDA's, so those are left alone.
 
     Raises:
         UserError: the packages for training are missing.
@@ -80,7 +92,11 @@ def accelerator(out: Path) -> Any:
         from accelerate import Accelerator
     except ImportError as error:
         raise missing_packages("training needs more packages", "train") from error
-    cpu = here().share.of > 1 and not torch.cuda.is_available()
+    cpu = not torch.cuda.is_available()
+    other = torch.accelerator.current_accelerator(check_available=True) if cpu else None
+    if other is not None:
+        said = f"training on the CPU: this machine's {other.type} is not used, since nothing was ever tried on it"
+        Console(stderr=True).print(said, style="yellow", highlight=False, soft_wrap=True)
     # The run decides on number formats, and not a launcher.
     return Accelerator(mixed_precision="no", cpu=cpu, log_with="tensorboard", project_dir=out / "curves")
 

@@ -29,9 +29,10 @@ def begun(recipe: Recipe, out: Path, tasks: tuple[str, ...] | None, call: Call) 
     """
     deadline = time.monotonic() + 60 * call.minutes
     stored = continuing.stored_run(out)
+    if stored is not None and call.as_before:  # what is asked for now says nothing: not even in which order
+        recipe = continuing.restored(out, stored["recipe"], Recipe).with_overrides(dict(call.settings))
     recipe, call = without_judges(recipe, stored, out, call)
-    tasks = continuing.tasks_of(recipe, stored, call) if tasks is None else tasks
-    tasks = recipe.ordered(tasks)
+    tasks = recipe.ordered(recipe.tasks if tasks is None else tasks)
     recipe.check_tasks(tasks)
     if call.minutes < math.inf and continuing.fits_minutes(recipe, stored):
         asked = continuing.minutes_of(tasks, call)

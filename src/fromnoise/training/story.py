@@ -101,7 +101,6 @@ def train_story(recipe: StoryRecipe, data: Path | str, out: Path, call: Call | N
         raise UserError(f"{out} was started with other lines; give the same --data or a new --out")
     vocabulary = _vocabulary(recipe, train_lines, out)
     lines = tuple(as_numbers(some, vocabulary, recipe.network.context) for some in (train_lines, held_out))
-    out.mkdir(parents=True, exist_ok=True)
     lock = locked(out)
     try:
         accelerated = accelerator(out)

@@ -49,14 +49,17 @@ class Watch:
         self.index, self.count, self._end = index, count, end
         self._store, self._beating = connected(), connected()
         self._others = range(1, count) if index == 0 else range(1)
-        self._beats = 0
+        self._beats = self._unanswered = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="fromnoise-watch", daemon=True)
+        self._guard = threading.Thread(target=self._wait_for_looks, name="fromnoise-guard", daemon=True)
 
     def begin(self) -> None:
         """Begin; call at about the same time everywhere."""
         self._beating.set(f"beat/{self.index}", "0")
         self._thread.start()
+        if self.index:
+            self._guard.start()
 
     def say(self, key: str, value: str = "1") -> None:
         """Let the others know something."""
@@ -101,8 +104,19 @@ class Watch:
                 line = self._look(heard)
             except RuntimeError:  # the store is gone; the first process keeps it, or its launcher does
                 line = self.lost(0)
+            self._unanswered = 0
             if line:
                 self._end(line, 2)
+
+    def _wait_for_looks(self) -> None:
+        """As another process: end where the store does not answer. The first process keeps it, or its launcher does; if
+        that stands still, so does whoever asks it, since torch waits there for ever. What is counted are waits of this
+        very process, so that one that stood still itself does not blame others.
+        """
+        while not self._over.wait(BEAT):
+            self._unanswered += 1
+            if self._unanswered * BEAT > SILENT:
+                self._end(self.lost(0), 2)
 
     def _look(self, heard: dict[int, tuple[bytes, float]]) -> str:
         """Give a sign of life and look for those of others. Returns a line if all is over."""

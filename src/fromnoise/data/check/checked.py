@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fromnoise.data.aside import divided, kept_aside
 from fromnoise.data.begun import in_batches
 from fromnoise.data.check.alike import alike
 from fromnoise.data.check.look import Look, looks
@@ -18,7 +19,7 @@ from fromnoise.data.check.verdict import verdict
 from fromnoise.data.check.words import Hearer, Words, words
 from fromnoise.data.decoding import refuse_duplicate
 from fromnoise.data.places import entries_of
-from fromnoise.data.record import Entry, Found, NothingFound
+from fromnoise.data.record import ASIDE, Entry, Found, NothingFound
 from fromnoise.ground.wording import styled
 
 RANDOM, GROUPS, OF_ONE = 24, 24, 6  # pictures shown at random; groups of alike ones, and pictures of each
@@ -58,6 +59,8 @@ class Checked:
         twice: groups of pictures that are the same file with other words.
         alike: groups of pictures that are nearly the same.
         hearer: name of the model that captions were compared with; "" for none.
+        too_long: captions of which it does not hear the end.
+        aside: pictures that a training keeps aside, because the data hold none out.
     """
 
     place: str
@@ -75,6 +78,7 @@ class Checked:
     alike: list[list[Entry]]
     hearer: str = ""
     too_long: int = 0
+    aside: int = 0
 
     @property
     def verdict(self) -> str:
@@ -92,7 +96,15 @@ class Checked:
             (small, "picture is", "pictures are", f"smaller than {self.pixels} pixels, and will look soft"),
         )
         told = [f"{n:,} {one if n == 1 else many} {what}." for n, one, many, what in counts if n]
-        return [*(f"{note[:1].upper()}{note[1:]}." for note in self.notes), *told]
+        return [*(f"{note[:1].upper()}{note[1:]}." for note in self.notes), *self._told_aside(), *told]
+
+    def _told_aside(self) -> list[str]:
+        if not self.aside:
+            return []
+        return [
+            f"No picture is held out by a split, so a training keeps {self.aside} aside, by a hash of their names, to "
+            "see whether it learns the others by heart (--set data.aside=0 learns from all)."
+        ]
 
     def shown(self) -> list[Entry]:
         """Some pictures, chosen by chance, the same every time."""
@@ -159,6 +171,7 @@ def checked(place: Path | str, pixels: int = 64, hearer: Hearer | None = None, w
     for entry, look in zip(found.entries, seen, strict=True):
         read.take(entry, look)
     long = _too_long(read.entries, hearer)
+    up_to = kept_aside([e.record for e in found.entries])
     return Checked(
         place=str(place),
         pixels=pixels,
@@ -175,6 +188,7 @@ def checked(place: Path | str, pixels: int = 64, hearer: Hearer | None = None, w
         alike=[[read.entries[i] for i in group] for group in read.alike()],
         hearer="" if hearer is None else hearer.name,
         too_long=len(long),
+        aside=sum(e.record.split == ASIDE for e in divided(read.entries, up_to)),
     )
 
 

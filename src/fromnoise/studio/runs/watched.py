@@ -27,9 +27,6 @@ from fromnoise.training.health.process import process_of
 SAID = ".said.txt"  # what a training that was begun here said last; a dot keeps it out of the run
 MOST_SAID = 4096  # bytes of that which are read
 OWN, BESIDE = "finetune", "lora"
-# By which recipe a run goes on: its own numbers count, and of this one nothing but the order of the tasks. What a
-# folder says is never run as a program, as a recipe's file would be.
-RECIPES = {"first-model": "first_model", "stickers-64": "stickers_64", "stickers-128": "stickers_cpu"}
 COMMAND = (sys.executable, "-m", "fromnoise")
 STOPPED = (130, -signal.SIGINT)  # how a training ends that was asked to
 STEPS = 12  # of a trial drawing: good enough to see, and soon over
@@ -110,9 +107,9 @@ class Watched:
             raise Problem(
                 409, f"the pictures are not at {one_line(str(data))}; begin the studio where the training began"
             )
-        stored = facts["recipe"]
-        name, usual = stored.get("name"), BESIDE if stored.get("tasks") == [BESIDE] else OWN
-        recipe = RECIPES.get(name, usual) if isinstance(name, str) else usual
+        # The stored recipe counts, and nothing of the one that is named. What a folder says is never run as a program,
+        # as a recipe's file would be.
+        recipe = BESIDE if facts["recipe"].get("tasks") == [BESIDE] else OWN
         self._spawn("--data", data, "--as-before", recipe=recipe)
 
     def pause(self) -> None:

@@ -159,10 +159,8 @@ def blurred_before(history: History) -> str | None:
         return None
     return (
         f"The VAE is too coarse for these pictures: only {_percent(detail.values[-1])} of their finest detail comes "
-        "back "
-        "from it, so drawings will look softer than they do. Pictures with larger shapes suit it better, or let the "
-        "VAE "
-        "learn them first (--tasks vae,diffusion)."
+        "back from it, so drawings will look softer than they do. Pictures with larger shapes suit it better; where "
+        "all of a model is trained, the VAE can learn them first (--tasks vae,diffusion)."
     )
 
 

@@ -43,12 +43,10 @@ class HeldOut:
     Attributes:
         latents: float32 [M,C,h,w].
         texts: their captions.
-        beside: they and some that are trained on, to lay beside what is drawn.
     """
 
     latents: Tensor
     texts: list[str]
-    beside: Beside | None = None
 
     @torch.no_grad()
     def loss(self, denoiser: Denoiser, schedule: NoiseSchedule, words: Conditioning) -> dict[str, float]:
@@ -97,10 +95,9 @@ class DiffusionTask(Task):
         self.examples = examples
         self.levels = NoiseLevels(stage.noise_levels, self.schedule, stage.time_mix)
         self.held_out: HeldOut | None = None
+        self.beside: Beside | None = None
         self.steady = stage.noise_levels != "curriculum"
         self._by_level: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        self._compared: dict[str, float] = {}
-        self._detail: dict[str, float] = {}
 
     def rehearsing(self) -> Self:
         """What it notes of its losses belongs to the copy as well."""
@@ -134,19 +131,14 @@ class DiffusionTask(Task):
             f"loss_log_snr_{name}": total / count for name, (total, count) in sorted(self._by_level.items()) if count
         }
         self._by_level.clear()
-        found.update(self._compared)
-        self._compared = {}
         return found
 
     def score(self, network: nn.Module) -> dict[str, float]:
-        """The loss on held-out pictures, where there are any."""
+        """The loss on held-out pictures, where there are any, and how pictures and drawings lie beside each other."""
+        found = {} if self.beside is None else self.beside.told(self.vae, self.compute.device)
         if self.held_out is None:
-            return {}
-        found = self.held_out.loss(NetworkDenoiser(network, self.schedule, "v"), self.schedule, self.words)
-        if self.held_out.beside is not None and not self._detail:
-            self._detail = self.held_out.beside.through(self.vae, self.compute.device)
-            found.update(self._detail)
-        return found
+            return found
+        return {**self.held_out.loss(NetworkDenoiser(network, self.schedule, "v"), self.schedule, self.words), **found}
 
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
@@ -156,8 +148,8 @@ class DiffusionTask(Task):
         plain = NetworkDenoiser(network, self.schedule, "v")
         latents = how.of(plain, prompts, "sheet", self.examples.shape, self.compute.device)
         drawn = to_bytes(self.vae.decode(latents))
-        if self.held_out is not None and self.held_out.beside is not None:
-            self._compared = self.held_out.beside.near_training(drawn)
+        if self.beside is not None:
+            self.beside.look_at(drawn)
         return with_note(labelled(drawn, self.stage.prompts, COLUMNS), self.stage.prompts)
 
     def _note(self, t: Tensor, each: Tensor) -> None:

@@ -26,6 +26,7 @@ from fromnoise.training.clock import Clock
 from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.drawn import Drawing, in_format
 from fromnoise.training.examples import Examples
+from fromnoise.training.health.beside import Beside as Pictures
 from fromnoise.training.low_rank import Beside
 from fromnoise.training.shaped import again_of
 from fromnoise.training.sheet import labelled, with_note
@@ -91,6 +92,7 @@ class LoraTask(Task):
         self.network, self.schedule = adapted.network, adapted.schedule
         self.adapted, self.examples = adapted, examples
         self.held_out: HeldOut | None = None
+        self.pictures: Pictures | None = None
 
     def batch(self, clock: Clock) -> Batch:
         """The pictures, and behind them a share of what the model knows."""
@@ -137,10 +139,11 @@ class LoraTask(Task):
         return twin
 
     def score(self, network: nn.Module) -> dict[str, float]:
-        """The loss on held-out pictures, where there are any."""
+        """The loss on held-out pictures, where there are any, and how pictures and drawings lie beside each other."""
+        found = {} if self.pictures is None else self.pictures.told(self.adapted.vae, self.compute.device)
         if self.held_out is None:
-            return {}
-        return self.held_out.loss(self._denoiser(network), self.schedule, self.words)
+            return found
+        return {**self.held_out.loss(self._denoiser(network), self.schedule, self.words), **found}
 
     @torch.no_grad()
     def samples_for_log(self, network: nn.Module) -> Image.Image:
@@ -152,6 +155,8 @@ class LoraTask(Task):
             some = prompts[first : first + AT_ONCE]
             latents = how.of(self._denoiser(network), some, "sheet", self.examples.shape, self.compute.device, first)
             drawn.append(to_bytes(self.adapted.vae.decode(latents)).cpu())
+        if self.pictures is not None:
+            self.pictures.look_at(torch.cat(drawn))
         return with_note(labelled(torch.cat(drawn), prompts, columns=min(len(prompts), AT_ONCE)), prompts)
 
     def _denoiser(self, network: nn.Module) -> NetworkDenoiser:
