@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from fromnoise.ground.errors import one_line
 
 if TYPE_CHECKING:
-    from fromnoise.training.recipe import Recipe
     from fromnoise.training.situation import Suited
 
 LENGTHS = (".loop.pictures", ".loop.minutes")
@@ -38,7 +37,7 @@ def as_asked(found: Any, settings: dict[str, str], tasks: tuple[str, ...] | None
 
 
 def check_read(
-    wanted: Recipe, settings: Mapping[str, str], tasks: tuple[str, ...] | None, out: Path, as_before: bool
+    wanted: Any, settings: Mapping[str, str], tasks: tuple[str, ...] | None, out: Path, as_before: bool
 ) -> None:
     """Refuse what ``--set`` asks of tasks that this run does not train, neither now nor in another call.
 
@@ -53,8 +52,10 @@ def check_read(
         UserError: a setting that changes nothing.
     """
     from fromnoise.training.continuing import RUN, has_learnt, leaves, stored_run
-    from fromnoise.training.recipe import TASKS
+    from fromnoise.training.recipe import TASKS, Recipe
 
+    if not isinstance(wanted, Recipe):
+        return  # a story's has one network
     stored = stored_run(out) if (out / RUN).is_file() else None
     if stored is None:
         wanted.check_settings(settings, {*wanted.tasks, *(tasks or ())})

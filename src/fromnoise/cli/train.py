@@ -73,17 +73,16 @@ def train(
     found: Any = recipe_of(out) if as_before else None  # then nothing that RECIPE says counts
     found = found or load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
     wanted = as_asked(found, settings, chosen)
-    if not isinstance(wanted, StoryRecipe):
-        check_read(wanted, settings, chosen, out, as_before)
+    check_read(wanted, settings, chosen, out, as_before)
     if isinstance(found, Suited) and not (as_before or going_on):
         tell_plan(replace(found, recipe=wanted), settings, chosen, minutes)
     # What suits pictures and machine is settled when a run begins; on another machine it goes on as it began.
     as_before = as_before or (going_on and isinstance(found, Suited))
-    call = Call(math.inf if minutes is None else minutes, settings, as_before, verbose, self_test)
+    call = Call(minutes or math.inf, settings, as_before, verbose, self_test)
     if isinstance(wanted, StoryRecipe):
         if watch or tasks is not None:
-            named_option = "--watch" if watch else "--tasks"
-            raise UserError(f"{named_option} is for models that draw; a story model has one network: leave it out")
+            said = "--watch" if watch else "--tasks"
+            raise UserError(f"{said} is for models that draw; a story model has one network: leave it out")
         alone("a story model")
         _reporting(lambda: print(train_story(wanted, data, out, call)), minutes, out)
         return
@@ -91,12 +90,12 @@ def train(
     if "lora" in (chosen or wanted.tasks):
         alone("a LoRA")
     with joined():
-        if watch:
-            from fromnoise.cli.watching import with_page
-
-            with_page(out, lambda: _reporting(begin, minutes, out))
+        if not watch:
+            _reporting(begin, minutes, out)
             return
-        _reporting(begin, minutes, out)
+        from fromnoise.cli.watching import with_page
+
+        with_page(out, lambda: _reporting(begin, minutes, out))
 
 
 def _trained(wanted: Any, data: str, out: Path, chosen: tuple[str, ...] | None, call: Any, index: bool) -> None:
