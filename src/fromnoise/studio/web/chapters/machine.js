@@ -51,7 +51,7 @@ export function open(root, { facts, asked = {} }) {
       draw({ ...first, prompt: prompt.value, seed: randomSeed() });
     },
   }, field(words.chapters.prompt, prompt), el("button", { type: "submit", class: "main", text: words.chapters.draw }));
-  root.append(form, problem, warnings, body, howWeKnow(say.know, say.code, watch.command));
+  root.append(form, problem, warnings, body, howWeKnow(say, watch.command));
   api.machine().then((machine) => {
     if (left) return;
     panel = makePanel(machine.networks.reduce((sum, network) => sum + network.weights, 0), watch);
