@@ -15,5 +15,8 @@ def make_axe() -> Any:
 
 def violations(axe: Any, page: Any, where: str) -> list[str]:
     """Every violation of whatever weight, with the first elements that have it."""
+    page.evaluate("document.getAnimations().forEach((one) => one instanceof CSSTransition && one.finish())")  # colours
     found = axe.run(page).response["violations"]
-    return [f"{where}: {one['id']} ({one['impact']}): {[node['html'][:150] for node in one['nodes'][:3]]}" for one in found]
+    return [
+        f"{where}: {one['id']} ({one['impact']}): {[node['html'][:150] for node in one['nodes'][:3]]}" for one in found
+    ]

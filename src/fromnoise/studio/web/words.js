@@ -650,7 +650,7 @@ export const words = {
       at: (round, right, chance) => {
         const part = `${Math.round(100 * right.share)} % right`;
         if (round === 0) return `Before it has learned anything: ${part}. Blind guessing would get ${Math.round(100 * chance)} %.`;
-        return `After round ${round}: ${part} (the truth: ${Math.round(100 * right.low)} % to ${Math.round(100 * right.high)} %).`;
+        return `After round ${round}: ${part} (with so few drawings, truly ${Math.round(100 * right.low)} % to ${Math.round(100 * right.high)} %).`;
       },
       curve: (first, last, rounds) =>
         `Pictures told right: ${Math.round(100 * first)} % at first, ${Math.round(100 * last)} % after ${rounds} rounds`,
@@ -690,7 +690,7 @@ export const words = {
       clipHint: "Drag to turn it, or use the arrow keys. The directions have no names.",
       directions: ["1st direction", "2nd", "3rd"],
       clipScore: ({ share, low, high }) =>
-        `CLIP, without any measure: ${Math.round(100 * share)} % right (the truth: ${Math.round(100 * low)} % to ${Math.round(100 * high)} %).`,
+        `CLIP, without any measure: ${Math.round(100 * share)} % right (with so few drawings, truly ${Math.round(100 * low)} % to ${Math.round(100 * high)} %).`,
       clipHonest: (trained, caption, spread) => {
         const seen = trained
           ? "But CLIP has an advantage: it has seen these very drawings, with their names, when it was trained. The network above had not."
@@ -1452,7 +1452,7 @@ export const words = {
       mistakeHint:
         "This is the number that training makes smaller: how wrong it is about the noise that was added. One that has learned nothing is " +
         "wrong by about 1, at every level. Where there is little noise, that noise can hardly be seen: there this number can be larger " +
-        "although the picture is better. How wrong the picture is counts the table of “Where does it stop recognising?”.",
+        "although the picture is better. How wrong the picture itself is stands in the table of “Where does it stop recognising?”.",
       code: ["src/fromnoise/inspection/learning.py"],
       know: [
         "Every few minutes a training draws a sheet: the same prompts, each from the same seeds, with the averaged weights of " +
