@@ -42,7 +42,7 @@ def test_chapter_static_to_picture(visit: Visitors) -> None:
     expect(page.get_by_text("No noise left")).to_be_visible(timeout=PATIENCE)
     slider = page.get_by_label("Step", exact=True)
     slider.press("Home")
-    expect(page.locator(".where")).to_have_text(re.compile("Step 1 of 20, noise level 999"))
+    expect(page.locator(".where")).to_have_text(re.compile("Step 1 of 20, noise level 1,000 of 1,000"))
     expect(page.locator(".what")).to_contain_text("Nothing but static")
     slider.press("ArrowRight")
     expect(page.locator(".where")).not_to_contain_text("Step 1 of")
@@ -126,7 +126,7 @@ def test_chapter_game(visit: Visitors, shots: Path) -> None:
     expect(was.locator("mark")).to_have_count(0)
     expect(page.locator(".said").first.locator("mark")).to_have_count(4)
     expect(page.locator(".said li")).to_have_count(4)
-    expect(page.get_by_text(re.compile(r"Noise level \d+ of 1000"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Noise level \d+ of 1,000"))).to_be_visible()
     page.get_by_label("Kind of story").select_option("mystery")
     page.get_by_label("Where", exact=True).select_option("France")
     page.get_by_role("button", name="Find a story").click()
@@ -210,7 +210,7 @@ def test_chapter_words(visit: Visitors) -> None:
     expect(page.get_by_role("heading", name="“green” left out")).to_be_visible(timeout=PATIENCE)
     expect(page.locator(".without").get_by_text("“red apple and (green:2) pear”")).to_be_visible()
     page.get_by_text("How do we know?").click()
-    expect(page.locator(".know code")).to_contain_text("fromnoise inspect words 'red apple and green pear'")
+    expect(page.locator(".know pre")).to_contain_text("fromnoise inspect words 'red apple and green pear'")
 
 
 def hovered_words_light_up(page: Page, visit: Visitors, pear: str) -> None:

@@ -10,6 +10,9 @@ function percent(share, digits = share < 0.0995 ? 1 : 0) {
 /** A number without needless digits. */
 const plain = (number) => String(Math.round(number * 100) / 100);
 
+/** A time from 0 as a level from 1, as people count. */
+const levelOf = (t, levels) => `${(Math.round(t) + 1).toLocaleString("en")} of ${levels.toLocaleString("en")}`;
+
 /** "about 3 min", as far as anyone can tell. */
 function duration(seconds) {
   if (seconds < 1.5) return "a second";
@@ -265,7 +268,8 @@ export const words = {
     ],
     ratio: (answer) =>
       `How near the nearest is, where the fifty next ones are 1: ${answer.features.toFixed(2)} by what can be seen in it (a copy below ` +
-      `${answer.limits.features.toFixed(2)}), ${answer.pixels.toFixed(2)} pixel by pixel (a copy below ${answer.limits.pixels.toFixed(2)}).`,
+      `${answer.limits.features.toFixed(2)}), ${answer.pixels.toFixed(2)} pixel by pixel (a copy below ${answer.limits.pixels.toFixed(2)}). ` +
+      "Near 1 it is one among many, and can be something else altogether.",
     rate: (trust, model) => `Of ${model}: ${trust}.`,
     command: "The same in a terminal, for the downloaded file:",
   },
@@ -441,7 +445,7 @@ export const words = {
       block: "Block of the network",
       blockName: (name) => (name === "all" ? "all blocks together" : name),
       drawing: "Drawing, and taking notes…",
-      at: (step, t) => `Step ${step}, noise level ${Math.round(t)}`,
+      at: (step, t, levels) => `Step ${step}, noise level ${levelOf(t, levels)}`,
       done: "Done. Choose a word.",
       choose: "Point at a word, or choose one.",
       pointHint: "Point at a place of the picture (or move over it with the arrow keys), and the words that count there most are underlined. A style is read as words, too; “start”, “end” and “padding” are signs that the machine puts around them.",
@@ -899,7 +903,7 @@ export const words = {
       play: "Play",
       pause: "Pause",
       empty: "Press “Draw it”, then drag the slider from static to picture.",
-      at: (step, total, t) => `Step ${step} of ${total}, noise level ${t}`,
+      at: (step, total, t, levels) => `Step ${step} of ${total}, noise level ${levelOf(t, levels)}`,
       done: "No noise left: the guess has become the picture.",
       level: (t, levels) => {
         const part = t / levels;
@@ -974,7 +978,8 @@ export const words = {
         "clip.image": "Tells how well a picture fits words (image tower)",
       },
       know: [
-        "The diagram is made from the network’s own modules, by running it once; nothing is drawn by hand. While your " +
+        "The diagram is made from the network’s own modules, by running it once; nothing is drawn by hand. Names are those of " +
+          "the code; where one begins with 8x8, that part sees the picture as 8 by 8 places. While your " +
           "picture is drawn, what each part hands on is copied, which changes no pixel of it. Of each part you get the six " +
           "maps that vary most at that step; one that stays among the six keeps its place.",
         "A part is brighter the more of the time it takes. Time is that of one step of one picture on one core, the middle " +
@@ -1052,7 +1057,7 @@ export const words = {
       noisyPicture: "What it sees",
       cleanPicture: "What it thinks is there",
       drawing: "Drawing…",
-      level: (t, levels) => `Noise level ${t} of ${levels}`,
+      level: (t, levels) => `Noise level ${levelOf(t, levels)}`,
       plots: "A story out of random words",
       plotsHint: "Say what kind of story it should be, or nothing at all, and watch it appear.",
       genre: "Kind of story",
@@ -1366,7 +1371,7 @@ export const words = {
           parts.push("Its judge does not find your words even for the picture itself, so it cannot say when it stops recognising.");
         }
         if (lost.by_distance !== null) {
-          parts.push(`Measured in numbers, from ${percent(lost.by_distance)} on the guess is off by more than half as much as a blind one.`);
+          parts.push(`Measured in numbers, from ${percent(lost.by_distance)} on its guess is off by more than half as much as one with closed eyes.`);
         }
         return parts.join(" ") || "Done.";
       },

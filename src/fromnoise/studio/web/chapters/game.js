@@ -149,7 +149,7 @@ function makePicture(levels) {
     const nearest = frames.reduce((a, b) => (far(b) < far(a) ? b : a));
     noisy.src = nearest.noisy;
     clean.src = nearest.clean;
-    below.textContent = say.level(Math.round(nearest.t), levels);
+    below.textContent = say.level(nearest.t, levels);
   }
 
   const node = el("section", { class: "stage" },

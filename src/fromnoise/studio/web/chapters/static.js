@@ -105,7 +105,7 @@ function makeStage(levels) {
     slider.value = i;
     noisy.src = frame.noisy;
     clean.src = frame.clean;
-    where.textContent = frame.done ? say.done : say.at(frame.step + 1, frame.total, Math.round(frame.t));
+    where.textContent = frame.done ? say.done : say.at(frame.step + 1, frame.total, frame.t, levels);
     what.textContent = frame.done ? say.frames(frames.length - 1) : say.level(frame.t, levels);
     slider.setAttribute("aria-valuetext", `${where.textContent}. ${what.textContent}`);
   }

@@ -17,7 +17,7 @@ const FIRST = { prompt: say.example, seed: 5 };
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked: given }) {
   const know = makeKnow(say);
-  const stage = makeStage(know.say);
+  const stage = makeStage(know.say, facts.model.levels);
   const without = makeWithout();
   const problem = problemLine();
   const first = { ...FIRST, style: exampleStyle(facts, say.exampleStyle), ...given };
@@ -60,7 +60,7 @@ export function open(root, { facts, asked: given }) {
 }
 
 /** The picture with the map of a word on it, the words, and the way to here. */
-function makeStage(tellCommand) {
+function makeStage(tellCommand, levels) {
   const heat = makeHeat(say.picture);
   const status = el("p", { class: "where", role: "status" });
   const explained = el("p", { class: "what" });
@@ -97,7 +97,7 @@ function makeStage(tellCommand) {
       frames.push({ ...news, unpacked: {} });
       slider.max = frames.length - 1;
       slider.value = frames.length - 1;
-      status.textContent = say.at(news.step + 1, news.t);
+      status.textContent = say.at(news.step + 1, news.t, levels);
     }
     if (news.type === "end") finish(news);
   }
@@ -145,7 +145,7 @@ function makeStage(tellCommand) {
 
   function showStep() {
     const frame = frames[slider.valueAsNumber];
-    slider.setAttribute("aria-valuetext", say.at(frame.step + 1, frame.t));
+    slider.setAttribute("aria-valuetext", say.at(frame.step + 1, frame.t, levels));
     show();
     place.again();
   }
