@@ -19,7 +19,7 @@ const NARROW = "(max-width: 59.99rem)"; // where the panel covers boxes, it come
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked = {} }) {
   const first = { ...FIRST, style: exampleStyle(facts, say.exampleStyle), ...asked };
-  const watch = makeWatch();
+  const watch = makeWatch(facts.model.levels);
   const [problem, warnings] = [problemLine(), warningsLine()];
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });
   const wait = el("p", { class: "hint", role: "status", text: say.reading });
