@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,12 @@ def test_chapter_static_to_picture(visit: Visitors) -> None:
     expect(page.locator(".where")).not_to_contain_text("Step 1 of")
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_text("No noise left")).to_be_visible(timeout=PATIENCE)
+    page.get_by_text("How do we know?").click()
+    line = "^fromnoise generate 'a red apple with a green leaf' --seed [0-9]+ --out picture.png --film film.gif$"
+    expect(page.locator(".know pre")).to_have_text(re.compile(line))
+    parts = ["fromnoise", "generate", "it's \"red\" & $5, ünd", "--style", "noto-v1", "--seed", "7", "a(b:0.5)"]
+    quoted = "async (parts) => (await import('/static/chapters/know.js')).terminalLine(parts)"
+    assert page.evaluate(quoted, parts) == shlex.join(parts)
 
 
 def test_chapter_machine(visit: Visitors, shots: Path) -> None:

@@ -4,6 +4,7 @@ import { el } from "../dom.js";
 import { words } from "../words.js";
 
 const SHIPPED = "stickers-64";
+const ASKED = 500; // milliseconds between two questions for the command
 
 /**
  * @param {{know: string[], code: string[]}} say the method, paragraph by paragraph, and the code's files, in the project
@@ -15,7 +16,11 @@ export function makeKnow({ know, code: files }) {
     el("summary", { text: words.chapters.know }), ...know.map((text) => el("p", { text })),
     el("p", {}, `${words.chapters.code} `, ...files.flatMap((file, i) => [i ? ", " : "", el("code", {}, breakable(file))])),
     el("p", { text: words.chapters.command }), el("pre", { tabindex: 0 }, code));
-  return { node: el("section", { class: "know" }, fold), say: (command) => code.replaceChildren(...whole(command)) };
+  return { node: el("section", { class: "know" }, fold), say };
+
+  function say(command) {
+    if (code.textContent !== command) code.replaceChildren(...whole(command));
+  }
 }
 
 /** A path that a narrow screen breaks after a slash. */
@@ -24,10 +29,18 @@ const breakable = (file) => file.split(/(?<=\/)/).flatMap((part, i) => (i ? [el(
 /** A command that a narrow screen breaks between words, and not after the hyphens of an option. */
 const whole = (command) => command.split(/(\s)/).map((part) => (/\S/.test(part) ? el("span", { text: part }) : part));
 
-/** The same for a command that is asked for when the fold is opened: `command` answers as it is then. */
+/** The same for a command that is asked for while the fold is open: it may not be known at first, and changes with the page. */
 export function howWeKnow(say, command) {
   const know = makeKnow(say);
-  know.node.firstChild.addEventListener("toggle", () => know.say(command()));
+  const fold = know.node.firstChild;
+  fold.addEventListener("toggle", () => {
+    if (!fold.open) return;
+    know.say(command());
+    const asking = setInterval(() => {
+      if (fold.open && fold.isConnected) know.say(command());
+      else clearInterval(asking);
+    }, ASKED);
+  });
   return know.node;
 }
 
