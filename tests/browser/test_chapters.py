@@ -52,7 +52,7 @@ def test_chapter_static_to_picture(visit: Visitors) -> None:
     page.get_by_text("How do we know?").click()
     line = "^fromnoise generate 'a red apple with a green leaf' --seed [0-9]+ --out picture.png --film film.gif$"
     expect(page.locator(".know pre")).to_have_text(re.compile(line))
-    parts = ["fromnoise", "generate", "it's \"red\" & $5, ünd", "--style", "noto-v1", "--seed", "7", "a(b:0.5)"]
+    parts = ["fromnoise", "generate", 'it\'s "red" & $5, ünd', "--style", "noto-v1", "--seed", "7", "a(b:0.5)"]
     quoted = "async (parts) => (await import('/static/chapters/know.js')).terminalLine(parts)"
     assert page.evaluate(quoted, parts) == shlex.join(parts)
 
