@@ -47,7 +47,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt install.py $(if $(TORCH),said)
 .PHONY: said
 said:
 
-# The README's pictures, by the shipped model, unselected.
+# The pictures of README and docs, by the shipped model, unselected.
 docs-pictures: $(VENV)/.base
 	@mkdir -p docs/pictures pictures
 	$(BIN)/fromnoise sheet --model $(MODEL) --out docs/pictures/first.png
@@ -58,6 +58,12 @@ docs-pictures: $(VENV)/.base
 	$(BIN)/fromnoise inspect activations "red apple" --style noto --seed 5 --model $(MODEL) \
 		--out docs/pictures/activations.png
 	$(BIN)/fromnoise inspect noise --prompt "a red apple" --style noto --model $(MODEL) --out docs/pictures/noise.png
+	$(BIN)/fromnoise inspect guidance "red apple" --style noto --model $(MODEL) --out docs/pictures/guidance.png
+	$(BIN)/fromnoise inspect judge "red apple" --decoy tomato --decoy "green apple" --style noto --model $(MODEL) \
+		--out docs/pictures/judge.png
+	$(BIN)/fromnoise inspect map food fruit "red apple" --area --pictures 8 --style noto --steps 10 --model $(MODEL) \
+		--out docs/pictures/map.png
+	$(BIN)/fromnoise inspect stereogram mushroom --style noto --seed 4 --model $(MODEL) --out docs/pictures/hidden.png
 	$(BIN)/fromnoise inspect axes --kinds banana,tomato,pea --measures yellowness,roundness --model $(MODEL) \
 		--out docs/pictures/axes.png
 

@@ -234,6 +234,19 @@ def test_the_python_in_readme_runs(tmp_path: Path, tiny_model_folder: Path, monk
     assert read_origin(tmp_path / "one.png").request.steps == 8
 
 
+def test_the_python_in_how_it_works_runs(
+    tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = fromnoise.load(tiny_model_folder)
+    monkeypatch.setattr(fromnoise, "load", lambda: tiny, raising=False)
+    (code,) = fences(ROOT / "docs" / "how_it_works.md", ["python"])
+    exec(code, {})
+    steps = [line.split(" ", 1) for line in re.sub(r"\n +", " ", capsys.readouterr().out).splitlines()]
+    assert [int(index) for index, _ in steps] == list(range(tiny.model.defaults.steps))
+    for _, shares in steps:
+        assert sum(map(float, re.findall(r"\d\.\d+(?:e-\d+)?", shares))) == pytest.approx(1, abs=1e-3)
+
+
 # --- pages to follow word by word -------------------------------------------------------------------------------
 
 NEW = re.compile(r"^New file `([^`]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from browser.visiting import PATIENCE, Visitors, draw, finished, look, needs_chromium, until
 
@@ -40,12 +43,18 @@ def test_chapter_static_to_picture(visit: Visitors) -> None:
     expect(page.get_by_text("No noise left")).to_be_visible(timeout=PATIENCE)
     slider = page.get_by_label("Step", exact=True)
     slider.press("Home")
-    expect(page.locator(".where")).to_have_text(re.compile("Step 1 of 20, noise level 999"))
+    expect(page.locator(".where")).to_have_text(re.compile("Step 1 of 20, noise level 1,000 of 1,000"))
     expect(page.locator(".what")).to_contain_text("Nothing but static")
     slider.press("ArrowRight")
     expect(page.locator(".where")).not_to_contain_text("Step 1 of")
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_text("No noise left")).to_be_visible(timeout=PATIENCE)
+    page.get_by_text("How do we know?").click()
+    line = "^fromnoise generate 'a red apple with a green leaf' --seed [0-9]+ --out picture.png --film film.gif$"
+    expect(page.locator(".know pre")).to_have_text(re.compile(line))
+    parts = ["fromnoise", "generate", 'it\'s "red" & $5, ünd', "--style", "noto-v1", "--seed", "7", "a(b:0.5)"]
+    quoted = "async (parts) => (await import('/static/chapters/know.js')).terminalLine(parts)"
+    assert page.evaluate(quoted, parts) == shlex.join(parts)
 
 
 def test_chapter_machine(visit: Visitors, shots: Path) -> None:
@@ -102,7 +111,6 @@ def test_chapter_machine(visit: Visitors, shots: Path) -> None:
 
 def test_chapter_luck(visit: Visitors) -> None:
     page = visit("chapter/luck")
-    page.get_by_role("button", name="Draw eight").click()
     picks = page.get_by_role("button", name="Choose seed")
     expect(picks).to_have_count(8, timeout=4 * PATIENCE)  # eight pictures with all steps
     picks.nth(2).click()
@@ -125,7 +133,7 @@ def test_chapter_game(visit: Visitors, shots: Path) -> None:
     expect(was.locator("mark")).to_have_count(0)
     expect(page.locator(".said").first.locator("mark")).to_have_count(4)
     expect(page.locator(".said li")).to_have_count(4)
-    expect(page.get_by_text(re.compile(r"Noise level \d+ of 1000"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Noise level \d+ of 1,000"))).to_be_visible()
     page.get_by_label("Kind of story").select_option("mystery")
     page.get_by_label("Where", exact=True).select_option("France")
     page.get_by_role("button", name="Find a story").click()
@@ -201,13 +209,70 @@ def test_chapter_words(visit: Visitors) -> None:
     last = page.evaluate("document.querySelector('.heat').toDataURL()")
     page.get_by_label("Step", exact=True).press("Home")
     assert page.evaluate("document.querySelector('.heat').toDataURL()") != last
+    page.get_by_role("button", name="Where it is needed").click()
+    hovered_words_light_up(page, visit, needed)
     weights = page.get_by_role("group", name="The same noise, with less or more of a word")
     weights.get_by_role("button", name="green").click()
     expect(page.locator(".without").get_by_text("“red apple and (green:0) pear”")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("heading", name="“green” left out")).to_be_visible(timeout=PATIENCE)
     expect(page.locator(".without").get_by_text("“red apple and (green:2) pear”")).to_be_visible()
     page.get_by_text("How do we know?").click()
-    expect(page.locator(".know code")).to_contain_text("fromnoise inspect words 'red apple and green pear'")
+    expect(page.locator(".know pre")).to_contain_text("fromnoise inspect words 'red apple and green pear'")
+
+
+def hovered_words_light_up(page: Page, visit: Visitors, pear: str) -> None:
+    """A word under the pointer shows its map; a place under the pointer, or of the arrow keys, underlines its words."""
+    chips, lit = page.get_by_role("group", name="The words of the prompt").get_by_role("button"), page.locator(".lit")
+    heat = "document.querySelector('.heat').toDataURL()"
+    page.mouse.move(1, 1)
+    assert page.evaluate(heat) == pear  # which is pinned
+    chips.filter(has_text=re.compile("^apple$")).hover()
+    expect(page.locator(".what")).to_contain_text("the machine needs “apple”")
+    assert page.evaluate(heat) != pear
+    page.mouse.move(1, 1)
+    assert page.evaluate(heat) == pear
+    asked = {"prompt": "red apple and green pear", "style": "noto", "seed": 5}
+    sent = look(page, visit, "words", asked)[-1]["needed"]
+    maps = np.frombuffer(base64.b64decode(sent["data"]), "<u2").reshape(-1, sent["height"], sent["width"]).astype(float)
+    texts = chips.all_inner_texts()
+    words = [i for i, text in enumerate(texts) if text not in ("start", "end", "padding")]
+    shares = maps / np.maximum(maps.mean((1, 2), keepdims=True), 1e-9)
+    most = shares[words].max(0)
+    place, behind = page.get_by_role("application", name="A place of the picture"), page.locator(".behind")
+    told = {}
+    for name in ("pear", "red"):
+        i = texts.index(name)
+        row, column = np.unravel_index(int(np.argmax(np.where(shares[i] == most, shares[i], 0))), most.shape)
+        assert shares[i, row, column] > 2  # so it is sure to light up
+        box = place.bounding_box()
+        assert box
+        page.mouse.move(
+            box["x"] + box["width"] * (column + 0.5) / sent["width"],
+            box["y"] + box["height"] * (row + 0.5) / sent["height"],
+        )
+        expect(behind).to_have_text(re.compile(rf"^Column {column + 1}, row {row + 1}: here count .*“{name}”"))
+        assert lit.all_inner_texts() == re.findall("“(.*?)”", behind.inner_text())
+        told[row, column] = behind.inner_text()
+    assert len(told) == 2
+    page.mouse.move(1, 1)
+    expect(lit).to_have_count(0)
+    expect(behind).to_have_text("")
+    for key, count in (("ArrowRight", sent["width"]), ("ArrowDown", sent["height"])):
+        for _ in range(count + 1):
+            place.press(key)
+    expect(behind).to_have_text(re.compile(f"^Column {sent['width']}, row {sent['height']}:"))
+    at = (sent["height"] - 1, sent["width"] - 1)
+    for (row, column), said in told.items():
+        for key, steps in (("ArrowUp", at[0] - row), ("ArrowDown", row - at[0]),
+                           ("ArrowLeft", at[1] - column), ("ArrowRight", column - at[1])):  # fmt: skip
+            for _ in range(max(0, steps)):
+                place.press(key)
+        expect(behind).to_have_text(said)
+        expect(page.locator(".heated .glass")).to_be_visible()
+        at = (row, column)
+    place.blur()
+    expect(lit).to_have_count(0)
+    expect(page.locator(".heated .glass")).to_be_hidden()
 
 
 def test_leaving_a_chapter_stops_its_job(visit: Visitors) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.visiting import PHONE, VIEWS, Server, Visitors, draw, finished, needs_chromium
+from accessible import violations
+from browser.visiting import DESKTOP, EXAMPLES, PHONE, VIEWS, Server, Visitors, draw, finished, needs_chromium
 
 pytestmark = needs_chromium
 FIRST_LOAD = 300 * 1024
+ROOT = Path(__file__).parents[2]
+PROJECTOR = (1920, 1080)
+TALL = 5000
+WITHOUT_METHOD = ("recap",)  # it answers from the other chapters
 
 
 def test_first_load_is_small(visit: Visitors) -> None:
@@ -48,12 +54,16 @@ def test_what_is_needed_to_draw_is_seen_without_scrolling(visit: Visitors, size:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_phone_needs_no_sideways_scrolling(visit: Visitors, shots: Path, view: str) -> None:
-    page = visit(view, PHONE)
-    page.wait_for_load_state("load")
-    page.wait_for_timeout(400)
-    page.screenshot(path=shots / f"phone-{view.replace('/', '-')}.png")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+def test_a_view_is_finished_on_every_screen(visit: Visitors, shots: Path, view: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visit(view, (PHONE[0], TALL), "dark")  # so tall that all that begins when it is looked at begins
+    chapter = view.removeprefix("chapter/")
+    if chapter != view:
+        expect(page.locator(EXAMPLES[chapter])).not_to_have_count(0)
+        assert_tells_its_method(page, chapter)
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    shoot(page, shots / f"phone-dark-{chapter}.png")
+    assert_fits(page, PHONE[0])
     small = page.evaluate(
         """() => [...document.querySelectorAll("button, select, input:not([type=checkbox]):not([type=file]), nav a")]
             .filter((node) => node.offsetParent && node.getBoundingClientRect().height < 43.5)
@@ -62,6 +72,47 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Visitors, shots: Path, view:
     assert small == []
     for word in page.locator(".top nav a").all():
         assert not word.is_visible() or word.bounding_box()["height"] < 50, f"{word.inner_text()!r} is on two lines"
+    page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+    found = violations(axe, page, "dark")
+    page.emulate_media(color_scheme="light")
+    found += violations(axe, page, "light")
+    page.set_viewport_size({"width": PROJECTOR[0], "height": PROJECTOR[1]})
+    shoot(page, shots / f"projector-light-{chapter}.png")
+    assert_fits(page, PROJECTOR[0])
+    assert found == []
+
+
+def shoot(page: Page, file: Path) -> None:
+    """A picture of all of it, for those who want to look; it takes long."""
+    if "FROMNOISE_SCREENSHOTS" in os.environ:
+        page.screenshot(path=file, full_page=True)
+
+
+def assert_fits(page: Page, width: int) -> None:
+    """Nothing is wider than the screen."""
+    wide = page.evaluate(
+        """(width) => [...document.querySelectorAll("main *")]
+            .filter((node) => node.checkVisibility() && node.getBoundingClientRect().right > width + 1)
+            .map((node) => node.outerHTML.slice(0, 120))""",
+        width,
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, wide[:5]
+
+
+def assert_tells_its_method(page: Page, chapter: str) -> None:
+    """Two sentences, then something to play with; at the end the method, with files that are there and a command."""
+    lead = page.locator(".lead").inner_text()
+    assert len(re.findall(r"[.!?](?=\s|$)", lead)) == 2, lead
+    first = page.locator(".chapter > *").first
+    assert first.evaluate("(node) => node.tagName") != "P", first.inner_text()
+    if chapter in WITHOUT_METHOD:
+        return
+    fold = page.locator(".know details")
+    fold.locator("summary").click()
+    files = [text for text in fold.locator("p code").all_inner_texts() if text.endswith(".py")]
+    assert files, f"{chapter} names no file"
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    expect(fold.locator("pre")).to_have_text(re.compile("^fromnoise (inspect|generate|story) "))
 
 
 def test_a_long_prompt_fits_on_a_phone(visit: Visitors) -> None:
@@ -75,34 +126,21 @@ def test_a_long_prompt_fits_on_a_phone(visit: Visitors) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessible(visit: Visitors, shots: Path, scheme: str) -> None:
+def test_what_is_no_room_is_accessible_too(visit: Visitors) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page = visit("make", scheme=scheme)
-    found = []
-    for view in VIEWS:
-        page.goto(f"{visit.server.address}/#{view}")
-        page.wait_for_timeout(600)
-        page.screenshot(path=shots / f"desktop-{scheme}-{view.replace('/', '-')}.png")
-        found += _violations(axe, page, view)
-    page.goto(f"{visit.server.address}/#make")
+    page = visit("make")
     draw(page, "a small bell")
     finished(page, "a small bell")
     page.goto(f"{visit.server.address}/#gallery")
     page.locator(".grid .frame").first.click()
-    page.screenshot(path=shots / f"desktop-{scheme}-detail.png")
-    found += _violations(axe, page, "detail")
-    page.goto(f"{visit.server.address}/login")
-    found += _violations(axe, page, "login")
-    page.goto(f"{visit.server.address}/docs")
-    found += _violations(axe, page, "docs")
+    found = []
+    for place in ("", "login", "docs"):
+        if place:
+            page.goto(f"{visit.server.address}/{place}")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found += violations(axe, page, f"{place or 'detail'}, {scheme}")
     assert found == []
-
-
-def _violations(axe: Any, page: Page, view: str) -> list[str]:
-    violations = axe.run(page).response["violations"]
-    bad = [found for found in violations if found["impact"] in ("serious", "critical")]
-    return [f"{view}: {found['id']}: {[node['html'][:150] for node in found['nodes'][:3]]}" for found in bad]
 
 
 def test_keyboard_alone(visit: Visitors) -> None:

@@ -28,6 +28,25 @@ INDEX = Path(fromnoise.studio.__file__).parent / "web" / "chapters" / "index.js"
 CHAPTERS = re.findall(r'say: "(\w+)"', INDEX.read_text(encoding="utf-8"))
 VIEWS = ("make", "gallery", *(f"chapter/{name}" for name in CHAPTERS))
 PHONE, DESKTOP = (360, 740), (1280, 800)
+# What is there as soon as a chapter's example is, the part that takes longest.
+EXAMPLES = {
+    "static": ".where:has-text('No noise left')",
+    "noise": ".lessons tbody tr:nth-child(10)",
+    "latents": ":text('muted: the likeness goes from')",
+    "machine": ".where:has-text('Step 20 of 20')",
+    "words": ".without h3:has-text('left out')",
+    "guidance": ".rungs > button:nth-child(8)",
+    "judge": ".where:has-text('The finished picture')",
+    "map": ":text('as far as “food”')",
+    "between": ":text('the better sum')",
+    "luck": ".tiles button >> nth=7",
+    "copies": ".where:has-text('Of these 4 pictures')",
+    "axes": ":text('After round 20')",
+    "learning": ":text('Three lessons.')",
+    "game": ".what:has-text('Noise level')",
+    "hidden": "input[type=range]:enabled",
+    "recap": ".recap details",
+}
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
   document.dispatchEvent(new Event("visibilitychange"));

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from accessible import make_axe, violations
 from chromium import find_chromium
 from fromnoise.drawing.generate import Finished, generate
 from fromnoise.drawing.opened import Opening, open_model
@@ -176,6 +177,7 @@ CHROMIUM = find_chromium()
 def test_every_chapter_opens_from_a_file_and_finds_its_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, shipped = open_model(Opening())
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
+    axe = make_axe()
     subject = Subject("red apple", style="noto", seed=5, steps=2)
     monkeypatch.setattr("fromnoise.studio.tour.parts.AREA_PICTURES", 2)
     answers = list(answers_to(parts_of(Models(name, shipped, load_plain=TextToImage.load, shipped=True), subject)))
@@ -188,6 +190,7 @@ def test_every_chapter_opens_from_a_file_and_finds_its_answers(tmp_path: Path, m
         phone = {"width": 390, "height": 800}
         page = browser.new_page(viewport=phone, reduced_motion="reduce", offline=True)
         errors: list[str] = []
+        found: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         asked: list[str] = []
@@ -204,6 +207,13 @@ def test_every_chapter_opens_from_a_file_and_finds_its_answers(tmp_path: Path, m
             assert not any(said), (chapter, said)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, chapter
             assert page.locator(".live:visible").count() == 0, chapter
+            for scheme in ("light", "dark") if axe else ():
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                found += violations(axe, page, f"{chapter}, {scheme}")
+        still = browser.new_page(java_script_enabled=False, offline=True)
+        still.goto(file.as_uri())
+        assert "needs JavaScript" in still.locator("body").inner_text()
         browser.close()
     assert errors == []
+    assert found == []
     assert set(asked) <= {"file", "data", "blob"}

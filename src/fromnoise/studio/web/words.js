@@ -10,6 +10,9 @@ function percent(share, digits = share < 0.0995 ? 1 : 0) {
 /** A number without needless digits. */
 const plain = (number) => String(Math.round(number * 100) / 100);
 
+/** A time from 0 as a level from 1, as people count. */
+const levelOf = (t, levels) => `${(Math.round(t) + 1).toLocaleString("en")} of ${levels.toLocaleString("en")}`;
+
 /** "about 3 min", as far as anyone can tell. */
 function duration(seconds) {
   if (seconds < 1.5) return "a second";
@@ -265,7 +268,8 @@ export const words = {
     ],
     ratio: (answer) =>
       `How near the nearest is, where the fifty next ones are 1: ${answer.features.toFixed(2)} by what can be seen in it (a copy below ` +
-      `${answer.limits.features.toFixed(2)}), ${answer.pixels.toFixed(2)} pixel by pixel (a copy below ${answer.limits.pixels.toFixed(2)}).`,
+      `${answer.limits.features.toFixed(2)}), ${answer.pixels.toFixed(2)} pixel by pixel (a copy below ${answer.limits.pixels.toFixed(2)}). ` +
+      "Near 1 it is one among many, and can be something else altogether.",
     rate: (trust, model) => `Of ${model}: ${trust}.`,
     command: "The same in a terminal, for the downloaded file:",
   },
@@ -414,13 +418,13 @@ export const words = {
     all: "All chapters",
     next: (title) => `Next: ${title}`,
     back: (title) => `Back: ${title}`,
-    asked: ({ prompt, style, seed }) => `“${prompt}”${style ? `, drawn in the style “${style}”` : ""}, from the static number ${seed}`,
+    asked: ({ prompt, style, seed }) => `“${prompt}”${style ? `, drawn in the style “${style}”` : ""}, from static number ${seed}`,
     missing: "There is no such chapter.",
     prompt: "Prompt",
     draw: "Draw it",
     stopped: "Stopped.",
     know: "How do we know?",
-    command: "The same in a terminal, as a page to keep:",
+    command: "The same in a terminal:",
     code: "The code:",
 
     words: {
@@ -431,6 +435,9 @@ export const words = {
       example: "red apple and green pear",
       exampleStyle: "noto",
       picture: "The picture, with the map of the chosen word on it",
+      place: "A place of the picture: the arrow keys move it",
+      behind: (names, column, row) =>
+        `Column ${column}, row ${row}: ` + (names.length ? `here count ${names.map((name) => `“${name}”`).join(" and ")}.` : "no word counts more here than elsewhere."),
       chips: "The words of the prompt",
       way: "What the map shows",
       ways: { needed: "Where it is needed", listened: "Where it is listened to" },
@@ -438,10 +445,10 @@ export const words = {
       block: "Block of the network",
       blockName: (name) => (name === "all" ? "all blocks together" : name),
       drawing: "Drawing, and taking notes…",
-      at: (step, t) => `Step ${step}, noise level ${Math.round(t)}`,
+      at: (step, t, levels) => `Step ${step}, noise level ${levelOf(t, levels)}`,
       done: "Done. Choose a word.",
       choose: "Point at a word, or choose one.",
-      pointHint: "Point at a place of the picture, and the words that count there most are underlined. A style is read as words, too; “start”, “end” and “padding” are signs that the machine puts around them.",
+      pointHint: "Point at a place of the picture (or move over it with the arrow keys), and the words that count there most are underlined. A style is read as words, too; “start”, “end” and “padding” are signs that the machine puts around them.",
       signs: { start: "start", end: "end", padding: "padding" },
       needed: (word) =>
         `Where it is yellow, the machine needs “${word}”: told everything but that word, its guess of this picture gets ` +
@@ -478,8 +485,11 @@ export const words = {
         "Where it is listened to: in every block with cross-attention, each place weighs all words; the weights make 1 " +
           "together. They are read while the picture is drawn, which changes no pixel of it.",
         "The two are not the same. On real pictures of two things side by side, the first map lies on the right thing " +
-          "nine times in ten; for the second it is a coin toss in this small model (benchmarks/word_maps.py).",
+          "nine times in ten (92 % of 120); for the second it is a coin toss in this small model. On pictures that the model drew " +
+          "itself both are a coin toss: right in 8 of 16 (benchmarks/word_maps.py). It draws two things so badly that nobody can " +
+          "say for sure which is which.",
       ],
+      code: ["src/fromnoise/inspection/words.py", "src/fromnoise/inspection/watch.py"],
     },
 
     guidance: {
@@ -537,10 +547,10 @@ export const words = {
       },
       showSteps: (scale) => `Look at the steps of guidance ${plain(scale)} above`,
       know: [
-        "Nothing is asked twice for this page: both guesses are made while the picture is drawn, and noted " +
-          "(inspection/guidance.py). The sum is: guess without words + guidance × (guess with words − guess without). It is " +
-          "made on the machine's own small code of the picture, not on its colours, so the fourth picture is not quite what " +
-          "adding up the first three by eye would give (diffusion/guidance.py).",
+        "Nothing is asked twice for this page: both guesses are made while the picture is drawn, and noted. " +
+          "The sum is: guess without words + guidance × (guess with words − guess without). It is " +
+          "made on the shortened form of the picture, not on its colours, so the fourth picture is not quite what " +
+          "adding up the first three by eye would give.",
         "How far apart two pictures are: the difference of each red, green and blue value, squared, averaged and rooted; " +
           "100 % would be black against white.",
         "In the picture of where they differ, white is no difference and dark red is half the way from black to white or " +
@@ -548,6 +558,7 @@ export const words = {
         "Guidance does not make the small model know more: what it never learned does not become right by being " +
           "exaggerated. Too much of it brings harsh edges and colours that run over.",
       ],
+      code: ["src/fromnoise/inspection/guidance.py", "src/fromnoise/diffusion/guidance.py"],
     },
 
     judge: {
@@ -590,18 +601,19 @@ export const words = {
       truth:
         "Steering pleases CLIP, and hardly anybody else. It was measured over 49 prompts with the model that comes with " +
         "fromnoise: another judge, which has no part in the drawing, found 57 % of the pictures right without steering, and " +
-        "57, 59 and 37 % with a little, a clear and too much of it.",
+        "57, 59 and 37 % with a little, a clear and too much of it. A steered drawing takes about three times as long.",
       know: [
         "CLIP has two halves. The one that reads is the half that the machine reads your prompt with; the one that looks at " +
           "pictures has no part in drawing. Both give a list of numbers, and how much two lists point the same way, from −1 " +
-          "to 1, is how well picture and caption fit (inspection/judge.py).",
+          "to 1, is how well picture and caption fit.",
         "The bars are a bet: those numbers, times how sure of itself CLIP learned to be, shared out so that all captions " +
           "together make 100 %. With fewer captions each gets more; a sure bet only says that the others fit worse.",
         "While CLIP only looks on, the picture is the same, pixel by pixel, as without it. Steering moves each guess a " +
-          "little to where CLIP’s number rises fastest, less and less towards the end (diffusion/score_guidance.py).",
-        "How often pictures are right was measured by benchmarks/clip_guidance.py. A small CLIP is easily fooled: a few " +
-          "odd blotches can please it more than a better apple.",
+          "little to where CLIP’s number rises fastest, less and less towards the end.",
+        "How often pictures are right was measured by benchmarks/clip_guidance.py, in ten steps each. A small CLIP is easily " +
+          "fooled: a few odd blotches can please it more than a better apple.",
       ],
+      code: ["src/fromnoise/inspection/judge.py", "src/fromnoise/diffusion/score_guidance.py"],
     },
 
     axes: {
@@ -642,7 +654,7 @@ export const words = {
       at: (round, right, chance) => {
         const part = `${Math.round(100 * right.share)} % right`;
         if (round === 0) return `Before it has learned anything: ${part}. Blind guessing would get ${Math.round(100 * chance)} %.`;
-        return `After round ${round}: ${part} (the truth: ${Math.round(100 * right.low)} % to ${Math.round(100 * right.high)} %).`;
+        return `After round ${round}: ${part} (with so few drawings, truly ${Math.round(100 * right.low)} % to ${Math.round(100 * right.high)} %).`;
       },
       curve: (first, last, rounds) =>
         `Pictures told right: ${Math.round(100 * first)} % at first, ${Math.round(100 * last)} % after ${rounds} rounds`,
@@ -682,7 +694,7 @@ export const words = {
       clipHint: "Drag to turn it, or use the arrow keys. The directions have no names.",
       directions: ["1st direction", "2nd", "3rd"],
       clipScore: ({ share, low, high }) =>
-        `CLIP, without any measure: ${Math.round(100 * share)} % right (the truth: ${Math.round(100 * low)} % to ${Math.round(100 * high)} %).`,
+        `CLIP, without any measure: ${Math.round(100 * share)} % right (with so few drawings, truly ${Math.round(100 * low)} % to ${Math.round(100 * high)} %).`,
       clipHonest: (trained, caption, spread) => {
         const seen = trained
           ? "But CLIP has an advantage: it has seen these very drawings, with their names, when it was trained. The network above had not."
@@ -703,9 +715,9 @@ export const words = {
           "and is tested with those, so that every picture is guessed once by a machine that had not seen its drawing.",
         "The thin line on a bar is where the true share lies in 95 of 100 such cases (Wilson's interval), counting drawings, " +
           "not copies. With so few, 100 % does not mean that it is never wrong.",
-        "The rule for measures runs in this page; the network and CLIP run in the model. The code is in " +
-          "src/fromnoise/inspection: axes.py, kinds.py, measures.py, separating.py and rounds.py.",
+        "The rule for measures runs in this page; the network and CLIP run in the model.",
       ],
+      code: ["axes", "kinds", "measures", "separating", "rounds"].map((name) => `src/fromnoise/inspection/${name}.py`),
     },
 
     between: {
@@ -771,8 +783,8 @@ export const words = {
         "Change is the difference between a picture and the one before, over all pixels. “Apart” in the verdict is the same, " +
           "from what the plain words draw from the same noise: 0 is the same picture. Three noises are few: the verdict is " +
           "about these pictures, not about all words.",
-        "The code is in src/fromnoise/inspection: between.py and arithmetic.py.",
       ],
+      code: ["src/fromnoise/inspection/between.py", "src/fromnoise/inspection/arithmetic.py"],
     },
 
     map: {
@@ -853,7 +865,7 @@ export const words = {
         const all = `${spreads.map((_, i) => number(i)).join(" → ")}.`;
         return [doubts.length ? all : `It shrinks: ${all}`, whole, ...doubts].filter(Boolean).join(" ");
       },
-      code: "src/fromnoise/inspection: clip_map.py, map_making.py and map_area.py",
+      code: ["clip_map", "map_making", "map_area"].map((name) => `src/fromnoise/inspection/${name}.py`),
       know: [
         "CLIP, the part of the model that reads words and looks at pictures, turns each caption and each picture into a list " +
           "of some hundred numbers. Near means that two lists point the same way: the number beside a neighbour is 1 where " +
@@ -871,9 +883,9 @@ export const words = {
     static: {
       title: "How does static become a picture?",
       about:
-        "The machine never paints. It starts with static, like an old television without a station, and guesses again and " +
-        "again: if this were a picture with noise on it, what would the picture be? Each guess takes a little of the noise " +
-        "away. Nothing is hidden in the static: the machine makes the picture up, and other static becomes another one.",
+        "The machine never paints: it starts with static, like an old television without a station, and guesses again and " +
+        "again what picture might lie under that noise. Each guess takes a little of the noise away, until a picture is left.",
+      hidden: "Nothing is hidden in the static: the machine makes the picture up, and other static becomes another one.",
       blots: "It works on a shortened form of the picture (two chapters on), so its static looks like coloured blots rather than specks.",
       /* what is only true of a model that is known */
       known: {
@@ -891,7 +903,7 @@ export const words = {
       play: "Play",
       pause: "Pause",
       empty: "Press “Draw it”, then drag the slider from static to picture.",
-      at: (step, total, t) => `Step ${step} of ${total}, noise level ${t}`,
+      at: (step, total, t, levels) => `Step ${step} of ${total}, noise level ${levelOf(t, levels)}`,
       done: "No noise left: the guess has become the picture.",
       level: (t, levels) => {
         const part = t / levels;
@@ -901,6 +913,14 @@ export const words = {
         return "Details: the last noise turns into fine edges and highlights.";
       },
       frames: (n) => `Made in ${n} steps. Drag the slider to see each of them.`,
+      know: [
+        "At every step the network gets what there is now, how noisy that is, and your words, and guesses the whole finished " +
+          "picture at once. The sampler then goes a small way from what there is towards that guess: just so far that the " +
+          "noise which is left fits the next level. After the last step the guess is the picture.",
+        "You see exactly these numbers: what the network was given and what it answered, both turned into pixels by the same " +
+          "decoder that makes the finished picture. No frame is made for show, and with 1,000 steps every twentieth is kept.",
+      ],
+      code: ["src/fromnoise/drawing/generate.py", "src/fromnoise/diffusion/samplers/base.py"],
     },
 
     machine: {
@@ -912,7 +932,7 @@ export const words = {
       exampleStyle: "noto",
       drawing: "Drawing, and looking into every part…",
       step: "Step",
-      at: (step, total, t) => `Step ${step} of ${total}, noise level ${Math.round(t)}`,
+      at: (step, total, t, levels) => `Step ${step} of ${total}, noise level ${levelOf(t, levels)}`,
       in: "goes in",
       out: "comes out",
       goesIn: "One map of what goes in: the picture so far, with its noise",
@@ -958,7 +978,8 @@ export const words = {
         "clip.image": "Tells how well a picture fits words (image tower)",
       },
       know: [
-        "The diagram is made from the network’s own modules, by running it once; nothing is drawn by hand. While your " +
+        "The diagram is made from the network’s own modules, by running it once; nothing is drawn by hand. Names are those of " +
+          "the code; where one begins with 8x8, that part sees the picture as 8 by 8 places. While your " +
           "picture is drawn, what each part hands on is copied, which changes no pixel of it. Of each part you get the six " +
           "maps that vary most at that step; one that stays among the six keeps its place.",
         "A part is brighter the more of the time it takes. Time is that of one step of one picture on one core, the middle " +
@@ -967,13 +988,13 @@ export const words = {
         "Nobody told a part what to look for, so most maps have no name in any language. That is not hidden here: it is " +
           "what there is to see.",
       ],
-      code: "src/fromnoise/inspection/activations.py",
+      code: ["src/fromnoise/inspection/activations.py"],
     },
 
     luck: {
       title: "Why is it never the same twice?",
       about:
-        "The first static is made from a number, the seed. There are about four billion of them, and each gives another " +
+        "The first static is made from a number, the seed; there are about four billion of them, and each gives another " +
         "picture of the same words. After that nothing is left to chance: the same seed, words and settings bring the same " +
         "picture back, pixel by pixel.",
       began: (seed) => `The static of seed ${seed}`,
@@ -995,14 +1016,22 @@ export const words = {
       difference: "Difference",
       identical: (n) => `Identical: all ${n.toLocaleString("en")} pixels are the same.`,
       different: (bad, n) => `${bad.toLocaleString("en")} of ${n.toLocaleString("en")} pixels differ.`,
+      know: [
+        "A random number generator is set to the seed and gives as many numbers as the static has. Every picture has a " +
+          "generator of its own, so it is the same whether it is drawn alone or beside seven others. A way of drawing that mixes " +
+          "in new noise at every step, such as the 1,000-step mode, takes that from the same generator.",
+        "Whether two pictures are the same is counted in this page: identical means that no colour value of any pixel differs. " +
+          "That holds on one machine. Another kind of processor rounds a little differently, and there some colours can be a shade off.",
+      ],
+      code: ["src/fromnoise/drawing/generate.py", "src/fromnoise/drawing/conditioning.py"],
     },
 
     game: {
       title: "The game",
       about:
-        "A children's game explains the machine: take a story in one line, replace a word by a wrong one, and ask a child " +
-        "to repair it. Then two words, then more, until nothing but random words is left. Who can play on to the end can " +
-        "find a story in any noise. This page plays it with you, on words and on a picture.",
+        "A children's game explains the machine: in a story of one line some words are replaced by wrong ones, and you repair " +
+        "it; then more words, until nothing but random ones is left. Who can play on to the end can find a story in any noise, " +
+        "and that is what the machine does, with words and with pictures.",
       game: "You against the machine",
       gameHint:
         "Some of these words do not belong. Put in what fits; then the machine tries the same, and you see what it was. " +
@@ -1028,7 +1057,7 @@ export const words = {
       noisyPicture: "What it sees",
       cleanPicture: "What it thinks is there",
       drawing: "Drawing…",
-      level: (t, levels) => `Noise level ${t} of ${levels}`,
+      level: (t, levels) => `Noise level ${levelOf(t, levels)}`,
       plots: "A story out of random words",
       plotsHint: "Say what kind of story it should be, or nothing at all, and watch it appear.",
       genre: "Kind of story",
@@ -1061,6 +1090,16 @@ export const words = {
       freely: "A word may also be missing, or be one too many",
       repair: "Repair it",
       barsHint: "Crossed out: taken for wrong. The bar below each word: how likely the machine finds it, seeing only the others.",
+      know: [
+        "Repairing: the machine looks for the word that fits worst. It asks three things of each: how likely it is in this noisy " +
+          "sentence, how likely it is when it is hidden and only the others are seen, and how common it is at all. The worst is " +
+          "hidden for good, the questions are put again for the next, and in the end the hidden words are guessed.",
+        "A story: all places begin with random words. At every step the machine says how likely each word it knows is at each place; " +
+          "a sentence is drawn from that, the words that it is surest of stay, and the others become noise again, fewer each time.",
+        "It is another, far smaller network than the one that draws, and it learned from plots in one line. The picture beside the " +
+          "sentence is drawn by the machine of the other chapters; only the share of noise is the same.",
+      ],
+      code: ["src/fromnoise/story/repair.py", "src/fromnoise/story/draw.py", "src/fromnoise/story/samplers.py"],
     },
 
     /* is it a copy? */
@@ -1125,7 +1164,7 @@ export const words = {
           "how such things usually look, no check can tell. Of 800 drawings of the shipped model that nobody chose, 4.4 % were called copies and a quarter " +
           "close; of real pictures that are no copies, 0.5 % and 5 %.",
       ],
-      code: "src/fromnoise/evaluation/copies/check.py",
+      code: ["src/fromnoise/evaluation/copies/check.py"],
     },
 
     /* the hidden picture */
@@ -1174,7 +1213,7 @@ export const words = {
           "half), or twins would differ by a fraction of a pixel and the depth would blur. Do not enlarge the saved file smoothly either.",
         "Not everybody can see it: some people's eyes do not work together. The slider shows the same to everyone.",
       ],
-      code: "src/fromnoise/drawing/stereogram.py",
+      code: ["src/fromnoise/drawing/stereogram.py"],
     },
 
     /* what can be said in the end */
@@ -1262,7 +1301,7 @@ export const words = {
         `On the left, ${Math.round(100 - 100 * pixels.coarse)} % of what changes is grain, finer than ${factor}×${factor} pixels; on the right ` +
         `only ${Math.round(100 - 100 * latents.coarse)} %. Noise on the shortened form bends edges and spreads colours, which is why the ` +
         "machine's early steps look like blots and not like a bad television.",
-      code: "src/fromnoise/inspection/latents.py",
+      code: ["src/fromnoise/inspection/latents.py"],
       know: [
         "The encoder and decoder (a VAE) were trained first, to bring pictures back as they were. The encoder's numbers are " +
           "scaled so that, over many pictures, each map has an average of 0; so a map that is muted is set to 0, which says nothing.",
@@ -1332,7 +1371,7 @@ export const words = {
           parts.push("Its judge does not find your words even for the picture itself, so it cannot say when it stops recognising.");
         }
         if (lost.by_distance !== null) {
-          parts.push(`Measured in numbers, from ${percent(lost.by_distance)} on the guess is off by more than half as much as a blind one.`);
+          parts.push(`Measured in numbers, from ${percent(lost.by_distance)} on its guess is off by more than half as much as one with closed eyes.`);
         }
         return parts.join(" ") || "Done.";
       },
@@ -1348,7 +1387,7 @@ export const words = {
       shares: (below, count) =>
         `${count ? `This model was given ${count.toLocaleString("en")} lessons. ` : ""}${Math.round(100 * below)} % of its lessons were in the lower half of the levels, ${Math.round(100 - 100 * below)} % in the upper half.`,
       noShares: "This model does not say how its lessons were spread over the levels.",
-      code: "src/fromnoise/inspection/noise.py",
+      code: ["src/fromnoise/inspection/noise.py"],
       know: [
         "At each tenth of the levels the picture's shortened form gets noise, four times; the network guesses the clean one " +
           "from each, once with your words and once without. How wrong it is: the mean squared difference to what was " +
@@ -1418,8 +1457,8 @@ export const words = {
       mistakeHint:
         "This is the number that training makes smaller: how wrong it is about the noise that was added. One that has learned nothing is " +
         "wrong by about 1, at every level. Where there is little noise, that noise can hardly be seen: there this number can be larger " +
-        "although the picture is better. How wrong the picture is counts the table of “Where does it stop recognising?”.",
-      code: "src/fromnoise/inspection/learning.py",
+        "although the picture is better. How wrong the picture itself is stands in the table of “Where does it stop recognising?”.",
+      code: ["src/fromnoise/inspection/learning.py"],
       know: [
         "Every few minutes a training draws a sheet: the same prompts, each from the same seeds, with the averaged weights of " +
           "that moment. When it ends, single pictures are cut out of these sheets and kept beside the model, without loss, " +

@@ -8,6 +8,7 @@ import { makeRounds } from "./axes_rounds.js";
 import { makeSheet } from "./axes_sheet.js";
 import { makeSpace } from "./axes_space.js";
 import { tokensOf } from "./axes_tokens.js";
+import { makeKnow } from "./know.js";
 
 const say = words.chapters.axes;
 
@@ -19,7 +20,7 @@ export function open(root) {
   const status = el("p", { class: "where", role: "status" });
   const colours = el("div");
   const kinds = el("input", { type: "text", required: true, maxlength: 400, value: say.presets[0], autocomplete: "off" });
-  const code = el("code");
+  const know = makeKnow(say);
   let running = null;
 
   async function begin(text) {
@@ -46,7 +47,7 @@ export function open(root) {
   async function measured(now, asked, news) {
     const tokens = await tokensOf(news);
     if (running !== now) return;
-    code.textContent = news.command;
+    know.say(news.command);
     status.textContent = say.pictures(news);
     colours.replaceChildren(legend(news));
     learned.begin(news, tokens);
@@ -65,7 +66,7 @@ export function open(root) {
     say.presets.map((text) => button(text, () => begin(text), { class: "chip" }))),
   field(say.kinds, kinds, say.kindsHint), el("button", { type: "submit", class: "main", text: say.go }));
 
-  root.append(form, el("section", {}, problem, status, colours), ...parts.map((part) => part.node), howWeKnow(code));
+  root.append(form, el("section", {}, problem, status, colours), ...parts.map((part) => part.node), know.node);
   begin(say.presets[0]); // a good example, before anything is pressed
   return () => {
     running?.stop();
@@ -115,9 +116,4 @@ function makeLearned() {
   const paint = () => rows.replaceChildren(...[...scores.values()].filter(Boolean).map((each) => scoreRow(...each)));
 
   return { node, begin, compare, clear: () => (node.hidden = true), stop: space.stop };
-}
-
-function howWeKnow(code) {
-  return el("section", { class: "know" }, el("details", {}, el("summary", { text: words.chapters.know }),
-    ...say.know.map((text) => el("p", { text })), el("p", { text: words.chapters.command }), el("pre", { tabindex: 0 }, code)));
 }

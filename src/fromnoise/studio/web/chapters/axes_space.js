@@ -181,13 +181,15 @@ function paintAxes(pen, project, { count }, colour) {
 
 /** The axes' names at their ends, over the pictures, and always inside. */
 function paintNames(pen, ends, { names, count }, look, width, height) {
-  Object.assign(pen, { fillStyle: look.color, strokeStyle: look.backgroundColor, lineWidth: 4, font: "600 13px sans-serif" });
+  const times = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16; // larger on a projector
+  const font = `600 ${13 * times}px sans-serif`;
+  Object.assign(pen, { fillStyle: look.color, strokeStyle: look.backgroundColor, lineWidth: 4, font });
   ends.forEach(([a, b], d) => {
     const long = pen.measureText(names[d]).width;
     const flat = count < 3;
     const left = flat && d === 1 ? a.x : b.x - (flat ? long : long / 2);
     const x = Math.max(4, Math.min(width - long - 4, left));
-    const y = Math.max(14, Math.min(height - 6, d === 1 ? b.y - 8 : b.y + 17));
+    const y = Math.max(14 * times, Math.min(height - 6, d === 1 ? b.y - 8 : b.y + 17 * times));
     pen.strokeText(names[d], x, y);
     pen.fillText(names[d], x, y);
   });

@@ -9,6 +9,7 @@ import { exampleStyle } from "./style.js";
 import { scoreRow } from "./axes_measures.js";
 import { makeSum } from "./between_sum.js";
 import { compare } from "./compare.js";
+import { howWeKnow } from "./know.js";
 
 const say = words.chapters.between;
 const STOPS = 7;
@@ -18,7 +19,7 @@ const WAYS = ["words", "seeds"];
 export function open(root, { facts, asked }) {
   const own = { prompt: say.example[0], seed: say.seeds[0], style: exampleStyle(facts) };
   const { prompt: begins, seed: seeded, style } = { ...own, ...asked };
-  const [walked, sum] = [makeWalk(), makeSum(style)];
+  const [walked, sum, commands] = [makeWalk(), makeSum(style), { walk: "" }];
   const problem = problemLine();
   const text = (value) => el("input", { type: "text", required: true, maxlength: 4000, value, autocomplete: "off" });
   const number = (value) => el("input", { type: "number", required: true, min: 0, max: 4294967295, step: 1, value });
@@ -26,7 +27,6 @@ export function open(root, { facts, asked }) {
   const [toField, toSeedField] = [field(say.to, to), field(say.toSeed, toSeed)];
   const chips = el("div", { class: "row chips", role: "group", "aria-label": say.kind },
     WAYS.map((name) => button(say.ways[name], () => setWay(name), { class: "chip", "data-way": name })));
-  const code = el("code");
   let [way, running] = ["words", null];
 
   function setWay(name) {
@@ -45,7 +45,7 @@ export function open(root, { facts, asked }) {
     const now = look("between", asked, (news) => {
       if (running !== now) return;
       walked.take(news);
-      if (news.type === "end") code.textContent = news.command;
+      if (news.type === "end") commands.walk = news.command;
     });
     running = now;
     await now.done.catch((error) => {
@@ -68,7 +68,8 @@ export function open(root, { facts, asked }) {
       go();
     }, { class: "chip" })), problem);
 
-  root.append(el("div", { class: "film" }, form, walked.node), walked.ends, sum.node, howWeKnow(code, sum.code));
+  root.append(el("div", { class: "film" }, form, walked.node), walked.ends, sum.node,
+    howWeKnow(say, () => [commands.walk, sum.command()].filter(Boolean).join("\n")));
   setWay(way);
   go(); // a good example, before anything is pressed
   return () => {
@@ -179,9 +180,3 @@ function makeWalk() {
 }
 
 const shownOf = ({ tiles, verdict }) => [tiles, verdict];
-
-function howWeKnow(...codes) {
-  return el("section", { class: "know" }, el("details", {}, el("summary", { text: words.chapters.know }),
-    ...say.know.map((text) => el("p", { text })), el("p", { text: words.chapters.command }),
-    ...codes.map((code) => el("pre", { tabindex: 0 }, code))));
-}

@@ -14,8 +14,8 @@ export function makeSum(style) {
   const title = el("h3", { hidden: true });
   const table = el("div", { class: "sums" });
   const verdict = el("p", { class: "where", role: "status" });
-  const [problem, code] = [problemLine(), el("code")];
-  let [running, places, captions] = [null, new Map(), {}];
+  const problem = problemLine();
+  let [running, places, captions, command] = [null, new Map(), {}, ""];
 
   const form = el("form", {
     class: "live",
@@ -58,7 +58,7 @@ export function makeSum(style) {
     }
     if (news.type === "end") {
       verdict.textContent = news.verdict;
-      code.textContent = news.command;
+      ({ command } = news);
     }
   }
 
@@ -83,5 +83,5 @@ export function makeSum(style) {
     seen.disconnect();
   }
 
-  return { node, code, stop };
+  return { node, stop, command: () => command };
 }

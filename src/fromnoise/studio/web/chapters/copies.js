@@ -52,7 +52,7 @@ export function open(root, { facts, asked }) {
     },
   }, field(words.chapters.prompt, prompt), el("button", { type: "submit", class: "main", text: words.chapters.draw }));
   root.append(el("div", { class: "film" }, el("div", { class: "asking" }, form, problem), stage.node), known.node,
-    howWeKnow([...say.know, ...words.copies.how], say.code, () => command));
+    howWeKnow({ know: [...say.know, ...words.copies.how], code: say.code }, () => command));
   draw(first); // a good example, before anything is pressed
   return () => {
     running?.stop();

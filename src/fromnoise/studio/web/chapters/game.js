@@ -5,6 +5,7 @@ import { announce, button, check, el, field, problemLine, staticUrl } from "../d
 import { drawAside } from "../jobs.js";
 import { MOST_SEED, randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { howWeKnow, terminalLine } from "./know.js";
 
 const say = words.chapters.game;
 const SEED = 4; // of the picture beside the sentence
@@ -13,7 +14,9 @@ const SEED = 4; // of the picture beside the sentence
 export function open(root, { facts }) {
   const picture = makePicture(facts.model.levels);
   const known = api.story();
-  root.append(makeGame(picture, known), picture.node, makePlots(known), makeRepair(known));
+  const [game, plots] = [makeGame(picture, known), makePlots(known)];
+  root.append(game.node, picture.node, plots.node, makeRepair(known),
+    howWeKnow(say, () => [game.command(), plots.command()].filter(Boolean).join("\n")));
   return () => picture.stop();
 }
 
@@ -79,8 +82,7 @@ function makeGame(picture, known) {
 
   async function judge() {
     const yours = [...board.children].map((input) => input.value.trim());
-    const text = round.spoilt.join(" ").replaceAll(" 's", "'s");
-    const found = await api.repair({ text, errors: wrong().length });
+    const found = await api.repair({ text: sentence(), errors: wrong().length });
     const machine = found.mended;
     result.replaceChildren(
       line(say.spoilt, round.spoilt, round.clean), line(say.yours, yours, round.clean),
@@ -89,13 +91,14 @@ function makeGame(picture, known) {
       thoughts(found.repairs));
   }
 
+  const sentence = () => round.spoilt.join(" ").replaceAll(" 's", "'s");
   const same = (a, b) => a?.toLowerCase() === b.toLowerCase();
   const wrong = () => round.clean.map((_, i) => i).filter((i) => !same(round.spoilt[i], round.clean[i]));
   const right = (answer) => wrong().filter((i) => same(answer[i], round.clean[i])).length;
 
   tell();
   deal();
-  return form;
+  return { node: form, command: () => round && terminalLine(["fromnoise", "story", "--repair", sentence(), "--errors", wrong().length]) };
 }
 
 const percent = (share) => (share > 0 && share < 0.005 ? "below 1 %" : `${Math.round(100 * share)} %`);
@@ -146,7 +149,7 @@ function makePicture(levels) {
     const nearest = frames.reduce((a, b) => (far(b) < far(a) ? b : a));
     noisy.src = nearest.noisy;
     clean.src = nearest.clean;
-    below.textContent = say.level(Math.round(nearest.t), levels);
+    below.textContent = say.level(nearest.t, levels);
   }
 
   const node = el("section", { class: "stage" },
@@ -167,6 +170,7 @@ function makePlots(known) {
   const start = el("input", { type: "text", maxlength: 400, autocomplete: "off", placeholder: say.startExample });
   const seed = el("input", { type: "number", min: 0, max: MOST_SEED, step: 1, placeholder: say.anySeed });
   const shown = el("div", { role: "status" });
+  let drawnSeed = null;
   const go = el("button", { type: "submit", class: "main", text: say.find });
   const form = makeForm(say.plots, [
     el("p", { class: "hint", text: say.plotsHint }),
@@ -176,6 +180,7 @@ function makePlots(known) {
     const asked = Number.isNaN(seed.valueAsNumber) ? null : seed.valueAsNumber;
     const drawn = await api.plot({ genre: genre.value, place: place.value, start: start.value, seed: asked });
     const { unknown, read_as: like } = drawn;
+    drawnSeed = drawn.seed;
     const hint = unknown.length ? [el("p", { class: "hint", text: say.unknown(unknown.join(", ")) })] : [];
     const read = Object.entries(like).map(([word, other]) => `${word} (${other})`).join(", ");
     if (read) hint.push(el("p", { class: "hint", text: say.readAs(read) }));
@@ -187,7 +192,10 @@ function makePlots(known) {
     genre.append(...choices(genres));
     place.append(...choices(places));
   }, (error) => form.append(el("p", { class: "problem", text: error.message })));
-  return el("section", {}, form, shown);
+  const command = () => terminalLine(["fromnoise", "story",
+    ...Object.entries({ genre: genre.value, place: place.value, start: start.value, seed: drawnSeed }).flatMap(([name, value]) =>
+      (value === "" || value === null ? [] : [`--${name}`, value]))]);
+  return { node: el("section", {}, form, shown), command };
 }
 
 /** "any", and each name with spaces for underscores. */

@@ -6,6 +6,7 @@ import { randomSeed } from "../store.js";
 import { showWarnings, warningsLine } from "../warnings.js";
 import { words } from "../words.js";
 import { makeCurve } from "./curve.js";
+import { makeKnow } from "./know.js";
 
 const say = words.chapters.guidance;
 const SEED = 3; // of the example
@@ -19,7 +20,7 @@ export function open(root, { facts, asked: given }) {
   const [problem, warnings] = [problemLine(), warningsLine()];
   const stage = makeStage();
   const ladder = makeLadder((scale) => draw(asked.seed, scale, false), facts.defaults?.guidance);
-  const know = howWeKnow();
+  const know = makeKnow(say);
   let asked = {};
   let running = null;
 
@@ -231,10 +232,3 @@ const inside = (scale, picture, usual) => [
   el("span", { class: "frame" }, el("img", { src: picture, alt: "", width: 64, height: 64 })),
   el("span", { text: scale === usual ? `${scale} · ${say.usual}` : scale }),
 ];
-
-function howWeKnow() {
-  const code = el("code", { text: "" });
-  const fold = el("details", {}, el("summary", { text: words.chapters.know }), ...say.know.map((text) => el("p", { text })),
-    el("p", { text: words.chapters.command }), el("pre", { tabindex: 0 }, code));
-  return { node: el("section", { class: "know" }, fold), say: (command) => (code.textContent = command) };
-}

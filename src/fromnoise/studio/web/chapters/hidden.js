@@ -53,7 +53,7 @@ export function open(root, { facts, asked }) {
   el("div", { class: "row" }, el("button", { type: "submit", class: "main", text: words.chapters.draw }),
     button(say.secret, hideSecretly, { class: "chip" })), problem);
   root.append(el("ol", { class: "how-to-look" }, say.how.map((text) => el("li", { text }))), stage.node, form,
-    howWeKnow(say.know, say.code, () => command));
+    howWeKnow(say, () => command));
   hide(first); // a good example, before anything is pressed
   return () => {
     running?.stop();

@@ -5,6 +5,7 @@ import { check, el, field, problemLine, staticUrl, toggle } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { showWarnings, warningsLine } from "../warnings.js";
 import { words } from "../words.js";
+import { makeKnow } from "./know.js";
 
 const say = words.chapters.judge;
 const SEED = 3; // of the example
@@ -23,7 +24,7 @@ export function open(root, { facts, asked: given }) {
   const [problem, warnings] = [problemLine(), warningsLine()];
   const stage = makeStage();
   const steering = makeSteering((strength) => steer(strength));
-  const know = howWeKnow();
+  const know = makeKnow(say);
   let asked = {};
   let running = null;
 
@@ -210,11 +211,4 @@ function makeSteering(change) {
   }
 
   return { node, tell, strength: () => (strengths.hidden ? 0 : strength) };
-}
-
-function howWeKnow() {
-  const code = el("code", { text: "" });
-  const fold = el("details", {}, el("summary", { text: words.chapters.know }), ...say.know.map((text) => el("p", { text })),
-    el("p", { text: words.chapters.command }), el("pre", { tabindex: 0 }, code));
-  return { node: el("section", { class: "know" }, fold), say: (command) => (code.textContent = command) };
 }

@@ -41,7 +41,7 @@ export function open(root, { facts, asked: given }) {
   }
 
   root.append(el("div", { class: "film" }, pick.node, trip.node), reach.node, louder.node,
-    howWeKnow(say.know, say.code, () => withOptions(command, reach.options() + louder.options())));
+    howWeKnow(say, () => withOptions(command, reach.options() + louder.options())));
   begin(first); // a good example, before anything is pressed
   return () => {
     running?.stop();

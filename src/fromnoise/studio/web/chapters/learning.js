@@ -50,7 +50,7 @@ export function open(root, { facts, asked }) {
     facts.model.pictures_seen && el("p", { text: say.lessons(facts.model.pictures_seen) }),
     el("div", { class: "film" }, pick.node, lessons.node));
   root.append(given, film.node,
-    howWeKnow(say.know, say.code, () => [commands.film, commands.lessons].filter(Boolean).join("\n")));
+    howWeKnow(say, () => [commands.film, commands.lessons].filter(Boolean).join("\n")));
   return () => {
     told.stop();
     running?.stop();

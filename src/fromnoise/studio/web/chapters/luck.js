@@ -5,13 +5,14 @@ import { drawAside } from "../jobs.js";
 import { MOST_SEED, randomSeed } from "../store.js";
 import { words } from "../words.js";
 import { compare } from "./compare.js";
+import { generateLine, howWeKnow } from "./know.js";
 
 const say = words.chapters.luck;
 const FIRST = { prompt: words.make.promptExample, seed: 7 };
 const SEEDS = 8;
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { asked }) {
+export function open(root, { facts, asked }) {
   const running = new Set();
   const draw = async (body, step) => {
     const job = drawAside(body, step);
@@ -23,7 +24,16 @@ export function open(root, { asked }) {
     }
   };
   const back = makeReturn(draw);
-  root.append(manySeeds(draw, { ...FIRST, ...asked }, back.choose), back.node, manyPrompts(draw));
+  let shown = { ...FIRST, ...asked };
+  const drawSeeds = (body, step) => {
+    shown = body;
+    return draw(body, step);
+  };
+  const lines = () => [
+    generateLine(facts, shown, { count: shown.count, out: "seeds.png" }),
+    generateLine(facts, { ...shown, seed: back.seed() ?? shown.seed }, { out: "again.png" }),
+  ].join("\n");
+  root.append(manySeeds(drawSeeds, shown, back.choose), back.node, manyPrompts(draw), howWeKnow(say, lines));
   return () => running.forEach((job) => job.stop());
 }
 
@@ -144,5 +154,5 @@ function makeReturn(draw) {
   }
 
   const node = el("section", { class: "sheet return live" }, el("h2", { text: say.return }), hint, go, problem, result);
-  return { node, choose };
+  return { node, choose, seed: () => first?.seed };
 }

@@ -19,7 +19,7 @@ const NARROW = "(max-width: 59.99rem)"; // where the panel covers boxes, it come
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked = {} }) {
   const first = { ...FIRST, style: exampleStyle(facts, say.exampleStyle), ...asked };
-  const watch = makeWatch();
+  const watch = makeWatch(facts.model.levels);
   const [problem, warnings] = [problemLine(), warningsLine()];
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });
   const wait = el("p", { class: "hint", role: "status", text: say.reading });
@@ -51,7 +51,7 @@ export function open(root, { facts, asked = {} }) {
       draw({ ...first, prompt: prompt.value, seed: randomSeed() });
     },
   }, field(words.chapters.prompt, prompt), el("button", { type: "submit", class: "main", text: words.chapters.draw }));
-  root.append(form, problem, warnings, body, howWeKnow(say.know, say.code, watch.command));
+  root.append(form, problem, warnings, body, howWeKnow(say, watch.command));
   api.machine().then((machine) => {
     if (left) return;
     panel = makePanel(machine.networks.reduce((sum, network) => sum + network.weights, 0), watch);

@@ -8,7 +8,7 @@ const say = words.chapters.machine;
 const NOISY = "noisy"; // what goes in, among the maps of a step
 
 /** What is known of the drawing that is watched; boxes and the panel hang their canvases in here. */
-export function makeWatch() {
+export function makeWatch(levels) {
   const noisy = el("canvas", { width: 1, height: 1, role: "img", "aria-label": say.goesIn });
   const guess = el("img", { src: staticUrl(), alt: say.comesOut, width: 64, height: 64 });
   const slider = el("input", {
@@ -81,7 +81,7 @@ export function makeWatch() {
     const now = frame();
     if (!now) return;
     guess.src = now.picture;
-    status.textContent = say.at(now.step + 1, known.total, now.t);
+    status.textContent = say.at(now.step + 1, known.total, now.t, levels);
     slider.setAttribute("aria-valuetext", status.textContent);
     paintMap(noisy, mapsOf(NOISY), 1);
     for (const { name, path } of known.blocks) {

@@ -39,7 +39,7 @@ export function open(root, { facts, asked: given }) {
   }
 
   stage.onmove = (t) => lesson.mark(t);
-  root.append(el("div", { class: "film" }, pick.node, stage.node), lesson.node, howWeKnow(say.know, say.code, stage.command));
+  root.append(el("div", { class: "film" }, pick.node, stage.node), lesson.node, howWeKnow(say, stage.command));
   begin(first); // a good example, before anything is pressed
   return () => {
     running?.stop();

@@ -16,7 +16,7 @@ const REST = 140; // milliseconds without a move until the captions are chosen a
 const KEPT = 500; // texts that stay drawn
 const LANDMARKS = 60; // at most; on a small canvas one for so many square pixels:
 const ROOM = 9000;
-const [PLAIN, STRONG] = ["12px system-ui, sans-serif", "600 14px system-ui, sans-serif"];
+const fontOf = (strong, times) => `${strong ? 600 : 400} ${(strong ? 14 : 12) * times}px system-ui, sans-serif`;
 const PROMPTS = ["#c2185b", "#1b7f3b", "#5b2bc4", "#0b6fa4", "#8a5a00", "#444444"]; // unless CSS says --prompt-0 …
 
 /** Places as they are stored, 16 bits each, as numbers 0…1: [x0, y0, x1, y1, …]; y grows upwards, as in a diagram. */
@@ -270,8 +270,8 @@ export class PointMap {
     this.pixels.fill(0);
     const size = bounded(1.6 + Math.log2(this.view.zoom) * 0.9, 1.6, 6);
     const captions = data.captions.length;
-    this.#dots(captions, data.places.length / 2, Math.round(size * ratio), number(context, colours.picture));
-    this.#dots(0, captions, Math.round((size + 0.8) * ratio), number(context, colours.caption));
+    this.#dots(captions, data.places.length / 2, Math.round(size * ratio * this.times), number(context, colours.picture));
+    this.#dots(0, captions, Math.round((size + 0.8) * ratio * this.times), number(context, colours.caption));
     context.putImageData(this.image, 0, 0);
   }
 
@@ -344,7 +344,7 @@ export class PointMap {
   #landmarks(taken) {
     const { places, captions } = this.data;
     const now = [];
-    const most = Math.min(LANDMARKS, (this.width * this.height) / ROOM);
+    const most = Math.min(LANDMARKS, (this.width * this.height) / (ROOM * this.times ** 2));
     for (const i of this.moving ? this.written : [...this.written, ...this.landmarks]) {
       if (now.length >= most) break;
       const [x, y] = this.toCanvas(places[2 * i], places[2 * i + 1]);
@@ -357,15 +357,15 @@ export class PointMap {
   /** Writes right of a place, unless something stands there (`always` writes all the same); whether it did. */
   #label(text, x, y, taken, always = false, colour = this.colours.ink) {
     const short = text.length > 40 ? `${text.slice(0, 39)}…` : text;
-    const width = this.#width(short, always);
+    const [width, times] = [this.#width(short, always), this.times];
     const fitting = x + 8 + width > this.width ? x - 8 - width : x + 8;
     if (fitting < 0 && !always) return false;
     const left = Math.max(2, fitting);
-    const box = [left - 3, y - 9, left + width + 3, y + 9];
+    const box = [left - 3, y - 9 * times, left + width + 3, y + 9 * times];
     if (!always && taken.some((b) => b[0] < box[2] && box[0] < b[2] && b[1] < box[3] && box[1] < b[3])) return false;
     taken.push(box);
     const drawn = this.#text(short, always, colour);
-    this.context.drawImage(drawn, left - 4, y - 12, drawn.width / this.ratio, drawn.height / this.ratio);
+    this.context.drawImage(drawn, left - 4, y - 12 * times, drawn.width / this.ratio, drawn.height / this.ratio);
     return true;
   }
 
@@ -373,7 +373,7 @@ export class PointMap {
   #width(text, strong) {
     const key = `${strong}${text}`;
     if (!this.widths.has(key)) {
-      this.context.font = strong ? STRONG : PLAIN;
+      this.context.font = fontOf(strong, this.times);
       this.widths.set(key, this.context.measureText(text).width);
     }
     return this.widths.get(key);
@@ -387,14 +387,14 @@ export class PointMap {
     if (this.texts.size >= KEPT) this.texts.clear();
     const drawn = document.createElement("canvas");
     const context = drawn.getContext("2d");
-    const font = strong ? STRONG : PLAIN;
+    const font = fontOf(strong, this.times);
     drawn.width = Math.ceil((this.#width(text, strong) + 8) * this.ratio);
-    drawn.height = Math.ceil(24 * this.ratio);
+    drawn.height = Math.ceil(24 * this.times * this.ratio);
     context.scale(this.ratio, this.ratio);
     Object.assign(context, { font, lineWidth: 4, lineJoin: "round" });
     Object.assign(context, { strokeStyle: this.colours.ground, fillStyle: colour });
-    context.strokeText(text, 4, 16);
-    context.fillText(text, 4, 16);
+    context.strokeText(text, 4, 16 * this.times);
+    context.fillText(text, 4, 16 * this.times);
     this.texts.set(key, drawn);
     return drawn;
   }
@@ -414,6 +414,8 @@ export class PointMap {
   #resize() {
     const box = this.canvas.getBoundingClientRect();
     this.texts.clear();
+    this.widths.clear();
+    this.times = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16; // larger on a projector, as the page's text is
     this.ratio = Math.min(2, window.devicePixelRatio || 1);
     [this.width, this.height] = [Math.max(1, box.width), Math.max(1, box.height)];
     this.canvas.width = Math.round(this.width * this.ratio);

@@ -4,6 +4,7 @@ import { button, calm, check, el, field, problemLine, staticUrl } from "../dom.j
 import { drawAside } from "../jobs.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { generateLine, howWeKnow } from "./know.js";
 
 const say = words.chapters.static;
 const FIRST = { prompt: words.make.promptExample, seed: 7 };
@@ -17,6 +18,7 @@ export function open(root, { facts, asked, recorded }) {
   const problem = problemLine();
   let job = null;
   let thousand = false;
+  let shown = { ...first };
   const prompt = el("input", {
     type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off",
   });
@@ -26,6 +28,7 @@ export function open(root, { facts, asked, recorded }) {
   async function draw(body) {
     job?.stop();
     const settings = thousand ? THOUSAND : { every: 1 };
+    shown = thousand ? { ...body, sampler: THOUSAND.sampler, steps: THOUSAND.steps } : body;
     const now = drawAside({ ...body, show: "both", ...settings }, (news) => {
       if (job === now) stage.take(news);
     });
@@ -41,8 +44,6 @@ export function open(root, { facts, asked, recorded }) {
     if (recorded) stage.rewind(); // who opens a recording should see where it begins
   }
 
-  const known = say.known[facts.model.name] ?? "";
-  root.append(el("p", { text: `${known} ${say.blots}`.trim() }));
   root.append(el("div", { class: "film" },
     el("form", {
       class: "sheet live",
@@ -56,7 +57,9 @@ export function open(root, { facts, asked, recorded }) {
       el("p", { class: "hint", text: say.thousandHint }),
       el("div", { class: "row" }, go, stop),
       problem),
-    stage.node));
+    stage.node),
+  el("div", { class: "aside" }, [say.hidden, say.blots, say.known[facts.model.name]].filter(Boolean).map((text) => el("p", { text }))),
+  howWeKnow(say, () => generateLine(facts, shown, { out: "picture.png", film: "film.gif" })));
   draw(first); // a good example, before anything is pressed
   return () => {
     job?.stop();
@@ -102,7 +105,7 @@ function makeStage(levels) {
     slider.value = i;
     noisy.src = frame.noisy;
     clean.src = frame.clean;
-    where.textContent = frame.done ? say.done : say.at(frame.step + 1, frame.total, Math.round(frame.t));
+    where.textContent = frame.done ? say.done : say.at(frame.step + 1, frame.total, frame.t, levels);
     what.textContent = frame.done ? say.frames(frames.length - 1) : say.level(frame.t, levels);
     slider.setAttribute("aria-valuetext", `${where.textContent}. ${what.textContent}`);
   }

@@ -7,14 +7,17 @@ import { randomSeed } from "../store.js";
 import { words } from "../words.js";
 import { exampleStyle } from "./style.js";
 import { compare } from "./compare.js";
-import { cellAt, makeHeat, unpacked } from "./heat.js";
+import { makeHeat, unpacked } from "./heat.js";
+import { makeKnow } from "./know.js";
+import { makePlace } from "./words_place.js";
 
 const say = words.chapters.words;
 const FIRST = { prompt: say.example, seed: 5 };
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked: given }) {
-  const stage = makeStage();
+  const know = makeKnow(say);
+  const stage = makeStage(know.say, facts.model.levels);
   const without = makeWithout();
   const problem = problemLine();
   const first = { ...FIRST, style: exampleStyle(facts, say.exampleStyle), ...given };
@@ -48,7 +51,7 @@ export function open(root, { facts, asked: given }) {
       draw(randomSeed());
     },
   }, field(words.chapters.prompt, prompt), go, problem);
-  root.append(el("div", { class: "film" }, form, stage.node), without.node, howWeKnow(stage));
+  root.append(el("div", { class: "film" }, form, stage.node), without.node, know.node);
   draw(first.seed); // a good example, before anything is pressed
   return () => {
     running?.stop();
@@ -57,29 +60,29 @@ export function open(root, { facts, asked: given }) {
 }
 
 /** The picture with the map of a word on it, the words, and the way to here. */
-function makeStage() {
+function makeStage(tellCommand, levels) {
   const heat = makeHeat(say.picture);
   const status = el("p", { class: "where", role: "status" });
   const explained = el("p", { class: "what" });
   const chips = el("div", { class: "row chips", role: "group", "aria-label": say.chips });
   const slider = el("input", { type: "range", min: 0, max: 0, value: 0, disabled: true, oninput: () => showStep() });
-  const blocks = el("select", { onchange: () => show() });
+  const blocks = el("select", { onchange: () => { show(); place.again(); } });
   const ways = el("div", { class: "row", role: "group", "aria-label": say.way });
   const listening = el("div", { class: "listening", hidden: true }, field(say.step, slider), field(say.block, blocks));
-  let [known, frames, end, command] = [[], [], null, ""];
+  let [known, frames, end] = [[], [], null];
   let [chosen, pinned, way] = [-1, -1, "needed"];
 
   for (const name of ["needed", "listened"]) {
     ways.append(button(say.ways[name], () => setWay(name), { class: "chip", "data-way": name }));
   }
-  heat.place.addEventListener("pointermove", (event) => hoverPlace(event));
-  heat.place.addEventListener("pointerleave", () => mark(null));
+  const place = makePlace(heat, maps, () => known, mark);
 
   function clear() {
     [known, frames, end] = [[], [], null];
     [chosen, pinned] = [-1, -1];
     heat.image.src = staticUrl();
     heat.warm(null);
+    place.clear();
     chips.replaceChildren();
     slider.disabled = true;
     status.textContent = words.chapters.words.drawing;
@@ -94,7 +97,7 @@ function makeStage() {
       frames.push({ ...news, unpacked: {} });
       slider.max = frames.length - 1;
       slider.value = frames.length - 1;
-      status.textContent = say.at(news.step + 1, news.t);
+      status.textContent = say.at(news.step + 1, news.t, levels);
     }
     if (news.type === "end") finish(news);
   }
@@ -110,8 +113,7 @@ function makeStage() {
 
   function finish(news) {
     end = { ...news, needed: unpacked(news.needed), all: unpacked(news.maps.all) };
-    command = news.command;
-    document.querySelector(".know code")?.replaceChildren(command);
+    tellCommand(news.command);
     heat.image.src = news.picture;
     slider.disabled = false;
     const names = Object.keys(frames[0]?.maps ?? {});
@@ -138,12 +140,14 @@ function makeStage() {
     for (const chip of ways.children) chip.setAttribute("aria-pressed", String(chip.dataset.way === name));
     listening.hidden = name !== "listened";
     show();
+    place.again();
   }
 
   function showStep() {
     const frame = frames[slider.valueAsNumber];
-    slider.setAttribute("aria-valuetext", say.at(frame.step + 1, frame.t));
+    slider.setAttribute("aria-valuetext", say.at(frame.step + 1, frame.t, levels));
     show();
+    place.again();
   }
 
   /** The maps that are looked at now. */
@@ -170,31 +174,16 @@ function makeStage() {
     return say.listened(nameOf(known[word]), end.shares[word], kind);
   }
 
-  /** The words behind a place light up: those whose share there is most above their share of the whole picture. */
-  function hoverPlace(event) {
-    const now = maps();
-    const cell = now && cellAt(event, heat.place, now);
-    if (cell === null || cell === undefined || !now) return mark(null);
-    const strengths = known.map((word, i) => {
-      if (word.kind !== "word") return 0;
-      const map = now.at(i);
-      const mean = map.reduce((sum, value) => sum + value, 0) / map.length;
-      return mean > 0 ? map[cell] / mean : 0;
-    });
-    const most = Math.max(...strengths);
-    return mark(strengths.map((strength) => most > 1 && strength > Math.max(1.2, 0.6 * most)));
-  }
-
   function mark(lit) {
     [...chips.children].forEach((chip, i) => chip.classList.toggle("lit", Boolean(lit?.[i])));
   }
 
   const told = el("p", { class: "hint", role: "status" });
   const node = el("div", { class: "stage" },
-    heat.node, told, chips, ways, listening, status, explained, el("p", { class: "hint", text: say.pointHint }));
+    heat.node, place.spoken, told, chips, ways, listening, status, explained, place.hint);
   return {
     node, clear, take, words: () => known.filter((word) => word.kind === "word" && /[\p{L}\p{N}]/u.test(word.text)),
-    picture: () => end?.picture, command: () => command,
+    picture: () => end?.picture,
   };
 }
 
@@ -260,12 +249,3 @@ function makeWithout() {
 }
 
 const whole = (text) => new RegExp(`(?<![\\p{L}\\p{N}_])${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?![\\p{L}\\p{N}_])`, "giu");
-
-function howWeKnow(stage) {
-  const code = el("code", { text: "" });
-  const fold = el("details", {
-    ontoggle: () => (code.textContent = stage.command()),
-  }, el("summary", { text: words.chapters.know }),
-  ...say.know.map((text) => el("p", { text })), el("p", { text: words.chapters.command }), el("pre", { tabindex: 0 }, code));
-  return el("section", { class: "know" }, fold);
-}
