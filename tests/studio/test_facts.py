@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fromnoise.studio.desk import about as facts
+from fromnoise.studio.desk import beginnings as facts
 from fromnoise.system.opening import DEFAULT_MODEL
 from fromnoise.system.text_to_image import TextToImage
 

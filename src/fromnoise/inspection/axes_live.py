@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fromnoise.drawing.opened import Opening
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.axes import axes_of
 from fromnoise.inspection.axes_figure import measured_facts
@@ -13,13 +14,15 @@ from fromnoise.inspection.kinds import KINDS, Drawings, carried, examples
 from fromnoise.inspection.live import as_url
 from fromnoise.inspection.rounds import ROUNDS, rounds
 from fromnoise.inspection.separating import Accuracy
-from fromnoise.inspection.subject import command
+from fromnoise.inspection.subject import command, named
 from fromnoise.system.text_to_image import TextToImage
 
 WINDOW = 8  # pixels of side of the square whose numbers are shown
 
 
-def axes_news(model: TextToImage, kinds: Sequence[str] = KINDS) -> Iterator[dict[str, Any]]:
+def axes_news(
+    model: TextToImage, kinds: Sequence[str] = KINDS, opened: Opening = Opening()
+) -> Iterator[dict[str, Any]]:
     """ "sheet" with one whole picture of each kind at once, "measured" with everything but the network.
 
     A page can compute every guess again from the second: values, folds, all sets' scores, CLIP's points and the
@@ -28,6 +31,7 @@ def axes_news(model: TextToImage, kinds: Sequence[str] = KINDS) -> Iterator[dict
     Args:
         model: whose pictures are told apart, and whose CLIP is asked.
         kinds: as :func:`fromnoise.inspection.kinds.check_kinds` returns them.
+        opened: how the model was opened, for the command.
 
     Raises:
         UserError: the model carries no pictures, or none of a kind.
@@ -42,7 +46,7 @@ def axes_news(model: TextToImage, kinds: Sequence[str] = KINDS) -> Iterator[dict
     axes = axes_of(model, examples(found))
     space = axes.space
     clip = {} if space is None else {"middle": told(space.middle), "caption": told(space.caption)}
-    line = command("axes", [], {"kinds": ",".join(kinds), "out": "axes.html"})
+    line = command("axes", [], {"kinds": ",".join(kinds), **named(opened), "out": "axes.html"})
     yield {"type": "measured", **measured_facts(axes), "clip_scores": clip, "command": line}
 
 

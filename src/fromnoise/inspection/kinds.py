@@ -25,7 +25,7 @@ from torch import Tensor
 from fromnoise.drawing.low_pixels import squared
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.measures import thing
-from fromnoise.system.copies_file import check_whose, parts_of, pictures_of, reading, require
+from fromnoise.system.copies_file import check_whose, parts_of, reading, require
 from fromnoise.system.defaults import COPIES
 from fromnoise.system.text_to_image import TextToImage
 
@@ -189,7 +189,7 @@ def carried(model: TextToImage, kinds: Sequence[str]) -> Drawings:
         ends = ends[: len(ends) - int(about.get("backdrop", 0))]  # what was not trained on stands last
         require(len(texts) >= len(ends) and len(styles) >= len(ends), "pictures without names")
         data = tensors["thumbnails"].numpy().tobytes()
-    check_whose(about["trained_on"], pictures_of(model.styles, model.card), COPIES)
+    check_whose(about["trained_on"], model.trained_on, COPIES)
     names = [f"{text}, {style}" if style else text for text, style in zip(texts, styles, strict=False)]
     starts = [0, *ends]
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.inspection.clip_map import ClipMap, caption_vectors, clip_of, picture_vectors
 from fromnoise.inspection.map_file import MOST, WAYS
-from fromnoise.system.copies_file import pictures_of
 from fromnoise.system.text_to_image import TextToImage
 
 KEPT = 48  # directions; of stickers-64's 192 they hold 99 % of the variance
@@ -89,7 +88,7 @@ def making_map(model: TextToImage, shown: Shown, by: str = "umap", most: int = M
         flat.means,
         flat.basis,
         flat.codes,
-        pictures_of(model.styles, model.card),
+        model.trained_on,
     )
 
 

@@ -117,5 +117,11 @@ def _guess_news(guess: Guess) -> dict[str, Any]:
 
 def _command(subject: Subject, given: bool) -> str:
     options = {"prompt": None if given else subject.prompt, "words": (subject.prompt or None) if given else None}
-    own = {"style": subject.style, "seed": subject.seed, "model": subject.model, "out": "noise.html"}
+    own = {
+        "style": subject.style,
+        "seed": subject.seed,
+        "model": subject.model,
+        "lora": subject.lora,
+        "out": "noise.html",
+    }
     return command("noise", ["picture.png"] if given else [], {**options, **own})

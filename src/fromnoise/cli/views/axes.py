@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Model, Out, Seed, show
+from fromnoise.cli.views.shared import Lora, Model, Out, Seed, show
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +32,7 @@ def axes(
     drawn: Annotated[int, typer.Option(help="Pictures that the model draws of each kind beside these.", min=0)] = 0,
     seed: Seed = 0,
     model: Model = None,
+    lora: Lora = None,
     out: Out = Path("axes.png"),
 ) -> None:
     """Tell bananas, tomatoes and peas apart: by a network that starts with nothing, by measures made by hand, by CLIP.
@@ -55,11 +56,11 @@ def axes(
             found = with_drawn(found, drawn_by(opened, found, drawn, seed))
         told = examples(found, seed)
         options = {"kinds": kinds, "measures": ",".join(wanted) or None, "data": data, "drawn": drawn or None}
-        line = command("axes", [], {**options, "seed": seed or None, "model": model, "out": out.name})
+        line = command("axes", [], {**options, "seed": seed or None, "model": model, "lora": lora, "out": out.name})
         moving = out.suffix.lower() in (*FILMS, ".html")
         return axes_figure(axes_of(opened, told, wanted), list(rounds(told, seed)), line, moving)
 
-    show(model, out, True, look)
+    show(model, lora, out, True, look)
 
 
 def _check_drawn(drawn: int, most: int) -> None:

@@ -25,6 +25,7 @@ def guidance(
     steps: shared.Steps = None,
     guidance: shared.Guidance = None,
     model: shared.Model = None,
+    lora: shared.Lora = None,
     out: shared.Out = Path("guidance.png"),
 ) -> None:
     """Show the guess without words, the one with words, their difference, and what guidance makes of it.
@@ -37,7 +38,7 @@ def guidance(
         from fromnoise.inspection.guidance_figure import guidance_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
         return guidance_figure(opened, subject, shown, ladder)
 
-    shared.show(model, out, True, look)
+    shared.show(model, lora, out, True, look)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Model, Negative, Out, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import Lora, Model, Negative, Out, Seed, Steps, Style, show
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def map(
     seed: Seed = 0,
     steps: Steps = None,
     model: Model = None,
+    lora: Lora = None,
     out: Out = Path("map.png"),
 ) -> None:
     """Show captions and pictures as CLIP sees them, and where prompts land among them.
@@ -48,19 +49,26 @@ def map(
     from fromnoise.inspection.subject import Subject, command
 
     subjects = [
-        Subject(prompt, style=style, negative=negative, seed=seed, steps=steps, model=model) for prompt in prompts or ()
+        Subject(prompt, style=style, negative=negative, seed=seed, steps=steps, model=model, lora=tuple(lora or ()))
+        for prompt in prompts or ()
     ]
     if area and not subjects:
         raise UserError("--area needs a prompt, as in: fromnoise inspect map food pizza --area")
     drawn = {"area": area, "pictures": pictures, "style": style, "negative": negative or None, "seed": seed}
     few = None if nearest == NEAREST else nearest
-    options = {"nearest": few, **(drawn if area else {}), "steps": steps if area else None, "model": model}
+    options = {
+        "nearest": few,
+        **(drawn if area else {}),
+        "steps": steps if area else None,
+        "model": model,
+        "lora": lora,
+    }
     line = command("map", [*(prompts or ())], {**options, "out": str(out)})
 
     def look(opened: TextToImage) -> Figure:
         return _look(opened, subjects, nearest, pictures if area else 0, line)
 
-    show(model, out, False, look)
+    show(model, lora, out, False, look)
 
 
 def _look(model: TextToImage, subjects: list[Subject], nearest: int, count: int, line: str) -> Figure:
@@ -68,9 +76,9 @@ def _look(model: TextToImage, subjects: list[Subject], nearest: int, count: int,
     from fromnoise.inspection.clip_map import land
     from fromnoise.inspection.map_area import areas
     from fromnoise.inspection.map_figure import map_figure
-    from fromnoise.inspection.map_file import map_of
+    from fromnoise.inspection.map_plain import known_map
 
-    known = map_of(model)
+    known = known_map(model)
     landings = [land(known, model, subject.prompt, nearest) for subject in subjects]
     drawing = [areas(known, model, subject, count) for subject in subjects] if count else []  # all checked before one
     return map_figure(known, landings, [_drawn(each) for each in drawing], line)

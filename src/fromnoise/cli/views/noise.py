@@ -28,6 +28,7 @@ def noise(
     style: shared.Style = None,
     seed: shared.Seed = 0,
     model: shared.Model = None,
+    lora: shared.Lora = None,
     out: shared.Out = Path("noise.png"),
 ) -> None:
     """Drown a picture in noise, level by level, and let the model guess back: where does it lose it?
@@ -56,8 +57,8 @@ def noise(
             else drawn(opened, Subject(prompt or "", style, seed=seed).plan(opened))
         )
         options = {"prompt": prompt, "words": words, "levels": levels, "at": at or None, "draws": draws, "style": style,
-                   "seed": seed, "model": model, "out": "noise.png"}  # fmt: skip
+                   "seed": seed, "model": model, "lora": lora, "out": "noise.png"}  # fmt: skip
         line = command("noise", [str(picture)] if picture else [], options)
         return noise_figure(opened, Looked(seen, said, style, seed), every, draws, line)
 
-    shared.show(model, out, True, look)
+    shared.show(model, lora, out, True, look)

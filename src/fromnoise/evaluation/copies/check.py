@@ -103,7 +103,7 @@ def index_of(model: TextToImage, pictures: PictureSet | None) -> Index:
     Raises:
         UserError: it carries none and there are no pictures, or not those of its training.
     """
-    trained_on = pictures_of(model.styles, model.card)
+    trained_on = model.trained_on
     if model.copies is not None:
         return read_index(model.copies, trained_on)
     if pictures is None:

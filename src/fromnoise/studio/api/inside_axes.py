@@ -20,7 +20,7 @@ routes = APIRouter(prefix="/api/inside/axes", tags=["look inside"])
 async def look_at_axes(asked: KindsIn, studio: Studio) -> EventStream:
     """Kinds of things by hand-made measures and by CLIP: "sheet", then "measured"; or "problem"."""
     kinds = _kinds(asked, studio)
-    return EventStream(as_events(live(studio, axes_news(studio.models.base, kinds))))
+    return EventStream(as_events(live(studio, axes_news(studio.models.base, kinds, studio.models.opened))))
 
 
 @routes.post("/rounds", response_class=EventStream, responses=LIVE)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.noise_live import check_look, noise_news
-from fromnoise.inspection.subject import Subject
+from fromnoise.inspection.subject import Subject, named
 from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.inside import LIVE, live
 from fromnoise.studio.api.schemas_inside import LookAtIn
@@ -25,7 +25,8 @@ Studio = Annotated[State, Depends(state_of)]
 @routes.post("/noise", response_class=EventStream, responses=LIVE)
 async def look_at_noise(asked: LookAtIn, studio: Studio) -> EventStream:
     """How a picture drowns in noise: "step"s, "picture", "noise", a "level" for each tenth, "end"; or "problem"."""
-    subject = Subject(asked.prompt, asked.style, seed=seed_of(asked.seed, 1))
+    how = named(studio.models.opened)
+    subject = Subject(asked.prompt, asked.style, seed=seed_of(asked.seed, 1), **how)
     given = None if asked.start is None else await asyncio.to_thread(given_square, asked.start, studio)
     try:
         check_look(studio.models.base, subject, given)

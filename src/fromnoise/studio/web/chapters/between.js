@@ -5,6 +5,7 @@ import { button, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { othersOf, promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { scoreRow } from "./axes_measures.js";
 import { makeSum } from "./between_sum.js";
@@ -16,13 +17,13 @@ const WAYS = ["words", "seeds"];
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked }) {
-  const own = { prompt: say.example[0], seed: say.seeds[0], style: exampleStyle(facts) };
+  const own = { prompt: promptOf(facts, say.example[0]), seed: say.seeds[0], style: exampleStyle(facts) };
   const { prompt: begins, seed: seeded, style } = { ...own, ...asked };
-  const [walked, sum] = [makeWalk(), makeSum(style)];
+  const [walked, sum] = [makeWalk(), makeSum(style, facts.beginnings?.sum)];
   const problem = problemLine();
   const text = (value) => el("input", { type: "text", required: true, maxlength: 4000, value, autocomplete: "off" });
   const number = (value) => el("input", { type: "number", required: true, min: 0, max: 4294967295, step: 1, value });
-  const [from, to, seed, toSeed] = [text(begins), text(say.example[1]), number(seeded), number(say.seeds[1])];
+  const [from, to, seed, toSeed] = [text(begins), text(othersOf(facts, begins, say.example.slice(1))[0] ?? begins), number(seeded), number(say.seeds[1])];
   const [toField, toSeedField] = [field(say.to, to), field(say.toSeed, toSeed)];
   const chips = el("div", { class: "row chips", role: "group", "aria-label": say.kind },
     WAYS.map((name) => button(say.ways[name], () => setWay(name), { class: "chip", "data-way": name })));

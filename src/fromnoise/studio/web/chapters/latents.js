@@ -4,6 +4,7 @@ import { api, look } from "../api.js";
 import { button, el, field, problemLine, staticUrl } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 import { makePick } from "./pick.js";
@@ -14,7 +15,7 @@ const STRONGEST = 4;
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked: given }) {
-  const first = { ...FIRST, ...given };
+  const first = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), ...given };
   const trip = makeTrip();
   const reach = makeReach();
   const louder = makeLouder();

@@ -4,6 +4,7 @@ import { button, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";
 import { MOST_SEED, randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { compare } from "./compare.js";
 
 const say = words.chapters.luck;
@@ -11,7 +12,7 @@ const FIRST = { prompt: words.make.promptExample, seed: 7 };
 const SEEDS = 8;
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { asked }) {
+export function open(root, { facts, asked }) {
   const running = new Set();
   const draw = async (body, step) => {
     const job = drawAside(body, step);
@@ -23,7 +24,7 @@ export function open(root, { asked }) {
     }
   };
   const back = makeReturn(draw);
-  root.append(manySeeds(draw, { ...FIRST, ...asked }, back.choose), back.node, manyPrompts(draw));
+  root.append(manySeeds(draw, { ...FIRST, prompt: promptOf(facts, FIRST.prompt), ...asked }, back.choose), back.node, manyPrompts(draw));
   return () => running.forEach((job) => job.stop());
 }
 

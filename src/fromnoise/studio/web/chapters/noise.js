@@ -4,6 +4,7 @@ import { look } from "../api.js";
 import { el, field, staticUrl, toggle } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 import { drowner } from "./drown.js";
@@ -15,7 +16,7 @@ const HALF = 600; // thousandths of the levels where the slider begins
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked: given }) {
-  const first = { ...FIRST, ...given };
+  const first = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), ...given };
   const stage = makeStage();
   const lesson = makeLesson((t) => stage.goTo(t), facts.model?.pictures_seen);
   const style = exampleStyle(facts);
