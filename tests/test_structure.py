@@ -45,6 +45,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cluster": ("ground", "system", "drawing", "cluster"),
     "backends": ("ground", "models", "diffusion", "weights", "system", "backends"),
     "inspection": ("ground", "models", "diffusion", "system", "drawing", "inspection"),
+    # What is told apart where a model carries no pictures: those of a set.
+    "inspection.kinds_found": (*("ground", "system", "inspection"), "data.places", "data.decoding"),
     "training": ("ground", "models", "diffusion", "system", "data", "story", "training"),
     "evaluation": ("ground", "diffusion", "system", "drawing", "data", "inspection", "evaluation"),
     "studio": ("ground", "studio"),

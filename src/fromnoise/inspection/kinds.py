@@ -77,6 +77,25 @@ class Drawings:
 
 
 @dataclass(frozen=True, eq=False)
+class Pictures:
+    """Captioned pictures to choose from; see :func:`gather`, whose arguments they are."""
+
+    captions: Sequence[str]
+    names: Sequence[str]
+    opened: Callable[[int], Tensor]
+    origin: str
+    trained: bool | None = None
+
+    def of(self, kinds: Sequence[str]) -> Drawings:
+        """The pictures of some kinds.
+
+        Raises:
+            UserError: see :func:`gather`.
+        """
+        return gather(self.captions, self.names, self.opened, kinds, self.origin, self.trained)
+
+
+@dataclass(frozen=True, eq=False)
 class Examples:
     """What machines learn from and are tested with: the drawings and their variants, equally many of each kind.
 
@@ -175,10 +194,19 @@ def _spread_out(chosen: list[int]) -> list[int]:
 
 
 def carried(model: TextToImage, kinds: Sequence[str]) -> Drawings:
+    """Those of :func:`carried_pictures` that show some kinds.
+
+    Raises:
+        UserError: as there, or a kind is not there.
+    """
+    return carried_pictures(model).of(kinds)
+
+
+def carried_pictures(model: TextToImage) -> Pictures:
     """The small pictures of what a model was trained on that it carries with it, 32 pixels wide, enlarged.
 
     Raises:
-        UserError: it carries none, they are damaged or another model's, or a kind is not there.
+        UserError: it carries none, or they are damaged or another model's.
     """
     if model.copies is None:
         raise UserError("this model carries no pictures of its training: name a folder (--data) or draw some (--drawn)")
@@ -199,14 +227,8 @@ def carried(model: TextToImage, kinds: Sequence[str]) -> Drawings:
             image = small.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
-    return gather(
-        texts[: len(ends)],
-        names,
-        opened,
-        kinds,
-        f"of those that the model was trained on (kept {KEPT} pixels wide)",
-        True,
-    )
+    origin = f"of those that the model was trained on (kept {KEPT} pixels wide)"
+    return Pictures(texts[: len(ends)], names, opened, origin, True)
 
 
 def with_drawn(found: Drawings, pictures: Sequence[Tensor]) -> Drawings:

@@ -40,11 +40,13 @@ def words(
     louder = dict(_boost(text) for text in boost or ())
 
     def look(opened: TextToImage) -> Figure:
+        from fromnoise.inspection.figure import FILMS
         from fromnoise.inspection.subject import Subject
         from fromnoise.inspection.words_figure import words_figure
 
         subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
-        return words_figure(opened, subject, by_block, mute or (), louder)
+        moving = out.suffix.lower() in (*FILMS, ".html")
+        return words_figure(opened, subject, by_block, mute or (), louder, moving)
 
     show(model, lora, out, True, look)
 

@@ -1,7 +1,5 @@
 """What the chapters send: what is looked into, body by body."""
 
-# ruff: noqa: RUF012 - pydantic copies lists that are defaults
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -79,11 +77,10 @@ class SumIn(LookIn):
 class KindsIn(Fields):
     """What is to be told apart."""
 
-    kinds: Annotated[list[Name], Field(max_length=12, description="two to six, as captions call them")] = [
-        "banana",
-        "tomato",
-        "pea",
-    ]
+    kinds: Annotated[
+        list[Name] | None,
+        Field(max_length=12, description="two to six, as captions call them; else usual things, or the most frequent"),
+    ] = None
 
 
 class RoundsIn(KindsIn):

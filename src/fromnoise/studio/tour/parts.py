@@ -24,7 +24,6 @@ from fromnoise.inspection.between_live import sum_news, walk_news
 from fromnoise.inspection.guidance_live import guidance_news, ladder_news
 from fromnoise.inspection.hidden_live import hidden_news
 from fromnoise.inspection.judge_live import judge_news
-from fromnoise.inspection.kinds import KINDS
 from fromnoise.inspection.latents_live import change, latents_news
 from fromnoise.inspection.learning_live import film_news, lessons_news
 from fromnoise.inspection.map_live import area_news, map_news
@@ -103,8 +102,8 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     for strength in (0, STEERED):
         judged = {**asked, "decoys": begun.decoys, "clip_guidance": strength}
         yield Part("judge", "judge", judged, _judged(model, subject, begun.decoys, strength))
-    yield Part("axes", "axes", {"kinds": KINDS}, lambda: axes_news(model, KINDS, models.opened))
-    yield Part("axes", "axes/rounds", {"kinds": KINDS}, lambda: rounds_news(model))
+    yield Part("axes", "axes", {"kinds": None}, lambda: axes_news(model, None, models.opened))
+    yield Part("axes", "axes/rounds", {"kinds": None}, lambda: rounds_news(model))
     yield from _map(models, subject, begun.chain)
     yield Part("between", "between", walked, lambda: walk_news(model, subject, goal, walk(model, subject, goal, STOPS)))
     for end in (subject, replace(subject, prompt=begun.goal)):
