@@ -85,6 +85,7 @@ MANY_PARAMETERS = {
     "cli.views.judge.judge": "as cli.generate.generate",
     "cli.train.train": "as cli.generate.generate",
     "cli.views.tour.tour": "as cli.generate.generate",
+    "cli.views.stereogram.stereogram": "as cli.generate.generate",
     "cli.views.words.words": "as cli.generate.generate",
     "cli.views.activations.activations": "as cli.generate.generate",
     "cli.views.latents.latents": "as cli.generate.generate",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -223,10 +222,3 @@ def beside(
     side = index.side * max(1, 96 // index.side)
     rows = [(drawing, shown(v.by_features), shown(v.by_pixels)) for drawing, v in zip(drawings, verdicts, strict=True)]
     return [[to_image(cell).resize((side, side), Image.Resampling.NEAREST) for cell in row] for row in rows]
-
-
-def png(sheet: Any) -> bytes:
-    """A Pillow picture as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()

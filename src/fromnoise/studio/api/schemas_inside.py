@@ -50,6 +50,7 @@ class WalkIn(LookIn):
 
     to: Annotated[Text | None, Field(description="what the last picture shows")] = None
     to_seed: Annotated[Seed | None, Field(description="of the last picture")] = None
+    both: Annotated[Text, Field(description="what may lie between, drawn beside the walk; empty for nothing")] = ""
     stops: Annotated[int, Field(ge=2, le=33, description="pictures, both ends included")] = 7
 
 

@@ -81,7 +81,8 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     usual = {"guidance": USUAL} if model.defaults.guidance == 1 else {}
     guided = replace(subject, guidance=USUAL) if usual and subject.guidance is None else subject
     begun = _begun(model, subject.prompt)
-    walked, goal = {**asked, "to": begun.goal, "stops": STOPS}, Goal(begun.goal)
+    goal = Goal(begun.goal, both=f"{subject.prompt} {begun.goal}")
+    walked = {**asked, "to": goal.prompt, "both": goal.both, "stops": STOPS}
     (prompt, minus, plus), seed = begun.sum, SEED_OF_SUM
     how = named(models.opened)
     equation, sum_of = equation_of(prompt, minus, plus), Subject(prompt, subject.style, seed=seed, **how)
