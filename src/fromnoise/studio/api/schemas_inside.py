@@ -99,6 +99,13 @@ class LookAtIn(Fields):
     start: Annotated[Id | None, Field(description="id of an upload to look into instead of drawing")] = None
 
 
+class LevelIn(LookAtIn):
+    """A picture, and one noise level of it."""
+
+    start: Annotated[Id, Field(description="id of the upload that is looked into")]
+    t: Annotated[int, Field(ge=-1, le=9999, description="the level, -1 is no noise")]
+
+
 class NothingIn(Fields):
     """Nothing is asked: the model itself is looked at."""
 

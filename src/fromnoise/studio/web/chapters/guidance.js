@@ -30,6 +30,7 @@ export function open(root, { facts, asked: given }) {
     const mine = look(view, asked, (news) => {
       if (running !== mine) return;
       if (news.notes) showWarnings(warnings, news.notes);
+      if (news.note) showWarnings(warnings, [news.note]);
       if (news.command) know.say(news.command);
       part.take(news);
     });
