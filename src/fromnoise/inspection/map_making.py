@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,12 @@ def check_way(by: str) -> None:
         raise UserError(f"--by must be one of {', '.join(WAYS)}, not '{by}'")
     if by == "umap":
         _umap()
+
+
+def usual_way(pictures: int) -> str:
+    """How so many pictures are laid flat where nobody says: by UMAP, where it is installed and they are enough."""
+    installed = importlib.util.find_spec("umap") is not None
+    return "umap" if installed and pictures >= FEWEST else "pca"
 
 
 def making_map(model: TextToImage, shown: Shown, by: str = "umap", most: int = MOST) -> Iterator[float | ClipMap]:
