@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import json
 import math
 import re
@@ -433,7 +434,11 @@ def test_the_command_shows_a_plain_map_of_captions_where_there_is_none(
 def test_what_a_training_keeps_is_a_bounded_map_of_its_own_pictures(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, umap: bool
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: umap)
+    find = importlib.util.find_spec
+    installed = {"umap": object() if umap else None}
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *a: installed[name] if name == "umap" else find(name, *a)
+    )
     monkeypatch.setattr("fromnoise.inspection.map_making._by_umap", lambda codes: codes[:, :2])
     monkeypatch.setattr("fromnoise.inspection.map_making.FEWEST", 11)
     model, data = folders

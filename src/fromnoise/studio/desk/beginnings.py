@@ -35,11 +35,6 @@ class Beginnings:
     sum: tuple[str, str, str]
     chain: tuple[str, ...]
 
-    @property
-    def prompt(self) -> str:
-        """What most chapters draw."""
-        return self.things[0]
-
     def others(self, prompt: str) -> tuple[str, ...]:
         """The other prompts, to walk to and to compare with; as ``web/chapters/example.js`` chooses them."""
         return tuple(thing for thing in self.things if thing != prompt)
