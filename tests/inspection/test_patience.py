@@ -10,14 +10,17 @@ import pytest
 
 from checkpoints import pipeline
 from fromnoise.drawing.generate import draw_plans
+from fromnoise.ground.errors import UserError
 from fromnoise.inspection import patience
 from fromnoise.inspection.activations_live import activations_news
 from fromnoise.inspection.axes_live import axes_news
 from fromnoise.inspection.guidance_live import guidance_news, ladder_news
 from fromnoise.inspection.hidden_live import hidden_news
+from fromnoise.inspection.judge_live import judge_news
 from fromnoise.inspection.latents_live import latents_news
 from fromnoise.inspection.learning_live import lessons_news
 from fromnoise.inspection.live import as_url
+from fromnoise.inspection.map_live import map_news
 from fromnoise.inspection.noise import DRAWS
 from fromnoise.inspection.noise_live import noise_news
 from fromnoise.inspection.patience import Pace, about, told_of_noise, told_of_scales
@@ -97,3 +100,7 @@ def test_stable_diffusion_is_looked_into_live(family: str, tmp_path: Path) -> No
     sheet, measured = axes_news(model)  # no pictures of its training and no CLIP: the starter set, without CLIP's space
     assert "starter set" in sheet["why"]
     assert measured["clip_scores"] == {}
+    assert patience.pace_of(model, SUBJECT.plan(model)).call > 0
+    for refused in (lambda: judge_news(model, SUBJECT), lambda: map_news(model, ["fox"])):
+        with pytest.raises(UserError, match="CLIP"):
+            refused()
