@@ -115,7 +115,8 @@ def test_texts_keep_their_signs_around_what_is_put_in_and_taken_out() -> None:
     guess = (Guess("x", 1.0),)
     found = Repaired(
         "Old, the king's gold is 3 times gone!", (), (),
-        (Repair(5, "gold", 0.1, guess, "silver"), Repair(3, "king", 0.1, guess, ""), Repair(7, "", 0.1, guess, "long")), (),
+        (Repair(5, "gold", 0.1, guess, "silver"), Repair(3, "king", 0.1, guess, ""), Repair(7, "", 0.1, guess, "long")),
+        (),
     )  # fmt: skip
     assert found.text == "Old, the's silver is 3 long times gone!"
     assert Repaired("gold", (), (), (Repair(1, "", 0.0, guess, "sold"),), ()).text == "gold sold"
