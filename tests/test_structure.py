@@ -46,6 +46,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cluster": ("ground", "system", "drawing", "cluster"),
     "backends": ("ground", "models", "diffusion", "weights", "system", "backends"),
     "inspection": ("ground", "provenance", "models", "diffusion", "system", "drawing", "inspection"),
+    # What is told apart where a model carries no pictures: those of a set.
+    "inspection.kinds_found": (*("ground", "system", "inspection"), "data.places", "data.decoding"),
     "training": ("ground", "models", "diffusion", "system", "data", "story", "training"),
     "evaluation": ("ground", "diffusion", "system", "drawing", "data", "inspection", "evaluation"),
     "studio": ("ground", "studio"),
@@ -84,6 +86,7 @@ MANY_PARAMETERS = {
     "cli.views.judge.judge": "as cli.generate.generate",
     "cli.train.train": "as cli.generate.generate",
     "cli.views.tour.tour": "as cli.generate.generate",
+    "cli.views.stereogram.stereogram": "as cli.generate.generate",
     "cli.views.words.words": "as cli.generate.generate",
     "cli.views.activations.activations": "as cli.generate.generate",
     "cli.views.latents.latents": "as cli.generate.generate",

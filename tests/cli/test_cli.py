@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import struct
 import subprocess
 import sys
@@ -643,6 +644,13 @@ def test_inspect_copies_names_the_picture_that_was_copied(
     assert said[2]["suspect"]["name"] == "7.png"
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.height > 3 * 96
+        line = shlex.split(sheet.text["command"])  # type: ignore[attr-defined]
+    wanted = [str(data / "3.png"), "wide.webp", "large.webp", "--model", str(model), "--out", "s.png"]
+    assert line == ["fromnoise", "inspect", "copies", *wanted]
+    assert run(*line[1:-1], "s.json").code == 0
+    assert json.loads((tmp_path / "s.json").read_text())["pictures"] == said
+    assert run(*line[1:-1], "s.html").code == 0
+    assert "may be a copy of thing 3 (3.png; MIT by [b]A. N. Author)" in (tmp_path / "s.html").read_text()
     plain = run("inspect", "copies", data / "3.png", "--model", model)
     assert (
         "may be a copy of thing 3 (3.png; MIT by [b]A. N. Author); compared with any of the 150 pictures" in plain.out
@@ -662,7 +670,7 @@ def test_inspect_copies_refuses_in_one_line_and_writes_nothing(
         (("nowhere.png",), "there is no file"),
         (("text.png",), "cannot be read as a picture"),
         ((data,), "is a folder"),
-        ((data / "1.png", "--out", "a.jpg"), "ends in .png"),
+        ((data / "1.png", "--out", "a.jpg"), "ends in .png, .html or .json"),
         ((data / "1.png", "--out", data / "1.png"), "is to be looked at"),
         ((data / "1.png", "--data", tmp_path / "none"), "there is no data folder"),
         ((data / "1.png", "--against", "nothing"), "nothing"),

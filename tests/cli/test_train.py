@@ -11,7 +11,7 @@ import pytest
 
 import fromnoise
 from fromnoise.ground.errors import UserError
-from fromnoise.system.defaults import COPIES
+from fromnoise.system.defaults import COPIES, MAP
 from fromnoise.training.loop import Paused
 
 COMMAND = ("train", "first_model", "--data", "starter", "--out", "x")
@@ -58,6 +58,7 @@ def indexed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Path,
 
     monkeypatch.setattr("fromnoise.training.run.train", lambda *_: Path("x/model"))
     monkeypatch.setattr("fromnoise.evaluation.copies.check.build_index", build)
+    monkeypatch.setattr("fromnoise.cli.views.map.keep_map", lambda model, data: (model / MAP).write_bytes(b""))
     return found
 
 
@@ -65,7 +66,9 @@ def test_a_finished_model_keeps_what_finds_copies(run: Any, indexed: list[tuple[
     done = run(*COMMAND)
     assert (done.code, indexed) == (0, [(Path("x/model"), "starter")])
     assert "fromnoise inspect copies PICTURE --model x/model" in done.out
-    run(*COMMAND)
+    assert 'fromnoise inspect map "a cat" --model x/model' in done.out
+    assert (indexed[0][0] / MAP).exists()
+    assert run(*COMMAND).out.strip() == "x/model"
     assert len(indexed) == 1  # it is there
 
 
@@ -95,9 +98,11 @@ def test_without_an_index_the_model_is_finished_all_the_same(
         raise trouble
 
     monkeypatch.setattr("fromnoise.evaluation.copies.check.build_index", failing)
+    monkeypatch.setattr("fromnoise.cli.views.map.keep_map", failing)
     done = run(*COMMAND)
     assert (done.code, done.out.strip()) == (0, "x/model")
     assert (str(trouble) or "stopped") in done.err
+    assert "fromnoise inspect make-map x/model --data starter" in done.err
     assert "fromnoise inspect index x/model --data starter" in done.err
 
 

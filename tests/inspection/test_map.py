@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import json
 import math
 import re
@@ -25,6 +26,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from conftest import make_tiny_model
+from fromnoise.cli.views.map import keep_map
 from fromnoise.drawing.generate import draw
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
@@ -35,6 +37,7 @@ from fromnoise.inspection.map_file import map_bytes, map_of, read_map
 from fromnoise.inspection.map_making import Shown, drawn_near, flattened, making_map
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.copies_file import pictures_of
+from fromnoise.system.known_words import KnownWords
 from fromnoise.system.text_to_image import TextToImage
 
 WIDTH = 24
@@ -395,7 +398,7 @@ def test_the_commands_make_and_show_a_map(run: Any, folders: tuple[Path, Path], 
     missing = run("inspect", "map", "red apple", "--model", model)
     assert missing.code
     assert missing.err.count("\n") == 1
-    assert "make it with: fromnoise inspect make-map MODEL --data FOLDER" in missing.err
+    assert "make a map of its pictures with: fromnoise inspect make-map MODEL --data FOLDER" in missing.err
     done = run("inspect", "make-map", model, "--data", data, "--by", "pca")
     assert done.code == 0, done.err
     assert done.out.startswith("4 captions, 11 pictures, 0.0")
@@ -413,6 +416,37 @@ def test_the_commands_make_and_show_a_map(run: Any, folders: tuple[Path, Path], 
     assert again.code == 0, again.err
     assert json.loads((tmp_path / "m.json").read_text(encoding="utf-8")) == facts
     check_page((tmp_path / "m.html").read_text(encoding="utf-8"))
+
+
+def test_the_command_shows_a_plain_map_of_captions_where_there_is_none(
+    run: Any, tiny_model: TextToImage, tmp_path: Path
+) -> None:
+    replace(tiny_model, known=KnownWords.of(WORDS)).save(tmp_path / "model")
+    done = run("inspect", "map", "apple", "--model", tmp_path / "model", "--out", "m.json")
+    assert done.code == 0, done.err
+    facts = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
+    words = {word for text in WORDS for word in text.split()}
+    assert facts["map"] == {"by": "pca", "captions": len(words), "pictures": 0}
+    assert facts["prompts"][0]["captions"][0]["text"] == "apple"
+
+
+@pytest.mark.parametrize("umap", [False, True])
+def test_what_a_training_keeps_is_a_bounded_map_of_its_own_pictures(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, umap: bool
+) -> None:
+    find = importlib.util.find_spec
+    installed = {"umap": object() if umap else None}
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *a: installed[name] if name == "umap" else find(name, *a)
+    )
+    monkeypatch.setattr("fromnoise.inspection.map_making._by_umap", lambda codes: codes[:, :2])
+    monkeypatch.setattr("fromnoise.inspection.map_making.FEWEST", 11)
+    model, data = folders
+    made, file = keep_map(model, data)
+    assert (made.by, len(made.names), file) == ("umap" if umap else "pca", 11, model / "map.safetensors")
+    assert map_of(TextToImage.load(model)).names == made.names
+    few, _ = keep_map(model, data, most=9)
+    assert len(few.names) + len(few.captions) <= 9
 
 
 def check_page(page: str) -> None:

@@ -209,6 +209,32 @@ def test_the_figure_has_a_column_for_each_word_and_says_how_it_was_made(tiny_mod
     ]
 
 
+def test_the_facts_hold_a_map_of_each_word_for_every_step_and_every_block(tiny_model: TextToImage) -> None:
+    facts = words_figure(tiny_model, SUBJECT, moving=False).facts
+    *steps, _ = word_maps(tiny_model, SUBJECT)
+    assert [list(each) for each in facts["steps"]] == [["t", "shares", "maps"]] * len(steps)
+    for each, step in zip(facts["steps"], steps, strict=True):
+        assert isinstance(step, WordStep)
+        size = tiny_model.latent_shape()[1:]
+        torch.testing.assert_close(torch.tensor(each["maps"]), step.mean(size), atol=6e-5, rtol=0)
+    assert list(facts["block_maps"]) == list(facts["blocks"])
+    for name, maps in facts["block_maps"].items():
+        mean = torch.stack([step.blocks[name] for step in steps if isinstance(step, WordStep)]).mean(0)
+        torch.testing.assert_close(torch.tensor(maps), mean, atol=6e-5, rtol=0)
+
+
+def test_steps_are_decoded_only_for_a_film(tiny_model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    decode = TextToImage.decode
+    monkeypatch.setattr(TextToImage, "decode", lambda self, x: decoded.append(len(x)) or decode(self, x))
+    still = words_figure(tiny_model, SUBJECT, moving=False)
+    once = len(decoded)
+    moving = words_figure(tiny_model, SUBJECT)
+    assert (len(still.frames), len(moving.frames)) == (0, 3)
+    assert len(decoded) - once == once + 3  # of each step, beside the picture
+    assert still.picture.tobytes() == moving.picture.tobytes()
+
+
 def test_the_command_draws_and_its_own_command_draws_it_again(run: Any, tiny_model_folder: Path) -> None:
     options = ("--style", "noto", "--steps", 3, "--mute", "red", "--boost", "apples=2", "--model", tiny_model_folder)
     done = run("inspect", "words", "red apples", *options, "--by-block", "--out", "a.json")

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fromnoise.drawing.opened import Opening
 from fromnoise.studio.api.state import State
 from fromnoise.studio.app import create_app
 from fromnoise.studio.desk.models import Models
@@ -79,7 +80,8 @@ def running(
 @pytest.fixture(scope="package")
 def live(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server that tests share; they must not stop it."""
-    with running(TextToImage.load(tiny_model_folder), tmp_path_factory.mktemp("gallery")) as found:
+    models = Models("tiny", TextToImage.load(tiny_model_folder), opened=Opening(str(tiny_model_folder)))
+    with running(models, tmp_path_factory.mktemp("gallery")) as found:
         yield found
 
 

@@ -20,7 +20,7 @@ from fromnoise.inspection.measures import MEASURES, measured
 from fromnoise.inspection.rounds import rounds
 from fromnoise.inspection.separating import accuracy, held_out
 from fromnoise.system.text_to_image import TextToImage
-from studio.conftest import running
+from studio.conftest import Live, running
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +118,19 @@ def test_kinds_that_cannot_be_told_apart_are_refused(client: httpx.Client, view:
 
 
 @pytest.mark.parametrize("view", ["axes", "axes/rounds"])
-def test_what_the_model_does_not_carry_is_said(client: httpx.Client, http: httpx.Client, view: str) -> None:
+def test_what_the_model_does_not_carry_is_said(client: httpx.Client, view: str) -> None:
     (news,) = heard(client, view, {"kinds": ["pea", "quasar"]})
     assert news["type"] == "problem"
     assert "shows 'quasar'" in news["message"]
-    (news,) = heard(http, view, {})  # the tiny model carries nothing
-    assert news["message"].startswith("this model carries no pictures of its training")
-    assert "--" not in news["message"]
+
+
+def test_a_model_that_carries_nothing_begins_with_the_starter_set(http: httpx.Client, live: Live) -> None:
+    sheet, measured = heard(http, "axes", {})
+    assert [each["kind"] for each in sheet["pictures"]] == ["lemon", "tomato", "pear"]
+    assert sheet["why"].startswith("This model carries no pictures of its training")
+    assert measured["origin"] == "of the starter set"
+    line = f"--kinds lemon,tomato,pear --model {live.state.models.opened.place} --out axes.html"
+    assert measured["command"] == f"fromnoise inspect axes {line}"
 
 
 def test_a_network_that_nobody_watches_stops(client: httpx.Client, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from fromnoise.drawing.generate import draw
 from fromnoise.drawing.request import Request
 from fromnoise.inspection.arithmetic import AS_SAID, TARGET, WAYS, equation_of, sums
 from fromnoise.inspection.arithmetic_figure import outcome, verdict
-from fromnoise.inspection.between import Goal, stops_of, walk
+from fromnoise.inspection.between import Goal, matches, stops_of, walk
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import Live
@@ -67,16 +67,29 @@ def test_a_walk_is_the_librarys_and_its_ends_are_drawn_alone(
     assert len(news[0]["told"]) == len(news[1]["matches"]) == (2 if "to" in more else 1)
 
 
-def test_the_commands_say_what_was_asked(http: httpx.Client) -> None:
+def test_what_may_lie_between_is_drawn_beside_the_walk(http: httpx.Client, model: TextToImage) -> None:
+    *stops, both, end = heard(http, "between", {**APPLE, "to": "blue house", "both": "red house", "stops": 2})[1:]
+    alone = draw(model, Request("red house", style="noto", seed=3, steps=3))[0]
+    assert (both["type"], both["prompt"]) == ("both", "red house")
+    assert torch.equal(pixels(both["picture"]), alone)
+    assert [len(each["matches"]) for each in (*stops, both)] == [3, 3, 3]
+    assert both["matches"] == pytest.approx(
+        matches(model, walk(model, SUBJECT, Goal("blue house", both="red house"), 2).told, alone), abs=1e-4
+    )
+    assert "--both 'red house'" in end["command"]
+
+
+def test_the_commands_say_what_was_asked(http: httpx.Client, live: Live) -> None:
+    place = live.state.models.opened.place
     walked = heard(http, "between", {**APPLE, "to": "blue house", "to_seed": 9, "stops": 2})[-1]["command"]
     assert walked == (
-        "fromnoise inspect between 'red apple' 'blue house' --style noto --seed 3 --steps 3 --steps-between 2 "
-        "--to-seed 9 --out between.html"
+        f"fromnoise inspect between 'red apple' 'blue house' --style noto --seed 3 --steps 3 --model {place} "
+        "--steps-between 2 --to-seed 9 --both '' --out between.html"
     )
     added = heard(http, "between/sum", {**APPLE, "minus": "red", "plus": "blue", "seeds": 1})[-1]["command"]
     assert added == (
-        "fromnoise inspect arithmetic 'red apple' --style noto --seed 3 --steps 3 --minus red --plus blue "
-        "--target 'blue apple' --seeds 1 --out arithmetic.html"
+        f"fromnoise inspect arithmetic 'red apple' --style noto --seed 3 --steps 3 --model {place} --minus red "
+        "--plus blue --target 'blue apple' --seeds 1 --out arithmetic.html"
     )
 
 

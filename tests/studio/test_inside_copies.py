@@ -19,6 +19,7 @@ from torch import Tensor
 
 from fromnoise import __version__
 from fromnoise.drawing.generate import draw
+from fromnoise.drawing.opened import Opening
 from fromnoise.drawing.picture_file import Origin, from_image, png_bytes
 from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
@@ -73,7 +74,9 @@ def folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def known(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A studio of that model."""
-    with running(Models("known", TextToImage.load(folder)), tmp_path_factory.mktemp("gallery")) as found:
+    with running(
+        Models("known", TextToImage.load(folder), opened=Opening(folder)), tmp_path_factory.mktemp("gallery")
+    ) as found:
         yield found
 
 
@@ -143,10 +146,16 @@ def test_what_was_not_asked_is_said_and_clears_nobody(known: Live, folder: Path)
     own = copies_of(known, hung(known, trained(folder, 155), model="stickers-64", model_hash=shipped))
     assert [(a["model"], a["pictures"]) for a in own["answers"]] == [("stickers-64", 5696)]  # its own, not these 150
     assert own["not_asked"] == []
+    lines = {name: said["command"] for name, said in (("begun", begun), ("other", other), ("own", own))}
+    assert lines == {
+        "begun": f"fromnoise inspect copies picture.png --model {folder} --out beside.png",
+        "other": f"fromnoise inspect copies picture.png --against {folder} --out beside.png",
+        "own": "fromnoise inspect copies picture.png --out beside.png",
+    }
 
 
 def test_loras_of_the_studio_are_in_the_file_and_not_asked(folder: Path, tmp_path: Path) -> None:
-    models = Models("known", TextToImage.load(folder), loras=("ink.safetensors:0.5",))
+    models = Models("known", TextToImage.load(folder), opened=Opening(folder, ("some/ink.safetensors:0.5",)))
     with running(models, tmp_path) as live, live.client() as http:
         job = http.post("/api/jobs", json={"prompt": "red apple", "seed": 5}).json()["id"]
         picture = finished(http, job)["pictures"][0]
@@ -209,7 +218,8 @@ def test_each_seed_is_the_librarys_picture_with_its_verdict(known: Live) -> None
         assert torch.equal(seen_in(each["picture"]), expected[i])
         assert each["answers"][0]["features"] == pytest.approx(verdicts[i].features, rel=1e-4)
         assert each["answers"][0]["suspect"]["name"] == verdicts[i].suspect.name
-    assert news[-1]["command"] == "fromnoise inspect copies picture.png --out beside.png"
+    place = known.state.models.opened.place
+    assert news[-1]["command"] == f"fromnoise inspect copies picture.png --model {place} --out beside.png"
 
 
 def test_a_training_picture_is_caught_until_it_is_changed_too_far(known: Live) -> None:

@@ -48,9 +48,9 @@ def test_both_guesses_of_every_step_are_those_that_were_made(http: httpx.Client,
     made = APPLE.plan(model)
     wanted = [pull for pull in pulls(model, made) if isinstance(pull, Pull)]
     assert (first["type"], first["total"], first["scale"]) == ("guidance", 4, 5.0)
-    assert (
-        first["command"] == "fromnoise inspect guidance 'red apple' --seed 3 --steps 4 --guidance 5 --out guidance.html"
-    )
+    place = live.state.models.opened.place
+    drawn = "fromnoise inspect guidance 'red apple' --seed 3 --steps 4 --guidance 5"
+    assert first["command"] == f"{drawn} --model {place} --out guidance.html"
     assert [(step["type"], step["step"], step["t"]) for step in steps] == [
         ("step", i, float(pull.step.t)) for i, pull in enumerate(wanted)
     ]

@@ -37,7 +37,8 @@ def test_the_page_hides_what_the_library_hides(http: httpx.Client, live: Live) -
     page = news[-2]
     assert torch.equal(seen_in(page["page"]), stereogram(picture, 7))
     assert image_in(page["page"]).text["command"] == news[-1]["command"]  # type: ignore[attr-defined]
-    assert news[-1]["command"] == "fromnoise inspect stereogram 'red apple' --style noto --seed 7 --out hidden.png"
+    drawn = f"'red apple' --style noto --seed 7 --model {live.state.models.opened.place}"
+    assert news[-1]["command"] == f"fromnoise inspect stereogram {drawn} --out hidden.png"
     facts = stereogram_figure(hide(picture, 7), Subject("red apple", "noto", seed=7)).facts
     assert {name: page[name] for name in facts if name != "seed"} == {k: v for k, v in facts.items() if k != "seed"}
 

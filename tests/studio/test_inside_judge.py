@@ -66,11 +66,12 @@ def test_looking_on_changes_no_pixel_and_steering_does(http: httpx.Client, live:
     assert steered["cosines"][0] == pytest.approx(fit(model, made, seen(steered["picture"])[None])[0], abs=5e-5)
 
 
-def test_the_command_says_the_same_captions_and_strength(http: httpx.Client) -> None:
+def test_the_command_says_the_same_captions_and_strength(http: httpx.Client, live: Live) -> None:
+    place = live.state.models.opened.place
     first = news_of(http, {**ASKED, "steps": 1, "clip_guidance": 0.3})[0]
     assert first["command"] == (
-        "fromnoise inspect judge 'red apple' --seed 3 --steps 1 --decoy 'a blue house' --decoy 'green tree' "
-        "--clip-guidance 0.3 --out judge.html"
+        f"fromnoise inspect judge 'red apple' --seed 3 --steps 1 --model {place} --decoy 'a blue house' "
+        "--decoy 'green tree' --clip-guidance 0.3 --out judge.html"
     )
 
 

@@ -40,7 +40,8 @@ def test_a_drawn_picture_goes_there_and_back_as_in_the_library(http: httpx.Clien
         assert torch.equal(seen_in(found["picture"]), grey(channel.latents, 3.0))
         assert found["lost"] == pytest.approx(channel.lost, abs=0.01)
     assert news[-1]["command"] == (
-        "fromnoise inspect latents --prompt 'red apple' --style noto --seed 7 --out latents.html"
+        "fromnoise inspect latents --prompt 'red apple' --style noto --seed 7 "
+        f"--model {live.state.models.opened.place} --out latents.html"
     )
 
 

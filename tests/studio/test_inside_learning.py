@@ -38,8 +38,11 @@ def test_lessons_are_those_of_the_library(http: httpx.Client, live: Live) -> Non
         assert torch.equal(seen_in(each["guess"]), lesson.level.with_words.picture)
         assert torch.equal(seen_in(each["errors"]), errors_picture(lesson.errors))
         assert each["loss"] == pytest.approx(lesson.loss, abs=1e-5)
-    expected = "noise --prompt 'red apple' --levels 20,50,80 --draws 1 --style noto --seed 7 --out lessons.html"
-    assert news[-1]["command"] == f"fromnoise inspect {expected}"
+    expected = "noise --prompt 'red apple' --levels 20,50,80 --draws 1 --style noto --seed 7"
+    assert (
+        news[-1]["command"]
+        == f"fromnoise inspect {expected} --model {live.state.models.opened.place} --out lessons.html"
+    )
 
 
 def test_a_brought_picture_is_not_drawn_and_needs_no_words(http: httpx.Client, live: Live) -> None:

@@ -89,13 +89,35 @@ def test_what_the_page_mixes_is_what_the_library_mixes(http: httpx.Client, live:
     assert len(news[1]["alphas"]) == len(news[1]["sigmas"]) == 1000
 
 
+def test_one_level_alone_is_that_of_the_library_and_needs_few_calls(
+    http: httpx.Client, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = live.state.models.base
+    picture = a_picture(model)
+    looked, calls = Looked(picture, "red apple", "noto", 5), list[int]()
+    (wanted,) = noise_levels(model, looked, [333])
+    predict = model.engine.predict
+    monkeypatch.setattr(model.engine, "predict", lambda *more: calls.append(len(more[0])) or predict(*more))
+    asked = {"prompt": "red apple", "style": "noto", "seed": 5, "start": uploaded(http, picture), "t": 333}
+    (news,) = told(http, "noise/level", asked)
+    assert sum(calls) == 2 * 4  # with words and without, of four noises
+    assert (news["type"], news["t"]) == ("level", 333)
+    assert torch.equal(seen_in(news["seen"]), wanted.decoded)
+    assert torch.equal(seen_in(news["without"]["picture"]), wanted.without.picture)
+    assert wanted.with_words is not None
+    assert news["with_words"]["error"] == pytest.approx(wanted.with_words.error, abs=1e-5)
+    answer = http.post("/api/inside/noise/level", json={**asked, "t": 1000})
+    assert answer.status_code == 400
+    assert "no level t = 1000" in answer.json()["error"]["message"]
+
+
 def test_the_command_says_what_was_looked_at(http: httpx.Client, live: Live) -> None:
     drawn = told(http, "noise", {"prompt": "red apple", "style": "noto", "seed": 7})[-1]
-    expected = "fromnoise inspect noise --prompt 'red apple' --style noto --seed 7 --out noise.html"
-    assert drawn["command"] == expected
+    end = f"--model {live.state.models.opened.place} --out noise.html"
+    assert drawn["command"] == f"fromnoise inspect noise --prompt 'red apple' --style noto --seed 7 {end}"
     picture = uploaded(http, a_picture(live.state.models.base))
     brought = told(http, "noise", {"prompt": "red apple", "seed": 7, "start": picture})[-1]
-    assert brought["command"] == "fromnoise inspect noise picture.png --words 'red apple' --seed 7 --out noise.html"
+    assert brought["command"] == f"fromnoise inspect noise picture.png --words 'red apple' --seed 7 {end}"
 
 
 def test_a_picture_without_words_is_guessed_without_words(http: httpx.Client, live: Live) -> None:

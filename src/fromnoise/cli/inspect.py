@@ -89,17 +89,20 @@ def copies(
     data: Annotated[
         Path | None, typer.Option(help="The training pictures of a model without an index; takes minutes.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="A .png: each picture beside its neighbours.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .png, .html or .json: each picture beside its neighbours.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say of pictures whether they are copies of what the model that drew them was trained on.
 
     fromnoise inspect copies apple.png --out beside.png
     """
-    from fromnoise.evaluation.copies.answers import answers, bytes_of, origin_of, square
-    from fromnoise.evaluation.copies.check import COLUMNS, beside, png, trust
-    from fromnoise.ground.contact_sheet import contact_sheet
-    from fromnoise.ground.whole import write_atomically
+    from fromnoise.evaluation.copies.answers import answers, bytes_of, origin_of
+    from fromnoise.evaluation.copies.check import trust
+    from fromnoise.evaluation.copies.figure import copies_figure
+    from fromnoise.inspection.figure import save_figure
+    from fromnoise.inspection.subject import command
 
     if out is not None:
         _check_sheet(out, pictures)
@@ -109,12 +112,9 @@ def copies(
     asked = [witnesses.question(file, origin) for (file, _), origin in zip(files, origins, strict=True)]
     found = [(file, answers(q, content)) for q, (file, content) in zip(asked, files, strict=True)]
     if out is not None:
-        every = [(*each, a) for each, (_, said) in zip(files, found, strict=True) for a in said.each]
-        opened = [square(content, a.source.index.side, str(file))[None] for file, content, a in every]
-        pairs = zip(opened, (a for *_, a in every), strict=True)
-        rows = [row for picture, a in pairs for row in beside(a.source.index, picture, [a.verdict])]
-        labels = [f"{'* ' if a.verdict.copy else ''}{file.name}, {a.source.name}" for file, _, a in every]
-        write_atomically(out, png(contact_sheet(rows, labels, COLUMNS)))
+        options = {"model": model, "against": against, "lora": lora, "data": data, "out": out}
+        looked = [(str(file), content, said) for (_, content), (file, said) in zip(files, found, strict=True)]
+        save_figure(copies_figure(looked, command("copies", [*map(str, pictures)], options)), out)
     if as_json:
         facts = [{"picture": str(file), **each.to_dict()} for file, each in found]
         print(json.dumps({"pictures": facts}, ensure_ascii=False, indent=1))
@@ -159,9 +159,9 @@ def _witnesses(asking: Asking) -> Witnesses:
 def _check_sheet(out: Path, pictures: list[Path]) -> None:
     """Refuse a sheet that cannot be written, or that would write over a picture."""
     from fromnoise.cli.drawing import check_file
+    from fromnoise.inspection.figure import check_out
 
-    if out.suffix.lower() != ".png" or out.is_dir():
-        raise UserError(f"'{out}' should be a file that ends in .png")
+    check_out(out, False)
     check_file(out)
     if any(p.exists() and out.exists() and p.samefile(out) for p in pictures):
         raise UserError(f"--out would write over '{out}', which is to be looked at")

@@ -42,7 +42,6 @@ def studio(
     """
     with without_collecting():
         from fromnoise.cli.opened import Opening, load
-        from fromnoise.drawing.opened import names_of
         from fromnoise.ground.errors import UserError
         from fromnoise.studio.desk.models import Models
         from fromnoise.studio.server import serve
@@ -65,8 +64,7 @@ def studio(
         loaded,
         (lambda: load(fast)[1]) if loaded.few_steps is not None else None,
         lambda: TextToImage.load(model),
-        names_of(opening.loras),
-        shipped=model is None,
+        opening,
     )
     serve(settings, models, not no_browser, sys.stdin if beside else None)
 

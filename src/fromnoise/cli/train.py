@@ -45,7 +45,9 @@ def train(
     ] = False,
     index: Annotated[
         bool,
-        typer.Option("--index/--no-index", help="Keep with the finished model what it learnt from, to find copies."),
+        typer.Option(
+            "--index/--no-index", help="Keep with the finished model what it learnt from: to find copies, and as a map."
+        ),
     ] = True,
     self_test: Annotated[
         bool,
@@ -109,34 +111,53 @@ def _trained(wanted: Any, data: str, out: Path, chosen: tuple[str, ...] | None, 
         return
     print(made if made.exists() else f"{out}: trained {', '.join(does)}; the model appears with 'diffusion'")
     if index and "diffusion" in does:
-        _keep_index(made, data)
+        _keep_beside(made, data)
     if "diffusion" in does:
         print(f'draw with it: fromnoise generate "a cat" --model {shlex.quote(str(made))}', file=sys.stderr)
 
 
-def _keep_index(model: Path, data: str) -> None:
-    """Store with a finished model what it learnt from, unless it is there; a model without is a model too."""
+def _keep_beside(model: Path, data: str) -> None:
+    """Store with a finished model what it learnt from: an index to find copies, and a map of what its CLIP sees. What
+    is there already stays; a model without is a model too."""
     from rich.console import Console
 
-    from fromnoise.system.defaults import COPIES
+    from fromnoise.cli.views.map import keep_map
+    from fromnoise.system.defaults import COPIES, MAP
 
-    def say(text: str) -> None:
-        print(one_line(text), file=sys.stderr)
+    named, pictures = shlex.quote(str(model)), f"--data {shlex.quote(data)}"
 
-    by_hand = f"fromnoise inspect index {shlex.quote(str(model))} --data {shlex.quote(data)}"
-    if (model / COPIES).exists():
-        return
-    try:
+    def index() -> None:
         from fromnoise.evaluation.copies.check import build_index
 
         with Console(stderr=True).status("looking at the training pictures once more, to find copies of them later"):
             build_index(model, data)
-    except UserError as error:
-        say(f"note: copies cannot be found yet: {error}; then: {by_hand}")
+        print(f"is a drawing a copy? fromnoise inspect copies PICTURE --model {named}")
+
+    def chart() -> None:
+        keep_map(model, data)
+        print(f'what lies near your words? fromnoise inspect map "a cat" --model {named}')
+
+    try:
+        if not (model / COPIES).exists():
+            _kept(index, "copies cannot be found yet", f"fromnoise inspect index {named} {pictures}")
+        if not (model / MAP).exists():
+            _kept(chart, "there is no map of it yet", f"fromnoise inspect make-map {named} {pictures}")
     except KeyboardInterrupt:
-        say(f"stopped; the model is finished, and copies are found after: {by_hand}")
-    else:
-        print(f"is a drawing a copy? fromnoise inspect copies PICTURE --model {shlex.quote(str(model))}")
+        by_hand = f"fromnoise inspect index {named} {pictures}", f"fromnoise inspect make-map {named} {pictures}"
+        done = (model / COPIES).exists()
+        wanted = by_hand[1] if done else " and ".join(by_hand)
+        _say(f"stopped; the model is finished, and what it learnt from is kept with it after: {wanted}")
+
+
+def _kept(make: Callable[[], None], missing: str, by_hand: str) -> None:
+    try:
+        make()
+    except UserError as error:
+        _say(f"note: {missing}: {error}; then: {by_hand}")
+
+
+def _say(text: str) -> None:
+    print(one_line(text), file=sys.stderr)
 
 
 def _reporting(training: Callable[[], None], minutes: float | None, out: Path) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from fromnoise.drawing.low_pixels import SIDE, Pixels, masked, pixel_distances, seen, squared
 from fromnoise.ground.wording import styled
-from fromnoise.system.copies_file import check_whose, parts_of, pictures_of, reading, require, unpacked
+from fromnoise.system.copies_file import check_whose, parts_of, reading, require, unpacked
 from fromnoise.system.defaults import COPIES
 from fromnoise.system.text_to_image import TextToImage
 
@@ -96,7 +96,7 @@ def known_pictures(model: TextToImage) -> KnownPictures | None:
     Raises:
         UserError: the index is damaged, of another version, or another model's.
     """
-    return None if model.copies is None else read_known(model.copies, pictures_of(model.styles, model.card))
+    return None if model.copies is None else read_known(model.copies, model.trained_on)
 
 
 @functools.lru_cache(maxsize=2)  # a second of work for thousands of pictures

@@ -40,12 +40,10 @@ def between_figure(model: TextToImage, subject: Subject, goal: Goal, stops: int 
     found = list(stops_of(model, way))
     names = names_of(subject, goal)
     told = [f'"{each.words.prompt}"' for each in way.told]
-    asked = _asked(model, way) if goal.both else None
+    asked = asked_for(model, way) if goal.both else None
     parts = [headed(f"from {names[0]} to {names[1]}", _strip(found))]
     parts += [headed(f'for comparison: "{goal.both}", drawn by its own words', _one(asked[0]))] if asked else []
     parts += [_chart(found, told)] if found[0].matches else []
-    more = [] if goal.prompt is None else [goal.prompt]
-    options = {"steps-between": stops, "to-seed": goal.seed, "both": goal.both if more else goal.both or None}
     return Figure(
         f"Between: {names[0]} to {names[1]}",
         ABOUT,
@@ -54,10 +52,17 @@ def between_figure(model: TextToImage, subject: Subject, goal: Goal, stops: int 
             "stops": [_facts(stop, told) for stop in found],
             "asked": None if asked is None else {"prompt": goal.both, "matches": _named(asked[1], told)},
         },
-        subject.command("between", options, "between.png", more),
+        line_of(subject, goal, stops, "between.png"),
         [_frame(stop) for stop in found],
         [_table(found, told, asked)],
     )
+
+
+def line_of(subject: Subject, goal: Goal, stops: int, out: str) -> str:
+    """The command that walks so; it says what may lie between, since by itself that is both prompts."""
+    more = [] if goal.prompt is None else [goal.prompt]
+    options = {"steps-between": stops, "to-seed": goal.seed, "both": goal.both if more else goal.both or None}
+    return subject.command("between", options, out, more)
 
 
 def names_of(subject: Subject, goal: Goal) -> tuple[str, str]:
@@ -75,7 +80,8 @@ def names_of(subject: Subject, goal: Goal) -> tuple[str, str]:
 Asked = tuple[Tensor, tuple[float, ...]] | None  # the picture of what may lie between, and its matches
 
 
-def _asked(model: TextToImage, way: Walk) -> Asked:
+def asked_for(model: TextToImage, way: Walk) -> tuple[Tensor, tuple[float, ...]]:
+    """What may lie between, drawn by its own words, and its matches; for a walk that was asked for it."""
     picture = drawn(model, way.told[-1])
     return picture, matches(model, way.told, picture)
 

@@ -8,14 +8,15 @@ from typing import Any
 from fromnoise.inspection.arithmetic import SEEDS, WAYS, Equation, sums, wording
 from fromnoise.inspection.arithmetic_figure import outcome, verdict
 from fromnoise.inspection.between import Goal, Walk, stops_of
-from fromnoise.inspection.between_figure import names_of
+from fromnoise.inspection.between_figure import asked_for, line_of, names_of
 from fromnoise.inspection.live import as_url
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
 
 
 def walk_news(model: TextToImage, subject: Subject, goal: Goal, way: Walk) -> Iterator[dict[str, Any]]:
-    """ "walk" at once, a "stop" for every picture, "end"; closing the iterator cancels.
+    """ "walk" at once, a "stop" for every picture, "both" where the goal says what may lie between, "end"; closing the
+    iterator cancels.
 
     Args:
         model: what draws.
@@ -33,9 +34,11 @@ def walk_news(model: TextToImage, subject: Subject, goal: Goal, way: Walk) -> It
             "matches": [round(match, 4) for match in stop.matches],
             "moved": round(stop.moved, 4),
         }
-    more = [] if goal.prompt is None else [goal.prompt]
-    options = {"steps-between": len(way.stops), "to-seed": goal.seed}
-    yield {"type": "end", "command": subject.command("between", options, "between.html", more)}
+    if goal.both:
+        picture, matches = asked_for(model, way)
+        told_matches = [round(match, 4) for match in matches]
+        yield {"type": "both", "prompt": goal.both, "picture": as_url(picture), "matches": told_matches}
+    yield {"type": "end", "command": line_of(subject, goal, len(way.stops), "between.html")}
 
 
 def sum_news(model: TextToImage, subject: Subject, equation: Equation, seeds: int = SEEDS) -> Iterator[dict[str, Any]]:

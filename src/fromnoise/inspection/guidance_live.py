@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fromnoise.inspection.guidance import SCALES, Pull, check_guided, ladder, parted, pulls, shown
+from fromnoise.inspection.guidance import Pull, check_guided, ladder, parted, pulls, shown
 from fromnoise.inspection.live import LARGEST, as_url
+from fromnoise.inspection.patience import scales_of, told_of_scales
 from fromnoise.inspection.pixels import apart, difference
 from fromnoise.inspection.subject import Subject
 from fromnoise.system.text_to_image import TextToImage
@@ -59,27 +60,37 @@ def _of_step(model: TextToImage, pull: Pull) -> dict[str, Any]:
     }
 
 
-def ladder_news(model: TextToImage, subject: Subject, scales: Sequence[float] = SCALES) -> Iterator[dict[str, Any]]:
+def ladder_news(
+    model: TextToImage, subject: Subject, scales: Sequence[float] | None = None
+) -> Iterator[dict[str, Any]]:
     """ "ladder" at once, "rung" after every drawing, "end". Closing the iterator cancels.
 
     Of a rung: its ``picture``; ``moved``, root mean square difference from the first rung's, of the 0…1 of a colour;
     ``beyond``, the share of its numbers that are cut off because no screen can show them; ``match``, CLIP's cosine
     between picture and words, or null without CLIP.
 
+    Args:
+        model, subject: what is drawn.
+        scales: of guidance; by default the usual ones, fewer of a large model, which ``note`` then says.
+
     Raises:
         UserError: at once, no words to guide by, or a scale that is none.
     """
-    guided = [scale for scale in scales if scale != 1]
+    chosen = scales_of(model) if scales is None else scales
+    guided = [scale for scale in chosen if scale != 1]
     if guided:
         check_guided(subject.plan(model, guidance=float(guided[0])))
-    rungs = ladder(model, subject, scales)
-    return _rungs(subject, rungs, scales)
+    rungs = ladder(model, subject, chosen)
+    return _rungs(model, subject, rungs, chosen, scales is None)
 
 
-def _rungs(subject: Subject, rungs: Iterator[Any], scales: Sequence[float]) -> Iterator[dict[str, Any]]:
+def _rungs(
+    model: TextToImage, subject: Subject, rungs: Iterator[Any], scales: Sequence[float], usual: bool
+) -> Iterator[dict[str, Any]]:
     named = ",".join(f"{scale:g}" for scale in scales)
     command = subject.command("guidance", {"scales": named}, "guidance.html")
-    yield {"type": "ladder", "scales": list(scales), "command": command}
+    note = told_of_scales(model, subject.plan(model)) if usual else ""
+    yield {"type": "ladder", "scales": list(scales), "note": note, "command": command}
     for rung in rungs:
         yield {
             "type": "rung",

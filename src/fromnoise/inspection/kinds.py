@@ -25,7 +25,7 @@ from torch import Tensor
 from fromnoise.drawing.low_pixels import squared
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.measures import thing
-from fromnoise.system.copies_file import check_whose, parts_of, pictures_of, reading, require
+from fromnoise.system.copies_file import check_whose, parts_of, reading, require
 from fromnoise.system.defaults import COPIES
 from fromnoise.system.text_to_image import TextToImage
 
@@ -74,6 +74,25 @@ class Drawings:
     def count(self, kind: int) -> int:
         """How many drawings there are of a kind; what is nearly the same counts once."""
         return len(self.drawing[self.label == kind].unique())
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Captioned pictures to choose from; see :func:`gather`, whose arguments they are."""
+
+    captions: Sequence[str]
+    names: Sequence[str]
+    opened: Callable[[int], Tensor]
+    origin: str
+    trained: bool | None = None
+
+    def of(self, kinds: Sequence[str]) -> Drawings:
+        """The pictures of some kinds.
+
+        Raises:
+            UserError: see :func:`gather`.
+        """
+        return gather(self.captions, self.names, self.opened, kinds, self.origin, self.trained)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,10 +194,19 @@ def _spread_out(chosen: list[int]) -> list[int]:
 
 
 def carried(model: TextToImage, kinds: Sequence[str]) -> Drawings:
+    """Those of :func:`carried_pictures` that show some kinds.
+
+    Raises:
+        UserError: as there, or a kind is not there.
+    """
+    return carried_pictures(model).of(kinds)
+
+
+def carried_pictures(model: TextToImage) -> Pictures:
     """The small pictures of what a model was trained on that it carries with it, 32 pixels wide, enlarged.
 
     Raises:
-        UserError: it carries none, they are damaged or another model's, or a kind is not there.
+        UserError: it carries none, or they are damaged or another model's.
     """
     if model.copies is None:
         raise UserError("this model carries no pictures of its training: name a folder (--data) or draw some (--drawn)")
@@ -189,7 +217,7 @@ def carried(model: TextToImage, kinds: Sequence[str]) -> Drawings:
         ends = ends[: len(ends) - int(about.get("backdrop", 0))]  # what was not trained on stands last
         require(len(texts) >= len(ends) and len(styles) >= len(ends), "pictures without names")
         data = tensors["thumbnails"].numpy().tobytes()
-    check_whose(about["trained_on"], pictures_of(model.styles, model.card), COPIES)
+    check_whose(about["trained_on"], model.trained_on, COPIES)
     names = [f"{text}, {style}" if style else text for text, style in zip(texts, styles, strict=False)]
     starts = [0, *ends]
 
@@ -199,14 +227,8 @@ def carried(model: TextToImage, kinds: Sequence[str]) -> Drawings:
             image = small.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
-    return gather(
-        texts[: len(ends)],
-        names,
-        opened,
-        kinds,
-        f"of those that the model was trained on (kept {KEPT} pixels wide)",
-        True,
-    )
+    origin = f"of those that the model was trained on (kept {KEPT} pixels wide)"
+    return Pictures(texts[: len(ends)], names, opened, origin, True)
 
 
 def with_drawn(found: Drawings, pictures: Sequence[Tensor]) -> Drawings:

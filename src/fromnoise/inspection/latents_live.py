@@ -89,4 +89,8 @@ def _decibel(value: float) -> float | None:
 
 def _command(subject: Subject, given: bool) -> str:
     own = {"prompt": None if given else subject.prompt, "style": subject.style, "seed": subject.seed}
-    return command("latents", ["picture.png"] if given else [], {**own, "model": subject.model, "out": "latents.html"})
+    return command(
+        "latents",
+        ["picture.png"] if given else [],
+        {**own, "model": subject.model, "lora": subject.lora, "out": "latents.html"},
+    )

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.noise import Level, Looked, encoded, noise_levels, times_of
-from fromnoise.system.copies_file import pictures_of
 from fromnoise.system.learning_file import Learning, Moment, read_learning
 from fromnoise.system.text_to_image import TextToImage
 
@@ -56,7 +55,7 @@ def learning_of(model: TextToImage) -> Learning:
             f"{name} ({model.hash}) carries no film of its training. A training keeps one with its model by itself; "
             "from a run that has sheets already it is made with: fromnoise inspect make-film RUN"
         )
-    return read_learning(model.learning, pictures_of(model.styles, model.card))
+    return read_learning(model.learning, model.trained_on)
 
 
 def lessons(model: TextToImage, looked: Looked, shares: Sequence[int] = SHARES) -> Iterator[Lesson]:

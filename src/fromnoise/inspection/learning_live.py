@@ -8,13 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fromnoise.drawing.opened import Opening
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.figure import data_url
 from fromnoise.inspection.learning import SHARES, Lesson, fall_of, learning_of, lessons
 from fromnoise.inspection.live import LARGEST, as_url
 from fromnoise.inspection.noise import Looked
 from fromnoise.inspection.picture_live import News, picture_news
-from fromnoise.inspection.subject import Subject, command
+from fromnoise.inspection.subject import Subject, command, named
 from fromnoise.system.learning_file import Learning
 from fromnoise.system.text_to_image import TextToImage
 
@@ -40,13 +41,13 @@ def lessons_news(model: TextToImage, subject: Subject, given: Tensor | None = No
     yield {"type": "end", "command": _lessons_command(subject, given is not None)}
 
 
-def film_news(model: TextToImage, named: str | None = None) -> Iterator[News]:
+def film_news(model: TextToImage, opened: Opening = Opening()) -> Iterator[News]:
     """ "film", the only message.
 
-    Where there is none, ``film`` is None, and ``why`` says what is wrong with the one that is there, "" where none was
-    ever made.
+    It is the model's own, whatever LoRAs it was ``opened`` with. Where there is none, ``film`` is None and ``why`` says
+    what is wrong with the one that is there, "" where none was ever made.
     """
-    line = command("learning", [], {"model": named, "out": "learning.html"})
+    line = command("learning", [], {"model": named(opened)["model"], "out": "learning.html"})
     film, why = None, ""
     try:
         film = None if model.learning is None else _told(learning_of(model))
@@ -97,5 +98,11 @@ def errors_picture(errors: Tensor, side: int = 64) -> Tensor:
 def _lessons_command(subject: Subject, given: bool) -> str:
     options = {"prompt": None if given else subject.prompt, "words": (subject.prompt or None) if given else None}
     levels = {"levels": ",".join(map(str, SHARES)), "draws": 1}
-    own = {"style": subject.style, "seed": subject.seed, "model": subject.model, "out": "lessons.html"}
+    own = {
+        "style": subject.style,
+        "seed": subject.seed,
+        "model": subject.model,
+        "lora": subject.lora,
+        "out": "lessons.html",
+    }
     return command("noise", ["picture.png"] if given else [], {**options, **levels, **own})

@@ -22,7 +22,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
 from fromnoise.inspection.clip_map import ClipMap, caption_vectors, clip_of
 from fromnoise.system.copies_file import MAP as KIND
-from fromnoise.system.copies_file import check_whose, parts_of, pictures_of, reading, require
+from fromnoise.system.copies_file import check_whose, parts_of, reading, require
 from fromnoise.system.defaults import MAP
 from fromnoise.system.text_to_image import TextToImage
 
@@ -87,7 +87,7 @@ def map_of(model: TextToImage) -> ClipMap:
         raise UserError(
             f"{name} ({model.hash}) has no {MAP}; make it with: fromnoise inspect make-map MODEL --data FOLDER"
         )
-    known = read_map(model.clip_map, pictures_of(model.styles, model.card))
+    known = read_map(model.clip_map, model.trained_on)
     strange = known.basis.shape[1] != clip.config.projection or not _same_clip(known, model)
     if strange:
         raise UserError(f"{MAP} was made with another CLIP than the model's; {KIND.again}")

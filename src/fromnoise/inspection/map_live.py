@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fromnoise.drawing.opened import Opening
 from fromnoise.inspection.clip_map import Landing, check_prompt, land
 from fromnoise.inspection.live import LARGEST, as_url
 from fromnoise.inspection.map_area import areas, spread_error
 from fromnoise.inspection.map_figure import area_facts, landing_facts
 from fromnoise.inspection.map_page import page_data
 from fromnoise.inspection.map_plain import MAKE, known_map
-from fromnoise.inspection.subject import Subject, command
+from fromnoise.inspection.subject import Subject, command, named
 from fromnoise.system.text_to_image import TextToImage
 
 NEAREST = 8  # as the command has it by itself
 News = dict[str, Any]
 
 
-def map_news(model: TextToImage, prompts: Sequence[str], points: bool = True, nearest: int = NEAREST) -> Iterator[News]:
+def map_news(
+    model: TextToImage,
+    prompts: Sequence[str],
+    points: bool = True,
+    nearest: int = NEAREST,
+    opened: Opening = Opening(),
+) -> Iterator[News]:
     """ "map" with all points, a "landing" for every prompt, "end".
 
     What cannot be shown is refused at once; the rest is reckoned by the iterator.
@@ -28,6 +35,7 @@ def map_news(model: TextToImage, prompts: Sequence[str], points: bool = True, ne
         prompts: what is dropped on the map; may be none.
         points: False leaves "map" out, for a page that has it already.
         nearest: how many captions, and how many pictures, are named beside each prompt.
+        opened: how the model was opened, for the command.
 
     Raises:
         UserError: an empty prompt, or no map and nothing to make one of.
@@ -35,20 +43,19 @@ def map_news(model: TextToImage, prompts: Sequence[str], points: bool = True, ne
     for prompt in prompts:
         check_prompt(model, prompt)
     known_map(model)
-    return _map_news(model, prompts, points, nearest)
+    return _map_news(model, prompts, points, nearest, opened)
 
 
-def _map_news(model: TextToImage, prompts: Sequence[str], points: bool, nearest: int) -> Iterator[News]:
+def _map_news(
+    model: TextToImage, prompts: Sequence[str], points: bool, nearest: int, opened: Opening
+) -> Iterator[News]:
     known, stored = known_map(model), model.clip_map is not None
     if points:
         yield {"type": "map", "by": known.by, "stored": stored, "make": MAKE, **page_data(known, [])}
     for prompt in prompts:
         yield _landing_news(model, land(known, model, prompt, nearest))
-    few = None if nearest == NEAREST else nearest
-    yield {
-        "type": "end",
-        "command": command("map", [*prompts], {"nearest": few, "out": "map.html"}) if stored else MAKE,
-    }
+    options = {"nearest": None if nearest == NEAREST else nearest, **named(opened), "out": "map.html"}
+    yield {"type": "end", "command": command("map", [*prompts], options)}
 
 
 def _landing_news(model: TextToImage, landing: Landing) -> News:
@@ -89,7 +96,15 @@ def _area_news(model: TextToImage, subjects: Sequence[Subject], count: int) -> I
         error = spread_error(area.vectors)
         spreads.append(round(area.spread, 4))
         errors.append(error if error is None else round(error, 4))
-    first, stored = subjects[0], model.clip_map is not None
-    options = {"area": True, "pictures": count, "style": first.style, "seed": first.seed, "steps": first.steps}
+    first = subjects[0]
+    options = {
+        "area": True,
+        "pictures": count,
+        "style": first.style,
+        "seed": first.seed,
+        "steps": first.steps,
+        "model": first.model,
+        "lora": first.lora,
+    }
     line = command("map", [subject.prompt for subject in subjects], {**options, "out": "map.html"})
-    yield {"type": "end", "spreads": spreads, "errors": errors, "command": line if stored else MAKE}
+    yield {"type": "end", "spreads": spreads, "errors": errors, "command": line}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,6 @@ from torch import Tensor
 from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.inspection.clip_map import ClipMap, caption_vectors, clip_of, picture_vectors
 from fromnoise.inspection.map_file import MOST, WAYS
-from fromnoise.system.copies_file import pictures_of
 from fromnoise.system.text_to_image import TextToImage
 
 KEPT = 48  # directions; of stickers-64's 192 they hold 99 % of the variance
@@ -49,6 +49,12 @@ def check_way(by: str) -> None:
         raise UserError(f"--by must be one of {', '.join(WAYS)}, not '{by}'")
     if by == "umap":
         _umap()
+
+
+def usual_way(pictures: int) -> str:
+    """How so many pictures are laid flat where nobody says: by UMAP, where it is installed and they are enough."""
+    installed = importlib.util.find_spec("umap") is not None
+    return "umap" if installed and pictures >= FEWEST else "pca"
 
 
 def making_map(model: TextToImage, shown: Shown, by: str = "umap", most: int = MOST) -> Iterator[float | ClipMap]:
@@ -89,7 +95,7 @@ def making_map(model: TextToImage, shown: Shown, by: str = "umap", most: int = M
         flat.means,
         flat.basis,
         flat.codes,
-        pictures_of(model.styles, model.card),
+        model.trained_on,
     )
 
 

@@ -11,7 +11,6 @@ from fromnoise.inspection.captions import captions_of
 from fromnoise.inspection.clip_map import ClipMap, clip_of
 from fromnoise.inspection.map_file import map_of
 from fromnoise.inspection.map_making import flattened
-from fromnoise.system.copies_file import pictures_of
 from fromnoise.system.text_to_image import TextToImage
 
 FEWEST = 3  # captions; two lie on a line
@@ -33,8 +32,9 @@ def plain_map(model: TextToImage) -> ClipMap:
         raise UserError(f"a map needs {FEWEST} captions or more; make one of the training pictures with: {MAKE}")
     flat = flattened(found.vectors, found.vectors[:0], "pca")
     nothing = torch.zeros(0, dtype=torch.int64)
-    trained_on = pictures_of(model.styles, model.card)
-    return ClipMap("pca", flat.places, found.texts, nothing, (), (), flat.means, flat.basis, flat.codes, trained_on)
+    return ClipMap(
+        "pca", flat.places, found.texts, nothing, (), (), flat.means, flat.basis, flat.codes, model.trained_on
+    )
 
 
 @functools.lru_cache(maxsize=2)

@@ -20,7 +20,7 @@ from torch import Tensor
 from fromnoise.diffusion.loss import TimeMix, diffusion_loss, sample_t
 from fromnoise.diffusion.prediction import from_x0
 from fromnoise.diffusion.schedule import NoiseSchedule
-from fromnoise.drawing.plan import Words, plan
+from fromnoise.drawing.plan import Plan, Words, plan
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import open_photo, start_from
 from fromnoise.ground.errors import UserError
@@ -207,7 +207,16 @@ def words_of(model: TextToImage, looked: Looked) -> Words:
     Raises:
         UserError: an unknown style, or words that drawing would refuse.
     """
-    return plan(model, Request(looked.words, style=looked.style, free=not looked.words.strip(), seed=looked.seed)).words
+    return words_plan(model, looked.words, looked.style, looked.seed).words
+
+
+def words_plan(model: TextToImage, words: str, style: str | None, seed: int = 0) -> Plan:
+    """The plan of a drawing of a picture's words, which may be none.
+
+    Raises:
+        UserError: as :func:`words_of`.
+    """
+    return plan(model, Request(words, style=style, free=not words.strip(), seed=seed))
 
 
 def forward(schedule: NoiseSchedule, clean: Tensor, noise: Tensor, t: int) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 from fromnoise.inspection.captions import Captions
 from fromnoise.inspection.live import as_url
 from fromnoise.inspection.noise import (
-    SHARES,
+    DRAWS,
     Guess,
     Level,
     Looked,
@@ -29,15 +29,15 @@ from fromnoise.inspection.noise import (
     noise_levels,
     noises,
     times_of,
+    words_plan,
 )
 from fromnoise.inspection.noise_figure import captions_for
+from fromnoise.inspection.patience import draws_of, levels_of, told_of_noise
 from fromnoise.inspection.picture_live import News, picture_news
 from fromnoise.inspection.subject import Subject, command
 from fromnoise.system.text_to_image import TextToImage
 
 ONE = 4096  # what stands for 1
-LEVELS = (0, *SHARES)  # percent, as the command has them by itself
-DRAWS = 4  # likewise
 
 
 def check_look(model: TextToImage, subject: Subject, given: Tensor | None) -> None:
@@ -70,10 +70,12 @@ def noise_news(model: TextToImage, subject: Subject, given: Tensor | None = None
     schedule = model.schedule
     _, grain = noises(looked, encoded(model, picture).shape[1:], 1)
     alphas, sigmas = ([round(of(t), 6) for t in range(schedule.steps)] for of in (schedule.alpha, schedule.sigma))
-    yield {"type": "noise", "alphas": alphas, "sigmas": sigmas, "grain": packed_noise(grain), "guesses": len(LEVELS)}
+    percents, draws = levels_of(model), draws_of(model)
+    told = {"guesses": len(percents), "note": told_of_noise(model, words_plan(model, subject.prompt, subject.style))}
+    yield {"type": "noise", "alphas": alphas, "sigmas": sigmas, "grain": packed_noise(grain), **told}
     captions = _captions_for(model, looked.style) if looked.words.strip() else None
     levels: list[Level] = []
-    for level in noise_levels(model, looked, times_of(LEVELS, schedule.steps), DRAWS, captions):
+    for level in noise_levels(model, looked, times_of(percents, schedule.steps), draws, captions):
         levels.append(level)
         yield _level_news(level)
     gone = lost(levels, captions)
@@ -84,6 +86,31 @@ def noise_news(model: TextToImage, subject: Subject, given: Tensor | None = None
         "best": None if captions is None else best_places(len(captions.texts)),
         "command": _command(subject, given is not None),
     }
+
+
+def level_news(model: TextToImage, subject: Subject, given: Tensor, t: int) -> Iterator[News]:
+    """The "level" of one noise level alone, with the guesses from it; a few calls of the network.
+
+    It is the same that :func:`noise_news` says of this level.
+
+    Args:
+        model: what guesses.
+        subject: what is in the picture.
+        given: the picture, uint8 [3,H,W], of the model's own size.
+        t: the level, -1 (clean) to the last.
+
+    Raises:
+        UserError: at once, no such level; or see :func:`check_look`.
+    """
+    looked = Looked(given, subject.prompt, subject.style, subject.seed)
+    check(model, looked, [t], DRAWS)
+    return _one_level(model, looked, t)
+
+
+def _one_level(model: TextToImage, looked: Looked, t: int) -> Iterator[News]:
+    captions = _captions_for(model, looked.style) if looked.words.strip() else None
+    for level in noise_levels(model, looked, [t], draws_of(model), captions):
+        yield {**_level_news(level), "share": None}  # which lessons it stands for is not known without its neighbours
 
 
 def packed_noise(noise: Tensor) -> str:
@@ -117,5 +144,11 @@ def _guess_news(guess: Guess) -> dict[str, Any]:
 
 def _command(subject: Subject, given: bool) -> str:
     options = {"prompt": None if given else subject.prompt, "words": (subject.prompt or None) if given else None}
-    own = {"style": subject.style, "seed": subject.seed, "model": subject.model, "out": "noise.html"}
+    own = {
+        "style": subject.style,
+        "seed": subject.seed,
+        "model": subject.model,
+        "lora": subject.lora,
+        "out": "noise.html",
+    }
     return command("noise", ["picture.png"] if given else [], {**options, **own})

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fromnoise.drawing.opened import Opening
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request
 from fromnoise.ground.config import Config
@@ -24,6 +25,7 @@ class Subject(Config):
         seed: of its noise.
         steps, guidance, sampler: as in :class:`Request`.
         model: how the model was named; None for the shipped one. It only says so in :meth:`command`.
+        lora: its LoRAs, each file or file:weight; likewise.
     """
 
     prompt: str
@@ -34,6 +36,7 @@ class Subject(Config):
     guidance: float | None = None
     sampler: str | None = None
     model: str | None = None
+    lora: tuple[str, ...] = ()
 
     @property
     def request(self) -> Request:
@@ -77,8 +80,13 @@ class Subject(Config):
             "seed": self.seed,
             "steps": self.steps,
         }
-        own |= {"guidance": self.guidance, "sampler": self.sampler, "model": self.model}
+        own |= {"guidance": self.guidance, "sampler": self.sampler, "model": self.model, "lora": self.lora}
         return command(view, [self.prompt, *more], {**own, **(options or {}), "out": out or None})
+
+
+def named(opened: Opening) -> dict[str, Any]:
+    """How a model was opened, as a :class:`Subject` and the options of a :func:`command` call it."""
+    return {"model": None if opened.place is None else str(opened.place), "lora": opened.loras}
 
 
 def command(view: str, arguments: list[str], options: Mapping[str, Any]) -> str:

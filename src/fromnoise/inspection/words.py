@@ -145,7 +145,7 @@ def _by_block(looks: Sequence[Look], words: Sequence[Word]) -> dict[str, Tensor]
 # --- where a word helps ----------------------------------------------------------------------------------------
 
 
-HELPFUL = -2.0  # the log-SNR at which words help most to tell where a thing is (docs/figures.md)
+HELPFUL = -2.0  # the log-SNR at which words help most to tell where a thing is (benchmarks/word_maps.py)
 NOISES = 4
 
 

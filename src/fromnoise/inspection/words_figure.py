@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from fromnoise.drawing.picture_file import to_image
 from fromnoise.ground.contact_sheet import contact_sheet
 from fromnoise.inspection.figure import Figure, Table
 from fromnoise.inspection.heat import overlay, own_range
+from fromnoise.inspection.live import small
 from fromnoise.inspection.subject import Subject
-from fromnoise.inspection.words import Changed, Word, WordPicture, WordStep, changed, helped, word_maps
+from fromnoise.inspection.words import Changed, Word, WordPicture, changed, helped, word_maps, words_of
 from fromnoise.system.text_to_image import TextToImage
 
 ROWS = 4  # steps that are shown one by one
@@ -31,8 +33,9 @@ def words_figure(
     by_block: bool = False,
     mute: Sequence[str] = (),
     boost: Mapping[str, float] | None = None,
+    moving: bool = True,
 ) -> Figure:
-    """Draw and look.
+    """Draw and look. Of each step one map a word is kept, whatever the number of blocks.
 
     Args:
         model: draws.
@@ -40,18 +43,22 @@ def words_figure(
         by_block: a row for each block instead of some of the steps.
         mute: words to draw the same noise without: once muted, once left out.
         boost: words to draw the same noise with more of, and how much.
+        moving: make frames for a film, for which every step's guess is decoded.
 
     Raises:
         UserError: see :func:`word_maps` and :func:`fromnoise.inspection.words.changed`.
     """
     muted = [(word, weight) for word in mute for weight in (0.0, None)]
     changes: list[tuple[str, float | None]] = [*muted, *(boost or {}).items()]
-    steps, end = _watched(model, subject)
+    heard = _heard(model, subject, moving)
+    end = heard.end
     others = [changed(model, subject, word, weight, end.picture) for word, weight in changes]
-    size = model.latent_shape()[1:]
-    whole = torch.stack([step.mean(size) for step in steps]).mean(0)
+    whole = torch.stack([step.maps for step in heard.steps]).mean(0)
     needed = helped(model, subject.plan(model), end.picture)
-    rows = [("listened to, all steps and blocks", whole), *(_blocks(steps) if by_block else _some_steps(steps, size))]
+    rows = [
+        ("listened to, all steps and blocks", whole),
+        *(heard.blocks.items() if by_block else _some_steps(heard.steps)),
+    ]
     labels = [_label(word, float(share)) for word, share in zip(end.words, whole.mean((1, 2)), strict=True)]
     cells = [_row(end.picture, needed.clamp(min=0)), *(_row(end.picture, maps) for _, maps in rows)]
     cells += [_change_row(other) for other in others]
@@ -62,29 +69,54 @@ def words_figure(
         f"Where “{subject.prompt}” is listened to",
         ABOUT,
         contact_sheet(cells, names, ["the picture", *labels], zoom),
-        _facts(steps, end, whole, needed, others),
+        _facts(heard, whole, needed, others),
         subject.command("words", options, "words.png"),
-        _film(model, steps, end, zoom, size),
-        _tables(end, steps, whole, others),
+        heard.frames,
+        _tables(heard, whole, others),
     )
 
 
-def _watched(model: TextToImage, subject: Subject) -> tuple[list[WordStep], WordPicture]:
-    *steps, end = word_maps(model, subject)
-    assert isinstance(end, WordPicture)
-    return [step for step in steps if isinstance(step, WordStep)], end
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One step: which, of how many, at which level, and its maps, float32 [W,h,w], all blocks together."""
+
+    index: int
+    total: int
+    t: float
+    maps: Tensor
 
 
-def _some_steps(steps: Sequence[WordStep], size: tuple[int, int]) -> list[tuple[str, Tensor]]:
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """What was listened to in a drawing: step by step, and block by block, [W,h,w] each, the mean of all steps."""
+
+    steps: Sequence[_Step]
+    blocks: Mapping[str, Tensor]
+    end: WordPicture
+    frames: Sequence[Image.Image]
+
+
+def _heard(model: TextToImage, subject: Subject, moving: bool) -> _Heard:
+    size = model.latent_shape()[1:]
+    steps, frames, sums = list[_Step](), list[Image.Image](), dict[str, Tensor]()
+    words = words_of(model, subject.plan(model))
+    for event in word_maps(model, subject):
+        if isinstance(event, WordPicture):
+            blocks = {name: maps / len(steps) for name, maps in sums.items()}
+            return _Heard(steps, blocks, event, _of_one_width(frames))
+        seen = _Step(event.step.index, event.step.total, float(event.step.t), event.mean(size))
+        steps.append(seen)
+        for name, maps in event.blocks.items():
+            sums[name] = sums[name] + maps if name in sums else maps
+        if moving:
+            frames.append(_frame(model.decode(event.step.x0_hat[:1])[0], seen, words))
+    raise AssertionError("a drawing ends with its picture")
+
+
+def _some_steps(steps: Sequence[_Step]) -> list[tuple[str, Tensor]]:
     count = min(ROWS, len(steps))
     chosen = [steps[i * (len(steps) - 1) // max(1, count - 1)] for i in range(count)]
-    return [
-        (f"step {each.step.index + 1} of {each.step.total} (t = {each.step.t:g})", each.mean(size)) for each in chosen
-    ]
-
-
-def _blocks(steps: Sequence[WordStep]) -> list[tuple[str, Tensor]]:
-    return [(name, torch.stack([step.blocks[name] for step in steps]).mean(0)) for name in steps[0].blocks]
+    return [(f"step {each.index + 1} of {each.total} (t = {each.t:g})", each.maps) for each in chosen]
 
 
 def _row(picture: Tensor, maps: Tensor) -> list[Image.Image]:
@@ -105,18 +137,14 @@ def _label(word: Word, share: float) -> str:
     return f"{_name(word)} {share:.0%}"
 
 
-def _film(
-    model: TextToImage, steps: Sequence[WordStep], end: WordPicture, zoom: int, size: tuple[int, int]
-) -> list[Image.Image]:
-    """A frame for each step: what the network believes, and its words' maps on it."""
-    frames = []
-    columns = ["estimate", *map(_name, end.words)]
-    for each in steps:
-        estimate = model.decode(each.step.x0_hat[:1])[0]
-        row = [to_image(estimate), *(to_image(overlay(estimate, own_range(heat))) for heat in each.mean(size))]
-        label = f"step {each.step.index + 1:>3} of {each.step.total}"
-        frames.append(contact_sheet([row], [label], columns, zoom))
-    widest = max(frame.width for frame in frames)
+def _frame(estimate: Tensor, step: _Step, words: Sequence[Word]) -> Image.Image:
+    """What the network believes after a step, uint8 [3,H,W], and its words' maps on it."""
+    columns, zoom = ["estimate", *map(_name, words)], max(1, 128 // estimate.shape[-1])
+    return contact_sheet([_row(estimate, step.maps)], [f"step {step.index + 1:>3} of {step.total}"], columns, zoom)
+
+
+def _of_one_width(frames: Sequence[Image.Image]) -> list[Image.Image]:
+    widest = max((frame.width for frame in frames), default=0)
     return [_padded(frame, widest) for frame in frames]
 
 
@@ -134,17 +162,16 @@ def _shares(maps: Tensor) -> list[float]:
     return [round(float(share), 4) for share in maps.mean((1, 2))]
 
 
-def _facts(
-    steps: Sequence[WordStep], end: WordPicture, whole: Tensor, needed: Tensor, others: Sequence[Changed]
-) -> dict[str, Any]:
-    size = (whole.shape[1], whole.shape[2])
+def _facts(heard: _Heard, whole: Tensor, needed: Tensor, others: Sequence[Changed]) -> dict[str, Any]:
+    """All maps, row by row; those of steps and of blocks are averaged to at most 16 positions a side."""
     return {
-        "words": [{"text": word.text, "kind": word.kind, "tokens": list(word.places)} for word in end.words],
+        "words": [{"text": word.text, "kind": word.kind, "tokens": list(word.places)} for word in heard.end.words],
         "shares": _shares(whole),
         "maps": _rounded(whole),
         "needed": _rounded(needed),
-        "steps": [{"t": float(step.step.t), "shares": _shares(step.mean(size))} for step in steps],
-        "blocks": {name: _shares(maps) for name, maps in _blocks(steps)},
+        "steps": [{"t": s.t, "shares": _shares(s.maps), "maps": _rounded(small(s.maps))} for s in heard.steps],
+        "blocks": {name: _shares(maps) for name, maps in heard.blocks.items()},
+        "block_maps": {name: _rounded(small(maps)) for name, maps in heard.blocks.items()},
         "changed": [
             {"word": other.word, "weight": other.weight, "prompt": other.prompt, "differs": round(other.share, 4)}
             for other in others
@@ -160,10 +187,9 @@ def _weight(other: Changed) -> str:
     return "left out" if other.weight is None else f"{other.weight:g}"
 
 
-def _tables(end: WordPicture, steps: Sequence[WordStep], whole: Tensor, others: Sequence[Changed]) -> list[Table]:
-    size = (whole.shape[1], whole.shape[2])
-    columns = [_shares(maps) for maps in (whole, steps[0].mean(size), steps[-1].mean(size))]
-    rows = [[_name(word), *(f"{column[i]:.1%}" for column in columns)] for i, word in enumerate(end.words)]
+def _tables(heard: _Heard, whole: Tensor, others: Sequence[Changed]) -> list[Table]:
+    columns = [_shares(maps) for maps in (whole, heard.steps[0].maps, heard.steps[-1].maps)]
+    rows = [[_name(word), *(f"{column[i]:.1%}" for column in columns)] for i, word in enumerate(heard.end.words)]
     heads = ["word", "of all listening", "in the first step", "in the last"]
     found = [Table(heads, rows, "How much each is listened to")]
     if others:

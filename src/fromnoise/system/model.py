@@ -15,6 +15,7 @@ from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.vae import VAE
+from fromnoise.system.copies_file import pictures_of
 from fromnoise.system.defaults import Defaults
 from fromnoise.system.engine import Engine
 from fromnoise.system.known_words import KnownWords
@@ -53,6 +54,7 @@ class Model:
         backend: what computes U-Net and decoder while drawing, where that is not torch.
         fixed: which settings of a request its weights have built in, so that only its own defaults fit.
         default_style: one of its styles, which drawing adds where a request names none; "" adds nothing.
+        lora_styles: those of its styles that LoRAs brought along, and not its training.
     """
 
     tokenizer: Tokenizer
@@ -80,6 +82,13 @@ class Model:
     backend: Engine | None = None
     fixed: tuple[str, ...] = ()
     default_style: str = ""
+    lora_styles: tuple[str, ...] = ()
+
+    @property
+    def trained_on(self) -> str:
+        """12 hex digits that name its training pictures, as the files beside it say whose they are; LoRAs change
+        nothing about them."""
+        return pictures_of([style for style in self.styles if style not in self.lora_styles], self.card)
 
     @property
     def device(self) -> torch.device:

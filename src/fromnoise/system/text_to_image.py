@@ -172,7 +172,8 @@ class TextToImage(Model):
         style = trigger.removesuffix(" style")
         known = self.known.and_also(KnownWords.of([trigger])) if self.known and trigger else self.known
         new = trigger != style and style not in self.styles
-        return replace(self, known=known, styles=(*self.styles, style) if new else self.styles)
+        added = (style,) if new else ()
+        return replace(self, known=known, styles=(*self.styles, *added), lora_styles=(*self.lora_styles, *added))
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return uint8 pictures [B,3,H,W] on the CPU for clean latents [B,C,h,w]."""

@@ -28,6 +28,7 @@ def arithmetic(
     steps: shared.Steps = None,
     guidance: shared.Guidance = None,
     model: shared.Model = None,
+    lora: shared.Lora = None,
     out: shared.Out = Path("arithmetic.png"),
 ) -> None:
     """Calculate with concepts, draw what comes out, and measure whether it is what was meant.
@@ -42,7 +43,7 @@ def arithmetic(
         from fromnoise.inspection.arithmetic_figure import arithmetic_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
         return arithmetic_figure(opened, subject, equation, seeds)
 
-    shared.show(model, out, False, look)
+    shared.show(model, lora, out, False, look)

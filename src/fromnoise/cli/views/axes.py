@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Model, Out, Seed, show
+from fromnoise.cli.views.shared import Lora, Model, Out, Seed, show
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from fromnoise.inspection.figure import Figure
-    from fromnoise.inspection.kinds import Drawings
     from fromnoise.system.text_to_image import TextToImage
-
-STARTER = "starter"
-STARTER_KINDS = ("lemon", "tomato", "pear")  # it has no banana and no pea
 
 
 def axes(
@@ -32,16 +26,19 @@ def axes(
     drawn: Annotated[int, typer.Option(help="Pictures that the model draws of each kind beside these.", min=0)] = 0,
     seed: Seed = 0,
     model: Model = None,
+    lora: Lora = None,
     out: Out = Path("axes.png"),
 ) -> None:
     """Tell bananas, tomatoes and peas apart: by a network that starts with nothing, by measures made by hand, by CLIP.
 
     fromnoise inspect axes --kinds banana,tomato,pea --measures yellowness,roundness --out axes.png
     """
+    from fromnoise.ground.errors import one_line
     from fromnoise.inspection.axes import MOST_DRAWN, axes_of, check_chosen, drawn_by
     from fromnoise.inspection.axes_figure import axes_figure
     from fromnoise.inspection.figure import FILMS
     from fromnoise.inspection.kinds import check_kinds, examples, with_drawn
+    from fromnoise.inspection.kinds_found import found_kinds
     from fromnoise.inspection.rounds import rounds
     from fromnoise.inspection.subject import command
 
@@ -50,16 +47,19 @@ def axes(
     _check_drawn(drawn, MOST_DRAWN)
 
     def look(opened: TextToImage) -> Figure:
-        found = _found(opened, data, named)
+        chosen = found_kinds(opened, named, data)
+        found = chosen.drawings
+        if chosen.why:
+            print(one_line(f"note: {chosen.why}"), file=sys.stderr)
         if drawn:
             found = with_drawn(found, drawn_by(opened, found, drawn, seed))
         told = examples(found, seed)
         options = {"kinds": kinds, "measures": ",".join(wanted) or None, "data": data, "drawn": drawn or None}
-        line = command("axes", [], {**options, "seed": seed or None, "model": model, "out": out.name})
+        line = command("axes", [], {**options, "seed": seed or None, "model": model, "lora": lora, "out": out.name})
         moving = out.suffix.lower() in (*FILMS, ".html")
         return axes_figure(axes_of(opened, told, wanted), list(rounds(told, seed)), line, moving)
 
-    show(model, out, True, look)
+    show(model, lora, out, True, look)
 
 
 def _check_drawn(drawn: int, most: int) -> None:
@@ -67,35 +67,3 @@ def _check_drawn(drawn: int, most: int) -> None:
 
     if drawn > most:
         raise UserError(f"--drawn is at most {most}, not {drawn}")
-
-
-def _found(model: TextToImage, data: str | None, kinds: Sequence[str] | None) -> Drawings:
-    """The pictures: of the data that were named; else of what the model carries; else of the starter set."""
-    from fromnoise.inspection.kinds import KINDS, carried
-
-    if data is None and model.copies is not None:
-        return carried(model, kinds or KINDS)
-    return _of_data(data or STARTER, kinds or STARTER_KINDS)
-
-
-def _of_data(data: str, kinds: Sequence[str]) -> Drawings:
-    """Pictures of a set; only those that show one of the kinds are opened."""
-    import torch
-
-    from fromnoise.data.decoding import decode, reason
-    from fromnoise.data.places import entries_of
-    from fromnoise.ground.errors import UserError
-    from fromnoise.inspection.kinds import SIDE, gather
-
-    records = entries_of(data).entries
-
-    def opened(i: int) -> Tensor:
-        name = records[i].record.file_name
-        try:
-            return torch.from_numpy(decode(records[i].read(), SIDE).copy())
-        except (OSError, ValueError) as error:
-            raise UserError(f"{name} cannot be read as a picture: {reason(error, name)}") from None
-
-    origin = "of the starter set" if data == STARTER else f"of {data}"
-    names = [entry.record.file_name for entry in records]
-    return gather([entry.record.text for entry in records], names, opened, kinds, origin)

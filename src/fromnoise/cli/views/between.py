@@ -28,6 +28,7 @@ def between(
     steps: shared.Steps = None,
     guidance: shared.Guidance = None,
     model: shared.Model = None,
+    lora: shared.Lora = None,
     out: shared.Out = Path("between.png"),
 ) -> None:
     """Walk from one prompt to another, or from one seed to another, and draw what lies between.
@@ -41,7 +42,7 @@ def between(
         from fromnoise.inspection.between_figure import between_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
         return between_figure(opened, subject, Goal(to, to_seed, said), steps_between)
 
-    shared.show(model, out, True, look)
+    shared.show(model, lora, out, True, look)

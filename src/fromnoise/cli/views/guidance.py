@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,26 +19,33 @@ if TYPE_CHECKING:
 def guidance(
     prompt: shared.Prompt,
     at: Annotated[str, typer.Option(help="Steps to show, such as 1,4,12; some of the guided ones by default.")] = "",
-    scales: Annotated[str, typer.Option(help="Guidance of the whole drawings.")] = "1,2,3,4,6,8,10,12",
+    scales: Annotated[
+        str | None,
+        typer.Option(help="Guidance of the whole drawings. Default: 1,2,3,4,6,8,10,12."),
+    ] = None,
     style: shared.Style = None,
     negative: shared.Negative = "",
     seed: shared.Seed = 0,
     steps: shared.Steps = None,
     guidance: shared.Guidance = None,
     model: shared.Model = None,
+    lora: shared.Lora = None,
     out: shared.Out = Path("guidance.png"),
 ) -> None:
     """Show the guess without words, the one with words, their difference, and what guidance makes of it.
 
     fromnoise inspect guidance "a red apple" --at 3 --scales 1,2,4,8,12
     """
-    shown, ladder = whole_numbers(at, "at"), numbers(scales, "scales")
+    shown, ladder = whole_numbers(at, "at"), None if scales is None else numbers(scales, "scales")
 
     def look(opened: TextToImage) -> Figure:
         from fromnoise.inspection.guidance_figure import guidance_figure
+        from fromnoise.inspection.patience import scales_of, told_of_scales
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
-        return guidance_figure(opened, subject, shown, ladder)
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
+        if scales is None and (note := told_of_scales(opened, subject.plan(opened))):
+            print(note, file=sys.stderr)
+        return guidance_figure(opened, subject, shown, scales_of(opened) if ladder is None else ladder)
 
-    shared.show(model, out, True, look)
+    shared.show(model, lora, out, True, look)

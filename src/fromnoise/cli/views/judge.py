@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Guidance, Model, Negative, Out, Prompt, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Out, Prompt, Seed, Steps, Style, show
 
 if TYPE_CHECKING:
     from fromnoise.inspection.figure import Figure
@@ -29,6 +29,7 @@ def judge(
     steps: Steps = None,
     guidance: Guidance = None,
     model: Model = None,
+    lora: Lora = None,
     out: Out = Path("judge.png"),
 ) -> None:
     """Another model checks each step: how well it fits the prompt, and other captions.
@@ -42,10 +43,10 @@ def judge(
         from fromnoise.inspection.judge_figure import judge_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
         plain, steered = (opinions_of(opened, subject, decoy, strength) for strength in (0.0, clip_guidance))
         opinions = list(plain)
         tell(subject.plan(opened, prompt=caption) for caption in opinions[0].captions)
         return judge_figure(subject, opinions, list(steered) if clip_guidance else (), clip_guidance)
 
-    show(model, out, True, look)
+    show(model, lora, out, True, look)

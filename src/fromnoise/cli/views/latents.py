@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Model, Out, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import Lora, Model, Out, Seed, Steps, Style, show
 from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def latents(
     scale: Scale = None,
     noise: Noise = 0.3,
     model: Model = None,
+    lora: Lora = None,
     out: Out = Path("latents.png"),
 ) -> None:
     """Show what a picture's latents hold: channel by channel, what is lost, and what noise does to them.
@@ -51,8 +52,8 @@ def latents(
         from fromnoise.inspection.latents_figure import LatentsSeen, latents_figure
         from fromnoise.inspection.subject import Subject, command
 
-        subject = Subject(prompt or "", style, seed=seed, steps=steps, model=model)
-        options = {"mute": list(muted), "scale": list(scale or []), "noise": noise, "model": model}
+        subject = Subject(prompt or "", style, seed=seed, steps=steps, model=model, lora=tuple(lora or ()))
+        options = {"mute": list(muted), "scale": list(scale or []), "noise": noise, "model": model, "lora": lora}
         see.check_asked(opened, muted, factors, noise)
         pixels = _opened(picture, opened) if picture else _drawn(subject, opened)
         trip = see.there_and_back(opened, pixels)
@@ -62,7 +63,7 @@ def latents(
         line = command("latents", [str(picture)] if picture else [], said)
         return latents_figure(opened, seen, picture.name if picture else f"“{prompt}”", line)
 
-    show(model, out, False, look)
+    show(model, lora, out, False, look)
 
 
 def _factors(said: list[str]) -> dict[int, float]:

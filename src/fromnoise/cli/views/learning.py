@@ -38,7 +38,7 @@ def learning(
         run = Path(model)
         shared.write(out, True, lambda: learning_figure(learning_of_run(run), run.resolve().name, line))
     else:
-        shared.show(model, out, True, look)
+        shared.show(model, None, out, True, look)
 
 
 def make_film(

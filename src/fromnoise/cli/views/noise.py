@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,13 +22,17 @@ def noise(
     prompt: Annotated[str | None, typer.Option(help="Draw the picture first.")] = None,
     words: Annotated[str | None, typer.Option(help="What is in it; by default the prompt.")] = None,
     levels: Annotated[
-        str, typer.Option(help="Percents of all noise levels; 0 is no noise.")
-    ] = "0,10,20,30,40,50,60,70,80,90,100",
+        str | None,
+        typer.Option(help="Percents of all noise levels; 0 is no noise. Default: the tenths."),
+    ] = None,
     at: Annotated[str, typer.Option(help="Further levels by their t, such as 250,999.")] = "",
-    draws: Annotated[int, typer.Option(help="Over how many noises errors are averaged.")] = 4,
+    draws: Annotated[
+        int | None, typer.Option(help="Over how many noises errors are averaged. Default: 4; 1 of large models.")
+    ] = None,
     style: shared.Style = None,
     seed: shared.Seed = 0,
     model: shared.Model = None,
+    lora: shared.Lora = None,
     out: shared.Out = Path("noise.png"),
 ) -> None:
     """Drown a picture in noise, level by level, and let the model guess back: where does it lose it?
@@ -37,27 +42,32 @@ def noise(
     if (picture is None) == (prompt is None):
         raise UserError("give a picture file, or --prompt for one that is drawn first")
     shares, times, said = (
-        numbers(levels, "levels"),
+        None if levels is None else numbers(levels, "levels"),
         whole_numbers(at, "at"),
         words if words is not None else prompt or "",
     )
 
     def look(opened: TextToImage) -> Figure:
         from fromnoise.inspection.between import drawn
-        from fromnoise.inspection.noise import Looked, check_times, picture_of, times_of
+        from fromnoise.inspection.noise import Looked, check_times, picture_of, times_of, words_plan
         from fromnoise.inspection.noise_figure import noise_figure
+        from fromnoise.inspection.patience import draws_of, levels_of, told_of_noise
         from fromnoise.inspection.subject import Subject, command
 
-        every = [*times_of(shares, opened.schedule.steps), *times]
+        percents, count = levels_of(opened) if shares is None else shares, draws_of(opened) if draws is None else draws
+        every = [*times_of(percents, opened.schedule.steps), *times]
         check_times(every, opened.schedule)
         seen = (
             picture_of(opened, picture)
             if picture
             else drawn(opened, Subject(prompt or "", style, seed=seed).plan(opened))
         )
-        options = {"prompt": prompt, "words": words, "levels": levels, "at": at or None, "draws": draws, "style": style,
-                   "seed": seed, "model": model, "out": "noise.png"}  # fmt: skip
+        options = {"prompt": prompt, "words": words, "levels": ",".join(f"{share:g}" for share in percents),
+                   "at": at or None, "draws": count, "style": style,
+                   "seed": seed, "model": model, "lora": lora, "out": "noise.png"}  # fmt: skip
         line = command("noise", [str(picture)] if picture else [], options)
-        return noise_figure(opened, Looked(seen, said, style, seed), every, draws, line)
+        if levels is None and draws is None and (note := told_of_noise(opened, words_plan(opened, said, style))):
+            print(note, file=sys.stderr)
+        return noise_figure(opened, Looked(seen, said, style, seed), every, count, line)
 
-    shared.show(model, out, True, look)
+    shared.show(model, lora, out, True, look)

@@ -21,14 +21,18 @@ Seed = Annotated[int, typer.Option(help="Same seed, same picture.")]
 Steps = Annotated[int | None, typer.Option(help="Steps from noise to picture.")]
 Guidance = Annotated[float | None, typer.Option(help="How strongly the words pull; 1 = no guidance.")]
 Model = Annotated[str | None, typer.Option(help="A model: folder, file, or name.")]
+Lora = Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")]
 Out = Annotated[Path, typer.Option(help="A .png, .html or .json file; .gif or .webp where something moves.")]
 
 
-def show(model: str | None, out: Path, moves: bool, look: Callable[[TextToImage], Figure]) -> None:
+def show(
+    model: str | None, lora: list[str] | None, out: Path, moves: bool, look: Callable[[TextToImage], Figure]
+) -> None:
     """Open a model, look, and write what was seen; tables are printed as well.
 
     Args:
         model: as it was named.
+        lora: LoRAs for it, each file or file:weight.
         out: the file to write.
         moves: whether there will be frames for a film.
         look: makes the figure.
@@ -39,7 +43,7 @@ def show(model: str | None, out: Path, moves: bool, look: Callable[[TextToImage]
     with without_collecting():
         from fromnoise.cli.opened import Opening, load
 
-    write(out, moves, lambda: look(load(Opening(model))[1]))
+    write(out, moves, lambda: look(load(Opening(model, tuple(lora or ())))[1]))
 
 
 def write(out: Path, moves: bool, make: Callable[[], Figure]) -> None:

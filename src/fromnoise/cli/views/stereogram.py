@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Guidance, Model, Negative, Prompt, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Prompt, Seed, Steps, Style, show
 
 if TYPE_CHECKING:
     from fromnoise.inspection.figure import Figure
@@ -24,6 +24,7 @@ def stereogram(
     steps: Steps = None,
     guidance: Guidance = None,
     model: Model = None,
+    lora: Lora = None,
     out: Out = Path("hidden.png"),
 ) -> None:
     """Hide what is drawn in coloured static: look through the page, and its shape comes forward.
@@ -35,8 +36,8 @@ def stereogram(
         from fromnoise.inspection.stereogram import Hidden, hidden, stereogram_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
         found = [event for event in hidden(opened, subject) if isinstance(event, Hidden)]
         return stereogram_figure(found[0], subject)
 
-    show(model, out, True, look)
+    show(model, lora, out, True, look)

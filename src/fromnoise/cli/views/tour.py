@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from fromnoise.cli.views.shared import Guidance, Model, Negative, Prompt, Seed, Steps, Style
+from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Prompt, Seed, Steps, Style
 from fromnoise.ground.collecting import without_collecting
 from fromnoise.ground.errors import UserError, one_line
 
@@ -19,6 +19,7 @@ def tour(
     steps: Steps = None,
     guidance: Guidance = None,
     model: Model = None,
+    lora: Lora = None,
     out: Path = typer.Option(Path("tour.html"), help="A .html file, below 8 MB."),
 ) -> None:
     """Write the whole tour for one prompt as one page that works offline, from a file and on a phone.
@@ -32,7 +33,7 @@ def tour(
         from fromnoise.cli.drawing import check_file
         from fromnoise.cli.opened import Opening, load
         from fromnoise.ground.whole import write_atomically
-        from fromnoise.inspection.subject import Subject
+        from fromnoise.inspection.subject import Subject, named
         from fromnoise.studio.desk.models import Models
         from fromnoise.studio.tour.page import tour_page
         from fromnoise.studio.tour.parts import parts_of
@@ -42,11 +43,12 @@ def tour(
     if out.suffix.lower() != ".html" or out.is_dir():
         raise UserError(f"'{out}' should be a file that ends in .html")
     check_file(out)
-    name, opened = load(Opening(model))
-    subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
+    opening = Opening(model, tuple(lora or ()))
+    name, opened = load(opening)
+    subject = Subject(prompt, style, negative, seed, steps, guidance, **named(opening))
     subject.plan(opened)  # what drawing refuses is said before anything is recorded
-    shipped = model is None
-    parts = list(parts_of(Models(name, opened, load_plain=lambda: TextToImage.load(model), shipped=shipped), subject))
+    models = Models(name, opened, load_plain=lambda: TextToImage.load(model), opened=opening)
+    parts = list(parts_of(models, subject))
     quiet = Console(stderr=True)
     bar = track(
         answers_to(parts), "recording", len(parts), console=quiet, transient=True, disable=not quiet.is_terminal

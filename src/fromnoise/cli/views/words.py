@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Guidance, Model, Negative, Out, Prompt, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Out, Prompt, Seed, Steps, Style, show
 from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def words(
     ] = None,
     by_block: Annotated[bool, typer.Option("--by-block", help="A row for each block of the U-Net.")] = False,
     model: Model = None,
+    lora: Lora = None,
     out: Out = Path("words.png"),
 ) -> None:
     """Show where in the picture each word is listened to, while it is drawn.
@@ -39,13 +40,15 @@ def words(
     louder = dict(_boost(text) for text in boost or ())
 
     def look(opened: TextToImage) -> Figure:
+        from fromnoise.inspection.figure import FILMS
         from fromnoise.inspection.subject import Subject
         from fromnoise.inspection.words_figure import words_figure
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model)
-        return words_figure(opened, subject, by_block, mute or (), louder)
+        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
+        moving = out.suffix.lower() in (*FILMS, ".html")
+        return words_figure(opened, subject, by_block, mute or (), louder, moving)
 
-    show(model, out, True, look)
+    show(model, lora, out, True, look)
 
 
 def _boost(text: str) -> tuple[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -103,7 +102,7 @@ def index_of(model: TextToImage, pictures: PictureSet | None) -> Index:
     Raises:
         UserError: it carries none and there are no pictures, or not those of its training.
     """
-    trained_on = pictures_of(model.styles, model.card)
+    trained_on = model.trained_on
     if model.copies is not None:
         return read_index(model.copies, trained_on)
     if pictures is None:
@@ -223,10 +222,3 @@ def beside(
     side = index.side * max(1, 96 // index.side)
     rows = [(drawing, shown(v.by_features), shown(v.by_pixels)) for drawing, v in zip(drawings, verdicts, strict=True)]
     return [[to_image(cell).resize((side, side), Image.Resampling.NEAREST) for cell in row] for row in rows]
-
-
-def png(sheet: Any) -> bytes:
-    """A Pillow picture as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()

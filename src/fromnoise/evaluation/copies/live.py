@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fromnoise.drawing.generate import Finished, generate
+from fromnoise.drawing.opened import Opening
 from fromnoise.drawing.picture_file import to_image
 from fromnoise.evaluation.copies.answers import Answer, Answers, answers
 from fromnoise.evaluation.copies.asking import Question, Source
@@ -19,14 +21,18 @@ from fromnoise.evaluation.copies.thumbnails import SIDE, enlarged
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.figure import png_of
 from fromnoise.inspection.live import LARGEST, as_url
-from fromnoise.inspection.subject import Subject, command
+from fromnoise.inspection.subject import Subject, command, named
 from fromnoise.system.text_to_image import TextToImage
 
 News = dict[str, Any]
 SHOWN = 4  # steps from one picture of the way to the next
 NOISE = (8, 16, 32, 48, 64, 96, 128)  # how far colours are thrown off, of 255
 MOVED = (1, 2, 3, 4, 6, 8)  # pixels to the right, where a side has 64
-LINE = command("copies", ["picture.png"], {"out": "beside.png"})
+
+
+def line_of(opened: Opening, against: Path | str | None = None) -> str:
+    """What checks a downloaded picture in a terminal: one that the ``opened`` model drew, or ``against`` another's."""
+    return command("copies", ["picture.png"], {**named(opened), "against": against, "out": "beside.png"})
 
 
 def as_page(found: Answers) -> News:
@@ -53,7 +59,7 @@ def copies_news(model: TextToImage, subject: Subject, seeds: int, asked: Callabl
         found = answers(question, png_of(to_image(picture)))
         said = {"number": number, "seed": subject.seed + number, "picture": as_url(picture), **as_page(found)}
         yield {"type": "verdict", **said}
-    yield {"type": "end", "command": LINE}
+    yield {"type": "end", "command": line_of(Opening(subject.model, subject.lora))}
 
 
 def _drawn(model: TextToImage, subject: Subject, seeds: int) -> Generator[News, None, Tensor]:
@@ -67,7 +73,7 @@ def _drawn(model: TextToImage, subject: Subject, seeds: int) -> Generator[News, 
     raise AssertionError("a drawing ends with its picture")
 
 
-def changed_news(name: str, asked: Callable[[], Question]) -> Iterator[News]:
+def changed_news(name: str, asked: Callable[[], Question], opened: Opening = Opening()) -> Iterator[News]:
     """Put a training picture through the check, as it is and changed more and more: "known", "changed" for each, "end".
 
     It is the thumbnail that the index has of it, enlarged, for the training pictures themselves are not at hand.
@@ -75,6 +81,7 @@ def changed_news(name: str, asked: Callable[[], Question]) -> Iterator[News]:
     Args:
         name: of the training picture.
         asked: whose training pictures are asked.
+        opened: how the model was opened, for the command.
 
     Raises:
         UserError: none of the models was trained on a picture of that name, or as :func:`copies_news`.
@@ -90,7 +97,7 @@ def changed_news(name: str, asked: Callable[[], Question]) -> Iterator[News]:
         named = bool(index.cluster[index.places[verdict.suspect.name]] == index.cluster[number])
         said = {"way": way, "amount": amount, "named": named, "picture": as_url(shown), **_verdict(index, verdict)}
         yield {"type": "changed", **said}
-    yield {"type": "end", "command": LINE}
+    yield {"type": "end", "command": line_of(opened)}
 
 
 def changed(picture: Tensor, way: str, amount: int) -> Tensor:

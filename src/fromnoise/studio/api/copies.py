@@ -17,12 +17,13 @@ from fromnoise.drawing.plan import Plan
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.subject import Subject
 from fromnoise.studio.desk.models import Models
+from fromnoise.system.opening import DEFAULT_MODEL
 from fromnoise.system.text_to_image import TextToImage
 
 if TYPE_CHECKING:
     from fromnoise.evaluation.copies.asking import Question, Witnesses
 
-HERE = "here"  # the place of the model that is served
+HERE, SHIPPED = "here", "shipped"  # the model that is served, and the one that comes with fromnoise
 DRAWN = Path("picture.png")  # what a picture is called that has no file yet
 
 
@@ -46,11 +47,11 @@ class Copies:
         data = file.read_bytes()
         try:
             from fromnoise.evaluation.copies.answers import answers, origin_of
-            from fromnoise.evaluation.copies.live import LINE, as_page
+            from fromnoise.evaluation.copies.live import as_page
 
             origin = origin_of(data, "this picture")
             question = self._question(Path("this picture"), origin)
-            return {**as_page(answers(question, data)), "why": "", "command": LINE}
+            return {**as_page(answers(question, data)), "why": "", "command": self._line(origin)}
         except UserError as error:
             return {"answers": [], "not_asked": [], "why": error.message, "command": ""}
 
@@ -72,7 +73,27 @@ class Copies:
         """
         from fromnoise.evaluation.copies.live import changed_news
 
-        return changed_news(name, self._of(None))
+        return changed_news(name, self._of(None), self.models.opened)
+
+    def _line(self, origin: Origin | None) -> str:
+        """The command that compares a downloaded picture with the same models' training pictures."""
+        from fromnoise.evaluation.copies.live import line_of
+
+        with self._lock:
+            drawn_by = self._drawn_by(origin)
+        if drawn_by is None:
+            return line_of(Opening(), self.models.opened.place or DEFAULT_MODEL)
+        return line_of(self.models.opened if drawn_by == HERE else Opening())
+
+    def _drawn_by(self, origin: Origin | None) -> str | None:
+        """Which model drew a picture: the served one, the shipped one, or None for another; what nobody drew is
+        taken for the served one's."""
+        if origin is None:
+            return HERE
+        for place, name in ((HERE, HERE), (None, SHIPPED)):
+            if origin.model_hash == self._open(place, False, origin.fast)[1].hash:
+                return name
+        return None
 
     def _of(self, origin: Origin | None) -> Callable[[], Question]:
         return lambda: self._question(DRAWN, origin)
@@ -85,9 +106,9 @@ class Copies:
         """
         with self._lock:
             asked = self._witnesses()
-            if origin is not None and origin.model_hash != self._open(HERE, False, origin.fast)[1].hash:
-                drawn_by_shipped = origin.model_hash == self._open(None, False, origin.fast)[1].hash
-                asked = replace(asked, model=None, against=() if drawn_by_shipped else (HERE,))
+            drawn_by = self._drawn_by(origin)
+            if drawn_by != HERE:
+                asked = replace(asked, model=None, against=() if drawn_by == SHIPPED else (HERE,))
             return asked.question(file, origin)
 
     def _witnesses(self) -> Witnesses:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends
 
 from fromnoise.ground.errors import UserError
-from fromnoise.inspection.subject import Subject
+from fromnoise.inspection.subject import Subject, named
 from fromnoise.inspection.words import check_words
 from fromnoise.inspection.words_live import words_news
 from fromnoise.studio.api.asking import seed_of
@@ -39,7 +39,8 @@ def subject_of(asked: LookIn, studio: State, check: Callable[[Subject], None] = 
         Problem: what is wrong with it.
     """
     seed = seed_of(asked.seed, 1)
-    subject = Subject(asked.prompt, asked.style, asked.negative, seed, asked.steps, asked.guidance)
+    how = named(studio.models.opened)
+    subject = Subject(asked.prompt, asked.style, asked.negative, seed, asked.steps, asked.guidance, **how)
     try:
         check(subject)
         subject.plan(studio.models.base)

@@ -20,7 +20,7 @@ routes = APIRouter(prefix="/api/inside/axes", tags=["look inside"])
 async def look_at_axes(asked: KindsIn, studio: Studio) -> EventStream:
     """Kinds of things by hand-made measures and by CLIP: "sheet", then "measured"; or "problem"."""
     kinds = _kinds(asked, studio)
-    return EventStream(as_events(live(studio, axes_news(studio.models.base, kinds))))
+    return EventStream(as_events(live(studio, axes_news(studio.models.base, kinds, studio.models.opened))))
 
 
 @routes.post("/rounds", response_class=EventStream, responses=LIVE)
@@ -30,14 +30,14 @@ async def look_at_rounds(asked: RoundsIn, studio: Studio) -> EventStream:
     return EventStream(as_events(live(studio, rounds_news(studio.models.base, kinds, asked.seed))))
 
 
-def _kinds(asked: KindsIn, studio: State) -> tuple[str, ...]:
-    """The kinds, checked before a stream begins.
+def _kinds(asked: KindsIn, studio: State) -> tuple[str, ...] | None:
+    """The kinds that are named, checked before a stream begins.
 
     Raises:
         Problem: what is wrong with them, or too many look inside.
     """
     try:
-        kinds = check_kinds(asked.kinds)
+        kinds = None if asked.kinds is None else check_kinds(asked.kinds)
     except UserError as error:
         raise problem_of(error) from None
     studio.looks.check()

@@ -18,8 +18,8 @@ routes = APIRouter(prefix="/api/inside/between", tags=["look inside"])
 
 @routes.post("", response_class=EventStream, responses=LIVE)
 async def look_between(asked: WalkIn, studio: Studio) -> EventStream:
-    """A walk to another prompt or seed: "walk", a "stop" for every picture, "end"; or "problem"."""
-    subject, goal = subject_of(asked, studio), Goal(asked.to, asked.to_seed)
+    """A walk to another prompt or seed: "walk", a "stop" for every picture, "both" if asked, "end"; or "problem"."""
+    subject, goal = subject_of(asked, studio), Goal(asked.to, asked.to_seed, asked.both.strip())
     try:
         way = walk(studio.models.base, subject, goal, asked.stops)
     except UserError as error:

@@ -11,7 +11,7 @@ from torch import Tensor
 from fromnoise.drawing.start import fitting_size
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.latents_live import change, latents_news
-from fromnoise.inspection.subject import Subject
+from fromnoise.inspection.subject import Subject, named
 from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.inside import LIVE, live
 from fromnoise.studio.api.schemas_inside import ChannelsIn, LookAtIn
@@ -26,7 +26,8 @@ Studio = Annotated[State, Depends(state_of)]
 @routes.post("/latents", response_class=EventStream, responses=LIVE)
 async def look_at_latents(asked: LookAtIn, studio: Studio) -> EventStream:
     """A picture's latents: "step"s, "picture", "back", "channel"s, "noised" by amount, "end"; or "problem"."""
-    subject = Subject(asked.prompt, asked.style, seed=seed_of(asked.seed, 1))
+    how = named(studio.models.opened)
+    subject = Subject(asked.prompt, asked.style, seed=seed_of(asked.seed, 1), **how)
     given = None if asked.start is None else await asyncio.to_thread(_given, asked.start, studio)
     try:
         if given is None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.map_live import area_news, map_news
-from fromnoise.inspection.subject import Subject
+from fromnoise.inspection.subject import Subject, named
 from fromnoise.studio.api.asking import seed_of
 from fromnoise.studio.api.inside import LIVE, live
 from fromnoise.studio.api.schemas_inside import AreaIn, MapIn
@@ -28,7 +28,9 @@ async def look_at_the_map(asked: MapIn, studio: Studio) -> EventStream:
     turn = studio.looks if asked.points else studio.touches
     turn.check()
     try:
-        news = await asyncio.to_thread(map_news, studio.models.base, asked.prompts, asked.points, asked.nearest)
+        news = await asyncio.to_thread(
+            map_news, studio.models.base, asked.prompts, asked.points, asked.nearest, studio.models.opened
+        )
     except UserError as error:
         raise problem_of(error) from None
     return EventStream(as_events(live(studio, news, turn)))
@@ -38,7 +40,8 @@ async def look_at_the_map(asked: MapIn, studio: Studio) -> EventStream:
 async def look_at_areas(asked: AreaIn, studio: Studio) -> EventStream:
     """The room that the pictures of prompts take: an "area" after every picture, "end"; or "problem"."""
     seed = seed_of(asked.seed, asked.pictures)
-    subjects = [Subject(prompt, asked.style, seed=seed, steps=asked.steps) for prompt in asked.prompts]
+    how = named(studio.models.opened)
+    subjects = [Subject(prompt, asked.style, seed=seed, steps=asked.steps, **how) for prompt in asked.prompts]
     studio.looks.check()
     try:
         news = await asyncio.to_thread(area_news, studio.models.base, subjects, asked.pictures)

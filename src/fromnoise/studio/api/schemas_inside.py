@@ -1,7 +1,5 @@
 """What the chapters send: what is looked into, body by body."""
 
-# ruff: noqa: RUF012 - pydantic copies lists that are defaults
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -52,6 +50,7 @@ class WalkIn(LookIn):
 
     to: Annotated[Text | None, Field(description="what the last picture shows")] = None
     to_seed: Annotated[Seed | None, Field(description="of the last picture")] = None
+    both: Annotated[Text, Field(description="what may lie between, drawn beside the walk; empty for nothing")] = ""
     stops: Annotated[int, Field(ge=2, le=33, description="pictures, both ends included")] = 7
 
 
@@ -79,11 +78,10 @@ class SumIn(LookIn):
 class KindsIn(Fields):
     """What is to be told apart."""
 
-    kinds: Annotated[list[Name], Field(max_length=12, description="two to six, as captions call them")] = [
-        "banana",
-        "tomato",
-        "pea",
-    ]
+    kinds: Annotated[
+        list[Name] | None,
+        Field(max_length=12, description="two to six, as captions call them; else usual things, or the most frequent"),
+    ] = None
 
 
 class RoundsIn(KindsIn):
@@ -99,6 +97,13 @@ class LookAtIn(Fields):
     style: Annotated[Name | None, Field(description="one of the model's styles, or any for none")] = None
     seed: Seed | None = None
     start: Annotated[Id | None, Field(description="id of an upload to look into instead of drawing")] = None
+
+
+class LevelIn(LookAtIn):
+    """A picture, and one noise level of it."""
+
+    start: Annotated[Id, Field(description="id of the upload that is looked into")]
+    t: Annotated[int, Field(ge=-1, le=9999, description="the level, -1 is no noise")]
 
 
 class NothingIn(Fields):

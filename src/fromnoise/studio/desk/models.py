@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fromnoise import __version__
 from fromnoise.drawing.choice import Choice, kept_plan
+from fromnoise.drawing.opened import Opening, names_of
 from fromnoise.drawing.picture_file import Origin
 from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.start import Start
@@ -24,20 +25,28 @@ class Models:
         base: the model.
         load_fast: opens it with its few steps; None if it has none.
         load_plain: opens it as it is stored, to look inside; by default it is looked at as it draws.
-        loras: what was added to it, each as file:weight or file, for the pictures' files.
-        shipped: it is the model that comes with fromnoise.
+        opened: how it was named, with its LoRAs; by itself the model that comes with fromnoise.
     """
 
     name: str
     base: TextToImage
     load_fast: Callable[[], TextToImage] | None = None
     load_plain: Callable[[], TextToImage] | None = None
-    loras: tuple[str, ...] = ()
-    shipped: bool = False
+    opened: Opening = field(default_factory=Opening)
 
     def __post_init__(self) -> None:
         self._fast: TextToImage | None = None
         self._lock = threading.Lock()
+
+    @property
+    def loras(self) -> tuple[str, ...]:
+        """What was added to it, each as file:weight or file, for the pictures' files."""
+        return names_of(self.opened.loras)
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it is the model that comes with fromnoise."""
+        return self.opened.place is None
 
     @property
     def can_be_fast(self) -> bool:

@@ -24,14 +24,14 @@ from fromnoise.inspection.between_live import sum_news, walk_news
 from fromnoise.inspection.guidance_live import guidance_news, ladder_news
 from fromnoise.inspection.hidden_live import hidden_news
 from fromnoise.inspection.judge_live import judge_news
-from fromnoise.inspection.kinds import KINDS
 from fromnoise.inspection.latents_live import change, latents_news
 from fromnoise.inspection.learning_live import film_news, lessons_news
 from fromnoise.inspection.map_live import area_news, map_news
 from fromnoise.inspection.noise_live import noise_news
-from fromnoise.inspection.subject import Subject
+from fromnoise.inspection.subject import Subject, named
 from fromnoise.inspection.words_live import words_news
 from fromnoise.studio.api.copies import Copies
+from fromnoise.studio.desk.beginnings import beginnings, chain_of, is_short
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.tour.drawing import drawing_news
 from fromnoise.system.text_to_image import TextToImage
@@ -40,15 +40,16 @@ News = Mapping[str, Any]
 DRAWING = "draw"  # the view of a drawing beside the gallery
 VERDICTS = 4  # seeds of the chapter on copies
 AREA_PICTURES, AREA_STEPS = 8, 10  # of the chapter on the map
-CHAIN = ("food", "fruit", "red apple")
 ALL = 10**6  # steps; no drawing has so many
 SEEDS = 8  # pictures of the chapter on luck
 STOPS = 7  # of a walk
 USUAL = 3.0  # guidance in the chapter on it, for models that draw without any
 STEERED = 0.3  # how strongly CLIP steers where it is let
-SUM = ("red apple", "red", "green", 3)  # the first sum of words, and its first seed
-GOAL = "pear"
-DECOYS = ("tomato", "green apple", "red car")
+SEED_OF_SUM = 3
+DECOYS = 3
+# With what the chapters begin beside the prompt of the tour, where the model knows the stickers' things.
+USUAL_GOAL, USUAL_DECOYS = "pear", ("tomato", "green apple", "red car")
+USUAL_SUM, USUAL_CHAIN = ("red apple", "red", "green"), ("food", "fruit", "red apple")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +80,12 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     asked = {"prompt": subject.prompt, "style": subject.style, "seed": subject.seed}
     usual = {"guidance": USUAL} if model.defaults.guidance == 1 else {}
     guided = replace(subject, guidance=USUAL) if usual and subject.guidance is None else subject
-    walked, goal = {**asked, "to": GOAL, "stops": STOPS}, Goal(GOAL)
-    prompt, minus, plus, seed = SUM
-    equation, sum_of = equation_of(prompt, minus, plus), Subject(prompt, subject.style, seed=seed, model=subject.model)
+    begun = _begun(model, subject.prompt)
+    goal = Goal(begun.goal, both=f"{subject.prompt} {begun.goal}")
+    walked = {**asked, "to": goal.prompt, "both": goal.both, "stops": STOPS}
+    (prompt, minus, plus), seed = begun.sum, SEED_OF_SUM
+    how = named(models.opened)
+    equation, sum_of = equation_of(prompt, minus, plus), Subject(prompt, subject.style, seed=seed, **how)
     summed = {"prompt": prompt, "minus": minus, "plus": plus, "seed": seed, "style": subject.style}
     yield Part(
         "static", DRAWING, {**asked, "show": "both", "count": 1}, lambda: drawing_news(model, subject, noisy=ALL)
@@ -97,13 +101,13 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
     yield Part("guidance", "guidance", {**asked, **usual}, lambda: guidance_news(model, guided))
     yield Part("guidance", "ladder", asked, lambda: ladder_news(model, subject))
     for strength in (0, STEERED):
-        judged = {**asked, "decoys": DECOYS, "clip_guidance": strength}
-        yield Part("judge", "judge", judged, _judged(model, subject, strength))
-    yield Part("axes", "axes", {"kinds": KINDS}, lambda: axes_news(model))
-    yield Part("axes", "axes/rounds", {"kinds": KINDS}, lambda: rounds_news(model))
-    yield from _map(model, subject)
+        judged = {**asked, "decoys": begun.decoys, "clip_guidance": strength}
+        yield Part("judge", "judge", judged, _judged(model, subject, begun.decoys, strength))
+    yield Part("axes", "axes", {"kinds": None}, lambda: axes_news(model, None, models.opened))
+    yield Part("axes", "axes/rounds", {"kinds": None}, lambda: rounds_news(model))
+    yield from _map(models, subject, begun.chain)
     yield Part("between", "between", walked, lambda: walk_news(model, subject, goal, walk(model, subject, goal, STOPS)))
-    for end in (subject, replace(subject, prompt=GOAL)):
+    for end in (subject, replace(subject, prompt=begun.goal)):
         yield Part("between", DRAWING, {**asked, "prompt": end.prompt, "count": 1}, _drawn(model, end))
     yield Part("between", "between/sum", summed, lambda: sum_news(model, sum_of, equation))
     yield Part(
@@ -113,27 +117,38 @@ def parts_of(models: Models, subject: Subject) -> Iterator[Part]:
         lambda: drawing_news(model, subject, SEEDS, noisy=1),
     )
     yield from _copies(models, subject, asked)
-    yield Part("learning", "learning", {}, lambda: film_news(model, subject.model))
+    yield Part("learning", "learning", {}, lambda: film_news(model, models.opened))
     yield Part("learning", "learning/lessons", asked, lambda: lessons_news(model, subject))
     yield Part("hidden", "hidden", asked, lambda: hidden_news(model, subject))
 
 
-def _map(model: TextToImage, subject: Subject) -> Iterator[Part]:
+def _map(models: Models, subject: Subject, chain: Sequence[str]) -> Iterator[Part]:
     """Where the prompt lands, and how much room it leaves, as ``web/chapters/map_area.js`` asks."""
-    yield Part("map", "map", {"prompts": [subject.prompt], "points": True}, lambda: map_news(model, [subject.prompt]))
-    narrower = [replace(subject, prompt=prompt, steps=AREA_STEPS) for prompt in _chain(subject.prompt)]
+    model = models.base
+    landed = functools.partial(map_news, model, [subject.prompt], opened=models.opened)
+    yield Part("map", "map", {"prompts": [subject.prompt], "points": True}, landed)
+    narrower = [replace(subject, prompt=prompt, steps=AREA_STEPS) for prompt in chain]
     body = {"prompts": [each.prompt for each in narrower], "style": subject.style, "seed": subject.seed}
     yield Part("map", "map/area", body, lambda: area_news(model, narrower, AREA_PICTURES))
 
 
-def _chain(prompt: str) -> Sequence[str]:
-    """A prompt of two or three words, from its last one to all of them; a good example for any other."""
-    parts = prompt.split()
-    while len(parts) > 1 and parts[0].lower() in ("a", "an", "the"):
-        parts.pop(0)
-    if not 2 <= len(parts) <= 3:
-        return CHAIN
-    return list(dict.fromkeys(" ".join(parts[-count:]) for count in (1, -(-len(parts) // 2), len(parts))))
+@dataclass(frozen=True)
+class _Begun:
+    """What the chapters add to the prompt of the tour by themselves."""
+
+    goal: str
+    decoys: tuple[str, ...]
+    sum: tuple[str, str, str]
+    chain: tuple[str, ...]
+
+
+def _begun(model: TextToImage, prompt: str) -> _Begun:
+    """The words that ``web/chapters/*.js`` begin with on a model, when they are opened with a prompt."""
+    own, short = beginnings(model), is_short(prompt)
+    if own is None:
+        return _Begun(USUAL_GOAL, USUAL_DECOYS, USUAL_SUM, chain_of(prompt) if short else USUAL_CHAIN)
+    others = own.others(prompt)
+    return _Begun((*others, prompt)[0], others[:DECOYS], own.sum, chain_of(prompt) if short else own.chain)
 
 
 def _copies(models: Models, subject: Subject, asked: Mapping[str, Any]) -> Iterator[Part]:
@@ -151,8 +166,10 @@ def _copies(models: Models, subject: Subject, asked: Mapping[str, Any]) -> Itera
     yield Part("copies", "copies/known", suspect, lambda: check.changes(suspect["name"]))
 
 
-def _judged(model: TextToImage, subject: Subject, strength: float) -> Callable[[], Iterator[News]]:
-    return lambda: judge_news(model, subject, DECOYS, strength)
+def _judged(
+    model: TextToImage, subject: Subject, decoys: Sequence[str], strength: float
+) -> Callable[[], Iterator[News]]:
+    return lambda: judge_news(model, subject, decoys, strength)
 
 
 def _muted_channels(model: TextToImage, subject: Subject) -> Iterator[Part]:

@@ -82,3 +82,9 @@ function drawStatic() {
   pen.putImageData(pixels, 0, 0);
   return canvas.toDataURL();
 }
+
+/** The bytes of a picture that an address holds. */
+export function blobOf(url) {
+  const bytes = Uint8Array.from(atob(url.split(",")[1]), (sign) => sign.charCodeAt(0));
+  return new Blob([bytes], { type: "image/png" });
+}

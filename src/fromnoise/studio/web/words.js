@@ -726,6 +726,9 @@ export const words = {
         "To the machine, words and noise are lists of numbers, so it can stand half-way between two prompts and draw what " +
         "is there. No picture is faded into another: every picture of the walk is drawn afresh.",
       example: ["tomato", "pear"],
+      walks: [["tomato", "pear"], ["snow", "globe"]],
+      walkExamples: "Walks to try",
+      both: (prompt) => `For comparison: “${prompt}”, asked for in plain words, from the same noise.`,
       seeds: [3, 8],
       kind: "What changes on the way",
       ways: { words: "From words to words", seeds: "From one noise to another" },

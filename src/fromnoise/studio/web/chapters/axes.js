@@ -18,22 +18,24 @@ export function open(root) {
   const parts = [sheet, rounds, measures, learned];
   const problem = problemLine();
   const status = el("p", { class: "where", role: "status" });
+  const why = el("p", { class: "what" });
   const colours = el("div");
-  const kinds = el("input", { type: "text", required: true, maxlength: 400, value: say.presets[0], autocomplete: "off" });
+  const kinds = el("input", { type: "text", required: true, maxlength: 400, value: "", autocomplete: "off" });
   const know = makeKnow(say);
   let running = null;
 
-  async function begin(text) {
+  async function begin(text = null) {
     running?.stop();
-    kinds.value = text;
+    kinds.value = text ?? kinds.value;
     for (const part of parts) part.clear();
     problem.textContent = "";
     status.textContent = say.measuring;
+    why.textContent = "";
     colours.replaceChildren();
-    const asked = { kinds: text.split(",").map((kind) => kind.trim()) };
+    const asked = text === null ? {} : { kinds: text.split(",").map((kind) => kind.trim()) };
     const now = look("axes", asked, (news) => {
       if (running !== now) return;
-      if (news.type === "sheet") sheet.take(news);
+      if (news.type === "sheet") found(news);
       if (news.type === "measured") measured(now, asked, news);
     });
     running = now;
@@ -42,6 +44,14 @@ export function open(root) {
       status.textContent = "";
       problem.textContent = error.message;
     });
+  }
+
+  /** The kinds, and why these where nobody named them; examples that the model may not have are put away. */
+  function found(news) {
+    kinds.value = news.pictures.map((each) => each.kind).join(", ");
+    why.textContent = news.why;
+    presets.hidden ||= news.why !== "";
+    sheet.take(news);
   }
 
   async function measured(now, asked, news) {
@@ -55,6 +65,8 @@ export function open(root) {
     rounds.begin(asked, news, tokens, (last) => learned.compare("network", say.taught(last.round), last.right));
   }
 
+  const presets = el("div", { class: "row chips", role: "group", "aria-label": say.choose },
+    say.presets.map((text) => button(text, () => begin(text), { class: "chip" })));
   const form = el("form", {
     class: "sheet live",
     onsubmit: (event) => {
@@ -62,12 +74,11 @@ export function open(root) {
       begin(kinds.value);
     },
   },
-  el("div", { class: "row chips", role: "group", "aria-label": say.choose },
-    say.presets.map((text) => button(text, () => begin(text), { class: "chip" }))),
+  presets,
   field(say.kinds, kinds, say.kindsHint), el("button", { type: "submit", class: "main", text: say.go }));
 
-  root.append(form, el("section", {}, problem, status, colours), ...parts.map((part) => part.node), know.node);
-  begin(say.presets[0]); // a good example, before anything is pressed
+  root.append(form, el("section", {}, problem, why, status, colours), ...parts.map((part) => part.node), know.node);
+  begin(); // a good example, before anything is pressed
   return () => {
     running?.stop();
     running = null;

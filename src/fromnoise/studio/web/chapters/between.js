@@ -5,6 +5,7 @@ import { button, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { othersOf, promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { scoreRow } from "./axes_measures.js";
 import { makeSum } from "./between_sum.js";
@@ -17,16 +18,22 @@ const WAYS = ["words", "seeds"];
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked }) {
-  const own = { prompt: say.example[0], seed: say.seeds[0], style: exampleStyle(facts) };
+  const own = { prompt: promptOf(facts, say.example[0]), seed: say.seeds[0], style: exampleStyle(facts) };
   const { prompt: begins, seed: seeded, style } = { ...own, ...asked };
-  const [walked, sum, commands] = [makeWalk(), makeSum(style), { walk: "" }];
+  const [walked, sum, commands] = [makeWalk(), makeSum(style, facts.beginnings?.sum), { walk: "" }];
   const problem = problemLine();
   const text = (value) => el("input", { type: "text", required: true, maxlength: 4000, value, autocomplete: "off" });
   const number = (value) => el("input", { type: "number", required: true, min: 0, max: 4294967295, step: 1, value });
-  const [from, to, seed, toSeed] = [text(begins), text(say.example[1]), number(seeded), number(say.seeds[1])];
+  const [from, to, seed, toSeed] = [text(begins), text(othersOf(facts, begins, say.example.slice(1))[0] ?? begins), number(seeded), number(say.seeds[1])];
   const [toField, toSeedField] = [field(say.to, to), field(say.toSeed, toSeed)];
   const chips = el("div", { class: "row chips", role: "group", "aria-label": say.kind },
     WAYS.map((name) => button(say.ways[name], () => setWay(name), { class: "chip", "data-way": name })));
+  const walks = el("div", { class: "row chips", role: "group", "aria-label": say.walkExamples, hidden: Boolean(facts.beginnings) },
+    say.walks.map((each) => button(each.join(" → "), () => {
+      setWay("words");
+      [from.value, to.value] = each;
+      go();
+    }, { class: "chip" })));
   let [way, running] = ["words", null];
 
   function setWay(name) {
@@ -40,7 +47,7 @@ export function open(root, { facts, asked }) {
     running?.stop();
     problem.textContent = "";
     const asked = { prompt: from.value, seed: seed.valueAsNumber, style, stops: STOPS };
-    Object.assign(asked, way === "words" ? { to: to.value } : { to_seed: toSeed.valueAsNumber });
+    Object.assign(asked, way === "words" ? { to: to.value, both: `${from.value} ${to.value}` } : { to_seed: toSeed.valueAsNumber });
     walked.begin(asked);
     const now = look("between", asked, (news) => {
       if (running !== now) return;
@@ -59,7 +66,7 @@ export function open(root, { facts, asked }) {
       event.preventDefault();
       go();
     },
-  }, chips, field(say.from, from), toField,
+  }, walks, chips, field(say.from, from), toField,
   el("div", { class: "row" }, field(say.seed, seed), toSeedField),
   el("div", { class: "row" }, el("button", { type: "submit", class: "main", text: say.go }),
     button(say.otherNoise, () => {
@@ -88,8 +95,11 @@ function makeWalk() {
   const fits = el("ol", { class: "scores plain" });
   const strip = el("div", { class: "strip", role: "group", "aria-label": say.strip });
   const jump = el("p", { class: "what" });
+  const bothImage = el("img", { alt: "", width: 64, height: 64 });
+  const bothText = el("figcaption", { class: "hint" });
+  const both = el("figure", { class: "both", hidden: true }, el("div", { class: "frame" }, bothImage), bothText);
   const node = el("div", { class: "stage" },
-    el("div", { class: "frame large" }, image), field(say.slider, slider), status, strip, fits, jump);
+    el("div", { class: "frame large" }, image), field(say.slider, slider), status, strip, both, fits, jump);
   const check = button(say.check, () => checkEnds(), { class: "chip", disabled: true });
   const result = el("div", { class: "without", role: "status" });
   const problem = problemLine();
@@ -105,6 +115,7 @@ function makeWalk() {
     fits.replaceChildren();
     result.replaceChildren();
     jump.textContent = "";
+    both.hidden = true;
     slider.disabled = check.disabled = true;
     status.textContent = say.drawing;
   }
@@ -112,6 +123,7 @@ function makeWalk() {
   function take(news) {
     if (news.type === "walk") about = news;
     if (news.type === "stop") add(news);
+    if (news.type === "both") showBoth(news);
     if (news.type === "end") finish();
   }
 
@@ -123,6 +135,13 @@ function makeWalk() {
     slider.max = stops.length - 1;
     slider.disabled = stops.length < 2;
     choose(stops.length - 1);
+  }
+
+  /** What the words of both ends draw together, beside the walk. */
+  function showBoth(news) {
+    bothImage.src = news.picture;
+    bothText.textContent = say.both(news.prompt);
+    both.hidden = false;
   }
 
   function choose(number) {

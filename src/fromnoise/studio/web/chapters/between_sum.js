@@ -7,10 +7,10 @@ import { words } from "../words.js";
 const say = words.chapters.between;
 const SEED = 3;
 
-/** The section; it begins with a good example as soon as somebody looks at it. */
-export function makeSum(style) {
+/** The section, with the `own` sum of a model that does not know the usual things; it begins with a good example as soon as somebody looks at it. */
+export function makeSum(style, own = null) {
   const input = (value) => el("input", { type: "text", maxlength: 400, value, autocomplete: "off" });
-  const [prompt, minus, plus] = say.sum.map(input);
+  const [prompt, minus, plus] = (own ?? say.sum).map(input);
   const title = el("h3", { hidden: true });
   const table = el("div", { class: "sums" });
   const verdict = el("p", { class: "where", role: "status" });
@@ -24,7 +24,7 @@ export function makeSum(style) {
       go();
     },
   }, el("div", { class: "row" }, field(say.sumPrompt, prompt), field(say.minus, minus), field(say.plus, plus)),
-  el("div", { class: "row chips", role: "group", "aria-label": say.sumExamples },
+  !own && el("div", { class: "row chips", role: "group", "aria-label": say.sumExamples },
     say.sums.map((each) => button(say.sumName(each), () => {
       [prompt.value, minus.value, plus.value] = each;
       go();

@@ -5,6 +5,7 @@ import { button, el, field, problemLine, staticUrl, toggle } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { showWarnings, warningsLine } from "../warnings.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { makeCurve } from "./curve.js";
 import { makeKnow } from "./know.js";
 
@@ -14,7 +15,7 @@ const USUAL = 3; // guidance, for models that draw without any
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked: given }) {
-  const first = { prompt: say.example, seed: SEED, ...given };
+  const first = { prompt: promptOf(facts, say.example), seed: SEED, ...given };
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });
   const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
   const [problem, warnings] = [problemLine(), warningsLine()];
@@ -30,6 +31,7 @@ export function open(root, { facts, asked: given }) {
     const mine = look(view, asked, (news) => {
       if (running !== mine) return;
       if (news.notes) showWarnings(warnings, news.notes);
+      if (news.note) showWarnings(warnings, [news.note]);
       if (news.command) know.say(news.command);
       part.take(news);
     });

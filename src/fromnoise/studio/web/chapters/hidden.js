@@ -4,6 +4,7 @@ import { look } from "../api.js";
 import { button, el, field, problemLine } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 
@@ -12,7 +13,7 @@ const FIRST = { prompt: say.example, seed: 4 };
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked }) {
-  const first = { ...FIRST, style: exampleStyle(facts, say.exampleStyle), ...asked };
+  const first = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), style: exampleStyle(facts, say.exampleStyle), ...asked };
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });
   const problem = problemLine();
   const stage = makeStage();

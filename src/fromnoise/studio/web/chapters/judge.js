@@ -5,21 +5,24 @@ import { check, el, field, problemLine, staticUrl, toggle } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { showWarnings, warningsLine } from "../warnings.js";
 import { words } from "../words.js";
+import { othersOf, promptOf } from "./example.js";
 import { makeKnow } from "./know.js";
 
 const say = words.chapters.judge;
 const SEED = 3; // of the example
+const DECOYS = 3; // to begin with
 const STRENGTHS = [0.1, 0.3, 1];
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked: given }) {
-  const first = { prompt: say.example, seed: SEED, ...given };
+  const first = { prompt: promptOf(facts, say.example), seed: SEED, ...given };
   if (!facts.best_of) {
     root.append(el("p", { class: "notice", text: say.missing }));
     return () => {};
   }
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });
-  const others = el("textarea", { rows: 4, maxlength: 4000, value: say.others });
+  const decoys = othersOf(facts, first.prompt, say.others.split("\n")).slice(0, DECOYS);
+  const others = el("textarea", { rows: 4, maxlength: 4000, value: decoys.join("\n") });
   const go = el("button", { type: "submit", class: "main", text: words.chapters.draw });
   const [problem, warnings] = [problemLine(), warningsLine()];
   const stage = makeStage();

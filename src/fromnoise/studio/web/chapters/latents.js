@@ -1,9 +1,10 @@
 /** Chapter: a picture's shortened form, map by map; mute one, make one stronger, put noise on either side. */
 
 import { api, look } from "../api.js";
-import { button, el, field, problemLine, staticUrl } from "../dom.js";
+import { blobOf, button, el, field, problemLine, staticUrl } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 import { makePick } from "./pick.js";
@@ -14,7 +15,7 @@ const STRONGEST = 4;
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked: given }) {
-  const first = { ...FIRST, ...given };
+  const first = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), ...given };
   const trip = makeTrip();
   const reach = makeReach();
   const louder = makeLouder();
@@ -197,12 +198,6 @@ function makeReach() {
 
   const options = () => gains.map((gain, i) => (gain === 1 ? "" : gain === 0 ? ` --mute ${i}` : ` --scale ${i}=${gain}`)).join("");
   return { node, clear, take, options };
-}
-
-/** The bytes of a picture that an address holds. */
-function blobOf(url) {
-  const bytes = Uint8Array.from(atob(url.split(",")[1]), (sign) => sign.charCodeAt(0));
-  return new Blob([bytes], { type: "image/png" });
 }
 
 /** Noise on the picture and on the shortened form, at several amounts. */

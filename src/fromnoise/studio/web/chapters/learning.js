@@ -4,6 +4,7 @@ import { look } from "../api.js";
 import { button, calm, el, field, staticUrl } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { makeCurve } from "./curve.js";
 import { howWeKnow } from "./know.js";
@@ -18,7 +19,7 @@ const LESSONS = 3;
 export function open(root, { facts, asked }) {
   const film = makeFilm();
   const lessons = makeLessons();
-  const first = { ...FIRST, ...asked };
+  const first = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), ...asked };
   const style = exampleStyle(facts);
   const pick = makePick(first.prompt, (wish) => begin({ ...wish, seed: randomSeed() }));
   pick.node.classList.add("live");

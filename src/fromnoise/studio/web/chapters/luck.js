@@ -4,6 +4,7 @@ import { button, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";
 import { MOST_SEED, randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { compare } from "./compare.js";
 import { generateLine, howWeKnow } from "./know.js";
 
@@ -24,7 +25,7 @@ export function open(root, { facts, asked }) {
     }
   };
   const back = makeReturn(draw);
-  let shown = { ...FIRST, ...asked };
+  let shown = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), ...asked };
   const drawSeeds = (body, step) => {
     shown = body;
     return draw(body, step);

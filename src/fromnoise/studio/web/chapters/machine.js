@@ -5,6 +5,7 @@ import { el, field, problemLine } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { showWarnings, warningsLine } from "../warnings.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 import { boxesOf, maps, theU } from "./machine_boxes.js";
@@ -18,7 +19,7 @@ const NARROW = "(max-width: 59.99rem)"; // where the panel covers boxes, it come
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked = {} }) {
-  const first = { ...FIRST, style: exampleStyle(facts, say.exampleStyle), ...asked };
+  const first = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), style: exampleStyle(facts, say.exampleStyle), ...asked };
   const watch = makeWatch(facts.model.levels);
   const [problem, warnings] = [problemLine(), warningsLine()];
   const prompt = el("input", { type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off" });

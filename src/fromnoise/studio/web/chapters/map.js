@@ -71,7 +71,7 @@ export function open(root, { facts, asked }) {
   root.append(
     el("div", { class: "atlas-page" }, atlas.node, el("div", { class: "atlas-side" }, form, told, atlas.finder), dropped.node),
     area.node, howWeKnow(say, () => [command, area.command()].filter(Boolean).join("\n")));
-  drop(asked?.prompt ? [asked.prompt] : say.examples, true); // a good example, before anything is pressed
+  drop(asked?.prompt ? [asked.prompt] : facts.beginnings ? facts.examples.slice(0, 2) : say.examples, true); // a good example, before anything is pressed
   return () => {
     const running = [...drops];
     drops.clear();

@@ -13,7 +13,7 @@ const ARTICLES = new Set(["a", "an", "the"]);
 /** The section; it begins with a good example as soon as somebody looks at it and the map is there. */
 export function makeArea(facts, asked) {
   const atlas = makeAtlas(say.areaMap);
-  const chain = (asked?.prompt && chainOf(asked.prompt)) || say.chains[0];
+  const chain = (asked?.prompt && chainOf(asked.prompt)) || facts.beginnings?.chain || say.chains[0];
   const inputs = say.chainLabels.map((label, i) => el("input", {
     type: "text", required: i < 2, maxlength: 400, value: chain[i] ?? "", autocomplete: "off", "aria-label": label,
   }));
@@ -28,7 +28,7 @@ export function makeArea(facts, asked) {
       go();
     },
   }, el("div", { class: "row" }, inputs.map((input, i) => field(say.chainLabels[i], input))),
-  el("div", { class: "row chips", role: "group", "aria-label": say.chainExamples }, say.chains.map((each) =>
+  !facts.beginnings && el("div", { class: "row chips", role: "group", "aria-label": say.chainExamples }, say.chains.map((each) =>
     button(each.join(" → "), () => {
       inputs.forEach((input, i) => (input.value = each[i] ?? ""));
       go();

@@ -1,9 +1,10 @@
 /** Chapter: a picture drowns in noise, and the machine guesses back from each level; the lesson of training. */
 
-import { look } from "../api.js";
-import { el, field, staticUrl, toggle } from "../dom.js";
+import { api, look } from "../api.js";
+import { blobOf, el, field, staticUrl, toggle } from "../dom.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { howWeKnow } from "./know.js";
 import { drowner } from "./drown.js";
@@ -11,11 +12,12 @@ import { makePick } from "./pick.js";
 
 const say = words.chapters.noise;
 const FIRST = { prompt: say.example, seed: 3, start: null };
+const REST = 350; // milliseconds after which a slider rests
 const HALF = 600; // thousandths of the levels where the slider begins
 
 /** Show the chapter in `root`; the function stops it. */
-export function open(root, { facts, asked: given }) {
-  const first = { ...FIRST, ...given };
+export function open(root, { facts, asked: given, recorded }) {
+  const first = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), ...given };
   const stage = makeStage();
   const lesson = makeLesson((t) => stage.goTo(t), facts.model?.pictures_seen);
   const style = exampleStyle(facts);
@@ -27,10 +29,12 @@ export function open(root, { facts, asked: given }) {
     pick.problem.textContent = "";
     stage.clear(asked.start);
     lesson.clear();
+    rest.begin({ style, ...asked });
     const now = look("noise", { style, ...asked }, (news) => {
       if (running !== now) return;
       stage.take(news);
       lesson.take(news);
+      rest.take(news);
     });
     running = now;
     await now.done.catch((error) => {
@@ -38,13 +42,57 @@ export function open(root, { facts, asked: given }) {
     });
   }
 
+  const rest = makeRest(stage.add);
   stage.onmove = (t) => lesson.mark(t);
+  if (!recorded) stage.onrest = rest.ask;
   root.append(el("div", { class: "film" }, pick.node, stage.node), lesson.node, howWeKnow(say, stage.command));
   begin(first); // a good example, before anything is pressed
   return () => {
     running?.stop();
+    rest.stop();
     stage.clear();
   };
+}
+
+/** The guesses from the very level at which the slider rests, until it moves on; `add` is told them. */
+function makeRest(add) {
+  let [asked, picture, ready, waiting, running] = [null, null, false, 0, null];
+
+  function begin(body) {
+    stop();
+    [asked, picture, ready] = [body, null, false];
+  }
+
+  function take(news) {
+    if (news.type === "picture") picture = news.picture;
+    if (news.type === "end") ready = true; // until then the network has enough to do
+  }
+
+  /** Ask for a level when nothing else is asked for a moment. */
+  function ask(t) {
+    stop();
+    if (ready && t !== null) waiting = setTimeout(() => lookAt(asked, t), REST);
+  }
+
+  async function lookAt(mine, t) {
+    try {
+      mine.start ??= (await api.upload(blobOf(picture))).id;
+      if (mine !== asked) return;
+      const now = look("noise/level", { ...mine, t }, (news) => running === now && add(news));
+      running = now;
+      await now.done;
+    } catch {
+      mine.start = null; // what was sent may be gone; the tenths beside it are there all the same
+    }
+  }
+
+  function stop() {
+    clearTimeout(waiting);
+    running?.stop();
+    running = null;
+  }
+
+  return { begin, take, ask, stop };
 }
 
 /** The slider over all levels, the picture with so much noise, and the guesses from the level nearest to it. */
@@ -56,17 +104,19 @@ function makeStage() {
   const told = el("img", { src: staticUrl(), alt: say.told, width: 64, height: 64 });
   const [noisyText, withoutText, toldText] = [0, 1, 2].map(() => el("figcaption", { class: "hint" }));
   const toldTile = tile(told, toldText);
-  const slider = el("input", { type: "range", min: 0, max: 1000, value: HALF, disabled: true, oninput: () => show() });
+  const slider = el("input", { type: "range", min: 0, max: 1000, value: HALF, disabled: true, oninput: () => move() });
   const status = el("p", { class: "where", role: "status" });
   const where = el("p", { class: "where" });
   const what = el("p", { class: "what" });
   const ways = ["colours", "seen"].map((name) => toggle(say.ways[name], name === "colours", () => setWay(name)));
   const wayHint = el("p", { class: "hint", text: say.wayHint.colours });
-  let [drown, levels, total, guesses, end, way, waiting] = [null, [], 0, 0, null, "colours", 0];
-  const stage = { node: null, clear, take, goTo, onmove: () => {}, command: () => end?.command ?? "" };
+  const note = el("p", { class: "hint", hidden: true });
+  let [drown, levels, between, total, guesses, end, way, waiting] = [null, [], [], 0, 0, null, "colours", 0];
+  const stage = { node: null, clear, take, add, goTo, onmove: () => {}, onrest: () => {}, command: () => end?.command ?? "" };
 
   function clear(brought = null) {
-    [drown, levels, end] = [null, [], null];
+    [drown, levels, between, end] = [null, [], [], null];
+    note.hidden = true;
     cancelAnimationFrame(waiting);
     slider.disabled = true;
     canvas.hidden = true;
@@ -82,7 +132,11 @@ function makeStage() {
       status.textContent = say.step(news.step + 1, news.total);
     }
     if (news.type === "picture") shown.src = clean.src = news.picture;
-    if (news.type === "noise") startDrowning(news);
+    if (news.type === "noise") {
+      note.textContent = news.note;
+      note.hidden = !news.note;
+      startDrowning(news);
+    }
     if (news.type === "level") {
       levels.push(news);
       status.textContent = say.guessing(levels.length, guesses);
@@ -91,8 +145,14 @@ function makeStage() {
     if (news.type === "end") {
       end = news;
       status.textContent = say.verdict(news, total);
-      show();
+      move();
     }
+  }
+
+  /** A level that was asked for by itself. */
+  function add(news) {
+    if (news.type === "level") between.push(news);
+    show();
   }
 
   async function startDrowning(news) {
@@ -111,7 +171,7 @@ function makeStage() {
 
   function goTo(t) {
     slider.value = Math.round((1000 * (t + 1)) / total);
-    show();
+    move();
   }
 
   function setWay(name) {
@@ -119,6 +179,13 @@ function makeStage() {
     ways.forEach((chip, i) => chip.setAttribute("aria-pressed", String(["colours", "seen"][i] === way)));
     wayHint.textContent = say.wayHint[way];
     show();
+  }
+
+  /** Show where the slider is; where nothing was guessed from there, that is asked for as soon as it rests. */
+  function move() {
+    show();
+    const t = levelAt();
+    stage.onrest([...levels, ...between].some((level) => level.t === t) ? null : t);
   }
 
   /** At most once for each picture of the screen, however fast the slider is dragged. */
@@ -130,7 +197,7 @@ function makeStage() {
   function paint() {
     if (!drown) return;
     const t = levelAt();
-    const near = nearest(levels, t);
+    const near = nearest([...levels, ...between], t);
     const own = way === "colours" || !near;
     canvas.hidden = !own;
     shown.hidden = own;
@@ -141,7 +208,7 @@ function makeStage() {
     where.textContent = say.at(t, total, parts);
     noisyText.textContent = own ? say.noisy : say.seenAt(percent(near.t, total));
     if (near) showGuesses(near);
-    stage.onmove(near?.t ?? null);
+    stage.onmove(nearest(levels, t)?.t ?? null);
   }
 
   function showGuesses(near) {
@@ -159,7 +226,7 @@ function makeStage() {
   stage.node = el("div", { class: "stage" },
     el("div", { class: "drowned" }, tile([canvas, shown], noisyText),
       tile(clean, el("figcaption", { class: "hint", text: say.clean })), tile(without, withoutText), toldTile),
-    field(say.slider, slider), where, what, status,
+    field(say.slider, slider), where, what, status, note,
     el("div", { class: "row", role: "group", "aria-label": say.way }, ways), wayHint);
   return stage;
 }

@@ -4,6 +4,7 @@ import { button, calm, check, el, field, problemLine, staticUrl } from "../dom.j
 import { drawAside } from "../jobs.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { generateLine, howWeKnow } from "./know.js";
 
 const say = words.chapters.static;
@@ -13,7 +14,7 @@ const FILM = 6000; // milliseconds for the whole film, at most
 
 /** Show the chapter in `root`; the function stops it. */
 export function open(root, { facts, asked, recorded }) {
-  const first = { ...FIRST, ...asked };
+  const first = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), ...asked };
   const stage = makeStage(facts.model.levels);
   const problem = problemLine();
   let job = null;

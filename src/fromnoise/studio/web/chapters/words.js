@@ -5,6 +5,7 @@ import { button, el, field, problemLine, staticUrl } from "../dom.js";
 import { drawAside } from "../jobs.js";
 import { randomSeed } from "../store.js";
 import { words } from "../words.js";
+import { promptOf } from "./example.js";
 import { exampleStyle } from "./style.js";
 import { compare } from "./compare.js";
 import { makeHeat, unpacked } from "./heat.js";
@@ -20,7 +21,7 @@ export function open(root, { facts, asked: given }) {
   const stage = makeStage(know.say, facts.model.levels);
   const without = makeWithout();
   const problem = problemLine();
-  const first = { ...FIRST, style: exampleStyle(facts, say.exampleStyle), ...given };
+  const first = { ...FIRST, prompt: promptOf(facts, FIRST.prompt), style: exampleStyle(facts, say.exampleStyle), ...given };
   const prompt = el("input", {
     type: "text", required: true, maxlength: 4000, value: first.prompt, autocomplete: "off",
   });
