@@ -92,12 +92,17 @@ def train(
     if "lora" in (chosen or wanted.tasks):
         alone("a LoRA")
     with joined():
-        if not watch:
-            _reporting(begin, minutes, out)
-            return
-        from fromnoise.cli.watching import with_page
+        _watched(out, lambda: _reporting(begin, minutes, out), watch)
 
-        with_page(out, lambda: _reporting(begin, minutes, out))
+
+def _watched(out: Path, begin: Callable[[], None], watch: bool) -> None:
+    """Train, with a page beside it where one was asked for."""
+    if not watch:
+        begin()
+        return
+    from fromnoise.cli.watching import with_page
+
+    with_page(out, begin)
 
 
 def _trained(wanted: Any, data: str, out: Path, chosen: tuple[str, ...] | None, call: Any, index: bool) -> None:

@@ -13,9 +13,9 @@ from fromnoise.system.few_steps import DEFAULTS as FAST
 
 def facts(studio: State) -> dict[str, Any]:
     """The model, what it is best drawn with, and the limits of the server."""
-    model, limits = studio.models.base, studio.settings.limits
+    model, limits, opened = studio.models.base, studio.settings.limits, studio.models.opened
     return {
-        **about(model, studio.models.name),
+        **about(model, studio.models.name, None if opened.place is None else str(opened.place), opened.loras),
         "strengths": {"restyle": STRENGTH, "inpaint": MASKED_STRENGTH},
         "fast": {"steps": FAST.steps} if studio.models.can_be_fast else None,
         "samplers": sorted(SAMPLERS),

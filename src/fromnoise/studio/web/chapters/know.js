@@ -3,7 +3,6 @@
 import { el } from "../dom.js";
 import { words } from "../words.js";
 
-const SHIPPED = "stickers-64";
 const ASKED = 500; // milliseconds between two questions for the command
 
 /**
@@ -51,12 +50,13 @@ export const terminalLine = (parts) =>
 /**
  * The line that draws the same with `fromnoise generate`.
  *
- * @param {{model: {name: string}}} facts of the model; the one that comes with fromnoise need not be named
+ * @param {{model: {opened: {model: string | null, lora: string[]}}}} facts of the model: how it was named
  * @param {{prompt: string, style?: string | null, seed: number, sampler?: string, steps?: number}} drawn what was drawn
  * @param {Record<string, any>} options further options, by their names
  */
 export function generateLine({ model }, { prompt, style, seed, sampler, steps }, options) {
-  const all = { style, seed, sampler, steps, model: model.name === SHIPPED ? null : model.name, ...options };
-  const given = Object.entries(all).filter(([, value]) => value !== null && value !== undefined);
+  const all = { style, seed, sampler, steps, model: model.opened.model, ...options };
+  const loras = model.opened.lora.map((file) => ["lora", file]);
+  const given = [...Object.entries(all), ...loras].filter(([, value]) => value !== null && value !== undefined);
   return terminalLine(["fromnoise", "generate", prompt, ...given.flatMap(([name, value]) => [`--${name}`, value])]);
 }
