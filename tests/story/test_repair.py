@@ -37,6 +37,9 @@ class Knowing:
                 out[place, word] = -0.01
         return guess
 
+    def at(self, places: Tensor, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        return self.together(x, t, labels)[torch.arange(len(x)), places]
+
     def _best(self, seen: list[int]) -> list[int]:
         """The right sentence on the places that are seen, with places left empty where that fits best."""
         right, empty = self.vocabulary.ids(RIGHT), self.vocabulary.empty

@@ -142,6 +142,7 @@ class StoryModel:
         if len(vocabulary) != network.config.vocab_size or vocabulary.labels > network.config.labels:
             raise UserError(f"{folder} is damaged: its vocabulary and its network have different sizes")
         network.eval().requires_grad_(False)
+        network.keep_table()
         return cls(vocabulary, network, counts, lengths, (most, left), dict(facts.get("card", {})))
 
     def denoiser(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
@@ -169,15 +170,36 @@ class StoryModel:
 
     def together(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
         """The same for a batch at one level at once: faster, and with other last digits."""
-        logits = self.network(x_t, t, cond).float()
-        logits[..., : len(SPECIAL)] = NEVER
-        seen = x_t[..., None]
-        logits.scatter_add_(-1, seen, self._said_too_little(int(t[0])) * (seen >= len(SPECIAL)))
-        guess = logits.log_softmax(-1)
-        over = seen == END
+        length = max(1, int((x_t != END).sum(1).max()))  # what lies behind the longest sentence is not compared
+        seen = x_t[:, :length]
+        guess = self._log_p(self.network.features(x_t, t, cond)[:, :length], seen, int(t[0]))
+        over = seen[..., None] == END
         ended = torch.full_like(guess[:1, :1], NEVER)
         ended[..., END] = 0.0
-        return torch.where(over, ended, guess)
+        rest = ended.expand(len(x_t), x_t.shape[1] - length, -1)
+        return torch.cat([torch.where(over, ended, guess), rest], dim=1)
+
+    def at(self, places: Tensor, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        """The same for one place of each sentence, where a word stands.
+
+        Args:
+            places: int64 [B].
+            x_t, t, cond: as of :meth:`denoiser`.
+
+        Returns:
+            float32 [B, V].
+        """
+        rows = torch.arange(len(x_t))
+        features = self.network.features(x_t, t, cond)[rows, places]
+        return self._log_p(features, x_t[rows, places], int(t[0]))
+
+    def _log_p(self, features: Tensor, seen: Tensor, t: int) -> Tensor:
+        """log p(x_0 | x_t), float32 [..., V], of places with these features, where these words are seen."""
+        logits = self.network.logits(features).float()
+        logits[..., : len(SPECIAL)] = NEVER
+        seen = seen[..., None]
+        logits.scatter_add_(-1, seen, self._said_too_little(t) * (seen >= len(SPECIAL)))
+        return logits.log_softmax(-1)
 
     def _said_too_little(self, t: int) -> Tensor:
         """How much more likely the word that is there is than the network says, as a logarithm.

@@ -226,10 +226,8 @@ def _each_gap(model: StoryModel, hidden: Tensor, empty: int, labels: Tensor, sha
     """
     length = len(hidden) + 1
     rows = torch.stack([torch.cat([hidden[:i], torch.tensor([empty]), hidden[i:]]) for i in range(length)])
-    found = [guesses_of(model, rows, labels, share)]
-    rows = rows.clone().fill_diagonal_(MASK)
-    found.insert(0, guesses_of(model, rows, labels, share + 1 / length))
-    fits, seen = (guess[torch.arange(length), torch.arange(length), empty] for guess in found)
+    seen = _at_diagonal(model, rows, labels, share)[:, empty]
+    fits = _at_diagonal(model, rows.fill_diagonal_(MASK), labels, share + 1 / length)[:, empty]
     return fits, seen
 
 
@@ -245,8 +243,7 @@ def each_word(model: StoryModel, hidden: Tensor, ids: Tensor, labels: Tensor, sh
     """
     rows = hidden.repeat(len(ids), 1)
     rows.fill_diagonal_(MASK)
-    found = guesses_of(model, rows, labels, share + 1 / len(ids))  # (L, L, V)
-    return torch.stack([of_words(guess, ids)[place] for place, guess in enumerate(found)])
+    return of_words(_at_diagonal(model, rows, labels, share + 1 / len(ids)), ids)
 
 
 def of_words(log_p: Tensor, ids: Tensor) -> Tensor:
@@ -257,13 +254,17 @@ def of_words(log_p: Tensor, ids: Tensor) -> Tensor:
 
 def guesses_at(model: StoryModel, row: Tensor, labels: Tensor, share: float) -> Tensor:
     """log p(x_0 | the sentence), [L, V], when a share of its words is noise."""
-    return guesses_of(model, row[None], labels, share)[0]
+    return model.together(*_asked(model, row[None], labels, share))[0, : len(row)]
 
 
-def guesses_of(model: StoryModel, rows: Tensor, labels: Tensor, share: float) -> Tensor:
-    """The same of several sentences of one length, int64 [N, L]: [N, L, V]."""
+def _at_diagonal(model: StoryModel, rows: Tensor, labels: Tensor, share: float) -> Tensor:
+    """The same of several sentences of one length, int64 [L, L], each at one place, the first at the first; [L, V]."""
+    return model.at(torch.arange(len(rows)), *_asked(model, rows, labels, share))
+
+
+def _asked(model: StoryModel, rows: Tensor, labels: Tensor, share: float) -> tuple[Tensor, Tensor, Tensor]:
+    """What the model is asked of sentences when a share of their words is noise."""
     assert not bool((rows == END).any())
     t = min(round(share * model.schedule.steps), model.schedule.steps) - 1
     x = model.padded(rows.tolist())
-    level = torch.full((len(x),), max(0, t))
-    return model.together(x, level, labels.expand(len(x), -1))[:, : rows.shape[1]]
+    return x, torch.full((len(x),), max(0, t)), labels.expand(len(x), -1)

@@ -95,6 +95,7 @@ class WordDenoiser(nn.Module):
         self.norm_out = nn.LayerNorm(config.width)
         self.word_out = nn.Linear(config.width, config.embedding)
         self.word_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self._kept: Tensor | None = None
         self._initialise()
 
     def forward(self, ids: Tensor, t: Tensor, labels: Tensor) -> Tensor:
@@ -130,8 +131,14 @@ class WordDenoiser(nn.Module):
         """Compare features (..., embedding) with every word: (..., vocab_size)."""
         return features @ self.table().T + self.word_bias
 
+    def keep_table(self) -> None:
+        """Put every word's features together once and for all: for a network whose weights stay as they are."""
+        self._kept = self.table().detach().clone()
+
     def table(self) -> Tensor:
         """Every word's features, (vocab_size, embedding)."""
+        if self._kept is not None:
+            return self._kept
         if not self.config.fixed:
             return self.word.weight
         learnt = self.word.weight
