@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.json_file import expect, read_object, shown
+from fromnoise.ground.tensor_file import size_said
 from fromnoise.ground.whole import whole_folder
 from fromnoise.models.story.denoiser import LABELS, WordDenoiser, WordDenoiserConfig
 from fromnoise.story.noise import noise_words
@@ -129,6 +130,7 @@ class StoryModel:
         config = WordDenoiserConfig.from_dict(expect(facts, "network", dict, file))
         lengths, taught, card = _lengths(facts, file), _taught(facts, file), expect(facts, "card", dict, file, {})
         try:
+            size_said(folder / WEIGHTS)
             state = {name: weight.float() for name, weight in load_file(folder / WEIGHTS).items()}
             counts = state.pop("counts")
             _check_sizes(config, state)
@@ -141,7 +143,7 @@ class StoryModel:
         except RuntimeError:
             raise UserError(f"{folder} is damaged: the weights do not have the sizes that {FACTS} names") from None
         except (OSError, SafetensorError, ValueError, AttributeError, TypeError) as error:
-            raise UserError(f"{folder} is damaged: {str(error).splitlines()[0]}") from None
+            raise UserError(f"{folder} is damaged: {one_line(str(error))[:300]}") from None
         vocabulary = Vocabulary.load(folder / WORDS)
         if len(vocabulary) != network.config.vocab_size or vocabulary.labels > network.config.labels:
             raise UserError(f"{folder} is damaged: its vocabulary and its network have different sizes")

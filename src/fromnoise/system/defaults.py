@@ -13,6 +13,7 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.cores import native_bf16
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.json_file import expect, shown
+from fromnoise.ground.tensor_file import size_said
 from fromnoise.weights.files import read_json, write_json
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -148,7 +149,15 @@ def _beside(file: Path) -> bytes | None:
     if not file.is_file():
         return None
     with file.open("rb") as opened:
-        return opened.read(MOST_LEARNING + 1 if file.name == LEARNING else -1)
+        return opened.read(MOST_LEARNING + 1 if file.name == LEARNING else _size_of(file) + 1)
+
+
+def _size_of(file: Path) -> int:
+    """Bytes that a file has by its header; few of one that is none, which shows that as well as all of them would."""
+    try:
+        return size_said(file)
+    except UserError:
+        return 64
 
 
 def write_facts(folder: Path, facts: Facts) -> None:
