@@ -11,6 +11,7 @@ import pytest
 
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.api.links import Links
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.store import Kept, Search, Store, StoredJob
 
 
@@ -107,6 +108,44 @@ def test_a_damaged_list_is_said_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is damaged"):
         Store(folder)
     assert (folder / "gallery.sqlite").read_bytes().startswith(b"not a database")
+
+
+def test_a_list_that_another_program_holds_is_one_line_and_nothing_is_half_kept(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store._db.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(tmp_path / "gallery" / "gallery.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Problem, match=r"cannot be used now \(database is locked\)") as error:
+        add(store, "lost", 1)
+    assert error.value.status == 503
+    assert not list((tmp_path / "gallery" / "pictures").iterdir())
+    assert len(caplog.messages) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.get(add(store, "kept", 2)) is not None
+
+
+def test_a_full_disk_is_one_line_and_the_store_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store._db.execute("PRAGMA max_page_count = 1")  # SQLite's own way to have no room
+    with pytest.raises(Problem, match=r"cannot be used now \(database or disk is full\)"):
+        _ = [add(store, "x" * 5000, at) for at in range(1, 200)]
+    store._db.execute("PRAGMA max_page_count = 100000")
+    assert store.get(add(store, "kept", 1000)) is not None
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(Problem, match="No space left on device") as error:
+        add(store, "lost", 1001)
+    assert error.value.status == 503
+
+
+def test_a_list_damaged_while_it_is_used_is_one_line(store: Store) -> None:
+    store._db.execute("INSERT INTO jobs (id, state, created, orders) VALUES ('a', 'queued', 1, '{')")
+    with pytest.raises(Problem, match=r"is damaged .*; stop the studio and move gallery\.sqlite away"):
+        store.jobs(("queued",))
 
 
 def test_a_list_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

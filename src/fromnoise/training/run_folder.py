@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from fromnoise.ground.errors import UserError, missing_packages
-from fromnoise.ground.whole import write_atomically
+from fromnoise.ground.whole import sweep, write_atomically
 from fromnoise.training import checkpoint
 from fromnoise.training.continuing import RUN
 from fromnoise.training.health.process import note_process
@@ -66,6 +66,7 @@ def locked(out: Path) -> FileLock:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(f"another training is writing to {out}; stop it first, or use a new --out") from None
+    sweep(out)
     note_process(out)
     return lock
 
