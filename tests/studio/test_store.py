@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,3 +180,13 @@ def test_links_hold_for_one_picture_and_for_a_while() -> None:
     links = Links(-1)
     values = dict(part.split("=") for part in links.path(mine, 80).split("?")[1].split("&"))
     assert not links.holds(mine, 80, int(values["until"]), values["proof"])
+
+
+def test_a_loop_of_links_and_the_root_are_no_gallery(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(UserError, match="cannot write"):
+        Store(tmp_path / "a")
+    looped = run("studio", "--gallery", tmp_path / "a", "--model", "./nothing")
+    assert (looped.code, len(looped.err.splitlines())) == (2, 1)
+    assert "needs the name of a folder of its own" in run("studio", "--gallery", "/", "--model", "./nothing").err
