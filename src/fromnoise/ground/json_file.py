@@ -98,8 +98,10 @@ def expect(values: Mapping[str, Any], name: str, kind: type[T], whose: object, d
         return value
     from pydantic import ValidationError
 
+    hint: Any = kind
+
     try:
-        found: T = _adapter(kind).validate_python(value, strict=True)
+        found: T = _adapter(hint).validate_python(value, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join([name, *(one_line(str(part))[:40] for part in first["loc"])])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 MOST_SIDE = 8192  # pixels, of what is drawn
@@ -132,7 +132,7 @@ def size_of(data: bytes) -> tuple[int, int]:
         raise PictureError(f"it is damaged: {error!r}") from None
 
 
-def opened_file(source: Path | bytes, formats: tuple[str, ...] | None = None) -> Image.Image:
+def opened_file(source: Path | bytes, formats: tuple[str, ...] | None = None) -> ImageFile.ImageFile:
     """What Pillow knows of a picture file from its head, before anything is unpacked: the one place that calls Pillow.
 
     A JPEG in many scans costs time for each of them, whatever its size: one of 2,000 took half a minute. Here it has at
