@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import random
+import re
 import struct
+import time
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
+import fromnoise
 from fromnoise.ground.pictures import (
     MOST_PIXELS,
+    MOST_SCANS,
     PictureError,
     TooLargeError,
+    count_scans,
     from_bytes,
     glimpse,
     on_white,
     open_picture,
     read_picture,
+    size_of,
     to_bytes,
 )
 
@@ -237,3 +245,62 @@ def test_a_glimpse_gives_the_size_and_not_much_more_of_a_jpeg() -> None:
     for data in (b"", b"no picture", eps.getvalue(), out.getvalue()[:400]):
         with pytest.raises(PictureError):
             glimpse(data, 64)
+
+
+def in_scans(count: int, size: tuple[int, int] = (64, 48)) -> bytes:
+    """A progressive JPEG whose last scan stands there again and again, until it has so many."""
+    buffer = io.BytesIO()
+    Image.effect_noise(size, 60).convert("RGB").save(buffer, "JPEG", progressive=True, quality=70)
+    data = buffer.getvalue()
+    last = data.rindex(b"\xff\xda")
+    has = count_scans(data, 1000)
+    return data[:last] + data[last:-2] * (count - has + 1) + data[-2:]
+
+
+def test_scans_are_counted_by_their_markers_and_nothing_else_is_taken_for_one() -> None:
+    plain, buffer = encoded(Image.new("RGB", (9, 7), "red"), "JPEG"), io.BytesIO()
+    assert count_scans(plain, 100) == 1
+    Image.new("RGB", (9, 7), "red").save(buffer, "JPEG", exif=b"Exif\0\0" + b"\xff\xda" * 500)
+    assert count_scans(buffer.getvalue() + b"\xff\xda\x00\x02" * 500, 100) == 1  # in notes, and behind the end
+    assert count_scans(in_scans(40), 100) == 40
+    assert count_scans(in_scans(40), 7) == 8  # no more are counted than matter
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_unpacked(tmp_path: Path, as_file: bool) -> None:
+    bomb: bytes | Path = in_scans(2000, (400, 300))
+    if as_file:
+        (tmp_path / "a.jpg").write_bytes(in_scans(2000, (400, 300)))
+        bomb = tmp_path / "a.jpg"
+    begin = time.process_time()
+    with pytest.raises(PictureError, match="a JPEG of more than 100 scans, which take too long"):
+        read_picture(bomb)
+    assert time.process_time() - begin < 1
+    assert open_picture(in_scans(MOST_SCANS)).size == (64, 48)
+
+
+def test_large_jpegs_may_have_fewer_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fromnoise.ground.pictures.MOST_SCANNED", 64 * 48 * 15)
+    assert open_picture(in_scans(15)).size == (64, 48)
+    for opens in (read_picture, size_of, lambda data: glimpse(data, 8)):
+        with pytest.raises(PictureError, match="more than 15 scans"):
+            opens(in_scans(16))
+
+
+def test_there_is_one_place_that_opens_pictures() -> None:
+    source = Path(fromnoise.__file__).parent
+    found = [f.name for f in source.rglob("*.py") if re.search(r"(?<!PIL\.)Image\.open\(", f.read_text("utf-8"))]
+    assert found == ["pictures.py"]
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_damaged_avif_is_one_error() -> None:
+    data = encoded(Image.effect_noise((64, 64), 50).convert("RGB"), "AVIF")
+    rng = random.Random(0)
+    for _ in range(60):
+        damaged = bytearray(data)
+        for _ in range(rng.choice((1, 4, 30))):
+            damaged[rng.randrange(len(data))] = rng.randrange(256)
+        for opens in (read_picture, size_of, lambda data: glimpse(data, 16)):
+            with contextlib.suppress(PictureError):
+                opens(bytes(damaged[: rng.choice((len(data), len(data) // 2))]))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.whole import draft_of, whole_file, whole_folder, write_atomically
+from fromnoise.ground.whole import draft_of, sweep, whole_file, whole_folder, write_atomically
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 TROUBLES = [FULL, KeyboardInterrupt(), RuntimeError("a fault of ours"), SystemExit(3), GeneratorExit()]
@@ -275,3 +275,36 @@ with __import__("fromnoise.ground.whole", fromlist=["x"]).{write.replace("write"
     assert done.returncode == -9, done.stderr.decode()
     found = target.read_bytes() if write == "write_file" else content(target)
     assert found == (b"whole" if write == "write_file" else NEW_FOLDER)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fromnoise.ground.whole import whole_file, whole_folder
+target = Path(sys.argv[1])
+with whole_folder(target / "model", "mark.json") as folder, whole_file(target / "run.json") as file:
+    (folder / "half").write_bytes(b"half")
+    file.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks after processes")
+def test_what_kill_leaves_is_swept_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    assert sorted(f.name.split(".")[1] for f in tmp_path.iterdir()).count("model") == 1
+    assert len(list(tmp_path.iterdir())) == 2
+    others = [
+        ".model.tmp",
+        ".modelling.1-0.tmp.d",
+        ".notes",
+        f".model.{os.getpid()}-7.tmp",
+        ".model.4000000-deadbeef-0.tmp",
+    ]
+    for name in others:  # of no process, of this one, and of another machine
+        (tmp_path / name).mkdir()
+    write_folder(tmp_path / "model")  # sweeps its own
+    assert [f.name for f in tmp_path.glob(".*.tmp.run.json")]
+    sweep(tmp_path)
+    assert sorted(f.name for f in tmp_path.iterdir()) == sorted([*others, "model"])
+    assert content(tmp_path / "model") == NEW_FOLDER

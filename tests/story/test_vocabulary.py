@@ -66,7 +66,7 @@ def test_labels(vocabulary: Vocabulary, tmp_path: Path) -> None:
     vocabulary.save(tmp_path / "v.json")
     assert Vocabulary.load(tmp_path / "v.json") == vocabulary
     (tmp_path / "v.json").write_text("{}")
-    with pytest.raises(UserError, match="is no vocabulary"):
+    with pytest.raises(UserError, match="lacks words"):
         Vocabulary.load(tmp_path / "v.json")
 
 

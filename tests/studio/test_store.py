@@ -6,11 +6,13 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fromnoise.ground.errors import UserError
 from fromnoise.studio.api.links import Links
+from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.store import Kept, Search, Store, StoredJob
 
 
@@ -109,6 +111,44 @@ def test_a_damaged_list_is_said_and_left_alone(tmp_path: Path) -> None:
     assert (folder / "gallery.sqlite").read_bytes().startswith(b"not a database")
 
 
+def test_a_list_that_another_program_holds_is_one_line_and_nothing_is_half_kept(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store._db.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(tmp_path / "gallery" / "gallery.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Problem, match=r"cannot be used now \(database is locked\)") as error:
+        add(store, "lost", 1)
+    assert error.value.status == 503
+    assert not list((tmp_path / "gallery" / "pictures").iterdir())
+    assert len(caplog.messages) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.get(add(store, "kept", 2)) is not None
+
+
+def test_a_full_disk_is_one_line_and_the_store_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store._db.execute("PRAGMA max_page_count = 1")  # SQLite's own way to have no room
+    with pytest.raises(Problem, match=r"cannot be used now \(database or disk is full\)"):
+        _ = [add(store, "x" * 5000, at) for at in range(1, 200)]
+    store._db.execute("PRAGMA max_page_count = 100000")
+    assert store.get(add(store, "kept", 1000)) is not None
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(Problem, match="No space left on device") as error:
+        add(store, "lost", 1001)
+    assert error.value.status == 503
+
+
+def test_a_list_damaged_while_it_is_used_is_one_line(store: Store) -> None:
+    store._db.execute("INSERT INTO jobs (id, state, created, orders) VALUES ('a', 'queued', 1, '{')")
+    with pytest.raises(Problem, match=r"is damaged .*; stop the studio and move gallery\.sqlite away"):
+        store.jobs(("queued",))
+
+
 def test_a_list_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "gallery"
     Store(folder).close()
@@ -140,3 +180,13 @@ def test_links_hold_for_one_picture_and_for_a_while() -> None:
     links = Links(-1)
     values = dict(part.split("=") for part in links.path(mine, 80).split("?")[1].split("&"))
     assert not links.holds(mine, 80, int(values["until"]), values["proof"])
+
+
+def test_a_loop_of_links_and_the_root_are_no_gallery(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(UserError, match="cannot write"):
+        Store(tmp_path / "a")
+    looped = run("studio", "--gallery", tmp_path / "a", "--model", "./nothing")
+    assert (looped.code, len(looped.err.splitlines())) == (2, 1)
+    assert "needs the name of a folder of its own" in run("studio", "--gallery", "/", "--model", "./nothing").err

@@ -197,7 +197,7 @@ def test_a_run_of_a_later_version_is_told_so(tmp_path: Path) -> None:
         ("{", "recipe", "run.json is damaged"),
         ('{"story": {}}', "recipe", "another kind of run"),
         ('{"recipe": {}}', "story", "another kind of run"),
-        ("[]", "recipe", "another kind of run"),
+        ("[]", "recipe", r"run.json should hold a JSON object, not \[\]; bring it back"),
     ],
 )
 def test_a_folder_of_another_kind_is_refused(text: str, kind: str, said: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -60,7 +61,7 @@ def draw_prompts_on_cluster(job: Job, prompts: Path, any_seed: bool, wanted: Spr
     with locked(folder):
         if begun(folder) != before:
             raise UserError(f"another fromnoise has just begun to draw into '{folder}'; name another --out")
-        _draw(folder.resolve(), what, lines, _opening_work(folder, what, job, start), wanted)
+        _draw(Path(os.path.realpath(folder)), what, lines, _opening_work(folder, what, job, start), wanted)
     _tell_failed(folder, what)
     print(folder)
     return whole.seed
@@ -113,7 +114,7 @@ def _opening_work(folder: Path, what: ClusterJob, job: Job, start: Start | None)
     opening = absolute(job.opening)
     if opening.backend == "torch":  # "auto" must not mean one thing on this machine and another on that
         opening = replace(opening, precision=what.precision)
-    return Work(folder.resolve(), what, opening, start, command=secrets.token_hex(4))
+    return Work(Path(os.path.realpath(folder)), what, opening, start, command=secrets.token_hex(4))
 
 
 def _draw(folder: Path, what: ClusterJob, lines: Sequence[str], work: Work, wanted: Spread) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import opened_file
 
 
 def film(
@@ -34,7 +35,7 @@ def film(
         raise UserError(f"'{run}' has no sheets of '{task}'; tasks with sheets: {known}; name one with --task")
     check_file(out)
     try:
-        frames = [(int(sheet.stem), Image.open(sheet).convert("RGB")) for sheet in sheets]
+        frames = [(int(sheet.stem), opened_file(sheet, ("PNG",)).convert("RGB")) for sheet in sheets]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"a sheet cannot be read: {error}") from None
     size = frames[-1][1].size

@@ -48,11 +48,11 @@ def studio(
         from fromnoise.studio.settings import Limits, Settings
         from fromnoise.system.text_to_image import TextToImage
 
-    if gallery is not None and not str(gallery).strip(" ."):
+    if gallery is not None and (not str(gallery).strip(" .") or gallery == Path(gallery.anchor)):
         raise UserError("--gallery needs the name of a folder of its own")
     if run is not None:
         run = watchable(run)
-    kept = (gallery or default_gallery()).expanduser().resolve()
+    kept = Path(os.path.realpath((gallery or default_gallery()).expanduser()))  # also of a loop of links
     settings = Settings(kept, host, port, token, Limits(), tuple(answer_to or ()), run, seal_of(sign, identity))
     if beside and hasattr(os, "nice"):
         os.nice(10)  # the training goes first
@@ -80,7 +80,7 @@ def watchable(run: Path) -> Path:
 
     Process.here()
     stored_run(run)
-    return run.expanduser().resolve()
+    return Path(os.path.realpath(run.expanduser()))
 
 
 def default_gallery() -> Path:

@@ -233,7 +233,7 @@ def absolute(opening: Opening) -> Opening:
     """An opening whose files are found from any folder; names of models stay names."""
     place = opening.place
     if place is not None and Path(place).expanduser().exists():
-        place = str(Path(place).expanduser().resolve())
+        place = os.path.realpath(Path(place).expanduser())
     return replace(opening, place=place, loras=tuple(map(_absolute_lora, opening.loras)))
 
 

@@ -20,7 +20,7 @@ from fromnoise.drawing.choice import Choice, candidate_seed
 from fromnoise.drawing.request import Request
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import MOST_PIXELS, open_picture
+from fromnoise.ground.pictures import MOST_PIXELS, open_picture, opened_file
 from fromnoise.ground.whole import write_atomically
 from fromnoise.provenance.credentials import Seal
 from fromnoise.provenance.marks import Made, png_info
@@ -178,9 +178,8 @@ def _chose(choice: Choice, request: Request) -> bool:
 
 def _stored_text(source: Path | bytes, name: str) -> str | None:
     """The JSON chunk of a PNG, not yet trusted; None when there is none."""
-    opened: Path | io.BytesIO = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with Image.open(opened) as picture:
+        with opened_file(source) as picture:
             if picture.width * picture.height > MOST_PIXELS:  # for its text Pillow unpacks the whole picture
                 raise UserError(f"{name} is larger than any picture drawn by fromnoise")
             text: Any = getattr(picture, "text", {}).get(KEY)

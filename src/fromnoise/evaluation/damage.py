@@ -17,6 +17,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from fromnoise.drawing.picture_file import to_image
+from fromnoise.ground.pictures import opened_file
 
 WAYS = ("blur", "jpeg", "scale", "noise")
 
@@ -49,7 +50,7 @@ def _damaged(picture: Tensor, rng: np.random.Generator) -> Tensor:
 def _compressed(picture: Tensor, quality: int) -> Tensor:
     buffer = io.BytesIO()
     to_image(picture).save(buffer, "JPEG", quality=quality)
-    with Image.open(buffer) as again:
+    with opened_file(buffer.getvalue(), ("JPEG",)) as again:
         return _tensor(again)
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from fromnoise.evaluation.section import Headline, Picture, Section, Table
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import opened_file
 from fromnoise.ground.whole import write_atomically
 
 SUFFIXES = {b"<?xml": ".svg", b"GIF8": ".gif"}  # by how files begin
@@ -117,6 +118,6 @@ def _read(file: Path) -> Image.Image | bytes:
     data = file.read_bytes()
     if suffix(data) != ".png":
         return data
-    picture = Image.open(io.BytesIO(data))
+    picture = opened_file(data, ("PNG",))
     picture.load()
     return picture

@@ -14,6 +14,7 @@ import typing
 from typing import Any, Self
 
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.json_file import shown
 
 Wishes = tuple[tuple[str, bool, str], ...]
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -186,4 +187,4 @@ def check(config: Config, prefix: str, wishes: Wishes) -> None:
     """Raise ``UserError`` for the first (setting, whether it is fine, what it must be) that is not fine."""
     for name, fine, wish in wishes:
         if not fine:  # wishes are written so that a value that is not a number is not fine either
-            raise UserError(f"{prefix}{name} must be {wish}, not {vars(config)[name]}")
+            raise UserError(f"{prefix}{name} must be {wish}, not {shown(vars(config)[name])}")

@@ -8,7 +8,7 @@ class UserError(Exception):
     without a traceback and exits with code 2; the studio answers with it.
 
     Args:
-        message: the line, a whole sentence without the advice.
+        message: the line, a whole sentence without the advice. What would not be one line to read is made one.
         field: which field of a request it is about ("steps", "width", ...), where it is about one.
         advice: how the sentence goes on at the command line, where it names options (" (--mask beside --image)").
 
@@ -18,6 +18,8 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, field: str | None = None, *, advice: str = "") -> None:
+        if not message.isprintable():  # it quotes what stands in files of others
+            message = one_line(message)
         super().__init__(message + advice)
         self.message, self.field, self.advice = message, field, advice
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import mmap
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 MOST_SIDE = 8192  # pixels, of what is drawn
 MOST_PIXELS = MOST_SIDE**2  # of what is opened: whatever was drawn can be read back, and a bomb cannot
+MOST_SCANS, MOST_SCANNED = 100, 30 * MOST_PIXELS  # of a JPEG, and pixels of all of them
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # not a byte of numbers, nor where they begin anew
 THRESHOLD = 128  # a mask is white, and a picture opaque, from this value of 255 on
 # Pillow hands these to another program (Ghostscript, Windows), or knows no more of them than their names.
 _NOT_READ = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
@@ -76,7 +80,7 @@ def read_picture(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # ours is the stricter limit
-            return _read(io.BytesIO(source) if isinstance(source, bytes) else source, most_pixels, formats)
+            return _read(source, most_pixels, formats)
     except (PictureError, FileNotFoundError):
         raise
     except Image.DecompressionBombError:
@@ -100,7 +104,7 @@ def glimpse(data: bytes, side: int) -> tuple[tuple[int, int], Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=_readable()) as picture:
+            with opened_file(data) as picture:
                 size = picture.size
                 _check_size(size, MOST_PIXELS)
                 picture.draft("RGB", (side, side))  # a JPEG is unpacked at a size near to that
@@ -121,11 +125,56 @@ def size_of(data: bytes) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=_readable()) as picture:
+            with opened_file(data) as picture:
                 turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
                 return (picture.height, picture.width) if turned else picture.size
     except Exception as error:  # decoders fail in many ways
         raise PictureError(f"it is damaged: {error!r}") from None
+
+
+def opened_file(source: Path | bytes, formats: tuple[str, ...] | None = None) -> ImageFile.ImageFile:
+    """What Pillow knows of a picture file from its head, before anything is unpacked: the one place that calls Pillow.
+
+    A JPEG in many scans costs time for each of them, whatever its size: one of 2,000 took half a minute. Here it has at
+    most :data:`MOST_SCANS`, and over all of them at most :data:`MOST_SCANNED` pixels.
+
+    Args:
+        source, formats: as in :func:`read_picture`. The file is closed by ``with``.
+
+    Raises:
+        PictureError: a JPEG with more scans.
+        OSError, ValueError, SyntaxError, Image.DecompressionBombError: as Pillow does; decoders raise others too.
+    """
+    kinds = _readable() if formats is None else formats
+    picture = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=kinds)
+    if picture.format in ("JPEG", "MPO"):
+        most = min(MOST_SCANS, MOST_SCANNED // max(1, picture.width * picture.height))
+        if count_scans(source, most) > most:
+            picture.close()
+            raise PictureError(f"it is a JPEG of more than {most} scans, which take too long; save it anew")
+    return picture
+
+
+def count_scans(source: Path | bytes, most: int) -> int:
+    """In how many scans a JPEG says its pixels (ITU T.81, B.1): 1, or some 10 if it is progressive.
+
+    Args:
+        source: the file, or its bytes; what is no JPEG has none.
+        most: where to stop counting, one above it.
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _scans(data, most)
+    return _scans(source, most)
+
+
+def _scans(data: bytes | mmap.mmap, most: int) -> int:
+    scans, at = 0, 2
+    while scans <= most and (found := _MARKER.search(data, at)) and found[1] != b"\xd9":
+        scans += found[1] == b"\xda"
+        # All but the numbers of a scan, in which no marker stands, say how long they are.
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return scans
 
 
 def readable_suffixes() -> frozenset[str]:
@@ -140,8 +189,8 @@ def _readable() -> tuple[str, ...]:
     return tuple(kind for kind in Image.ID if kind not in _NOT_READ)
 
 
-def _read(source: io.BytesIO | Path, most_pixels: int, formats: tuple[str, ...] | None) -> Opened:
-    with Image.open(source, formats=_readable() if formats is None else formats) as picture:
+def _read(source: bytes | Path, most_pixels: int, formats: tuple[str, ...] | None) -> Opened:
+    with opened_file(source, formats) as picture:
         _check_size(picture.size, most_pixels)
         kind = picture.format or ""
         picture.seek(0)

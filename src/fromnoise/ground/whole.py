@@ -8,9 +8,13 @@ microseconds between them leaves the old one beside the target, hidden, with a n
 from __future__ import annotations
 
 import contextlib
+import glob
 import itertools
 import os
+import platform
+import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +22,9 @@ from pathlib import Path
 from fromnoise.ground.errors import UserError
 
 _COUNT = itertools.count()
+_OWNER = re.compile(
+    r"(?:^|\.)(?P<process>[1-9]\d*)-(?:(?P<machine>[0-9a-f]{8})-)?\d+\.tmp(?:\.|$)"
+)  # as _own writes it
 
 
 @contextmanager
@@ -58,8 +65,46 @@ def draft_of(file: Path) -> Path:
 
 
 def _own() -> str:
-    """Two threads that write the same file must not write into each other's draft."""
-    return f"{os.getpid()}-{next(_COUNT)}"
+    """Two threads, or two machines on a shared disk, must not write into each other's draft."""
+    return f"{os.getpid()}-{_machine()}-{next(_COUNT)}"
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove drafts that were left in a folder by processes of this machine that live no more, as after ``kill -9``.
+
+    Args:
+        folder: whose files and folders were being written.
+        name: which of them; "*" for all.
+    """
+    if os.name != "posix":  # elsewhere there is no asking after a process that does it no harm
+        return
+    name = "*" if name == "*" else glob.escape(name)
+    with contextlib.suppress(OSError):
+        for left in (*folder.glob(f".{name}.*-*.tmp"), *folder.glob(f".*-*.tmp.{name}")):
+            owner = _OWNER.search(left.name)
+            if owner and owner["machine"] in (None, _machine()) and not _lives(int(owner["process"])):
+                _remove(left)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
+
+
+def _remove(left: Path) -> None:
+    if left.is_dir() and not left.is_symlink():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)
 
 
 def write_atomically(file: Path, data: bytes | str) -> None:
@@ -91,6 +136,7 @@ def whole_folder(target: Path, mark: str = "", what: str = "a model") -> Iterato
     _check_replaceable(target, mark, what)
     target = Path(os.path.realpath(target))  # a link stays a link, and "." has a name
     draft = target.with_name(f".{target.name}.{_own()}.tmp")
+    sweep(target.parent, target.name)
     try:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)

@@ -9,7 +9,6 @@ every picture is guessed once by a machine that has not seen its drawing.
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
 import re
 from collections import Counter
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from fromnoise.drawing.low_pixels import squared
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import opened_file
 from fromnoise.inspection.measures import thing
 from fromnoise.system.copies_file import check_whose, parts_of, reading, require
 from fromnoise.system.defaults import COPIES
@@ -222,7 +222,7 @@ def carried_pictures(model: TextToImage) -> Pictures:
     starts = [0, *ends]
 
     def opened(i: int) -> Tensor:
-        with reading(COPIES), Image.open(io.BytesIO(data[starts[i] : ends[i]]), formats=("WEBP",)) as small:
+        with reading(COPIES), opened_file(data[starts[i] : ends[i]], ("WEBP",)) as small:
             require(max(small.size) <= THUMBNAIL, "a picture is too large")
             image = small.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,15 +16,19 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fromnoise.diffusion.schedule import NoiseSchedule, ScheduleConfig
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.json_file import expect, read_object, shown
+from fromnoise.ground.tensor_file import size_said
 from fromnoise.ground.whole import whole_folder
-from fromnoise.models.story.denoiser import WordDenoiser, WordDenoiserConfig
+from fromnoise.models.story.denoiser import LABELS, WordDenoiser, WordDenoiserConfig
 from fromnoise.story.noise import noise_words
 from fromnoise.story.vocabulary import END, SPECIAL, Vocabulary
 
 DEFAULT_STORY = "story"
 NEVER = -1e4  # log-probability of what cannot be; minus infinity would make guidance's difference not a number
 FORMAT = 1
+MOST_LINES = 2**53  # that may have been learnt from; as many as a real number counts
+NUMBERS = 1e9  # more than any weight of a loss
 FACTS, WORDS, WEIGHTS = "story.json", "vocabulary.json", "model.safetensors"
 ASSETS = Path(__file__).parents[1] / "assets" / "models"
 
@@ -122,28 +126,30 @@ class StoryModel:
                 else "there is no such folder"
             )
             raise UserError(f"{folder} is no story model: {why}{inner or '; make one with: fromnoise train story'}")
+        facts, file = read_object(folder / FACTS), folder / FACTS
+        config = WordDenoiserConfig.from_dict(expect(facts, "network", dict, file))
+        lengths, taught, card = _lengths(facts, file), _taught(facts, file), expect(facts, "card", dict, file, {})
         try:
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            size_said(folder / WEIGHTS)
             state = {name: weight.float() for name, weight in load_file(folder / WEIGHTS).items()}
             counts = state.pop("counts")
-            network = WordDenoiserConfig.from_dict(facts["network"]).build()
+            _check_sizes(config, state)
+            network = config.build()
             network.load_state_dict(state)
-            most, left = (float(weight) for weight in facts["taught"])
-            lengths = {str(genre): [int(n) for n in found] for genre, found in facts["lengths"].items()}
-            if not sum(lengths[""]) or not all(bool(weight.isfinite().all()) for weight in (*state.values(), counts)):
-                raise ValueError("a weight is not a number, or no length is known")
+            if not all(bool(weight.isfinite().all()) for weight in (*state.values(), counts)) or counts.min() < 0:
+                raise ValueError("a weight is not a number")
         except KeyError as error:
-            raise UserError(f"{folder} is damaged: {FACTS} or {WEIGHTS} lacks {error}") from None
+            raise UserError(f"{folder} is damaged: {WEIGHTS} lacks {error}") from None
         except RuntimeError:
             raise UserError(f"{folder} is damaged: the weights do not have the sizes that {FACTS} names") from None
         except (OSError, SafetensorError, ValueError, AttributeError, TypeError) as error:
-            raise UserError(f"{folder} is damaged: {str(error).splitlines()[0]}") from None
+            raise UserError(f"{folder} is damaged: {one_line(str(error))[:300]}") from None
         vocabulary = Vocabulary.load(folder / WORDS)
         if len(vocabulary) != network.config.vocab_size or vocabulary.labels > network.config.labels:
             raise UserError(f"{folder} is damaged: its vocabulary and its network have different sizes")
         network.eval().requires_grad_(False)
         network.keep_table()
-        return cls(vocabulary, network, counts, lengths, (most, left), dict(facts.get("card", {})))
+        return cls(vocabulary, network, counts, lengths, taught, card)
 
     def denoiser(self, x_t: Tensor, t: Tensor, cond: Tensor) -> Tensor:
         """log p(x_0 | x_t): the denoiser of the contract, for words.
@@ -235,3 +241,37 @@ class StoryModel:
 def _stored(weight: Tensor) -> Tensor:
     """As float16; whole numbers, which say what words mean, as they are."""
     return (weight.half() if weight.is_floating_point() else weight).contiguous()
+
+
+def _lengths(facts: Mapping[str, Any], file: Path) -> dict[str, list[int]]:
+    """How often sentences of each length occur: counts that can be drawn from.
+
+    Raises:
+        UserError: they are something else.
+    """
+    found = expect(facts, "lengths", dict[str, list[int]], file)
+    for genre, counts in {"": [], **found}.items():
+        if not 0 < sum(counts) < MOST_LINES or min(counts) < 0:
+            raise UserError(f"{file}: lengths of {shown(genre)} should be how often sentences have 0, 1, 2, … words")
+    return found
+
+
+def _taught(facts: Mapping[str, Any], file: Path) -> tuple[float, float]:
+    found = expect(facts, "taught", list[float], file)
+    if len(found) != 2 or not all(0 < weight < NUMBERS for weight in found):
+        raise UserError(f"{file}: taught should be two weights above 0, not {found!s:.60}")
+    return found[0], found[1]
+
+
+def _check_sizes(config: WordDenoiserConfig, state: Mapping[str, Tensor]) -> None:
+    """Refuse sizes that are not those of the weights before a network of such sizes is made.
+
+    Raises:
+        RuntimeError: they differ.
+        KeyError: a weight is not there.
+    """
+    found = [*state["word.weight"].shape, *state["position.weight"].shape, *state["label.weight"].shape[:1]]
+    said = [config.vocab_size, config.embedding - config.fixed, config.context + LABELS, config.width, config.labels]
+    blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
+    if found != said or len(blocks) != config.layers:
+        raise RuntimeError("other sizes")

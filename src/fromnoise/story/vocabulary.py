@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.json_file import expect, read_object
 from fromnoise.ground.pieces import Relatives
 from fromnoise.ground.whole import write_atomically
 
@@ -227,11 +228,9 @@ class Vocabulary:
         Raises:
             UserError: not such a file.
         """
-        try:
-            known = json.loads(file.read_text(encoding="utf-8"))
-            return cls((*SPECIAL, *known["words"]), tuple(known["genres"]), tuple(known["places"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{file} is no vocabulary: {error}") from None
+        known = read_object(file)
+        words, genres, places = (expect(known, name, list[str], file) for name in ("words", "genres", "places"))
+        return cls((*SPECIAL, *words), tuple(genres), tuple(places))
 
     def _label(self, kind: str, name: str | None, known: tuple[str, ...]) -> int:
         if not name:

@@ -12,6 +12,8 @@ import torch
 from fromnoise.ground.config import Config
 from fromnoise.ground.cores import native_bf16
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.json_file import expect, shown
+from fromnoise.ground.tensor_file import size_said
 from fromnoise.weights.files import read_json, write_json
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -128,15 +130,18 @@ def read_facts(folder: Path) -> Facts:
         return Facts()
     facts = read_json(file)
     if facts.get("format") != FORMAT:
-        raise UserError(f"{file} has format {facts.get('format')!r}; this version reads {FORMAT}: update fromnoise")
+        raise UserError(
+            f"{file} has format {shown(facts.get('format'))}; this version reads {FORMAT}: update fromnoise"
+        )
+    copies, clip_map, learning = (_beside(folder / name) for name in (COPIES, MAP, LEARNING))
+    styles, card = tuple(expect(facts, "styles", list[str], file)), expect(facts, "card", dict, file)
+    style = "" if facts.get("default_style") is None else expect(facts, "default_style", str, file)
     try:
-        copies, clip_map, learning = (_beside(folder / name) for name in (COPIES, MAP, LEARNING))
-        style = facts.get("default_style") or ""
-        check_default_style(style, facts["styles"])
-        defaults, card = Defaults.from_dict(facts["defaults"]), dict(facts["card"])
-        return Facts(tuple(facts["styles"]), defaults, card, copies, clip_map, learning, style)
-    except (KeyError, TypeError, AttributeError, UserError) as error:
+        check_default_style(style, styles)
+        defaults = Defaults.from_dict(expect(facts, "defaults", dict, file))
+    except UserError as error:
         raise UserError(f"{file} is damaged: {error}") from None
+    return Facts(styles, defaults, card, copies, clip_map, learning, style)
 
 
 def _beside(file: Path) -> bytes | None:
@@ -144,7 +149,15 @@ def _beside(file: Path) -> bytes | None:
     if not file.is_file():
         return None
     with file.open("rb") as opened:
-        return opened.read(MOST_LEARNING + 1 if file.name == LEARNING else -1)
+        return opened.read(MOST_LEARNING + 1 if file.name == LEARNING else _size_of(file) + 1)
+
+
+def _size_of(file: Path) -> int:
+    """Bytes that a file has by its header; few of one that is none, which shows that as well as all of them would."""
+    try:
+        return size_said(file)
+    except UserError:
+        return 64
 
 
 def write_facts(folder: Path, facts: Facts) -> None:

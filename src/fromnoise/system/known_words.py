@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.json_file import expect, read_object, shown
 from fromnoise.ground.whole import write_atomically
 
 FILE = "known_words.json"
@@ -113,14 +114,13 @@ class KnownWords:
         file = folder / FILE
         if not file.is_file():
             return cls()
+        stored = read_object(file)
+        if (form := stored.get("format", FORMAT)) != FORMAT or isinstance(form, bool):
+            raise UserError(f"{file} has format {shown(form, 20)}; this version reads {FORMAT}: update fromnoise")
         try:
-            stored = json.loads(file.read_text(encoding="utf-8"))
-            if (form := stored.get("format", FORMAT)) != FORMAT or isinstance(form, bool):
-                raise UserError(f"{file} has format {form!r:.20}; this version reads {FORMAT}: update fromnoise")
-            counts = {str(word): int(count) for word, count in stored["words"].items()}
-        except (OSError, ValueError, OverflowError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise UserError(f"{file} is damaged: {error}; remove it to draw without it") from None
-        return cls(counts)
+            return cls(expect(stored, "words", dict[str, int], file))
+        except UserError as error:
+            raise UserError(f"{error}; remove it to draw without it") from None
 
 
 def words_of(text: str) -> list[str]:

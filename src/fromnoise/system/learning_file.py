@@ -21,6 +21,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import opened_file
 from fromnoise.system.copies_file import LEARNING as KIND
 from fromnoise.system.copies_file import check_whose, parts_of, reading, require
 from fromnoise.system.defaults import LEARNING, MOST_LEARNING
@@ -194,7 +195,7 @@ def _opened(data: bytes, size: tuple[int, int]) -> Tensor:
     """
     require(_size(data) == size, "a picture has another size, or is no lossless WebP")
     try:
-        with Image.open(io.BytesIO(data), formats=("WEBP",)) as opened:
+        with opened_file(data, ("WEBP",)) as opened:
             require((opened.height, opened.width) == size, "a picture has another size")
             return torch.from_numpy(np.array(opened.convert("RGB"))).permute(2, 0, 1).contiguous()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:

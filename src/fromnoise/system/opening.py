@@ -80,7 +80,7 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
     index = read_json(folder / "model_index.json")
     kind = index.get("_class_name", KNOWN_PIPELINES[0])
     if kind not in KNOWN_PIPELINES:
-        raise UserError(f"{folder} is a {kind}; known are Stable Diffusion 1.x, 2.x and XL")
+        raise UserError(f"{folder} is a {kind!s:.60}; known are Stable Diffusion 1.x, 2.x and XL")
     check_components(index, folder / "model_index.json")
     text_tower = load_text(folder / "text_encoder", dtype)
     second = None
@@ -139,7 +139,7 @@ def check_components(index: Mapping[str, Any], file: Path) -> None:
             continue
         found = index[part][-1] if isinstance(index[part], list) and index[part] else index[part]
         if found not in known:
-            what = "is empty" if found is None else f"is a {found}"
+            what = "is empty" if found is None else f"is a {found!s:.60}"
             raise UserError(f"{file}: {part} {what}, which is not supported; known: {', '.join(known)}")
 
 

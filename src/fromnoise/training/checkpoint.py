@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.json_file import expect, read_object
 from fromnoise.ground.whole import whole_folder
 
 Tensors = dict[str, Tensor]
@@ -104,7 +105,7 @@ def newest(
     for path in _steps(folder):
         try:
             found = _load(path, read or read_shards)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError, UserError) as error:
             damaged.append((path, one_line(str(error))))
             continue
         lines = [f"{path} is damaged ({why}); going back to the one before" for path, why in damaged]
@@ -131,17 +132,18 @@ def _aside(path: Path, line: str) -> str:
 
 
 def _load(path: Path, read: Callable[[Path], dict[str, Tensors]]) -> Checkpoint:
-    state = json.loads((path / "state.json").read_text())
+    state = read_object(path / "state.json")
     groups = {}
-    for name, expected in state["sha256"].items():
+    for name, expected in expect(state, "sha256", dict[str, str], "state.json").items():
         file = path / f"{name}.safetensors"
         if _checksum(file) != expected:
             raise ValueError(f"{file.name} does not match its checksum")
         if not state.get("sharded"):
             groups[name] = load_file(file)
-    facts = state["facts"]
-    if not all(isinstance(facts[name], int) for name in ("step", "batch")):
-        raise ValueError("state.json does not say how far it is")
+    facts = expect(state, "facts", dict, "state.json")
+    for name in ("step", "batch"):
+        expect(facts, name, int, "state.json")
+    expect(facts, "elapsed", float, "state.json", 0.0)
     return Checkpoint(read(path) if state.get("sharded") else groups, facts)
 
 

@@ -7,7 +7,6 @@ file or another version's defaults never turn a half-trained network into anothe
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.json_file import read_object
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
 from fromnoise.training.names import RUN as RUN
@@ -142,10 +142,10 @@ def stored_run(out: Path, kind: str = "recipe") -> dict[str, Any] | None:
             raise UserError(f"{out} holds something that is not a training run; use a new --out")
         return None
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"{file} is damaged; bring it back from a copy, or use a new --out") from None
-    if not isinstance(stored, dict) or not isinstance(stored.get(kind), dict):
+        stored = read_object(file)
+    except UserError as error:
+        raise UserError(f"{error}; bring it back from a copy, or use a new --out") from None
+    if not isinstance(stored.get(kind), dict):
         raise UserError(f"{out} holds another kind of run; use a new --out")
     return stored
 

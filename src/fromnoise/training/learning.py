@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.pictures import opened_file
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.copies_file import pictures_of
 from fromnoise.system.defaults import FACTS, LEARNING, MOST_LEARNING, read_facts
@@ -136,7 +137,7 @@ def _alike(run: Path, sheets: Sequence[Sheet]) -> dict[Sheet, tuple[str, ...]]:
     known: dict[Sheet, tuple[tuple[str, ...], tuple[int, int]]] = {}
     for sheet in sheets:
         try:
-            with Image.open(sheet.file, formats=("PNG",)) as opened:
+            with opened_file(sheet.file, ("PNG",)) as opened:
                 texts = noted(opened) or (told if told and _was_asked(opened, told) else None)
                 if texts:
                     known[sheet] = texts, opened.size
@@ -183,7 +184,7 @@ class _Cutter:
         return tuple(self._cut[sheet, prompt] for sheet in sheets for prompt in prompts)
 
     def _take(self, sheet: Sheet, prompts: Sequence[int]) -> None:
-        with Image.open(sheet.file, formats=("PNG",)) as opened:
+        with opened_file(sheet.file, ("PNG",)) as opened:
             pictures = cut_apart(opened.convert("RGB"), self.texts, COLUMNS, EACH)
         for prompt in prompts:
             picture = pictures[prompt * EACH]

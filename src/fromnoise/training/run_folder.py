@@ -13,7 +13,7 @@ from PIL import Image
 from rich.console import Console
 
 from fromnoise.ground.errors import UserError, missing_packages
-from fromnoise.ground.whole import write_atomically
+from fromnoise.ground.whole import sweep, write_atomically
 from fromnoise.training import checkpoint
 from fromnoise.training.continuing import RUN
 from fromnoise.training.health.process import note_process
@@ -75,6 +75,7 @@ def locked(out: Path) -> FileLock:
             f"cannot write to {out}: {error.strerror or error}; take an --out that you may write to, where there is "
             "room"
         ) from error
+    sweep(out)
     note_process(out)
     return lock
 

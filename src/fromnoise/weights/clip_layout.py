@@ -183,7 +183,7 @@ def text_from_foreign(values: Mapping[str, Any], file: Path) -> TextConfig:
     projected = values.get("projection_dim", 512) if own else 0
     end = values.get("eos_token_id", vocab_size - 1)
     if isinstance(end, bool) or not isinstance(end, int) or not 0 <= end < vocab_size:
-        raise UserError(f"{file}: eos_token_id = {end!r} should be the number of a token, below {vocab_size}")
+        raise UserError(f"{file}: eos_token_id = {end!r:.60} should be the number of a token, below {vocab_size}")
     sizes = {
         **_tower_from_foreign(values, file, width=512, heads=8),
         "vocab_size": vocab_size,

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.json_file import shown
 from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.models.vae.vae import VAEConfig
 
@@ -71,6 +72,9 @@ UNET_WHOLE = ("in_channels", "out_channels", "layers_per_block", "cross_attentio
 UNET_LISTS = ("block_out_channels", "attention_head_dim", "transformer_layers_per_block")
 VAE_WHOLE = ("in_channels", "out_channels", "latent_channels", "layers_per_block", "norm_num_groups")
 
+# What is larger is no size of a network that anybody has, and building one would never end.
+MOST_SIZE, MOST_LAYERS, MOST_LEVELS = 2**22, 200, 16
+LAYERS = ("layers_per_block", "transformer_layers_per_block", "num_hidden_layers")
 C = TypeVar("C", bound=Config)
 
 
@@ -121,10 +125,10 @@ def unet_from_foreign(values: Mapping[str, Any], file: Path) -> UNetConfig:
     if [kind.replace("Up", "Down") for kind in reversed(up)] != list(down):
         raise UserError(f"{file}: up_block_types must mirror down_block_types")
     if not set(down) <= {"CrossAttnDownBlock2D", "DownBlock2D"} or len(down) != len(widths):
-        raise UserError(f"{file}: down_block_types = {down} is not supported")
+        raise UserError(f"{file}: down_block_types = {down!s:.200} is not supported")
     middle = values.get("mid_block_type", "UNetMidBlock2DCrossAttn")
     if middle not in ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D"):
-        raise UserError(f"{file}: mid_block_type = {middle!r} is not supported")
+        raise UserError(f"{file}: mid_block_type = {shown(middle)} is not supported")
     heads = values.get("attention_head_dim", 8)
     depth = values.get("transformer_layers_per_block", 1)
     sizes = {
@@ -149,7 +153,7 @@ def _added_to_time(values: Mapping[str, Any], file: Path) -> dict[str, int]:
     """What is added to the time: pooled text and sizes (Stable Diffusion XL), words pooled by itself, or nothing."""
     kind = values.get("addition_embed_type")
     if kind not in (None, "text_time", "text"):
-        raise UserError(f"{file}: addition_embed_type = {kind!r} is not supported")
+        raise UserError(f"{file}: addition_embed_type = {shown(kind)} is not supported")
     if kind is None:
         return {}
     if kind == "text":
@@ -205,7 +209,7 @@ def vae_from_foreign(values: Mapping[str, Any], file: Path) -> VAEConfig:
     widths = values.get("block_out_channels", [64])
     for name, kind in (("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")):
         if values.get(name, [kind]) != [kind] * len(widths):
-            raise UserError(f"{file}: {name} = {values.get(name)} is not supported")
+            raise UserError(f"{file}: {name} = {values.get(name)!s:.200} is not supported")
     sizes = {
         "in_channels": values.get("in_channels", 3),
         "latent_channels": values.get("latent_channels", 4),
@@ -225,7 +229,7 @@ def check_fixed(values: Mapping[str, Any], fixed: Mapping[str, tuple[Any, ...]],
     """
     for name, allowed in fixed.items():
         if name in values and values[name] not in allowed:
-            raise UserError(f"{file}: {name} = {values[name]!r} is not supported")
+            raise UserError(f"{file}: {name} = {shown(values[name])} is not supported")
 
 
 def is_number(value: Any) -> bool:
@@ -282,11 +286,13 @@ def check_whole(
         value = values.get(name, 1)
         is_list = isinstance(value, list | tuple)
         parts = list(value) if is_list and name in (*lists, *only) else [value]
-        fine = bool(parts) and all(isinstance(x, int) and not isinstance(x, bool) and x > 0 for x in parts)
+        most = MOST_LAYERS if name in LAYERS else MOST_SIZE
+        fine = 0 < len(parts) <= MOST_LEVELS and all(type(x) is int and 0 < x <= most for x in parts)
         fine = fine and (is_list or name not in only or name not in values)
         if not fine and not (value is None and name in empty):
             what = "a list of whole numbers" if name in only else "a whole number"
-            raise UserError(f"{file}: {name} = {value!r:.60} is not supported; it should be {what} above 0")
+            above = f"above 0, at most {most:,}" if any(type(x) is int and x > most for x in parts) else "above 0"
+            raise UserError(f"{file}: {name} = {value!r:.60} is not supported; it should be {what} {above}")
 
 
 def build(kind: type[C], values: dict[str, Any], file: Path) -> C:

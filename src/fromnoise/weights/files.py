@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.json_file import read_object
 from fromnoise.ground.whole import allow, whole_folder
 
 
@@ -24,15 +25,7 @@ def read_json(file: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, unreadable, or not a JSON object.
     """
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing; the folder is not a whole model") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{file} cannot be read as JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{file} should hold a JSON object")
-    return values
+    return read_object(file, "the folder is not a whole model")
 
 
 def write_json(file: Path, values: Mapping[str, Any]) -> None:

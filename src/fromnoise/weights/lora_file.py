@@ -8,7 +8,6 @@ the part's folder and diffusers' (or SGM's) name with underscores: "unet.mid_blo
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import re
@@ -22,6 +21,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.json_file import parsed, shown
 from fromnoise.weights.files import read_json
 from fromnoise.weights.stored import Stored, Weights, stored_in
 
@@ -306,10 +306,10 @@ def _settings(file: Path) -> dict[str, dict[str, Any]]:
     with safe_open(file, "pt") as reader:
         text = (reader.metadata() or {}).get(METADATA, "{}")
     settings: dict[str, dict[str, Any]] = {}
-    try:
-        for name, value in json.loads(text).items():
-            part, _, key = name.partition(".")
-            settings.setdefault(part, {})[key] = value
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{file} is damaged: {METADATA} is not JSON as diffusers writes it: {error}") from None
+    said = parsed(text, f"{file}: {METADATA} in its header")
+    if not isinstance(said, dict):
+        raise UserError(f"{file} is damaged: {METADATA} in its header should be a JSON object, not {shown(said)}")
+    for name, value in said.items():
+        part, _, key = name.partition(".")
+        settings.setdefault(part, {})[key] = value
     return settings

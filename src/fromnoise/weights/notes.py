@@ -7,7 +7,6 @@ is honoured, or refused with its name and value.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 from safetensors import safe_open
 
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.json_file import parsed
 
 SCHEDULER_NOTE = "fromnoise.scheduler"  # in the header; the original naming has no place for it
 PREDICTIONS = {
@@ -100,10 +100,7 @@ def _is_true(file: Path, notes: Mapping[str, str], note: str) -> bool:
 def _scheduler(file: Path, text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
-    try:
-        values = json.loads(text)
-    except ValueError:
-        values = None
+    values = parsed(text, f"{file}: {SCHEDULER_NOTE} in its header")
     if not isinstance(values, dict):
         raise UserError(f"{file} is damaged: {SCHEDULER_NOTE} in its header is no scheduler's config")
     return values

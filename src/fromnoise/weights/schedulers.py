@@ -15,6 +15,7 @@ from typing import Any
 
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.json_file import shown
 from fromnoise.weights.configs import VERSION, check_fixed, is_number
 from fromnoise.weights.files import read_json, write_json
 from fromnoise.weights.foreign_paths import ForeignPathConfig
@@ -127,7 +128,7 @@ def _check_kinds(said: Mapping[str, Any], defaults: Mapping[str, Any], file: Pat
         else:
             fine = isinstance(value, kind)
         if not fine:
-            raise UserError(f"{file}: {name} = {value!r} is not supported; it should be like {default!r}")
+            raise UserError(f"{file}: {name} = {shown(value)} is not supported; it should be like {default!r}")
 
 
 def _class_of(sampler: str, values: Mapping[str, Any]) -> str:
@@ -145,11 +146,11 @@ def _schedule(said: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], str]
     prediction = kinds.get(said["prediction_type"])
     is_flow = "beta_start" not in said or bool(said.get("use_flow_sigmas"))
     if prediction is None or (prediction == "flow") != is_flow:
-        raise UserError(f"{file}: prediction_type = {said['prediction_type']!r} is not supported")
+        raise UserError(f"{file}: prediction_type = {shown(said['prediction_type'])} is not supported")
     if is_flow:
         return {"steps": said["num_train_timesteps"], "kind": "flow"}, prediction
     if said["beta_schedule"] not in KINDS:
-        raise UserError(f"{file}: beta_schedule = {said['beta_schedule']!r} is not supported")
+        raise UserError(f"{file}: beta_schedule = {shown(said['beta_schedule'])} is not supported")
     schedule = {
         "steps": said["num_train_timesteps"],
         "beta_start": said["beta_start"],
@@ -169,7 +170,7 @@ def _schedule(said: Mapping[str, Any], file: Path) -> tuple[dict[str, Any], str]
     try:
         ScheduleConfig.from_dict(schedule).build()
     except (UserError, ValueError) as error:
-        sizes = ", ".join(f"{name} = {said[name]!r}" for name in ("num_train_timesteps", "beta_start", "beta_end"))
+        sizes = ", ".join(f"{name} = {shown(said[name])}" for name in ("num_train_timesteps", "beta_start", "beta_end"))
         raise UserError(f"{file}: {sizes}: {error}") from None
     return schedule, prediction
 
@@ -210,7 +211,7 @@ def _check_path(path: Mapping[str, Any], said: Mapping[str, Any], file: Path) ->
             try:
                 ForeignPathConfig.from_dict({ours: path[ours]}).check()
             except UserError as error:
-                raise UserError(f"{file}: {theirs} = {said[theirs]!r} is not supported: {error}") from None
+                raise UserError(f"{file}: {theirs} = {shown(said[theirs])} is not supported: {error}") from None
 
 
 def _options(said: Mapping[str, Any], sampler: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.tensor_file import size_said
 from fromnoise.weights.files import read_json
 from fromnoise.weights.names import Entry, State, to_foreign
 
@@ -67,7 +68,7 @@ class Weights:
     @property
     def file(self) -> Path:
         """A file to name in messages."""
-        return next(iter(self.places.values())).file
+        return next((place.file for place in self.places.values()), Path("the file of weights"))
 
     @property
     def files(self) -> list[Path]:
@@ -144,15 +145,19 @@ def stored_in(file: Path) -> dict[str, Stored]:
     Raises:
         UserError: it is something else, or damaged.
     """
-    _check_kind(file)
     try:
+        _check_kind(file)
+        size_said(file)
         with safe_open(file, "pt") as reader:
             slices = {name: reader.get_slice(name) for name in reader.keys()}  # noqa: SIM118 (no mapping)
-            return {n: Stored(file, n, tuple(x.get_shape()), x.get_dtype()) for n, x in slices.items()}
+            found = {n: Stored(file, n, tuple(x.get_shape()), x.get_dtype()) for n, x in slices.items()}
     except (SafetensorError, OSError, ValueError) as error:
         if not os.access(file, os.R_OK):
             raise UserError(f"{file} may not be read by this user") from None
-        raise UserError(f"{file} is damaged: {error}") from None
+        raise UserError(f"{file} is damaged: {str(error)[:300]}") from None
+    if not found:
+        raise UserError(f"{file} is damaged: it holds no tensors")
+    return found
 
 
 def _check_kind(file: Path) -> None:

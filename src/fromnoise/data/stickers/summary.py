@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fromnoise.data.folders import CONTACT_SHEET
+from fromnoise.ground.pictures import opened_file
 from fromnoise.ground.whole import whole_file
 
 SHOWN = ("red apple", "cat face", "dog", "house", "sun", "automobile", "rose", "pizza", "guitar", "grinning face")
@@ -70,7 +71,7 @@ def write_contact_sheet(out: Path, records: list[dict[str, Any]]) -> None:
     for i, name in enumerate(rows):
         for j, style in enumerate(styles):
             if style in files[name]:
-                with Image.open(out / files[name][style]) as picture:
+                with opened_file(out / files[name][style]) as picture:
                     sheet.paste(picture.resize((cell - 8, cell - 8)), (left + j * cell + 4, top + i * cell + 4))
     with whole_file(out / CONTACT_SHEET) as draft:
         sheet.save(draft)

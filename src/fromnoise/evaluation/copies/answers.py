@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from fromnoise.data.decoding import decode, reason
@@ -18,7 +16,7 @@ from fromnoise.drawing.picture_file import KEY, Origin, origin_in
 from fromnoise.evaluation.copies.asking import Question, Source, Witnesses
 from fromnoise.evaluation.copies.check import Verdict, check
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import PictureError
+from fromnoise.ground.pictures import PictureError, opened_file
 from fromnoise.system.text_to_image import TextToImage
 
 
@@ -127,7 +125,7 @@ def origin_of(data: bytes, name: str, picky: bool = True) -> Origin | None:
         UserError: it is no picture, or hides one; or, if that matters, what it says is damaged.
     """
     square(data, 32, name)
-    with Image.open(io.BytesIO(data)) as picture:
+    with opened_file(data) as picture:
         if not getattr(picture, "text", {}).get(KEY):
             return None
     try:

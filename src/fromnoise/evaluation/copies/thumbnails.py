@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.drawing.picture_file import to_image
+from fromnoise.ground.pictures import opened_file
 
 SIDE = 32
 QUALITY = 60  # of WebP
@@ -29,7 +30,7 @@ def thumbnail(picture: Tensor) -> bytes:
 def enlarged(data: bytes, side: int) -> Tensor:
     """A thumbnail as uint8 [3,side,side]; grey where it cannot be read."""
     try:
-        with Image.open(io.BytesIO(data), formats=("WEBP",)) as small:
+        with opened_file(data, ("WEBP",)) as small:
             if max(small.size) > SIDE:
                 raise ValueError("too large")
             big = small.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)

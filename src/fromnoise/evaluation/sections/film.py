@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fromnoise.evaluation.bench import Bench
 from fromnoise.evaluation.section import Picture, Section
+from fromnoise.ground.pictures import opened_file
 from fromnoise.inspection.film import film_bytes
 
 TITLE = "A film of the training"
@@ -57,14 +58,14 @@ def spread_out(files: list[Path], count: int) -> list[Path]:
 
 def _size(file: Path) -> tuple[int, int] | None:
     try:
-        with Image.open(file) as picture:
+        with opened_file(file, ("PNG",)) as picture:
             return picture.size
     except (OSError, ValueError):
         return None
 
 
 def _frame(file: Path) -> Image.Image:
-    with Image.open(file) as picture:
+    with opened_file(file, ("PNG",)) as picture:
         sheet = picture.convert("RGB")
     frame = Image.new("RGB", (sheet.width, sheet.height + HEAD), "white")
     frame.paste(sheet, (0, HEAD))

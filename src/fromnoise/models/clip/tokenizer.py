@@ -12,9 +12,11 @@ from tokenizers import Encoding, Regex, decoders, models, normalizers, pre_token
 from tokenizers import Tokenizer as Backend
 from torch import Tensor
 
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.json_file import expect, read_object, shown
 
 START, END, WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
+MOST_TOKENS = 2**20  # of a vocabulary; the largest of anybody has some 260,000
 UNSET = 10**6  # transformers writes 1e30 into model_max_length where nobody gave one
 USUAL_CONTEXT = 77  # of all Stable Diffusion models
 # CLIP's own split: contractions, runs of letters, single digits, runs of other signs.
@@ -161,7 +163,7 @@ class Tokenizer:
         try:
             model = models.BPE(vocabulary, merges, unk_token=END, end_of_word_suffix=WORD_END)
         except Exception as error:  # the backend raises its own untyped errors
-            raise UserError(f"{file} is damaged: {error}") from error
+            raise UserError(f"{file} is damaged: {one_line(str(error))[:200]}") from error
         return cls(_backend(model), context, pad)
 
     def _ids(self, text: str) -> list[int]:
@@ -219,9 +221,9 @@ def _read(file: Path) -> str:
 
 def _read_context(file: Path) -> int:
     """Longest prompt in tokens; start, end and one more have to fit."""
-    context = _read_json(file).get("model_max_length", USUAL_CONTEXT)
-    if not isinstance(context, int | float) or context < 3:
-        raise UserError(f"{file}: model_max_length should be a number of at least 3, not {context!r}")
+    context = expect(_read_json(file), "model_max_length", float, file, USUAL_CONTEXT)
+    if not context >= 3:  # nor is what is no number
+        raise UserError(f"{file}: model_max_length should be a number of at least 3, not {context}")
     return USUAL_CONTEXT if context > UNSET else int(context)
 
 
@@ -232,10 +234,12 @@ def _read_bpe(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]], Path
     """
     if not (folder / "vocab.json").exists() and (folder / "tokenizer.json").exists():
         file = folder / "tokenizer.json"
-        model = _read_json(file).get("model")
-        if not isinstance(model, dict) or not isinstance(model.get("merges"), list):
-            raise UserError(f"{file} is damaged: it should hold a model with vocab and merges")
-        return _vocabulary(model.get("vocab"), file), _pairs(model["merges"], file), file
+        model = expect(_read_json(file), "model", dict, file)
+        return (
+            _vocabulary(expect(model, "vocab", dict, file), file),
+            _pairs(expect(model, "merges", list, file), file),
+            file,
+        )
     file = folder / "merges.txt"
     lines = [line for line in _read(file).split("\n") if line and not line.startswith("#version")]
     vocab = folder / "vocab.json"
@@ -255,7 +259,7 @@ def _read_pad(vocabulary: dict[str, int], folder: Path) -> str:
         file, pad = (map_file, mapped) if mapped is not None else (file, pad)
     token = pad.get("content") if isinstance(pad, dict) else END if pad is None else pad
     if not isinstance(token, str) or token not in vocabulary:
-        raise UserError(f"{file}: pad_token should be a token of the vocabulary, not {token!r}")
+        raise UserError(f"{file}: pad_token should be a token of the vocabulary, not {shown(token)}")
     return token
 
 
@@ -275,7 +279,7 @@ def _check_options(file: Path) -> None:
         value = options.get(name)
         value = value.get("content") if isinstance(value, dict) else value
         if value is not None and value not in allowed:
-            raise UserError(f"{file}: {name} = {value!r} is not supported; it should be {allowed[0]!r}")
+            raise UserError(f"{file}: {name} = {shown(value)} is not supported; it should be {allowed[0]!r}")
 
 
 def _check_added(vocabulary: dict[str, int], folder: Path, file: Path) -> None:
@@ -297,13 +301,15 @@ def _check_added(vocabulary: dict[str, int], folder: Path, file: Path) -> None:
     for source, entry, number in listed:
         token = str(entry.get("content") if isinstance(entry, dict) else entry)
         if token not in vocabulary or str(vocabulary[token]) != str(number):
-            what = f"{source} adds {token[:40]!r}, number {number}, to the vocabulary"
+            what = f"{source} adds {token[:40]!r}, number {shown(number)}, to the vocabulary"
             raise UserError(f"{what}; words learnt by textual inversion cannot be read, use the model without them")
 
 
-def _vocabulary(found: Any, file: Path) -> dict[str, int]:
-    if not isinstance(found, dict) or not all(isinstance(i, int) for i in found.values()):
-        raise UserError(f"{file} is damaged: the vocabulary should map tokens to whole numbers")
+def _vocabulary(found: dict[str, Any], file: Path) -> dict[str, int]:
+    for token, number in found.items():
+        if type(number) is not int or not 0 <= number < MOST_TOKENS:
+            what = f"a whole number from 0 to {MOST_TOKENS - 1:,}"
+            raise UserError(f"{file}: the number of token {shown(token)} should be {what}, not {shown(number)}")
     if START not in found or END not in found:
         raise UserError(f"{file} lacks {START} or {END}; it is not a CLIP tokenizer")
     return found
@@ -314,7 +320,7 @@ def _pairs(merges: list[Any], file: Path) -> list[tuple[str, str]]:
     pairs = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) if isinstance(m, list) else () for m in merges]
     for i, pair in enumerate(pairs):
         if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-            raise UserError(f"{file} is damaged: merge {i + 1} should be two tokens, not {merges[i]!r}")
+            raise UserError(f"{file} is damaged: merge {i + 1} should be two tokens, not {shown(merges[i])}")
     return [(pair[0], pair[1]) for pair in pairs]
 
 
@@ -327,14 +333,8 @@ def _check_bpe(vocabulary: dict[str, int], merges: list[tuple[str, str]], file: 
     learned = [t for t in vocabulary if t not in (START, END) and len(t.removesuffix(WORD_END)) > 1]
     lost = [token for token in learned if token not in made]
     if len(lost) > len(learned) / 10:
-        raise UserError(f"{file} is damaged: no merge makes {len(lost)} of the tokens, e.g. {lost[0]!r}")
+        raise UserError(f"{file} is damaged: no merge makes {len(lost)} of the tokens, e.g. {shown(lost[0])}")
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(_read(file))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file} is damaged: {error}") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{file} is damaged: it should hold a JSON object")
-    return found
+    return read_object(file, "the tokenizer folder is incomplete")

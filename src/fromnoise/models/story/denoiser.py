@@ -51,6 +51,8 @@ class WordDenoiserConfig(Config):
     ends: bool = True
 
     def __post_init__(self) -> None:
+        if min(self.vocab_size, self.labels, self.context, self.embedding, self.width, self.layers, self.heads) < 1:
+            raise UserError("words: all sizes of the network must be whole numbers above 0")
         if self.width % self.heads:
             raise UserError(f"words: {self.heads} heads do not divide a width of {self.width}")
         if not 0 <= self.fixed < self.embedding:

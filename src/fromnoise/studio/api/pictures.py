@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fromnoise.drawing.picture_file import Origin, from_image, origin_in, png_bytes, to_image
 from fromnoise.drawing.size import Size
+from fromnoise.ground.pictures import opened_file
 from fromnoise.provenance.credentials import Seal
 from fromnoise.studio.api.state import State
 from fromnoise.studio.desk.encode import Format, encoded
@@ -50,6 +51,6 @@ def as_kind(file: Path, kind: Format, quality: int, seal: Seal | None = None) ->
     """A kept PNG file as another kind of file; as PNG, the file itself."""
     if kind == "png":
         return file.read_bytes()
-    with Image.open(file, formats=("PNG",)) as picture:
+    with opened_file(file, ("PNG",)) as picture:
         picture.load()
         return encoded(picture, kind, quality, origin_in(file, file.name), seal)

@@ -4,6 +4,7 @@ after a restart."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -126,7 +127,12 @@ class Jobs:
         job = self._run(Job(secrets.token_hex(16), orders, watching, time.time()), range(len(orders)), starts)
         if watching.keep:
             stored = [order.to_dict() for order in orders]
-            self.store.add_job(StoredJob(job.id, job.state, job.created, stored))
+            try:
+                self.store.add_job(StoredJob(job.id, job.state, job.created, stored))
+            except Problem:
+                if job.task is not None:
+                    job.task.cancel()
+                raise
         return job
 
     def take_up(self) -> tuple[int, list[StoredJob]]:
@@ -230,6 +236,11 @@ class Jobs:
         except asyncio.CancelledError:
             asked.cancel()
             self._end(job, "cancelled")
+        except Problem as error:
+            job.message = f"a picture was drawn and could not be kept: {error.message}"
+            LOG.error("job %s: %s", job.id, job.message)
+            asked.cancel()
+            self._end(job, "failed")
         except Exception as error:
             LOG.exception("job %s failed", job.id)
             job.message = f"keeping the picture failed: {type(error).__name__}; the server's log says why"
@@ -283,7 +294,8 @@ class Jobs:
     def _set(self, job: Job, state: str) -> None:
         job.state = state
         if job.watching.keep:
-            self.store.set_state(job.id, state, job.message)
+            with contextlib.suppress(Problem):  # which the store has told; whoever waits is to hear how it ended
+                self.store.set_state(job.id, state, job.message)
         self.tell_state(job)
 
     def _end(self, job: Job, state: str) -> None:

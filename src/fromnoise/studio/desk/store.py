@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -16,7 +17,10 @@ from filelock import FileLock, Timeout
 
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import write_atomically
+from fromnoise.studio.desk.problem import Problem, problem_of
 
+LOG = logging.getLogger("fromnoise.studio")
+LOCKED_SECONDS = 2.0  # that are waited for another program to let go of the list
 VERSION = 1  # of the tables
 TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -123,14 +127,14 @@ class Store:
             raise UserError(f"cannot write {folder}: {error.strerror or error}; name another --gallery") from None
         self._lock = threading.RLock()
         try:
-            self._db = sqlite3.connect(folder / "gallery.sqlite", check_same_thread=False, isolation_level=None)
+            self._db = sqlite3.connect(
+                folder / "gallery.sqlite", check_same_thread=False, isolation_level=None, timeout=LOCKED_SECONDS
+            )
             self._db.execute("PRAGMA journal_mode=WAL")
             self._check_version()
             self._db.executescript(TABLES)
         except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"{folder / 'gallery.sqlite'} is damaged ({error}); move it away, the pictures beside it stay"
-            ) from None
+            raise UserError(f"{folder / 'gallery.sqlite'} {_why(error)}") from None
 
     def _check_version(self) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -146,17 +150,18 @@ class Store:
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._lock, _told():
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk may have ended it already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._lock, _told():
             return self._db.execute(query, values).fetchall()
 
     # --- jobs --------------------------------------------------------------------------------------------------
@@ -192,7 +197,9 @@ class Store:
 
     def _job(self, row: tuple[Any, ...]) -> StoredJob:
         pictures = self._rows("SELECT id FROM pictures WHERE job = ? AND deleted IS NULL ORDER BY place", (row[0],))
-        return StoredJob(row[0], row[1], row[2], json.loads(row[3]), row[4], row[5], [name for (name,) in pictures])
+        with _told():
+            orders = json.loads(row[3])
+        return StoredJob(row[0], row[1], row[2], orders, row[4], row[5], [name for (name,) in pictures])
 
     def done_places(self, job: str) -> set[int]:
         """Which pictures of a job are there already, deleted ones too."""
@@ -205,12 +212,23 @@ class Store:
         return self.folder / "pictures" / f"{picture}.png"
 
     def add(self, kept: Kept, png: bytes) -> None:
-        """Keep a picture: first its file, then its line, so that a line always has a file."""
-        write_atomically(self.file(kept.id), png)
+        """Keep a picture: first its file, then its line, so that a line always has a file.
+
+        Raises:
+            Problem: the disk is full, or the list cannot be written; then neither is there.
+        """
+        try:
+            write_atomically(self.file(kept.id), png)
+        except UserError as error:
+            raise problem_of(error, 503) from None
         row = {**kept.to_dict(), "origin": json.dumps(kept.origin)}
-        with self._change() as db:
-            marks = ", ".join(f":{name}" for name in COLUMNS)
-            db.execute(f"INSERT INTO pictures ({', '.join(COLUMNS)}) VALUES ({marks})", row)
+        try:
+            with self._change() as db:
+                marks = ", ".join(f":{name}" for name in COLUMNS)
+                db.execute(f"INSERT INTO pictures ({', '.join(COLUMNS)}) VALUES ({marks})", row)
+        except Problem:
+            self.file(kept.id).unlink(missing_ok=True)
+            raise
 
     def get(self, picture: str) -> Kept | None:
         """A picture that is not deleted, by its id."""
@@ -286,4 +304,28 @@ class Store:
 
 def _kept(*row: Any) -> Kept:
     values = dict(zip(COLUMNS, row, strict=True))
-    return Kept(**{**values, "origin": json.loads(values["origin"]), "favourite": bool(values["favourite"])})
+    with _told():
+        origin = json.loads(values["origin"])
+    return Kept(**{**values, "origin": origin, "favourite": bool(values["favourite"])})
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong with the list is a line in the log and in the answer: the next request may well succeed.
+
+    Raises:
+        Problem: it did.
+    """
+    try:
+        yield
+    except (sqlite3.Error, ValueError) as error:
+        said = f"the gallery's list {_why(error)}"
+        LOG.warning(said)
+        raise Problem(503, said, retry=10) from None
+
+
+def _why(error: Exception) -> str:
+    """How a sentence about the list goes on."""
+    if isinstance(error, sqlite3.OperationalError):  # locked, full, read-only, or not to be read
+        return f"cannot be used now ({error}); end what else uses it, or make room on the disk, and try again"
+    return f"is damaged ({error}); stop the studio and move gallery.sqlite away, the pictures beside it stay"

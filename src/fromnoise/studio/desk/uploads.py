@@ -14,7 +14,7 @@ from PIL import Image
 
 from fromnoise.drawing.start import Start, free_at, reaches, start_from
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import THRESHOLD, PictureError, TooLargeError, on_white, open_picture
+from fromnoise.ground.pictures import THRESHOLD, PictureError, TooLargeError, on_white, open_picture, opened_file
 from fromnoise.ground.whole import write_atomically
 from fromnoise.studio.desk.problem import Problem, problem_of
 
@@ -136,7 +136,7 @@ class Uploads:
         Raises:
             Problem: no such upload.
         """
-        with Image.open(self.file(name, param), formats=("PNG",)) as picture:
+        with opened_file(self.file(name, param), ("PNG",)) as picture:
             picture.load()
             return picture
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from PIL import Image
 
+from fromnoise.ground.pictures import opened_file
+
 PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 # Tried one after the other until the page is small enough: quality (100: without loss) and the largest side.
 WAYS = ((100, 512), (90, 512), (80, 384), (70, 256), (60, 192), (50, 128))
@@ -37,7 +39,7 @@ def webp(quality: int, largest: int) -> Callable[[str], str]:
     def change(url: str) -> str:
         found = PNG.fullmatch(url)
         assert found is not None
-        image = Image.open(io.BytesIO(base64.b64decode(found[1])))
+        image = opened_file(base64.b64decode(found[1]), ("PNG",))
         image.thumbnail((largest, largest), Image.Resampling.BOX)
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", quality=quality, lossless=quality == 100, method=4 if quality == 100 else 2)

@@ -1,0 +1,73 @@
+"""Some hundred damaged files of every kind: each is refused in one line or opened, none ends in a traceback.
+
+The long form is ``benchmarks/torture.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fromnoise.ground.errors import UserError
+from mutants import JSON_KINDS, mutated_json
+from torturing import Subject, json_files, subjects, torture, weights_files
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads its memory from /proc")
+COUNTS = {"tiny": 25, "story": 80, "run": 80, "tokenizer": 80, "tokenizer_5": 80}
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Subject]:
+    return {each.name: each for each in subjects(tmp_path_factory.mktemp("torture"))}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_no_json_of_others_ends_in_a_traceback(every: dict[str, Subject], name: str) -> None:
+    found = list(torture(every[name], COUNTS[name], seed=1))
+    assert [each for each in found if each.outcome == "crash"] == []
+    assert len(found) == COUNTS[name]
+    assert {each.outcome for each in found} == {"opened", "refused"}
+
+
+@pytest.mark.parametrize(("name", "count"), [("tiny", 30), ("story", 40)])
+def test_no_weights_of_others_end_in_a_traceback(every: dict[str, Subject], name: str, count: int) -> None:
+    subject = replace(every[name], files=weights_files(every[name].folder))
+    found = list(torture(subject, count, seed=1, weights=True))
+    assert [each for each in found if each.outcome == "crash"] == []
+    assert sum(each.outcome == "refused" for each in found) > count // 2
+
+
+def test_whatever_goes_wrong_is_seen(tmp_path: Path) -> None:
+    """The oracle: tracebacks, lines that are none, what never ends, and memory without bounds are told as crashes."""
+    (tmp_path / "a.json").write_text('{"a": 1}')
+
+    def crashes(use: object) -> list[str]:
+        subject = Subject("planted", tmp_path, use, json_files(tmp_path))  # type: ignore[arg-type]
+        return [each.said for each in torture(subject, 2, seed=0) if each.outcome == "crash"]
+
+    def refused(folder: Path) -> None:
+        raise UserError("x" * 10_000)
+
+    def greedy(folder: Path) -> None:
+        bytearray(2**30 + 2**27)[::4096] = b"x" * (2**18 + 2**15)
+
+    assert crashes(lambda folder: None) == []
+    assert crashes(lambda folder: [][1])[0].startswith("IndexError")
+    assert crashes(refused)[0].startswith("no one line to read")
+    assert "MiB" in crashes(greedy)[0]
+    assert crashes(lambda folder: os.kill(os.getpid(), signal.SIGKILL)) == ["the process died: -9"] * 2
+    assert (tmp_path / "a.json").read_text() == '{"a": 1}'
+
+
+def test_mutants_are_those_of_their_seed_and_of_every_kind() -> None:
+    data = b'{"a": [1, 2], "b": {"c": "x"}}'
+    found = [mutated_json(data, random.Random(i)) for i in range(300)]
+    assert found == [mutated_json(data, random.Random(i)) for i in range(300)]
+    assert {kind for kind, _ in found} == set(JSON_KINDS)
+    assert sum(mutant == data for _, mutant in found) < 6
