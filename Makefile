@@ -7,7 +7,7 @@ MODEL  ?= stickers-64
 CHECKED := src tests recipes benchmarks install.py .ci
 export TORCH
 
-.PHONY: picture test tests formats wheel lint types docs-pictures clean
+.PHONY: picture test tests formats wheel lint types torture docs-pictures clean
 
 picture: $(VENV)/.base
 	@mkdir -p pictures
@@ -23,6 +23,10 @@ tests: $(VENV)/.dev
 formats: $(VENV)/.dev
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -m formats
+
+# Damaged and hostile files, by the thousand (docs/reliability.md); an hour.
+torture: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py --json 20000 --weights 5000
 
 # The package as people get it: built, installed away from the sources, and used.
 wheel: $(VENV)/.dev

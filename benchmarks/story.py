@@ -43,7 +43,7 @@ from fromnoise.story.examples import puzzles
 from fromnoise.story.model import StoryModel
 from fromnoise.story.noise import random_words, spoil
 from fromnoise.story.repair import GUESSES, each_word, find_errors, guesses_at, repair
-from fromnoise.story.vocabulary import END, MASK, UNKNOWN, words_of
+from fromnoise.story.vocabulary import END, MASK, UNKNOWN, sentence_of, words_of
 from fromnoise.training.story import as_numbers
 from fromnoise.training.tasks.story import Lines
 
@@ -229,7 +229,7 @@ def lengths(model: StoryModel, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
             "put in": ([*row[:place], other, *row[place:]], "", True),
         }
         for name, (given, wanted, freely) in asked.items():
-            one = repair(model, vocabulary.text(given), 1, lengths=freely).repairs[0]
+            one = repair(model, sentence_of(vocabulary.text(given)), 1, lengths=freely).repairs[0]
             there = one.place == place and (one.word == "") == (name == "left out")
             found[name].update(n=1, found=there, first=there and one.guesses[0].word == wanted)
             found[name].update(five=there and wanted in [guess.word for guess in one.guesses])
