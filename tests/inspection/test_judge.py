@@ -186,7 +186,7 @@ def test_an_unpacked_network_has_the_weights_it_had_and_the_packed_one_keeps_its
         ({}, ["red apple"], 0, "'red apple' stands there twice; the prompt and its decoys must differ"),
         ({}, ["cat", "cat"], 0, "'cat' stands there twice"),
         ({}, [" "], 0, "a decoy is empty; say what it should be"),
-        ({}, ["cat\0"], 0, "decoy 'cat\0': the prompt holds a zero"),
+        ({}, ["cat\0"], 0, "decoy 'cat?': the prompt holds a zero"),
         ({}, [str(i) for i in range(8)], 0, "there may be 7 decoys, not 8; leave some out"),
         ({}, DECOYS, -0.1, "CLIP guidance must be 0…10 (0 is off), not -0.1"),
         ({}, DECOYS, 10.5, "CLIP guidance must be 0…10 (0 is off), not 10.5"),

@@ -539,7 +539,7 @@ PAIR = {f"{KEY}.lora_down.weight": zeros(2, 64, 1, 1), f"{KEY}.lora_up.weight": 
         ({"model.diffusion_model.out.2.bias": zeros(2)}, "is not a LoRA .'model.diffusion_model.out.2.bias'"),
         ({"a\nb": zeros(2)}, "is not a LoRA .'a b'"),
         ({"transformer.x.lora_A.weight": zeros(2, 2)}, "is for another kind of model"),
-        ({}, "is not a LoRA: it is empty"),
+        ({}, "it holds no tensors"),
         ({f"{KEY}.lora_down.weight": zeros(2, 64)}, "has no 'up'"),
         ({f"{KEY}.alpha": zeros(1)}, "has no 'down'"),
         ({**PAIR, f"{KEY}.lora_up.weight": zeros(64, 3)}, "tensors that do not fit"),
@@ -586,8 +586,8 @@ def test_damaged_files_are_refused(sd1: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("{", "is not JSON"),
-        ("[]", "is not JSON"),
+        ("{", "cannot be read as JSON"),
+        ("[]", "should be a JSON object"),
         ('{"unet.lora_alpha": "x"}', "should be a number"),
         ('{"unet.lora_alpha": 1, "unet.alpha_pattern": [1]}', "should be a JSON object"),
         ('{"unet.lora_alpha": 1, "unet.alpha_pattern": {"(a+)+b": 1}}', "alpha_pattern '.*' is not supported"),

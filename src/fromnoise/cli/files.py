@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fromnoise.ground.errors import UserError
-from fromnoise.provenance.credentials import Seal
+
+if TYPE_CHECKING:
+    from fromnoise.provenance.credentials import Seal
 
 
 @dataclass(frozen=True)

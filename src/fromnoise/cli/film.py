@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import opened_file
 
 
 def film(
@@ -21,6 +20,7 @@ def film(
     from PIL import Image
 
     from fromnoise.cli.drawing import check_file
+    from fromnoise.ground.pictures import opened_file
     from fromnoise.inspection.film import SUFFIXES, save_film
 
     if out.suffix.lower() not in SUFFIXES or out.is_dir():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from fromnoise.drawing.choice import Choice, candidate_seed
@@ -23,7 +23,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_PIXELS, open_picture, opened_file
 from fromnoise.ground.whole import write_atomically
 from fromnoise.provenance.credentials import Seal
-from fromnoise.provenance.marks import Made, png_info
+from fromnoise.provenance.marks import PNG_KEYWORD, Made, xmp_of
 
 KEY = "fromnoise"
 MOST_INDEX = 10**9  # a line of --prompts, at the very most
@@ -103,9 +103,10 @@ def png_bytes(picture: Tensor, origin: Origin, seal: Seal | None = None) -> byte
     """A picture, uint8 [3,H,W] or [4,H,W], with its origin, as the bytes of a PNG file; signed last, by ``seal``."""
     if seal is not None:
         origin = replace(origin, signer=seal.identity.name)
-    info = png_info(made_of(origin))
-    info.add_itxt(KEY, json.dumps(origin.to_dict(), ensure_ascii=False))
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(KEY, json.dumps(origin.to_dict(), ensure_ascii=False))  # first: by it a damaged file is known as ours
     info.add_itxt("parameters", readable(origin))
+    info.add_itxt(PNG_KEYWORD, xmp_of(made_of(origin)))
     buffer = io.BytesIO()
     to_image(picture).save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue() if seal is None else seal.sealed(buffer.getvalue(), "PNG", made_of(origin))

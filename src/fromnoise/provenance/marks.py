@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from PIL import PngImagePlugin
+if TYPE_CHECKING:
+    from PIL import PngImagePlugin
 
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 FROM_WORDS = VOCABULARY + "trainedAlgorithmicMedia"
@@ -73,6 +75,8 @@ def xmp_of(made: Made) -> str:
 
 def png_info(made: Made) -> PngImagePlugin.PngInfo:
     """The same as what Pillow writes into a PNG."""
+    from PIL import PngImagePlugin
+
     info = PngImagePlugin.PngInfo()
     info.add_itxt(PNG_KEYWORD, xmp_of(made))
     return info

@@ -301,7 +301,7 @@ def _check_added(vocabulary: dict[str, int], folder: Path, file: Path) -> None:
     for source, entry, number in listed:
         token = str(entry.get("content") if isinstance(entry, dict) else entry)
         if token not in vocabulary or str(vocabulary[token]) != str(number):
-            what = f"{source} adds {token[:40]!r}, number {shown(number)}, to the vocabulary"
+            what = f"{source} adds {token[:40]!r}, number {one_line(str(number))[:20]}, to the vocabulary"
             raise UserError(f"{what}; words learnt by textual inversion cannot be read, use the model without them")
 
 
