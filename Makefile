@@ -17,7 +17,7 @@ test: lint types tests
 
 tests: $(VENV)/.dev
 	$(BIN)/python .ci/needs.py
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 # Once more what touches number formats, as a CPU without bf16 computes it.
 formats: $(VENV)/.dev
