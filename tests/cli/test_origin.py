@@ -52,6 +52,17 @@ def test_others_know_it_by_the_root_only(run: Any, drawn: Path, own: Path) -> No
     assert "yours" not in run("inspect", "origin", "a.png").out
     said = run("inspect", "origin", "a.png", "--root", "a.png")
     assert (said.code, "holds no certificate" in said.err) == (2, True)
+    Path("torn.pem").write_bytes(Path("museum.pem").read_bytes()[:200] + b"\n-----END CERTIFICATE-----\n")
+    said = run("inspect", "origin", "a.png", "--root", "torn.pem")  # it is not the picture that is damaged
+    assert (said.code, "holds no certificate" in said.err) == (2, True)
+
+
+def test_a_signer_that_signs_no_more_still_knows_its_pictures(run: Any, drawn: Path, own: Path) -> None:
+    (own / identity.KEY).unlink()  # as on another machine, or when the certificate is out of date
+    assert "intact: yours ('Museum of Noise')" in run("inspect", "origin", "a.png").out
+    (own / identity.CERTIFICATES).write_text("damaged")
+    said = run("inspect", "origin", "a.png")
+    assert (said.code, "someone who says to be" in said.out) == (0, True)
 
 
 def test_changed_pictures_are_told_and_end_with_code_1(run: Any, drawn: Path) -> None:

@@ -103,6 +103,33 @@ def own_folder() -> Path:
     return Path(platformdirs.user_config_dir("fromnoise", appauthor=False)) / "identity"
 
 
+def own_root() -> bytes:
+    """What a user's own pictures are known by, PEM; b"" where there is no signer, or none that can be read.
+
+    A certificate that is out of date signs nothing more, but what it signed is still its owner's.
+    """
+    try:
+        return bytes(_keys().root_of((own_folder() / CERTIFICATES).read_bytes()))
+    except (OSError, ValueError, IndexError):
+        return b""
+
+
+def known_roots(file: Path) -> bytes:
+    """The certificates of a file, PEM.
+
+    Raises:
+        UserError: it cannot be read, or holds none.
+    """
+    try:
+        return bytes(_keys().all_of(file.read_bytes()))
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror or error}") from None
+    except ValueError:
+        raise UserError(
+            f"{file} holds no certificate in PEM; a signer writes one with fromnoise identity --root FILE"
+        ) from None
+
+
 def _write_secret(file: Path, data: bytes) -> None:
     """Write a file that nobody else can read at any moment, whole or not at all."""
     draft = draft_of(file)

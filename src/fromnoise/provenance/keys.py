@@ -92,6 +92,15 @@ def root_of(certificates: bytes) -> bytes:
     return x509.load_pem_x509_certificates(certificates)[-1].public_bytes(Encoding.PEM)
 
 
+def all_of(certificates: bytes) -> bytes:
+    """The certificates that a file holds, PEM, and nothing else of it.
+
+    Raises:
+        ValueError: none, or a damaged one.
+    """
+    return b"".join(each.public_bytes(Encoding.PEM) for each in x509.load_pem_x509_certificates(certificates))
+
+
 def _begun(subject: x509.Name, own: Any, issuer: x509.Name, above: Any) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (

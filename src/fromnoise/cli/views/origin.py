@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.errors import one_line
 
 if TYPE_CHECKING:
     from fromnoise.drawing.provenance import Provenance
@@ -31,10 +31,9 @@ def origin(
     fromnoise inspect origin apple.png --root museum.pem
     """
     from fromnoise.drawing.provenance import provenance_of
-    from fromnoise.provenance.identity import Identity, own_folder
+    from fromnoise.provenance.identity import known_roots, own_root
 
-    known = b"\n".join(_roots(file) for file in root or ())
-    own = Identity.read(own_folder()).root if own_folder().is_dir() else b""
+    own, known = own_root(), b"".join(known_roots(file) for file in root or ())
     found = [(file, provenance_of(file, own, known)) for file in pictures]
     if as_json:
         print(json.dumps([{"picture": str(f), **each.to_dict()} for f, each in found], ensure_ascii=False, indent=1))
@@ -43,16 +42,6 @@ def origin(
             _print(file, each)
     if not all(each.sound for _, each in found):
         raise typer.Exit(1)
-
-
-def _roots(file: Path) -> bytes:
-    try:
-        found = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from None
-    if b"BEGIN CERTIFICATE" not in found:
-        raise UserError(f"{file} holds no certificate in PEM; a signer writes one with fromnoise identity --root FILE")
-    return found
 
 
 def _print(file: Path, found: Provenance) -> None:
