@@ -246,14 +246,15 @@ def hovered_words_light_up(page: Page, visit: Visitors, pear: str) -> None:
         assert shares[i, row, column] > 2  # so it is sure to light up
         box = place.bounding_box()
         assert box
-        page.mouse.move(
-            box["x"] + box["width"] * (column + 0.5) / sent["width"],
-            box["y"] + box["height"] * (row + 0.5) / sent["height"],
-        )
+        where = ((column + 0.5) / sent["width"] * box["width"], (row + 0.5) / sent["height"] * box["height"])
+        place.hover(position={"x": where[0], "y": where[1]})  # when it no longer moves, and scrolled into view
         expect(behind).to_have_text(re.compile(rf"^Column {column + 1}, row {row + 1}: here count .*“{name}”"))
         assert lit.all_inner_texts() == re.findall("“(.*?)”", behind.inner_text())
         told[row, column] = behind.inner_text()
     assert len(told) == 2
+    page.get_by_role("button", name="Where it is listened to").press("Enter")  # other maps, the pointer where it was
+    expect(behind).to_have_text(re.compile(rf"^Column {column + 1}, row {row + 1}:"))
+    page.get_by_role("button", name="Where it is needed").press("Enter")
     page.mouse.move(1, 1)
     expect(lit).to_have_count(0)
     expect(behind).to_have_text("")

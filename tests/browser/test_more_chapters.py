@@ -279,7 +279,10 @@ def test_chapter_map(visit: Visitors, shots: Path) -> None:
     for words in ("kitten", "tomato", "boat", "house"):
         page.get_by_label("Drop words on the map").fill(words)
         page.get_by_role("button", name="Drop them").click()
+        page.get_by_label("Drop words on the map").fill(f"{words} and more")  # typed while the first land
         expect(cards.first).to_contain_text(words)
+        page.wait_for_timeout(100)
+        expect(page.get_by_label("Drop words on the map")).to_have_value(f"{words} and more")
     expect(cards).to_have_count(6)
     expect(page.get_by_role("button", name="Remove: pizza")).to_have_count(0)  # the first made room for the seventh
     page.get_by_role("button", name="Remove: owl").press("Enter")

@@ -30,6 +30,9 @@ def story(
     guidance: Annotated[float, typer.Option(help="How strongly genre and place are followed; 1 is off.")] = 2.0,
     temperature: Annotated[float, typer.Option(help="Below 1 prefers likely words.")] = 0.8,
     sampler: Annotated[str, typer.Option(help="confident or ancestral.")] = "confident",
+    revisions: Annotated[
+        int, typer.Option(help="At most so many words of what it drew are changed when it reads it again.", min=0)
+    ] = 8,
     seed: Annotated[int | None, typer.Option(help="The same seed, the same sentence. Default: a fresh one.")] = None,
     count: Annotated[int, typer.Option("--count", "-n", help="Sentences.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the results, without the steps.")] = False,
@@ -76,7 +79,7 @@ def story(
             readable(text, 10**6)
     request = StoryRequest(
         genre, place, start or "", 0.9 if strength is None else strength, kept, words, steps, guidance, temperature,
-        sampler, any_seed() if seed is None else seed, count,
+        sampler, revisions, any_seed() if seed is None else seed, count,
     )  # fmt: skip  # refuses bad values before anything is loaded
     loaded = StoryModel.load(model)
     if list_:
@@ -124,7 +127,7 @@ def _draw(model: StoryModel, request: StoryRequest, show: bool, fresh: bool) -> 
     last = None
     steps = story_steps(model, request)
     if request.count > 1:
-        steps = track(steps, "drawing", request.steps, console=Console(stderr=True), transient=True)  # type: ignore[assignment]
+        steps = track(steps, "drawing", request.steps + request.revisions, console=Console(stderr=True), transient=True)  # type: ignore[assignment]
     for step in steps:
         if fresh and last is None:
             print(f"seed {request.seed}", file=sys.stdout if show else sys.stderr)
@@ -153,7 +156,7 @@ def _show(console: Console, model: StoryModel, step: object) -> None:
     from fromnoise.story.view import seen
 
     line = seen(model, step)  # type: ignore[arg-type]
-    shown = Text(f"{line.noise:>6.0%}    ", style="dim")
+    shown = Text("  again   " if line.revised else f"{line.noise:>6.0%}    ", style="dim")
     for word in line.words:
         colour = "green" if word.sure > 0.6 else "yellow" if word.sure > 0.2 else "red"
         shown.append(word.text or "·", style=f"bold underline {colour}" if word.changed else colour)

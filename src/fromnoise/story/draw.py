@@ -16,6 +16,7 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.story.model import StoryModel
 from fromnoise.story.noise import random_words
+from fromnoise.story.revise import Revision, revisions
 from fromnoise.story.samplers import WORD_SAMPLERS
 from fromnoise.story.vocabulary import END, UNKNOWN, readable, sentence_of
 
@@ -41,6 +42,8 @@ class StoryRequest(Config):
         guidance: how strongly genre and place are followed; 1 means off.
         temperature: below 1 prefers likely words.
         sampler: "confident" or "ancestral".
+        revisions: how many words of the drawn sentence may then be changed, because they do not fit the others
+            (:mod:`fromnoise.story.revise`); of a start, no more than may be wrong.
         seed: of the first sentence; the next ones have the next seeds.
         count: sentences.
     """
@@ -55,6 +58,7 @@ class StoryRequest(Config):
     guidance: float = 2.0
     temperature: float = 0.8
     sampler: str = "confident"
+    revisions: int = 8
     seed: int = 0
     count: int = 1
 
@@ -63,6 +67,7 @@ class StoryRequest(Config):
             ("steps", 1 <= self.steps <= 1000, "1 to 1000"),
             ("guidance", 0 <= self.guidance <= 20, "0 to 20 (1 means off)"),
             ("temperature", 0 <= self.temperature <= 2, "0 to 2"),
+            ("revisions", 0 <= self.revisions <= 100, "0 to 100"),
             ("strength", 0 < self.strength <= 1, "above 0, at most 1"),
             ("seed", 0 <= self.seed < 2**63, "0 or more"),
             ("count", 1 <= self.count <= MOST_SENTENCES, f"1 to {MOST_SENTENCES}"),
@@ -78,7 +83,7 @@ class Beginning:
     """Where a walk begins: x at its first level, what is kept, at which level it begins.
 
     Attributes:
-        x: int64 [B, L].
+        x: int64 [B, L], as long as the longest of them.
         kept: where words stay, bool [B, L].
         t: the first level.
     """
@@ -89,7 +94,7 @@ class Beginning:
 
 
 def story_steps(model: StoryModel, request: StoryRequest) -> Generator[Step, None, None]:
-    """Yield the moves from random words to sentences; ``x_next`` of the last is the result.
+    """Yield the moves from random words to sentences, then the revisions; ``x_next`` of the last is the result.
 
     Closing the generator cancels. Sentence i equals the sentence of seed + i drawn alone, bit for bit.
 
@@ -111,7 +116,14 @@ def story_steps(model: StoryModel, request: StoryRequest) -> Generator[Step, Non
     def keep(x: Tensor, t: float) -> Tensor:
         return torch.where(begin.kept, begin.x, x)
 
-    yield from sampler.steps(denoiser, begin.x, labels, generators, times, keep)
+    last = None
+    for last in sampler.steps(denoiser, begin.x, labels, generators, times, keep):
+        yield last
+    assert last is not None
+    most = request.revisions
+    if request.start:
+        most = min(most, math.floor(request.strength * len(readable(request.start, model.longest))))
+    yield from revisions(model, last, labels, begin.kept, Revision(most, every_word=request.words > 0))
 
 
 def draw_stories(model: StoryModel, request: StoryRequest) -> list[str]:
@@ -138,7 +150,8 @@ def beginning(model: StoryModel, request: StoryRequest, rng: Sequence[torch.Gene
         rows.append(row)
         kept.append(torch.cat([stays, torch.ones(model.longest - len(stays), dtype=torch.bool)]))
     t = math.ceil(request.strength * model.schedule.steps) - 1 if request.start else model.schedule.steps - 1
-    return Beginning(model.padded(rows), torch.stack(kept), t)
+    longest = max(map(len, rows))
+    return Beginning(model.padded(rows)[:, :longest], torch.stack(kept)[:, :longest], t)
 
 
 def single(request: StoryRequest, index: int) -> StoryRequest:

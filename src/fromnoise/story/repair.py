@@ -241,9 +241,20 @@ def each_word(model: StoryModel, hidden: Tensor, ids: Tensor, labels: Tensor, sh
         labels: genre and place, int64 [2].
         share: how much of the sentence is wrong, 0..1.
     """
-    rows = hidden.repeat(len(ids), 1)
-    rows.fill_diagonal_(MASK)
-    return of_words(_at_diagonal(model, rows, labels, share + 1 / len(ids)), ids)
+    return of_words(each_place(model, hidden, labels, share), ids)
+
+
+def each_place(model: StoryModel, hidden: Tensor, labels: Tensor, share: float = 0.0) -> Tensor:
+    """How likely every word is at each place when only the others are seen: log-probabilities [L, V].
+
+    Args:
+        model: the story model.
+        hidden: the sentence as the model may see it, int64 [L].
+        labels: genre and place, int64 [2].
+        share: how much of the sentence is wrong, 0..1.
+    """
+    rows = hidden.repeat(len(hidden), 1).fill_diagonal_(MASK)
+    return _at_diagonal(model, rows, labels, share + 1 / len(hidden))
 
 
 def of_words(log_p: Tensor, ids: Tensor) -> Tensor:

@@ -32,8 +32,8 @@ class WordSampler(Sampler):
     default_steps: ClassVar[int] = 30
 
     def believed(self, log_p: Tensor) -> Tensor:
-        """p(x_0 | x_t), float64 [B, L, V], of a clean estimate, which guidance leaves unnormalised."""
-        return (log_p.double() / max(self.temperature, 1e-3)).softmax(-1)
+        """p(x_0 | x_t), [B, L, V], of a clean estimate, which guidance leaves unnormalised."""
+        return (log_p / max(self.temperature, 1e-3)).softmax(-1)
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Ancestral(WordSampler):
 
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_s [B, L]; at the end x_0 itself is drawn."""
-        p = self.believed(now.x0_hat)
+        p = self.believed(now.x0_hat.double())  # some words are less likely than a float32 can say
         p = p if now.sigma_next == 0 else posterior(now.x_t, p, self.noise, now.alpha, now.alpha_next)
-        return torch.where(now.x_t == END, now.x_t, drawn(p, rng)[0])
+        return torch.where(now.x_t == END, now.x_t, drawn(p, now.x_t != END, rng)[0])
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Confident(WordSampler):
 
     def step(self, now: Now, past: Sequence[Step], estimate: Calls, rng: Rng) -> Tensor:
         """x_s [B, L]; at the end the drawn sentence itself."""
-        guess, sure = drawn(self.believed(now.x0_hat), rng)
+        guess, sure = drawn(self.believed(now.x0_hat), now.x_t != END, rng)
         if now.sigma_next == 0:
             return torch.where(now.x_t == END, now.x_t, guess)
         found = []
@@ -73,25 +73,32 @@ class Confident(WordSampler):
         return torch.stack(found)
 
 
-def drawn(p: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+def drawn(p: Tensor, where: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
     """One word for each place, and how likely it was.
 
     Args:
-        p: probabilities, float64 [B, L, V].
-        rng: one generator per sentence.
+        p: probabilities, [B, L, V].
+        where: the places that have one, bool [B, L]; the others get word 0, of likelihood 0.
+        rng: one generator per sentence, which draws as many numbers as it has such places, whoever else is drawn.
 
     Returns:
-        (int64 [B, L], float64 [B, L]).
+        (int64 [B, L], as ``p`` [B, L]).
 
     Raises:
         UserError: not exactly one generator per sentence.
     """
     if rng is None or len(rng) != len(p):
         raise UserError(f"words are drawn at random: give one generator per sentence ({len(p)}) as rng")
-    points = torch.stack([torch.rand(p.shape[1], 1, generator=g, dtype=torch.float64) for g in rng])
-    steps = p.cumsum(-1)
-    words = torch.searchsorted(steps, points * steps[..., -1:], right=True).clamp_max(p.shape[-1] - 1)
-    return words[..., 0], p.gather(-1, words).clamp_min(FLOOR)[..., 0]
+    points = torch.cat(
+        [torch.rand(int(row.sum()), 1, generator=g, dtype=p.dtype) for row, g in zip(where, rng, strict=True)]
+    )
+    of_places = p[where]  # (N, V)
+    steps = of_places.cumsum(-1)
+    found = torch.searchsorted(steps, points * steps[..., -1:], right=True).clamp_max(p.shape[-1] - 1)
+    words = torch.zeros(where.shape, dtype=torch.int64)
+    sure = torch.zeros(where.shape, dtype=p.dtype)
+    words[where], sure[where] = found[:, 0], of_places.gather(-1, found).clamp_min(FLOOR)[:, 0]
+    return words, sure
 
 
 WORD_SAMPLERS: dict[str, type[WordSampler]] = {"confident": Confident, "ancestral": Ancestral}

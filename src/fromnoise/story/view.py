@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fromnoise.diffusion.samplers.base import Step
 from fromnoise.story.model import StoryModel
+from fromnoise.story.revise import Revised
 from fromnoise.story.vocabulary import END
 
 
@@ -34,12 +35,14 @@ class SeenStep:
     Attributes:
         index, total: this is step ``index`` (from 0) of ``total``.
         noise: share of noise that is left after it, 0..1.
+        revised: whether this is a move after the last level, in which the sentence was read again.
         words: the sentence after it.
     """
 
     index: int
     total: int
     noise: float
+    revised: bool
     words: tuple[SeenWord, ...]
 
 
@@ -49,6 +52,7 @@ def seen(model: StoryModel, step: Step, row: int = 0) -> SeenStep:
         step.index,
         step.total,
         model.schedule.sigma(step.t_next),
+        isinstance(step, Revised),
         tuple(_words(model, step.x_t[row], step.x_next[row], step.x0_hat[row].double().softmax(-1))),
     )
 

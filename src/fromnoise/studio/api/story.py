@@ -100,7 +100,7 @@ def _drawn(model: StoryModel, asked: PlotIn) -> dict[str, Any]:
             first = step.x_t[0] if first is None else first
             shown = seen(model, step)
             words = [[word.text, word.changed, round(word.sure, 4)] for word in shown.words]
-            steps.append({"noise": round(shown.noise, 4), "words": words})
+            steps.append({"noise": round(shown.noise, 4), "revised": shown.revised, "words": words})
             last = step.x_next[0]
     except UserError as error:
         raise problem_of(error) from None

@@ -1076,9 +1076,12 @@ export const words = {
       seed: "Seed",
       anySeed: "a new one",
       seedOf: (seed) => `Seed ${seed}: the same seed and wishes give the same story again.`,
-      steps: (n) => `${many(n, "step", "steps")} from noise to sentence`,
+      steps: (n, again) =>
+        `${many(n, "step", "steps")} from noise to sentence${again ? `, then ${many(again, "change", "changes")} on reading it again` : ""}`,
       stepsHint:
-        "Bold: changed in this step. The bar below a word is as long as the machine is sure of it. A dot is a place where no word stands.",
+        "Bold: changed in this step. The bar below a word is as long as the machine is sure of it. A dot is a place where no word stands. " +
+        "In the end it reads its own sentence again, and changes a word where another fits much better.",
+      again: "again",
       left: (n) => `${n} %`,
       sure: (percent) => `${percent} sure`,
       putIn: "put in",
@@ -1098,11 +1101,12 @@ export const words = {
           "sentence, how likely it is when it is hidden and only the others are seen, and how common it is at all. The worst is " +
           "hidden for good, the questions are put again for the next, and in the end the hidden words are guessed.",
         "A story: all places begin with random words. At every step the machine says how likely each word it knows is at each place; " +
-          "a sentence is drawn from that, the words that it is surest of stay, and the others become noise again, fewer each time.",
+          "a sentence is drawn from that, the words that it is surest of stay, and the others become noise again, fewer each time. " +
+          "Then it hides one word after the other and reads the rest: where another word would be twenty times as likely, it takes its place.",
         "It is another, far smaller network than the one that draws, and it learned from plots in one line. The picture beside the " +
           "sentence is drawn by the machine of the other chapters; only the share of noise is the same.",
       ],
-      code: ["src/fromnoise/story/repair.py", "src/fromnoise/story/draw.py", "src/fromnoise/story/samplers.py"],
+      code: ["src/fromnoise/story/repair.py", "src/fromnoise/story/draw.py", "src/fromnoise/story/samplers.py", "src/fromnoise/story/revise.py"],
     },
 
     /* is it a copy? */

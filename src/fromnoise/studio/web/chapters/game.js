@@ -207,7 +207,7 @@ const choices = (names) => [
 /** All steps, one line each: what a step changed, put in or took out, and how sure the machine is of each word. */
 function makeSteps(drawn) {
   let before = drawn.begin;
-  const rows = drawn.steps.map(({ noise, words: row }) => {
+  const rows = drawn.steps.map(({ noise, revised, words: row }) => {
     const shown = row.flatMap(([word, changed, sure], i) => {
       const kind = !changed ? "" : !word ? "out" : before[i] ? "changed" : "changed in";
       const node = sureOf(word || "·", sure, kind);
@@ -216,11 +216,12 @@ function makeSteps(drawn) {
       return [node, " "];
     });
     before = row.map(([word]) => word);
-    return el("li", {}, el("span", { class: "level", text: say.left(Math.round(100 * noise)) }), el("span", {}, shown));
+    return el("li", {}, el("span", { class: "level", text: revised ? say.again : say.left(Math.round(100 * noise)) }), el("span", {}, shown));
   });
+  const again = drawn.steps.filter(({ revised }) => revised).length;
   const first = drawn.begin.map((word) => word || "·").join(" ");
   return el("details", { class: "steps", open: true },
-    el("summary", { text: say.steps(drawn.steps.length) }),
+    el("summary", { text: say.steps(drawn.steps.length - again, again) }),
     el("p", { class: "hint", text: say.stepsHint }),
     el("ol", {}, el("li", {}, el("span", { class: "level", text: say.left(100) }), el("span", { text: first })), rows));
 }

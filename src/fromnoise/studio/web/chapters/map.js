@@ -26,7 +26,8 @@ export function open(root, { facts, asked }) {
     class: "sheet live",
     onsubmit: (event) => {
       event.preventDefault();
-      drop([prompt.value], false).then((good) => good && (prompt.value = ""));
+      const sent = prompt.value;
+      drop([sent], false).then((good) => good && prompt.value === sent && (prompt.value = "")); // not what was typed since
     },
   }, field(say.drop, prompt, say.dropHint), el("button", { type: "submit", class: "main", text: say.go }), problem);
 

@@ -27,6 +27,7 @@ export function makePlace(heat, maps, known, mark) {
   })) place.setAttribute(name, value);
   place.append(glass);
   let at = null; // where the keys are, [column, row] from 0 to 1
+  let over = null; // where the pointer is, {clientX, clientY}
   let shown = null; // which cell is told
 
   /** Tell a cell's words; null tells nothing. */
@@ -51,15 +52,21 @@ export function makePlace(heat, maps, known, mark) {
     tell(now, row * now.width + column);
   }
 
-  function follow(event) {
+  function follow({ clientX, clientY }) {
+    over = { clientX, clientY };
+    tellPointer();
+  }
+
+  function tellPointer() {
     const now = maps();
-    if (now) tell(now, cellAt(event, place, now));
+    if (now) tell(now, cellAt(over, place, now));
   }
 
   const keys = () => place.matches(":focus-visible");
   place.addEventListener("pointerdown", follow); // a finger does not hover
   place.addEventListener("pointermove", follow);
   place.addEventListener("pointerleave", (event) => {
+    over = null;
     if (keys()) tellKeys();
     else if (event.pointerType !== "touch") tell(null, null);
   });
@@ -84,6 +91,7 @@ export function makePlace(heat, maps, known, mark) {
   function again() {
     shown = null;
     if (keys()) tellKeys();
+    else if (over) tellPointer();
     else tell(null, null);
   }
 
