@@ -12,6 +12,8 @@
   mended without being told which of the three it was, and a replaced one also without ``--lengths``.
 - **Genre**: a logistic regression on words and word pairs, trained on training plots of the kind, reads the genre off
   drawn plots; the ceiling is what it reads off held-out plots told by hand.
+- **Grammar**: the share of drawn plots that a parser of English takes whole, by how many words may be changed when the
+  model reads its sentence again; needs Link Grammar's ``link-parser`` (Debian's ``link-grammar``).
 - **Copying**: plots that share eight words in a row with any training line, beside held-out lines, which come from
   the same phrases.
 """
@@ -24,8 +26,8 @@ import math
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,9 @@ from rich.table import Table
 from torch import Tensor
 
 from formats import machine
-from fromnoise.data.plots import HELD_OUT, TRAIN, Line, read
-from fromnoise.data.plots.grammar import KINDS, MADE, REAL, TOLD
-from fromnoise.story.draw import StoryRequest, draw_stories, story_steps
+from fromnoise.data.plots import HELD_OUT, TRAIN, read
+from fromnoise.data.plots.grammar import KINDS, MADE, TOLD
+from fromnoise.story.draw import StoryRequest, story_steps
 from fromnoise.story.examples import puzzles
 from fromnoise.story.model import StoryModel
 from fromnoise.story.noise import random_words, spoil
@@ -46,65 +48,15 @@ from fromnoise.story.repair import GUESSES, each_word, find_errors, guesses_at, 
 from fromnoise.story.vocabulary import END, MASK, UNKNOWN, sentence_of, words_of
 from fromnoise.training.story import as_numbers
 from fromnoise.training.tasks.story import Lines
+from story_plots import copying, genres, grammar
+from trigram import Trigram
 
-PARTS = ("speed", "repair", "lengths", "puzzles", "copying", "genre", "perplexity")
-RUN = 8  # words in a row that count as copied
+PARTS = ("speed", "repair", "lengths", "puzzles", "copying", "genre", "grammar", "perplexity")
+REVISIONS = (0, 4, 8, 16)
 CONSOLE = Console()
 
 
-@dataclass(frozen=True, eq=False)
-class Together(StoryModel):
-    """The same model, which computes the sentences of a batch together: faster, and bits do not matter here."""
-
-    denoiser = StoryModel.together
-
-
-def faster(model: StoryModel) -> Together:
-    """The model for drawing many plots."""
-    return Together(**{f.name: getattr(model, f.name) for f in fields(StoryModel)})
-
-
 # --- perplexity ----------------------------------------------------------------------------------------------------
-
-
-class Trigram:
-    """Interpolated Kneser-Ney with one discount: p(c|ab) falls back to how many different words c follows."""
-
-    def __init__(self, rows: Iterable[Sequence[int]], size: int, discount: float = 0.75) -> None:
-        self.size, self.discount = size, discount
-        pairs: Counter[tuple[int, int]] = Counter()
-        triples: Counter[tuple[int, int, int]] = Counter()
-        for row in rows:
-            padded = [-1, -1, *row]
-            triples.update(zip(padded, padded[1:], padded[2:], strict=False))
-        for _, b, c in triples:
-            pairs[b, c] += 1  # in how many different contexts
-        self.orders: list[tuple[Any, dict[Any, int], dict[Any, int]]] = []
-        singles: Counter[int] = Counter()
-        for _, c in pairs:
-            singles[c] += 1
-        self.singles, self.total = singles, sum(singles.values())
-        for counts in (pairs, triples):
-            sums: dict[Any, int] = defaultdict(int)
-            kinds: dict[Any, int] = defaultdict(int)
-            for key, count in counts.items():
-                sums[key[:-1]] += count
-                kinds[key[:-1]] += 1
-            self.orders.append((counts, sums, kinds))
-
-    def probability(self, a: int, b: int, c: int) -> float:
-        """p(c | a b)."""
-        d = self.discount
-        p = (max(self.singles[c] - d, 0) + d * len(self.singles) / self.size) / self.total
-        for context, (counts, sums, kinds) in zip(((b,), (a, b)), self.orders, strict=True):
-            if context in sums:
-                p = (max(counts.get((*context, c), 0) - d, 0) + d * kinds[context] * p) / sums[context]
-        return p
-
-    def perplexity(self, rows: Sequence[Sequence[int]]) -> float:
-        """Of sentences, per word."""
-        said = [self.probability(*w) for row in rows for w in zip([-1, -1, *row], [-1, *row], row, strict=False)]
-        return math.exp(-sum(map(math.log, said)) / len(said))
 
 
 @torch.no_grad()
@@ -253,67 +205,6 @@ def puzzle_scores(model: StoryModel) -> dict[str, Any]:
     return {kind: score.shares() | {"left out": left_out[kind]} for kind, score in scores.items()}
 
 
-# --- genre and copying -----------------------------------------------------------------------------------------------
-
-
-def classifier(lines: Sequence[Line]) -> Any:
-    """Words and word pairs to genre, independent of the model."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    reader = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=3, sublinear_tf=True, max_features=30_000),
-        LogisticRegression(max_iter=100, C=8.0),
-    )
-    return reader.fit([line.text.lower() for line in lines], [line.genre for line in lines])
-
-
-def genres(model: StoryModel, train: Sequence[Line], held_out: Sequence[Line], each: int) -> dict[str, Any]:
-    """Share of drawn plots whose genre is read as the one asked for, by guidance; and of held-out lines."""
-    plots = [line for line in train if line.kind != REAL]
-    told = [line for line in plots if line.kind == TOLD]
-    reader = classifier(random.Random(0).sample(plots, min(12_000, len(plots))) + told)
-    known = sorted({line.genre for line in plots})
-    test = [line for line in held_out if line.kind == (TOLD if told else MADE)][:4000]
-    ceiling = sum(reader.predict([x.text.lower() for x in test]) == [x.genre for x in test]) / len(test)
-    found: dict[str, Any] = {"ceiling": float(ceiling), "chance": 1 / len(known), "n": each * len(known)}
-    for guidance in (0.0, 1.0, 2.0, 3.0):
-        asked = [(g, StoryRequest(genre=g, guidance=guidance, count=each, seed=1000)) for g in known]
-        said = [(genre, text) for genre, request in asked for text in draw_stories(faster(model), request)]
-        right = reader.predict([text.lower() for _, text in said]) == [genre for genre, _ in said]
-        found[f"guidance {guidance:g}"] = float(right.mean())
-    return found
-
-
-def copying(model: StoryModel, train: Sequence[Line], held_out: Sequence[Line], count: int) -> dict[str, Any]:
-    """How varied plots are, and how much of them stands in a training line in a row."""
-    drawn = [words_of(t.lower()) for t in draw_stories(faster(model), StoryRequest(count=min(256, count), seed=5000))]
-    others = [words_of(line.text.lower()) for line in held_out if line.kind != REAL][: len(drawn)]
-    seen: set[int] = set()
-    for line in train:
-        words = words_of(line.text.lower())
-        seen |= {hash(tuple(words[i : i + RUN])) for i in range(len(words) - RUN + 1)}
-    whole = {" ".join(words_of(line.text.lower())) for line in train}
-
-    def copied(rows: Sequence[Sequence[str]]) -> float:
-        hits = sum(any(hash(tuple(r[i : i + RUN])) in seen for i in range(len(r) - RUN + 1)) for r in rows)
-        return hits / len(rows)
-
-    def distinct(rows: Sequence[Sequence[str]], n: int) -> float:
-        grams = [tuple(r[i : i + n]) for r in rows for i in range(len(r) - n + 1)]
-        return len(set(grams)) / max(1, len(grams))
-
-    return {
-        "drawn": copied(drawn),
-        "held out": copied(others),
-        "whole lines": sum(" ".join(r) in whole for r in drawn) / len(drawn),
-        **{f"distinct-{n}": distinct(drawn, n) for n in (1, 2, 3)},
-        **{f"distinct-{n} held out": distinct(others, n) for n in (1, 2, 3)},
-        "n": len(drawn),
-    }
-
-
 def speed(model: StoryModel) -> dict[str, float]:
     """Steps a second of one plot, with and without guidance, and of finding one wrong word."""
     found = {}
@@ -369,6 +260,9 @@ def main() -> None:
     if "genre" in wanted:
         found["genre"] = genres(model, train, held_out, options.each)
         CONSOLE.print(found["genre"])
+    if "grammar" in wanted:
+        found["grammar"] = grammar(model, held_out, options.each, REVISIONS)
+        show("drawn plots as English", found["grammar"])
     if "perplexity" in wanted:
         found["perplexity"] = perplexities(model, masks, *numbers)
         CONSOLE.print(found["perplexity"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from fromnoise.drawing.picture_file import read_origin
 from fromnoise.provenance import identity
@@ -137,3 +138,35 @@ def test_films_and_sheets_say_that_a_model_made_them(run: Any, tiny_model_folder
     if suffix == ".png":
         assert run("sheet", *asked, "--prompt", "cat", "--out", "sheet.png").code == 0
         assert "yes, it says so" in run("inspect", "origin", "sheet.png").out
+
+
+def test_a_watermark_is_found_when_the_file_says_nothing_any_more(
+    run: Any, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    asked = ("generate", "cat", "--model", tiny_model_folder, "--steps", 2, "--seed", 5, "--size", "64x64")
+    assert run(*asked, "--out", "plain.png").code == 0
+    assert run(*asked, "--watermark", "--out", "hidden.png").code == 0
+    with Image.open("hidden.png") as picture:
+        picture.convert("RGB").save("bare.jpg", quality=85)
+    found = json.loads(run("inspect", "origin", "plain.png", "hidden.png", "bare.jpg", "--json").out)
+    assert [each["watermark"]["found"] for each in found] == [False, True, True]
+    assert [each["origin"] and each["origin"]["watermark"] for each in found] == [False, True, None]
+    said = run("inspect", "origin", "plain.png", "bare.jpg").out
+    assert ("none found" in said, "fromnoise drew it" in said) == (True, True)
+    again = run("generate", "--again", "hidden.png", "--model", tiny_model_folder, "--out", "again.png")
+    assert (again.code, "differ" in again.err) == (0, False)
+    with Image.open("hidden.png") as one, Image.open("again.png") as other, Image.open("plain.png") as plain:
+        assert one.tobytes() == other.tobytes() != plain.tobytes()
+        info = PngInfo()
+        info.add_itxt("fromnoise", one.text["fromnoise"])  # type: ignore[attr-defined]
+        plain.save("taken_out.png", pnginfo=info)
+    assert "gone: the file says that it has one" in run("inspect", "origin", "taken_out.png").out
+
+
+def test_a_picture_too_small_for_a_watermark_is_refused_before_it_is_drawn(run: Any, tiny_model_folder: Path) -> None:
+    said = run("generate", "cat", "--model", tiny_model_folder, "--size", "32x32", "--watermark", "--out", "a.png")
+    assert (said.code, "at least 64 pixels, not 32x32" in said.err, Path("a.png").exists()) == (2, True, False)
+    Path("words.txt").write_text("cat\n")
+    asked = ("generate", "--prompts", "words.txt", "--model", tiny_model_folder, "--watermark", "--out", "many")
+    assert "at least 64 pixels" in run(*asked, "--size", "32x32").err
+    assert "--cluster does not mark" in run(*asked, "--cluster", "ray").err

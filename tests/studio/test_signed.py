@@ -6,15 +6,19 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 from PIL import ExifTags, Image
 
-from fromnoise.drawing.picture_file import origin_in
+from fromnoise.drawing.picture_file import from_image, origin_in
 from fromnoise.provenance.credentials import Seal, credentials_in
 from fromnoise.provenance.identity import Identity
 from fromnoise.provenance.marks import source_types_in
+from fromnoise.provenance.stamp import Stamp
+from fromnoise.provenance.watermark import find
 from fromnoise.studio.settings import Settings
 from fromnoise.system.text_to_image import TextToImage
 from studio.conftest import LIMITS, Live, finished, running
@@ -30,7 +34,7 @@ def museum(tmp_path_factory: pytest.TempPathFactory) -> Identity:
 @pytest.fixture(scope="module")
 def signing(tiny_model: TextToImage, museum: Identity, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     gallery = tmp_path_factory.mktemp("signed")
-    settings = Settings(gallery, port=0, limits=LIMITS, seal=Seal(museum))
+    settings = Settings(gallery, port=0, limits=LIMITS, stamp=Stamp(seal=Seal(museum)))
     with running(tiny_model, gallery, settings=settings) as live:
         yield live
 
@@ -98,3 +102,22 @@ def test_partial_pictures_on_the_way_are_not_signed(signing: Live) -> None:
     states = [credentials_in(base64.b64decode(each["b64_json"]), "PNG").state for each in events]
     assert states == ["none"] * (len(states) - 1) + ["intact"]
     assert len(states) == 2
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_a_studio_that_hides_a_watermark_hides_it_in_all_that_it_keeps_or_hands_out(
+    tiny_model: TextToImage, tmp_path: Path, kind: str
+) -> None:
+    settings = Settings(tmp_path, port=0, limits=replace(LIMITS, least=64), stamp=Stamp(watermark=True))
+    with running(tiny_model, tmp_path, settings=settings) as live, live.client() as client:
+        job = finished(client, client.post("/api/jobs", json={**ASKED, "width": 64, "height": 64}).json()["id"])
+        kept = client.get(f"/api/pictures/{job['pictures'][0]['id']}/file").content
+        for form in ("b64_json", "url"):
+            data = drawn(client, output_format=kind, response_format=form, size="64x64")
+            with Image.open(io.BytesIO(data)) as picture:
+                assert find(from_image(picture.convert("RGB"))).found, form
+        with Image.open(io.BytesIO(kept)) as picture:
+            assert find(from_image(picture.convert("RGB"))).found
+        assert origin_in(kept, "it").watermark
+        small = client.post("/api/jobs", json={**ASKED, "width": 32, "height": 32})
+        assert (small.status_code, "watermark" in small.text) == (400, True)

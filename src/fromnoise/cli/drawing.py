@@ -20,7 +20,7 @@ from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import Finished, draw_plans, finish_plans
 from fromnoise.drawing.generate import generate as events
 from fromnoise.drawing.opened import open_model, origin_of
-from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, made_of, read_origin, save_png
+from fromnoise.drawing.picture_file import KEY, Origin, as_tensor, made_of, read_origin, save_png, stamped
 from fromnoise.drawing.plan import Plan, alike, plan, plans
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start
@@ -63,6 +63,7 @@ def explain_drawing(job: Job) -> None:
 def draw_pictures(job: Job) -> list[Path]:
     """Draw a request's pictures, and their films if asked for; everything is checked before the first step."""
     made, start = planned(job.model, job.request, job.files.image, job.files.mask)
+    job.files.stamp.check(made.size.given)
     files = _files(job.files.out or _free_name(_named_after(made), made.count), made.count, (".png",))
     films = _files(job.files.film, made.count, SUFFIXES) if job.files.film else []
     if set(files) & set(films):
@@ -105,6 +106,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
     width = max(4, len(str(len(lines) - 1)))
     files = [folder / f"{i:0{width}d}.png" for i in range(len(lines))]
     made, start = _line_plans(job, job.request, lines)
+    job.files.stamp.check(made[0].size.given)
     before = _seed_before(files, made, model) if any_seed else None
     if before is not None:
         made, start = _line_plans(job, replace(job.request, seed=before), lines)
@@ -119,7 +121,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
             lines_here = [todo[i] for i in group]
             drawn = finish_plans(model, [made[i] for i in lines_here], start)
             for i, picture, choice in zip(lines_here, drawn.pictures, drawn.choices, strict=True):
-                save_png(picture, files[i], _origin(made[i], job, start, i, choice), job.files.seal)
+                save_png(picture, files[i], _origin(made[i], job, start, i, choice), job.files.stamp)
                 tell_drawn(picture, files[i], choice)
             bar.advance(task, len(group))
     print(folder)
@@ -152,15 +154,16 @@ def redraw(files: Files, opening: Opening) -> None:
     file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
     before = as_tensor(picture, 4 if origin.request.transparent else 3)
     made, begun = planned(model, replace(as_drawn(model, origin.request), count=1), *start)
+    files.stamp.check(made.size.given)
     if begun is not None and begun.digest != origin.start:
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
     tell([made])
     drawn = draw_plans(model, [made], begun)[0]
     shown = as_shown(drawn, origin)
-    save_png(shown, file, replace(origin, version=__version__, precision=model.precision), files.seal)
+    save_png(shown, file, replace(origin, version=__version__, precision=model.precision), files.stamp)
     print(file)
     tell_drawn(drawn, file, origin=origin)
-    if not torch.equal(shown, before):
+    if not torch.equal(stamped(shown, origin)[0], before):
         ERRORS.print("the pixels differ from the file: it was edited, or drawn on another kind of machine")
 
 
@@ -169,7 +172,7 @@ def _write(event: Finished, part: Plan, job: Job, start: Start | None, files: li
     drawn = zip(part.one_by_one(), event.pictures, event.choices, files, strict=False)
     for i, (made, picture, choice, file) in enumerate(drawn):
         origin = _origin(made, job, start, first + i, choice)
-        save_png(as_shown(picture, origin), file, origin, job.files.seal)
+        save_png(as_shown(picture, origin), file, origin, job.files.stamp)
         tell_drawn(picture, file, choice, origin)
     return files[: part.count]
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fromnoise.ground.errors import UserError
-
-if TYPE_CHECKING:
-    from fromnoise.provenance.credentials import Seal
+from fromnoise.provenance.stamp import PLAIN, Stamp
 
 
 @dataclass(frozen=True)
 class Files:
-    """Which files are read and written: a picture to start from and its mask, pictures, films, prompts; and who signs
-    the pictures."""
+    """Which files are read and written: a picture to start from and its mask, pictures, films, prompts; and what is
+    put on the pictures."""
 
     image: Path | None = None
     mask: Path | None = None
@@ -23,7 +20,7 @@ class Files:
     film: Path | None = None
     prompts: Path | None = None
     again: Path | None = None
-    seal: Seal | None = None
+    stamp: Stamp = PLAIN
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fromnoise.cli.identity import Signer, Signing, seal_of
+from fromnoise.cli.identity import Marking, Signer, Signing, stamp_of
 from fromnoise.ground.collecting import without_collecting
 
 
@@ -62,6 +62,7 @@ def generate(
     shown_as: Annotated[
         str, typer.Option("--as", help="picture, or stereogram: hidden in coloured static, to be looked through.")
     ] = "picture",
+    watermark: Marking = False,
     sign: Signing = False,
     identity: Signer = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be done; draw nothing.")] = False,
@@ -80,5 +81,5 @@ def generate(
         *(sampler, spacing, sigmas, size, native, strength, transparent, best_of, shown_as),
     )
     opening = Opening(model, tuple(lora or ()), precision, prediction, backend, fast)
-    files = Files(image, mask, out, film, prompts, again, seal_of(sign, identity))
+    files = Files(image, mask, out, film, prompts, again, stamp_of(watermark, sign, identity))
     do(told, opening, files, explain, spread_of(cluster, workers, shard))

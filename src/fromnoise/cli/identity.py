@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fromnoise.ground.errors import UserError
-
-if TYPE_CHECKING:
-    from fromnoise.provenance.credentials import Seal
+from fromnoise.provenance.stamp import Stamp
 
 Signing = Annotated[
     bool, typer.Option("--sign", envvar="FROMNOISE_SIGN", help="Sign (C2PA) with what fromnoise identity made.")
@@ -19,10 +17,14 @@ Signer = Annotated[
     Path | None,
     typer.Option("--identity", help="With --sign: a folder with another signer than yours."),
 ]
+Marking = Annotated[
+    bool,
+    typer.Option("--watermark", envvar="FROMNOISE_WATERMARK", help="Hide in the pixels that fromnoise drew them."),
+]
 
 
-def seal_of(sign: bool, identity: Path | None) -> Seal | None:
-    """What signs pictures, or None where nobody asked for it.
+def stamp_of(watermark: bool, sign: bool, identity: Path | None) -> Stamp:
+    """What is put on every picture.
 
     Raises:
         UserError: no signer is there, it cannot be used, or one is named and nothing is to be signed.
@@ -30,11 +32,11 @@ def seal_of(sign: bool, identity: Path | None) -> Seal | None:
     if not sign and identity is not None:
         raise UserError("--identity says who signs: give --sign too, or leave it out")
     if not sign:
-        return None
+        return Stamp(watermark)
     from fromnoise.provenance.credentials import Seal
     from fromnoise.provenance.identity import Identity, own_folder
 
-    return Seal(Identity.read(identity or own_folder()))
+    return Stamp(watermark, Seal(Identity.read(identity or own_folder())))
 
 
 def identity(

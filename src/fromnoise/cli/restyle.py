@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fromnoise.cli.identity import Signer, Signing, seal_of
+from fromnoise.cli.identity import Marking, Signer, Signing, stamp_of
 from fromnoise.ground.collecting import without_collecting
 
 
@@ -36,6 +36,7 @@ def restyle(
     ] = 1,
     out: Annotated[Path | None, typer.Option(help="A .png file.")] = None,
     film: Annotated[Path | None, typer.Option(help="A .gif or .webp (or .png strip): on the way.")] = None,
+    watermark: Marking = False,
     sign: Signing = False,
     identity: Signer = None,
 ) -> None:
@@ -51,4 +52,4 @@ def restyle(
     told = Told(prompt, style, negative, False, count, seed, steps, guidance, sampler=sampler, size=size)
     opening = Opening(model, tuple(lora or ()), fast=fast)
     told = replace(told, strength=strength, transparent=transparent, best_of=best_of)
-    do(told, opening, Files(photo, mask, out, film, seal=seal_of(sign, identity)))
+    do(told, opening, Files(photo, mask, out, film, stamp=stamp_of(watermark, sign, identity)))

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from fromnoise.cli.identity import Signer, Signing, seal_of
+from fromnoise.cli.identity import Marking, Signer, Signing, stamp_of
 from fromnoise.ground.collecting import without_collecting
+from fromnoise.provenance.stamp import LEAST
 
 
 def studio(
@@ -30,6 +31,7 @@ def studio(
         typer.Option(metavar="NAME", help="Another name that the API takes for the model, as gpt-image-1; repeatable."),
     ] = None,
     run: Annotated[Path | None, typer.Option(help="A training's folder to watch, also one that is to begin.")] = None,
+    watermark: Marking = False,
     sign: Signing = False,
     identity: Signer = None,
     beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
@@ -53,7 +55,10 @@ def studio(
     if run is not None:
         run = watchable(run)
     kept = Path(os.path.realpath((gallery or default_gallery()).expanduser()))  # also of a loop of links
-    settings = Settings(kept, host, port, token, Limits(), tuple(answer_to or ()), run, seal_of(sign, identity))
+    limits = Limits(least=LEAST) if watermark else Limits()
+    settings = Settings(
+        kept, host, port, token, limits, tuple(answer_to or ()), run, stamp_of(watermark, sign, identity)
+    )
     if beside and hasattr(os, "nice"):
         os.nice(10)  # the training goes first
     opening = Opening(model, tuple(lora or ()), precision)

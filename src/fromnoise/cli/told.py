@@ -55,11 +55,13 @@ def do(told: Told, opening: Opening, files: Files, explain: bool = False, spread
     _not_over_what_is_read(files, told.count)
     if spread is not None and files.prompts is None:
         raise UserError("--cluster draws the prompts of a file: give --prompts FILE")
-    if spread is not None and files.seal is not None:
+    if spread is not None and files.stamp.seal is not None:
         raise UserError(
             "the shards of a cluster are the same bytes whoever draws them, and signatures are not: leave out "
             "--sign, or draw without --cluster"
         )
+    if spread is not None and files.stamp.watermark:
+        raise UserError("--cluster does not mark pictures yet: leave out --watermark, or draw without --cluster")
     if files.again is not None:
         _only_with_again(told, opening, files, explain)
         drawing.redraw(files, opening)

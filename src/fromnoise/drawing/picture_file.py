@@ -22,8 +22,8 @@ from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MOST_PIXELS, open_picture, opened_file
 from fromnoise.ground.whole import write_atomically
-from fromnoise.provenance.credentials import Seal
 from fromnoise.provenance.marks import PNG_KEYWORD, Made, xmp_of
+from fromnoise.provenance.stamp import PLAIN, Stamp
 
 KEY = "fromnoise"
 MOST_INDEX = 10**9  # a line of --prompts, at the very most
@@ -47,6 +47,7 @@ class Origin(Config):
         fast: drawn in a few steps, with what lies in the model's ``few_steps/``.
         choice: how it was chosen among candidates; ``request`` draws it alone.
         shown_as: what the file holds of it: the "picture", or a "stereogram" that hides it.
+        watermark: it has the invisible mark in its pixels.
         signer: who signed the file when it was written, "" where nobody did: a file that says so and has no signature
             has lost it.
     """
@@ -63,6 +64,7 @@ class Origin(Config):
     fast: bool = False
     choice: Choice | None = None
     shown_as: str = "picture"
+    watermark: bool = False
     signer: str = ""
 
     @property
@@ -87,29 +89,48 @@ def to_image(picture: Tensor) -> Image.Image:
     return Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
 
 
-def save_png(picture: Tensor, file: Path, origin: Origin, seal: Seal | None = None) -> None:
+def stamped(picture: Tensor, origin: Origin, stamp: Stamp = PLAIN) -> tuple[Tensor, Origin]:
+    """A picture as it is written, with the mark in its pixels, and an origin that says so and who signs.
+
+    Args:
+        picture: uint8 [3,H,W], or [4,H,W] with alpha.
+        origin: how it was drawn. Where it says that the picture is marked, it is. A stereogram never is: its columns
+            repeat one another, and a mark would be a fault in the depth.
+        stamp: what is to be put on it.
+
+    Raises:
+        UserError: the picture is too small for the mark.
+    """
+    mark = (stamp.watermark or origin.watermark) and origin.shown_as == "picture"
+    if mark:
+        from fromnoise.provenance.watermark import marked
+
+        picture = marked(picture)
+    return picture, replace(origin, watermark=mark, signer=stamp.signer)
+
+
+def save_png(picture: Tensor, file: Path, origin: Origin, stamp: Stamp = PLAIN) -> None:
     """Write a picture with its origin, whole or not at all.
 
     Args:
         picture: uint8 [3,H,W], or [4,H,W] with alpha.
         file: ends in .png.
         origin: how it was drawn.
-        seal: signs it.
+        stamp: what is put on it.
     """
-    write_atomically(file, png_bytes(picture, origin, seal))
+    write_atomically(file, png_bytes(picture, origin, stamp))
 
 
-def png_bytes(picture: Tensor, origin: Origin, seal: Seal | None = None) -> bytes:
-    """A picture, uint8 [3,H,W] or [4,H,W], with its origin, as the bytes of a PNG file; signed last, by ``seal``."""
-    if seal is not None:
-        origin = replace(origin, signer=seal.identity.name)
+def png_bytes(picture: Tensor, origin: Origin, stamp: Stamp = PLAIN) -> bytes:
+    """A picture, uint8 [3,H,W] or [4,H,W], with its origin, as the bytes of a PNG file; marked, and signed last."""
+    picture, origin = stamped(picture, origin, stamp)
     info = PngImagePlugin.PngInfo()
     info.add_itxt(KEY, json.dumps(origin.to_dict(), ensure_ascii=False))  # first: by it a damaged file is known as ours
     info.add_itxt("parameters", readable(origin))
     info.add_itxt(PNG_KEYWORD, xmp_of(made_of(origin)))
     buffer = io.BytesIO()
     to_image(picture).save(buffer, "PNG", pnginfo=info)
-    return buffer.getvalue() if seal is None else seal.sealed(buffer.getvalue(), "PNG", made_of(origin))
+    return stamp.sealed(buffer.getvalue(), "PNG", made_of(origin))
 
 
 def read_origin(file: Path) -> Origin:

@@ -6,12 +6,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fromnoise.drawing.picture_file import Origin, origin_in
+from PIL import Image
+from torch import Tensor
+
+from fromnoise.drawing.picture_file import Origin, from_image, origin_in
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.ground.pictures import PictureError, read_picture
+from fromnoise.ground.pictures import PictureError, on_white, read_picture
 from fromnoise.provenance.credentials import MOST_BYTES, Credentials, credentials_in
 from fromnoise.provenance.marks import source_types_in
+from fromnoise.provenance.watermark import Mark, find
 
+LARGE = 1024  # pixels a side
 MOST_WORDS = 2000  # characters of other programs' settings
 BEGINNINGS = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"RIFF": "WEBP", b"GIF8": "GIF", b"II*": "TIFF", b"MM": "TIFF"}
 
@@ -28,6 +33,7 @@ class Provenance:
         source_types: the kinds of source that its XMP names.
         origin: how fromnoise drew it; None where it does not say.
         why_not: why it does not say.
+        watermark: whether the invisible mark is in its pixels; None where they cannot be unpacked.
         parameters: what other programs' usual key says, where fromnoise's own is missing.
     """
 
@@ -38,6 +44,7 @@ class Provenance:
     source_types: tuple[str, ...]
     origin: Origin | None
     why_not: str
+    watermark: Mark | None
     parameters: str
 
     @property
@@ -76,7 +83,7 @@ def provenance_of(file: Path, own: bytes = b"", known: bytes = b"") -> Provenanc
         raise UserError(f"there is no file {file}") from None
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror or error}") from None
-    kind, size, info, damage = _opened(data)
+    kind, image, info, damage = _opened(data)
     credentials = credentials_in(data, kind, own)
     yours = credentials.known
     if not yours and known:
@@ -89,16 +96,24 @@ def provenance_of(file: Path, own: bytes = b"", known: bytes = b"") -> Provenanc
     except UserError as error:
         why_not = error.message
     return Provenance(
-        kind, size, credentials, yours, source_types_in(_xmp(info)), origin, why_not,
+        kind, image.size if image else None, credentials, yours, source_types_in(_xmp(info)), origin, why_not,
+        find(_pixels(image)) if image else None,
         one_line(str(info.get("parameters", "")))[:MOST_WORDS],
     )  # fmt: skip
 
 
-def _opened(data: bytes) -> tuple[str, tuple[int, int] | None, dict[str, Any], str]:
-    """Kind, size and texts of a picture; and what is wrong with it, for a file that was changed may still be signed."""
+def _pixels(image: Image.Image) -> Tensor:
+    """uint8 [3,H,W] of a picture, on white; a large one made smaller, since the mark lies in coarse structure."""
+    image = on_white(image if image.mode in ("RGB", "RGBA") else image.convert("RGBA"))
+    image.thumbnail((LARGE, LARGE), Image.Resampling.BOX)
+    return from_image(image)
+
+
+def _opened(data: bytes) -> tuple[str, Image.Image | None, dict[str, Any], str]:
+    """Kind, pixels and texts of a picture; and what is wrong with it: a file that was changed may still be signed."""
     try:
         opened = read_picture(data)
-        return opened.kind, opened.image.size, {str(key): value for key, value in opened.image.info.items()}, ""
+        return opened.kind, opened.image, {str(key): value for key, value in opened.image.info.items()}, ""
     except PictureError as error:
         return next((kind for begin, kind in BEGINNINGS.items() if data.startswith(begin)), ""), None, {}, str(error)
 

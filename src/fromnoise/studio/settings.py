@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
-from fromnoise.provenance.credentials import Seal
+from fromnoise.provenance.stamp import PLAIN, Stamp
 
 LEAST_TOKEN = 12  # characters
 MIB = 2**20
@@ -22,6 +22,7 @@ class Limits(Config):
         waiting: pictures in the queue; a request that does not fit is told to come back.
         count: pictures of one request.
         api_count: the same in the OpenAI API, where 10 is the custom.
+        least: shortest side of a picture, which must hold a watermark where this server hides one.
         pixels: of one drawn picture, as a multiple of what the model was trained on.
         enlarged: longest side of an enlarged picture (:mod:`fromnoise.studio.api.sizes`).
         body: bytes of a request without pictures.
@@ -40,6 +41,7 @@ class Limits(Config):
     waiting: int = 256
     count: int = 64
     api_count: int = 16
+    least: int = 1
     pixels: float = 4.0
     enlarged: int = 2048
     body: int = 1 * MIB
@@ -66,7 +68,7 @@ class Settings:
         limits: see :class:`Limits`.
         answer_to: other names that the API takes for the model, as ``gpt-image-1``.
         run: folder of a training to watch.
-        seal: signs every picture that is kept or handed out.
+        stamp: what is put on every picture that is kept or handed out.
 
     Raises:
         UserError: another address than this machine's without a token, a token that can be guessed, or a name that
@@ -80,7 +82,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     answer_to: tuple[str, ...] = ()
     run: Path | None = None
-    seal: Seal | None = None
+    stamp: Stamp = PLAIN
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

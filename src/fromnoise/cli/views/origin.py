@@ -24,7 +24,7 @@ def origin(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say where pictures come from: is the signature whole, and whose is it; made by AI; drawn how.
+    """Say where pictures come from: is the signature whole, and whose; is the watermark there; made by AI; drawn how.
 
     Ends with code 1 where a picture was changed after it was signed, or its signature is gone.
 
@@ -51,6 +51,7 @@ def _print(file: Path, found: Provenance) -> None:
     rows = [
         ("picture", f"{found.kind}, {size}"),
         ("signature", _signature(found)),
+        ("watermark", _watermark(found)),
         ("made by AI", _by_ai(tuple(said))),
         ("drawn by", f"{drawn.model} ({drawn.model_hash}), fromnoise {drawn.version}" if drawn else found.why_not),
     ]
@@ -80,6 +81,18 @@ def _signature(found: Provenance) -> str:
     if by.known:
         return f"intact: by '{by.signer}', whom you know"
     return f"intact: by someone who says to be '{by.signer}'; check with the signer's root certificate (--root FILE)"
+
+
+def _watermark(found: Provenance) -> str:
+    """Whether the invisible mark is there."""
+    mark, promised = found.watermark, found.origin is not None and found.origin.watermark
+    if mark is None:
+        return "its pixels cannot be looked at"
+    if mark.found:
+        wide, high = mark.share
+        part = "" if mark.share == (1.0, 1.0) else f"; about {wide:.0%} × {high:.0%} of the marked picture are left"
+        return f"found (score {mark.score:.1f}): fromnoise drew it{part}"
+    return "gone: the file says that it has one, and the pixels do not" if promised else "none found"
 
 
 def _by_ai(kinds: tuple[str, ...]) -> str:

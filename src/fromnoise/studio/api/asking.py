@@ -92,13 +92,16 @@ def checked(requests: list[Request], models: Models, asked: JobIn | Generation, 
         limits: of the server.
 
     Raises:
-        Problem: the model cannot draw one of them, or it is larger than the server allows.
+        Problem: the model cannot draw one of them, or it is larger or smaller than the server allows.
     """
     model = models.get(bool(asked.fast))
     width, height = requests[0].width or model.pixels, requests[0].height or model.pixels  # of all
     if width * height > limits.pixels * model.pixels**2:
         most = int(limits.pixels**0.5 * model.pixels)
         raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", asked.name_of("width"))
+    if min(width, height) < limits.least:
+        said = f"{width}x{height} is too small for the watermark that this server hides; at least {limits.least} pixels"
+        raise Problem(400, said, asked.name_of("width"))
     if (together := sum(request.best_of for request in requests)) > limits.waiting:
         said = f"that would be {together} candidates, more than the {limits.waiting} that may wait here"
         raise Problem(400, said, asked.name_of("best_of"))

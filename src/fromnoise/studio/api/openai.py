@@ -144,7 +144,7 @@ async def file(
     if kept is None:
         raise Problem(404, "this address does not work, or no longer", code="file_not_found")
     kind = next(each for each in TYPES if each == ending)
-    data = await asyncio.to_thread(as_kind, studio.store.file(kept.id), kind, quality, studio.settings.seal)
+    data = await asyncio.to_thread(as_kind, studio.store.file(kept.id), kind, quality, studio.settings.stamp)
     return Response(data, media_type=TYPES[kind])
 
 
@@ -270,8 +270,8 @@ async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes
                     yield event(_partial(ask, data, sent[which]), f"{ask.kind}.partial_image")
                     sent[which] += 1
             else:
-                origin, seal = _origin(ask, which, happened, studio), studio.settings.seal
-                data = await asyncio.to_thread(as_given, happened.picture, _given(ask, which), origin, seal)
+                origin, stamp = _origin(ask, which, happened, studio), studio.settings.stamp
+                data = await asyncio.to_thread(as_given, happened.picture, _given(ask, which), origin, stamp)
                 yield event(_completed(ask, data, origin, happened, studio), f"{ask.kind}.completed")
 
 
@@ -343,5 +343,5 @@ def _item(ask: Ask, which: int, drawn: Drawn, studio: State) -> dict[str, Any]:
         name = kept_for_link(to_image(picture), origin, ask.size, studio)
         given = _given(ask, which)
         return {"url": ask.address + studio.links.path(f"{name}.{given.kind}", given.quality), **item}
-    data = as_given(picture, _given(ask, which), origin, studio.settings.seal)
+    data = as_given(picture, _given(ask, which), origin, studio.settings.stamp)
     return {"b64_json": base64.b64encode(data).decode(), **item}

@@ -10,10 +10,10 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.drawing.picture_file import Origin, from_image, origin_in, png_bytes, to_image
+from fromnoise.drawing.picture_file import Origin, from_image, origin_in, png_bytes, stamped, to_image
 from fromnoise.drawing.size import Size
 from fromnoise.ground.pictures import opened_file
-from fromnoise.provenance.credentials import Seal
+from fromnoise.provenance.stamp import PLAIN, Stamp
 from fromnoise.studio.api.state import State
 from fromnoise.studio.desk.encode import Format, encoded
 from fromnoise.studio.desk.store import Kept
@@ -28,12 +28,16 @@ class Given:
     quality: int
 
 
-def as_given(picture: Tensor, given: Given, origin: Origin | None, seal: Seal | None = None) -> bytes:
+def as_given(picture: Tensor, given: Given, origin: Origin | None, stamp: Stamp = PLAIN) -> bytes:
     """uint8 [3,H,W] or [4,H,W] as a file that says how it was drawn; from a PNG in its own size it can be drawn
     again."""
     if origin is not None and given.kind == "png" and not given.size.enlarged:
-        return png_bytes(picture, origin, seal)
-    return encoded(given.size.fit(to_image(picture)), given.kind, given.quality, origin, seal)
+        return png_bytes(picture, origin, stamp)
+    fitted = given.size.fit(to_image(picture))
+    if origin is not None:
+        shown, origin = stamped(from_image(fitted), origin, stamp)
+        fitted = to_image(shown)
+    return encoded(fitted, given.kind, given.quality, origin, stamp)
 
 
 def kept_for_link(picture: Image.Image, origin: Origin, size: Size, studio: State) -> str:
@@ -43,14 +47,14 @@ def kept_for_link(picture: Image.Image, origin: Origin, size: Size, studio: Stat
     words = (request.prompt, request.style, request.seed)
     until = time.time() + studio.settings.limits.link_seconds
     kept = Kept(name, "", 0, time.time(), *words, *size.given, origin.to_dict(), expires=until)
-    studio.store.add(kept, png_bytes(fitted, origin, studio.settings.seal))
+    studio.store.add(kept, png_bytes(fitted, origin, studio.settings.stamp))
     return name
 
 
-def as_kind(file: Path, kind: Format, quality: int, seal: Seal | None = None) -> bytes:
+def as_kind(file: Path, kind: Format, quality: int, stamp: Stamp = PLAIN) -> bytes:
     """A kept PNG file as another kind of file; as PNG, the file itself."""
     if kind == "png":
         return file.read_bytes()
     with opened_file(file, ("PNG",)) as picture:
         picture.load()
-        return encoded(picture, kind, quality, origin_in(file, file.name), seal)
+        return encoded(picture, kind, quality, origin_in(file, file.name), stamp)

@@ -72,7 +72,7 @@ class State:
         store = Store(settings.gallery)
         engine, hub = Engine(models, settings.limits.waiting), Hub()
         uploads = Uploads(settings.gallery / "uploads", settings.limits.upload_pixels)
-        jobs = Jobs(engine, store, uploads, hub, settings.limits.drain_seconds, settings.seal)
+        jobs = Jobs(engine, store, uploads, hub, settings.limits.drain_seconds, settings.stamp)
         links = Links(settings.limits.link_seconds)
         state = cls(settings, models, store, engine, uploads, hub, jobs, links, Metrics(engine))
         if settings.run is not None:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fromnoise.drawing.picture_file import Origin, made_of, readable, to_image
 from fromnoise.ground.pictures import on_white
-from fromnoise.provenance.credentials import Seal
 from fromnoise.provenance.marks import png_info, xmp_of
+from fromnoise.provenance.stamp import PLAIN, Stamp
 
 Format = Literal["png", "jpeg", "webp"]
 TYPES: dict[Format, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
@@ -23,7 +23,7 @@ def encoded(
     kind: Format = "png",
     quality: int = 100,
     origin: Origin | None = None,
-    seal: Seal | None = None,
+    stamp: Stamp = PLAIN,
 ) -> bytes:
     """A picture as the bytes of a file.
 
@@ -35,7 +35,7 @@ def encoded(
         kind: of the file; JPEG, which has no transparency, is composed on white.
         quality: 0…100, of JPEG and WebP; 100 is WebP without loss.
         origin: how it was drawn, where that is to be said.
-        seal: signs it; with ``origin`` only.
+        stamp: signs it, with ``origin`` only; its pixels stay as they are.
     """
     buffer = io.BytesIO()
     said = {} if origin is None else _said(origin, kind)
@@ -45,9 +45,7 @@ def encoded(
         on_white(picture).save(buffer, "JPEG", quality=min(quality, 95), subsampling=0, **said)
     else:
         picture.save(buffer, "WEBP", quality=quality, lossless=quality == 100, method=2, **said)
-    if seal is None or origin is None:
-        return buffer.getvalue()
-    return seal.sealed(buffer.getvalue(), kind.upper(), made_of(origin))
+    return buffer.getvalue() if origin is None else stamp.sealed(buffer.getvalue(), kind.upper(), made_of(origin))
 
 
 def _said(origin: Origin, kind: Format) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from fromnoise.drawing.picture_file import png_bytes
 from fromnoise.drawing.start import Start
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
-from fromnoise.provenance.credentials import Seal
+from fromnoise.provenance.stamp import PLAIN, Stamp
 from fromnoise.studio.desk.encode import data_url
 from fromnoise.studio.desk.engine import Drawn, Engine, Event, Failed, Progress, Show, Stopped, Wish
 from fromnoise.studio.desk.hub import Hub
@@ -91,7 +91,7 @@ class Jobs:
         uploads: pictures to start from.
         hub: tells the pages.
         drain_seconds: for the pictures under way when the server stops.
-        seal: signs what is kept.
+        stamp: what is put on pictures that are kept.
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class Jobs:
         uploads: Uploads,
         hub: Hub,
         drain_seconds: float,
-        seal: Seal | None = None,
+        stamp: Stamp = PLAIN,
     ) -> None:
         self.engine, self.store, self.uploads, self.hub = engine, store, uploads, hub
-        self._drain_seconds, self._seal = drain_seconds, seal
+        self._drain_seconds, self._stamp = drain_seconds, stamp
         self._jobs: dict[str, Job] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="fromnoise-gallery")
         self.closing, self._drained = False, False
@@ -287,7 +287,7 @@ class Jobs:
         size = (int(picture.shape[2]), int(picture.shape[1]))
         kept = Kept(secrets.token_hex(16), job.id, i, now, *words, *size, origin.to_dict(), order.start, order.mask)
         if job.watching.keep:
-            self.store.add(kept, png_bytes(picture, origin, self._seal))
+            self.store.add(kept, png_bytes(picture, origin, self._stamp))
             return kept.to_dict()
         return {**kept.to_dict(), "id": None, "data": data_url(picture)}
 
