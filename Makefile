@@ -26,7 +26,7 @@ formats: $(VENV)/.dev
 
 # Damaged and hostile files, by the thousand (docs/reliability.md); an hour.
 torture: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py --json 20000 --weights 5000
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py --json 20000 --weights 5000 --pictures 20000 --prompts 5000
 
 # The package as people get it: built, installed away from the sources, and used.
 wheel: $(VENV)/.dev

@@ -1,12 +1,15 @@
-"""What becomes of damaged and hostile files? Each is refused in one line, or opened and drawn with, in bounded memory.
+"""What becomes of damaged and hostile files and prompts? Each is refused in one line, or used, in bounded memory.
 
-    python benchmarks/torture.py --json 4000 --weights 2000 --seed 0
+    python benchmarks/torture.py --json 4000 --weights 2000 --pictures 20000 --prompts 5000 --seed 0
 
 One file at a time of a tiny model, a story model, a tokenizer, a run's folder and tiny checkpoints of Stable Diffusion
 gets one fault: values of other types, sizes of 10**9, 0 and -1, missing and surplus keys, deep nesting, numbers that
 are none, huge texts, files cut off; formats of numbers that we do not load, headers that lie. Then it is opened, and
-what opens draws one step, in a process that may die. A crash is anything but a picture or one line of refusal: a
-traceback, a process that died, more than 20 seconds or 1 GiB. Needs Linux, and `pip install -e '.[dev]'`.
+what opens draws one step. Pictures of 23 kinds, spoilt in bytes, numbers, chunks or in what they pretend to be, go
+through every door: a data folder, an upload, the look ahead, the question where they come from. Odd prompts are drawn,
+read out of the picture again, and played with in the story game. All of it in a process that may die. A crash is
+anything but being used or one line of refusal: a traceback, a process that died, more than 20 seconds or 1 GiB. Needs
+Linux, and `pip install -e '.[dev]'`.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,7 +27,8 @@ from formats import machine
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from torturing import FAMILIES, Tried, subjects, torture, weights_files
+from torture_subjects import FAMILIES, picture_subjects, prompt_subject, subjects, with_weights
+from torturing import Tried, torture
 
 
 def table(found: Iterable[Tried], by: str) -> list[str]:
@@ -58,6 +61,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=int, default=0, metavar="N", help="mutants of JSON files")
     parser.add_argument("--weights", type=int, default=0, metavar="N", help="mutants of files with weights")
+    parser.add_argument("--pictures", type=int, default=0, metavar="N", help="mutants of pictures")
+    parser.add_argument("--prompts", type=int, default=0, metavar="N", help="odd prompts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="names of subjects, with commas between them")
     parser.add_argument("--by", choices=("kind", "subject"), default="kind", help="what has a row in the table")
@@ -66,19 +71,19 @@ def main() -> int:
     crashes = 0
     with tempfile.TemporaryDirectory() as name:
         only = args.only.split(",") if args.only else []
+        folder = Path(name)
         families = [family for family in FAMILIES if not only or family in only]
-        every = [each for each in subjects(Path(name), families) if not only or each.name in only]
-        with_weights = [replace(each, files=weights_files(each.folder)) for each in every]
+        every = subjects(folder, families)
+        (folder / "pictures").mkdir()
         print(f"{machine()}; seed {args.seed}")
-        for title, count, chosen in (
+        for title, count, all_of_them in (
             ("JSON", args.json, every),
-            ("Weights", args.weights, [each for each in with_weights if each.files]),
+            ("Weights", args.weights, [each for each in map(with_weights, every) if each.files]),
+            ("Pictures", args.pictures, picture_subjects(folder / "pictures")),
+            ("Prompts", args.prompts, [prompt_subject(folder)]),
         ):
-            found = [
-                tried
-                for subject in chosen
-                for tried in torture(subject, count // len(chosen), args.seed, title == "Weights")
-            ]
+            chosen = [each for each in all_of_them if not only or each.name in only]
+            found = [tried for each in chosen for tried in torture(each, count // len(chosen), args.seed)]
             if found:
                 tell(title, found, args.by)
             crashes += sum(each.outcome == "crash" for each in found)

@@ -3,8 +3,8 @@
     python benchmarks/watermark.py data/stickers [--pixels 64] [--marked 200] [--clean 10000] [--out F]
 
 Pictures of a folder are marked, spoilt, and looked at again; shares have Wilson's 95 % interval. "Clean" pictures are
-never marked, and are looked at as the command does it, with all crops. Cost: PSNR of all colours, and of brightness alone,
-which eyes see best.
+never marked, and are looked at as the command does it, with all crops. Cost: PSNR of all colours, and of brightness
+alone, which eyes see best.
 """
 
 from __future__ import annotations

@@ -9,14 +9,14 @@ import os
 import random
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fromnoise.ground.errors import UserError
 from mutants import JSON_KINDS, mutated_json
-from torturing import Subject, json_files, subjects, torture, weights_files
+from torture_subjects import json_files, picture_subjects, prompt_subject, subjects, with_weights
+from torturing import Subject, torture
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads its memory from /proc")
 COUNTS = {"tiny": 25, "story": 80, "run": 80, "tokenizer": 80, "tokenizer_5": 80}
@@ -37,10 +37,23 @@ def test_no_json_of_others_ends_in_a_traceback(every: dict[str, Subject], name: 
 
 @pytest.mark.parametrize(("name", "count"), [("tiny", 30), ("story", 40)])
 def test_no_weights_of_others_end_in_a_traceback(every: dict[str, Subject], name: str, count: int) -> None:
-    subject = replace(every[name], files=weights_files(every[name].folder))
-    found = list(torture(subject, count, seed=1, weights=True))
+    found = list(torture(with_weights(every[name]), count, seed=1))
     assert [each for each in found if each.outcome == "crash"] == []
     assert sum(each.outcome == "refused" for each in found) > count // 2
+
+
+@pytest.mark.parametrize("kind", ["rgb.png", "moving.png", "plain.jpg", "lossless.webp", "moving.gif", "plain.tif"])
+def test_no_picture_of_others_ends_in_a_traceback(kind: str, tmp_path: Path) -> None:
+    (subject,) = [each for each in picture_subjects(tmp_path) if each.name == kind]
+    found = list(torture(subject, 40, seed=1))
+    assert [each for each in found if each.outcome == "crash"] == []
+    assert {each.outcome for each in found} == {"opened", "refused"}
+
+
+def test_no_prompt_ends_in_a_traceback_or_comes_back_changed(every: dict[str, Subject]) -> None:
+    found = list(torture(prompt_subject(every["tiny"].folder.parent), 60, seed=1))
+    assert [each for each in found if each.outcome == "crash"] == []
+    assert {each.outcome for each in found} == {"opened", "refused"}
 
 
 def test_whatever_goes_wrong_is_seen(tmp_path: Path) -> None:

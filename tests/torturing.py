@@ -10,24 +10,29 @@ import json
 import os
 import random
 import select
-import shutil
 import signal
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from fromnoise.ground.errors import UserError
-from mutants import mutated_json, mutated_weights
+from mutants import mutated_json
 
 SECONDS = 20.0  # of its CPU that a mutant may take
 WAITING = 300.0  # seconds without a word after which a process is given up
 MEMORY = 1 << 30  # bytes beyond what the process has when it begins
 LONGEST = 600  # characters of a refusal
+
+
+def spoilt_json(file: Path, data: bytes, rng: random.Random) -> str:
+    """Write one fault into a JSON file; returns its kind."""
+    kind, after = mutated_json(data, rng)
+    file.write_bytes(after)
+    return kind
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,14 @@ class Subject:
         folder: of its files; mutants are made of them in place, and each is put back.
         use: opens the folder, and draws with what it holds.
         files: what is mutated.
+        spoil: writes a fault into a file whose bytes were these, and says its kind.
     """
 
     name: str
     folder: Path
     use: Callable[[Path], object]
     files: tuple[Path, ...]
+    spoil: Callable[[Path, bytes, random.Random], str] = spoilt_json
 
 
 @dataclass(frozen=True)
@@ -59,17 +66,7 @@ class Tried:
     memory: int
 
 
-def json_files(folder: Path) -> tuple[Path, ...]:
-    """All JSON files of a folder; vocabularies of thousands are left to smaller ones."""
-    return tuple(file for file in sorted(folder.rglob("*.json")) if file.stat().st_size < 2**17)
-
-
-def weights_files(folder: Path) -> tuple[Path, ...]:
-    """All files of weights of a folder."""
-    return tuple(sorted(folder.rglob("*.safetensors")))
-
-
-def torture(subject: Subject, count: int, seed: int, weights: bool = False) -> Iterator[Tried]:
+def torture(subject: Subject, count: int, seed: int) -> Iterator[Tried]:
     """Try ``count`` mutants of a subject; equal seeds give equal ones."""
     done, whole = 0, {file: file.read_bytes() for file in subject.files}
     while done < count:
@@ -77,7 +74,7 @@ def torture(subject: Subject, count: int, seed: int, weights: bool = False) -> I
         process = os.fork()
         if not process:
             os.close(reader)
-            _child(subject, range(done, count), seed, weights, writer)
+            _child(subject, range(done, count), seed, writer)
         os.close(writer)
         try:
             for found in _told(reader, process):
@@ -106,13 +103,15 @@ def _told(reader: int, process: int) -> Iterator[Tried]:
     if not ready:
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
+    if now.outcome != "begun" and os.waitstatus_to_exitcode(status) == 1:
+        raise RuntimeError("a mutant could not be made; try it by itself")
     if now.outcome == "begun" and now.subject:
         slow = not ready or os.waitstatus_to_exitcode(status) == -signal.SIGPROF
         why = f"took over {SECONDS:.0f} s" if slow else f"the process died: {os.waitstatus_to_exitcode(status)}"
         yield Tried(now.subject, now.kind, "crash", why, SECONDS, now.memory)
 
 
-def _child(subject: Subject, indices: Iterable[int], seed: int, weights: bool, writer: int) -> None:
+def _child(subject: Subject, indices: Iterable[int], seed: int, writer: int) -> None:
     code = 1
     try:
         torch.set_num_threads(1)
@@ -121,20 +120,16 @@ def _child(subject: Subject, indices: Iterable[int], seed: int, weights: bool, w
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         for index in indices:
-            _try(subject, random.Random(f"{subject.name}-{seed}-{index}"), weights, writer)
+            _try(subject, random.Random(f"{subject.name}-{seed}-{index}"), writer)
         code = 0
     finally:
         os._exit(code)
 
 
-def _try(subject: Subject, rng: random.Random, weights: bool, writer: int) -> None:
+def _try(subject: Subject, rng: random.Random, writer: int) -> None:
     file = rng.choice(subject.files)
     before = file.read_bytes()
-    if weights:
-        kind = mutated_weights(file, before, rng)
-    else:
-        kind, after = mutated_json(before, rng)
-        file.write_bytes(after)
+    kind = subject.spoil(file, before, rng)
     said = (f"{subject.name}/{file.name}", kind)
     _tell(writer, Tried(*said, "begun", "", 0.0, 0))
     begin, least = time.process_time(), _peak(anew=True)
@@ -182,89 +177,3 @@ def _peak(anew: bool = False) -> int:
         Path("/proc/self/clear_refs").write_text("5")
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
-
-
-def draw(folder: Path) -> None:
-    """Open a model and draw one small step."""
-    from fromnoise.drawing.pipeline import Pipeline
-    from fromnoise.system.text_to_image import TextToImage
-
-    model = TextToImage.load(folder)
-    Pipeline("tiny", model)("red apple", seed=0, steps=1)
-
-
-def use_tokenizer(folder: Path) -> None:
-    """Open a tokenizer and read a prompt."""
-    from fromnoise.models.clip.tokenizer import Tokenizer
-
-    tokenizer = Tokenizer.load(folder)
-    ids = tokenizer.encode(["a red apple, cut off"])
-    tokenizer.named(ids[0].tolist())
-
-
-def use_story(folder: Path) -> None:
-    """Open a story model and draw a sentence in one step."""
-    from fromnoise.story.draw import StoryRequest, draw_stories
-    from fromnoise.story.model import StoryModel
-
-    draw_stories(StoryModel.load(folder), StoryRequest(steps=1, seed=0))
-
-
-def use_run(folder: Path) -> None:
-    """Watch a run, and go on with it as far as reading goes."""
-    from fromnoise.studio.runs.folder import RunFolder
-    from fromnoise.training import checkpoint
-    from fromnoise.training.continuing import restored, stored_run
-    from fromnoise.training.recipe import Recipe
-
-    seen: Any = RunFolder(folder)
-    json.dumps([seen.standing(), seen.curves("diffusion"), str(seen.opening())])
-    stored = stored_run(folder)
-    if stored is not None:
-        restored(folder, stored["recipe"], Recipe)
-    checkpoint.newest(folder / "diffusion")
-
-
-def make_run(folder: Path) -> None:
-    """A run's folder as a training leaves it, without the training."""
-    from fromnoise.training import checkpoint
-    from fromnoise.training.checkpoint import Checkpoint
-    from fromnoise.training.recipe import Recipe
-
-    (folder / "diffusion").mkdir(parents=True)
-    facts = {"recipe": Recipe("tiny").to_dict(), "data": "starter", "made_from": {"start_from": ""}, "shards": 1}
-    (folder / "run.json").write_text(json.dumps(facts, indent=1))
-    rows = [
-        {"pictures": 32 * i, "loss": 1 / i, "progress": i / 9, "warning": "flat", "text": "so"} for i in range(1, 9)
-    ]
-    (folder / "diffusion" / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    weights = {"w": torch.ones(2)}
-    checkpoint.save(folder / "diffusion", 8, Checkpoint({"weights": weights}, {"step": 8, "batch": 4, "elapsed": 1.0}))
-
-
-FAMILIES = ("sd1", "sdxl")  # tiny checkpoints of Stable Diffusion, by diffusers; they take seconds to make
-
-
-def subjects(folder: Path, families: Collection[str] = ()) -> list[Subject]:
-    """Everything that is opened, tiny and made anew, in a folder.
-
-    Args:
-        folder: new.
-        families: which of :data:`FAMILIES` besides.
-    """
-    from conftest import make_tiny_model, make_tiny_story
-
-    make_tiny_model().save(folder / "tiny")
-    make_tiny_story().save(folder / "story")
-    make_run(folder / "run")
-    shutil.copytree(folder / "tiny" / "tokenizer", folder / "tokenizer")
-    shutil.copytree(folder / "tiny" / "tokenizer", folder / "tokenizer_5")
-    for name in ("vocab.json", "merges.txt", "special_tokens_map.json"):  # transformers 5 writes none of them
-        (folder / "tokenizer_5" / name).unlink()
-    uses = {"tiny": draw, "story": use_story, "run": use_run, "tokenizer": use_tokenizer, "tokenizer_5": use_tokenizer}
-    for family in families:
-        from checkpoints import pipeline
-
-        pipeline(family).save_pretrained(folder / family)
-        uses[family] = draw
-    return [Subject(name, folder / name, use, json_files(folder / name)) for name, use in uses.items()]
