@@ -1,13 +1,14 @@
-# Two commands: `make picture` draws a sheet with the shipped model, `make test` runs every check.
+# `make picture` draws a sheet with the shipped model; `make test` checks nearly everything in some minutes, `make long` the rest.
 # TORCH="…" chooses another PyTorch than the one that fits this machine: see install.py.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 MODEL  ?= stickers-64
 CHECKED := src tests recipes benchmarks install.py .ci
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 export TORCH
 
-.PHONY: picture test tests formats wheel lint types torture docs-pictures clean
+.PHONY: picture test tests long formats wheel lint types torture docs-pictures clean
 
 picture: $(VENV)/.base
 	@mkdir -p pictures
@@ -17,7 +18,11 @@ test: lint types tests
 
 tests: $(VENV)/.dev
 	$(BIN)/python .ci/needs.py
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	$(PYTEST) -m "not long"
+
+# Whole trainings that are killed and go on, many processes, every chapter on every screen: tests/long.py.
+long: $(VENV)/.dev
+	$(PYTEST) -m long
 
 # Once more what touches number formats, as a CPU without bf16 computes it.
 formats: $(VENV)/.dev

@@ -14,18 +14,11 @@ import torch
 from hypothesis import settings
 
 from fromnoise.ground import cores
+from long import FIRST, LONG
 
 settings.register_profile("any machine", deadline=None)  # a busy machine is no fault
 settings.load_profile("any machine")
 
-# Files that take a minute or so go first: one of them, begun last, would keep a core while the other has nothing to do.
-LONG = (
-    "training/test_run.py", "training/test_many.py", "browser/test_chapters.py", "browser/test_more_chapters.py",
-    "backends/test_openvino.py", "browser/test_views.py", "browser/test_training.py", "studio/test_tour.py",
-    "studio/test_document.py", "system/test_diffusers_call.py", "training/test_lora.py", "training/test_beginning.py",
-    "training/test_shaped.py", "cluster/test_pool.py", "cli/test_train.py", "evaluation/test_report.py",
-    "training/test_loop.py", "training/test_distill.py",
-)  # fmt: skip
 HARDWARE = "this CPU"  # how the reason of a skip begins that no installation can mend
 
 
@@ -34,13 +27,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests in each, in another order")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """No test may need another one before it, nor one that has not run."""
+    """No test may need another one before it, nor one that has not run; those of ``long.py`` are marked.
+
+    Files that take a minute or so go first: one of them, begun last, would keep a core while the other one waits.
+    """
+    files = {item.path: Path(os.path.relpath(item.path, Path(__file__).parent)).as_posix() for item in items}
+    for item in items:
+        if {files[item.path], f"{files[item.path]}::{getattr(item, 'originalname', item.name)}"} & set(LONG):
+            item.add_marker(pytest.mark.long)
     seed = config.getoption("shuffle")
     if seed is None:
-        files = [Path(os.path.relpath(item.path, Path(__file__).parent)).as_posix() for item in items]
-        rank = {file: LONG.index(file) if file in LONG else len(LONG) for file in set(files)}
-        items[:] = [item for _, item in sorted(zip(files, items, strict=True), key=lambda pair: rank[pair[0]])]
+        order = {name: at for at, name in enumerate((*LONG, *FIRST))}
+        items.sort(key=lambda item: order.get(files[item.path], len(order)))
     else:
         rng = random.Random(seed)
         place = {file: rng.random() for file in sorted({item.path for item in items})}

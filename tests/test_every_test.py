@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from long import FIRST, LONG
+
 SUITE = """
 import pytest, torch
 @pytest.mark.skipif(True, reason="there is no Chromium: apt install chromium")
@@ -43,6 +45,14 @@ def run(suite: Path, *options: str, ci: str = "") -> tuple[int, list[str]]:
     environment = {**os.environ, "CI": ci, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True)
     return done.returncode, [line.lstrip(".s") for line in done.stdout.splitlines()]
+
+
+def test_what_is_left_for_later_is_there() -> None:
+    for name in (*LONG, *FIRST):
+        file, _, test = name.partition("::")
+        text = (Path(__file__).parent / file).read_text()
+        assert not test or f"def {test}(" in text, name
+    assert len({*LONG, *FIRST}) == len(LONG) + len(FIRST)
 
 
 def begun(lines: list[str]) -> list[list[str]]:
