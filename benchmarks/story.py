@@ -52,7 +52,6 @@ from story_plots import copying, genres, grammar
 from trigram import Trigram
 
 PARTS = ("speed", "repair", "lengths", "puzzles", "copying", "genre", "grammar", "perplexity")
-REVISIONS = (0, 4, 8, 16)
 CONSOLE = Console()
 
 
@@ -261,7 +260,7 @@ def main() -> None:
         found["genre"] = genres(model, train, held_out, options.each)
         CONSOLE.print(found["genre"])
     if "grammar" in wanted:
-        found["grammar"] = grammar(model, held_out, options.each, REVISIONS)
+        found["grammar"] = grammar(model, held_out, options.each)
         show("drawn plots as English", found["grammar"])
     if "perplexity" in wanted:
         found["perplexity"] = perplexities(model, masks, *numbers)

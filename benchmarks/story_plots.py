@@ -15,15 +15,19 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
+import torch
+
 from fromnoise.data.plots import Line
 from fromnoise.data.plots.grammar import MADE, REAL, TOLD
 from fromnoise.ground.errors import UserError
 from fromnoise.story.draw import StoryRequest, draw_stories, story_steps
 from fromnoise.story.model import StoryModel
+from fromnoise.story.revise import Revision, revisions
 from fromnoise.story.vocabulary import sentence_of, words_of
 
 RUN = 8  # words in a row that count as copied
 PARSER = "link-parser"
+REVISIONS = (Revision(0), Revision(4), Revision(12), Revision(12, 20.0), Revision(12, 6.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,23 +100,25 @@ def copying(model: StoryModel, train: Sequence[Line], held_out: Sequence[Line], 
     }
 
 
-def grammar(model: StoryModel, held_out: Sequence[Line], each: int, revisions: Sequence[int]) -> dict[str, Any]:
+def grammar(model: StoryModel, held_out: Sequence[Line], each: int) -> dict[str, Any]:
     """Share of plots in which the Link Grammar parser of English (Sleator & Temperley 1993, arXiv cmp-lg/9508004) finds
     a place for every word, and in which a word stands twice in a row; by how many words could be changed in the end,
-    beside held-out plots told by hand. ``distinct-2`` is the share of different pairs among all pairs of words.
+    and how readily, beside held-out plots told by hand. ``distinct-2`` is the share of different pairs among all pairs.
 
     Raises:
         UserError: the parser is not installed.
     """
-    texts: dict[int, list[str]] = {most: [] for most in revisions}
+    texts: dict[Revision, list[str]] = {how: [] for how in REVISIONS}
     for genre in model.vocabulary.story_genres:
-        request = StoryRequest(genre=genre, count=each, seed=1000, revisions=max(revisions))
-        states = [step.x_next for step in story_steps(faster(model), request)][request.steps - 1 :]
-        for most, found in texts.items():  # the first changes are the same however many may follow
-            rows = states[min(most, len(states) - 1)].tolist()
-            found += [sentence_of(model.vocabulary.text(row)) for row in rows]
+        request = StoryRequest(genre=genre, count=each, seed=1000, revisions=0)
+        *_, last = story_steps(faster(model), request)
+        labels = torch.tensor([model.vocabulary.label(genre, "")] * each)
+        for how, found in texts.items():
+            *_, end = last, *revisions(model, last, labels, torch.zeros_like(last.x_next, dtype=torch.bool), how)
+            found += [sentence_of(model.vocabulary.text(row)) for row in end.x_next.tolist()]
     told = [line.text for line in held_out if line.kind == TOLD][:300]
-    return {"told by hand": _of_texts(told)} | {f"{most} changes": _of_texts(found) for most, found in texts.items()}
+    shown = {f"{how.most} changes to what is {how.surer:g} times as likely": found for how, found in texts.items()}
+    return {"told by hand": _of_texts(told)} | {name: _of_texts(found) for name, found in shown.items()}
 
 
 def _of_texts(texts: Sequence[str]) -> dict[str, float]:

@@ -32,7 +32,7 @@ class StoryRequest(Config):
     """What to draw.
 
     Attributes:
-        genre: kind of story; "" leaves it open.
+        genre: kind of story; "" leaves it to the seed where no place is named either (:func:`genre_of`).
         place: where; "" leaves it open.
         start: a sentence to start from instead of random words.
         strength: how much of ``start`` may be wrong, 0..1: the share of noise that it is taken to have.
@@ -58,7 +58,7 @@ class StoryRequest(Config):
     guidance: float = 2.0
     temperature: float = 0.8
     sampler: str = "confident"
-    revisions: int = 8
+    revisions: int = 12
     seed: int = 0
     count: int = 1
 
@@ -103,7 +103,8 @@ def story_steps(model: StoryModel, request: StoryRequest) -> Generator[Step, Non
     """
     generators = [torch.Generator().manual_seed(request.seed + i) for i in range(request.count)]
     begin = beginning(model, request, generators)
-    labels = torch.tensor([model.vocabulary.label(request.genre, request.place)] * request.count)
+    genres = [genre_of(model, request, i) for i in range(request.count)]
+    labels = torch.tensor([model.vocabulary.label(genre, request.place) for genre in genres])
     denoiser = ClassifierFreeGuidance(
         FunctionDenoiser(model.with_every_word if request.words else model.denoiser, model.schedule),
         torch.zeros_like(labels),
@@ -145,13 +146,24 @@ def beginning(model: StoryModel, request: StoryRequest, rng: Sequence[torch.Gene
         UserError: a word to keep that is unknown, a start without words, a sentence that is too long.
     """
     rows, kept = [], []
-    for generator in rng:
-        row, stays = _row(model, request, generator)
+    for i, generator in enumerate(rng):
+        row, stays = _row(model, replace(request, genre=genre_of(model, request, i)), generator)
         rows.append(row)
         kept.append(torch.cat([stays, torch.ones(model.longest - len(stays), dtype=torch.bool)]))
     t = math.ceil(request.strength * model.schedule.steps) - 1 if request.start else model.schedule.steps - 1
     longest = max(map(len, rows))
     return Beginning(model.padded(rows)[:, :longest], torch.stack(kept)[:, :longest], t)
+
+
+def genre_of(model: StoryModel, request: StoryRequest, index: int) -> str:
+    """The kind of story that sentence ``index`` is: as asked for, else the seed takes one after the other.
+
+    Most of what a model reads are no stories, so without any kind it would write a sentence, not a plot.
+    """
+    known = model.vocabulary.story_genres
+    if request.genre or request.place or not known:
+        return request.genre
+    return known[(request.seed + index) % len(known)]
 
 
 def single(request: StoryRequest, index: int) -> StoryRequest:

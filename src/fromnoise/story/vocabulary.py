@@ -219,7 +219,7 @@ class Vocabulary:
             UserError: it cannot be written.
         """
         known = {"words": self.words[len(SPECIAL) :], "genres": self.genres, "places": self.places}
-        write_atomically(file, json.dumps(known, ensure_ascii=False, indent=0) + "\n")
+        write_atomically(file, json.dumps(known, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     @classmethod
     def load(cls, file: Path) -> Vocabulary:

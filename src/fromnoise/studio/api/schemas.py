@@ -157,7 +157,7 @@ class PlotIn(Fields):
     steps: Annotated[int, Field(ge=1, le=MOST_STORY_STEPS)] = 30
     guidance: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 2.0
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.8
-    revisions: Annotated[int, Field(ge=0, le=100, description="words that may change when it is read again")] = 8
+    revisions: Annotated[int, Field(ge=0, le=100, description="words that may change when it is read again")] = 12
     seed: Annotated[int | None, Field(ge=0, le=MOST_SEED, description="any by default; the answer says which")] = None
 
 

@@ -1062,7 +1062,7 @@ export const words = {
       drawing: "Drawing…",
       level: (t, levels) => `Noise level ${levelOf(t, levels)}`,
       plots: "A story out of random words",
-      plotsHint: "Say what kind of story it should be, or nothing at all, and watch it appear.",
+      plotsHint: "Say what kind of story it should be, or leave that to the seed, and watch it appear.",
       genre: "Kind of story",
       place: "Where",
       any: "any",
@@ -1102,7 +1102,7 @@ export const words = {
           "hidden for good, the questions are put again for the next, and in the end the hidden words are guessed.",
         "A story: all places begin with random words. At every step the machine says how likely each word it knows is at each place; " +
           "a sentence is drawn from that, the words that it is surest of stay, and the others become noise again, fewer each time. " +
-          "Then it hides one word after the other and reads the rest: where another word would be twenty times as likely, it takes its place.",
+          "Then it hides one word after the other and reads the rest: where another word would be ten times as likely, it takes its place.",
         "It is another, far smaller network than the one that draws, and it learned from plots in one line. The picture beside the " +
           "sentence is drawn by the machine of the other chapters; only the share of noise is the same.",
       ],
