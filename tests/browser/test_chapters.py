@@ -150,7 +150,7 @@ def test_chapter_game(visit: Visitors, shots: Path) -> None:
     places = page.get_by_label("Where", exact=True).locator("option").all_inner_texts()
     assert "North Pole" in places
     assert "adverb" not in places
-    expect(page.locator(".steps").last.locator("li")).to_have_count(31)
+    assert 31 <= page.locator(".steps").last.locator("li").count() <= 43  # the noise, 30 steps, at most 12 changes
     page.screenshot(path=shots / "game.png", full_page=True)
     page.get_by_label("Words to start from, if you like").fill("Gold scissor out headphone neat typewriter spinach")
     page.get_by_role("button", name="Find a story").click()
