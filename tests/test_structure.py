@@ -396,12 +396,10 @@ def test_pictures_are_bytes_outside_and_minus_one_to_one_inside(tiny_model: Text
     assert torch.equal(tiny_model.decode(latents), ((inside + 1) * 127.5).round().to(torch.uint8))
 
 
-def test_weights_in_the_repository_stay_within_48_mib() -> None:
-    most = {"copies": 5, "map": 1.5}  # those are no networks
-    files = [f for f in (SOURCE / "assets").rglob("*.safetensors") if f.stem not in most]
-    assert sum(f.stat().st_size for f in files) <= 48 * 2**20
-    for stem, size in most.items():
-        assert sum(f.stat().st_size for f in (SOURCE / "assets").rglob(f"{stem}.safetensors")) <= size * 2**20
+def test_all_that_is_shipped_stays_within_90_mib() -> None:
+    """So that a wheel stays under the 100 MB that PyPI takes; the story game's network has 8 MiB of it."""
+    assert sum(file.stat().st_size for file in (SOURCE / "assets").rglob("*") if file.is_file()) <= 90 * 2**20
+    assert sum(file.stat().st_size for file in (SOURCE / "assets" / "models" / "story").iterdir()) <= 8 * 2**20
 
 
 def test_the_starter_set_is_small_and_permissive() -> None:

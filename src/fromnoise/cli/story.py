@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 def story(
-    genre: Annotated[
-        str, typer.Option(help="Kind of story: mystery, romance, …; --list names them. Default: the seed's.")
-    ] = "",
+    genre: Annotated[str, typer.Option(help="Kind of story; --list names them. Default: the seed takes one.")] = "",
     place: Annotated[str, typer.Option(help="Where: France, castle, …; --list names them.")] = "",
     start: Annotated[str | None, typer.Option(help="Start from these words; those that fit may stay.")] = None,
     strength: Annotated[
@@ -32,9 +30,7 @@ def story(
     guidance: Annotated[float, typer.Option(help="How strongly genre and place are followed; 1 is off.")] = 2.0,
     temperature: Annotated[float, typer.Option(help="Below 1 prefers likely words.")] = 0.8,
     sampler: Annotated[str, typer.Option(help="confident or ancestral.")] = "confident",
-    revisions: Annotated[
-        int, typer.Option(help="At most so many words of what it drew are changed when it reads it again.", min=0)
-    ] = 12,
+    revisions: Annotated[int, typer.Option(help="Words that may change when it reads it again.", min=0)] = 12,
     seed: Annotated[int | None, typer.Option(help="The same seed, the same sentence. Default: a fresh one.")] = None,
     count: Annotated[int, typer.Option("--count", "-n", help="Sentences.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the results, without the steps.")] = False,
