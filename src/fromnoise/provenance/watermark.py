@@ -25,6 +25,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from fromnoise.ground.kept import whatever_the_caller_set
+from fromnoise.ground.pictures import opened_file
 from fromnoise.provenance.stamp import LEAST, Stamp
 
 SIZES = (LEAST, 128)  # grids on which the pattern lies; the larger one that fits into the picture
@@ -149,16 +151,19 @@ def _in_band(grid: Tensor) -> Tensor:
 
 @cache
 def _band(size: int) -> Tensor:
-    frequencies = torch.fft.fftfreq(size)
-    reach = (frequencies[:, None].square() + frequencies.square()).sqrt()
-    return ((reach >= BAND[0]) & (reach <= BAND[1])).float()
+    """Where the middle frequencies are, 0 or 1, [S,S]."""
+    with whatever_the_caller_set():
+        frequencies = torch.fft.fftfreq(size)
+        reach = (frequencies[:, None].square() + frequencies.square()).sqrt()
+        return ((reach >= BAND[0]) & (reach <= BAND[1])).float()
 
 
 @cache
 def _pattern(size: int) -> Tensor:
     """n, float32 [S,S] of ±1."""
-    rng = torch.Generator().manual_seed(SEED)
-    return torch.randint(2, (size, size), generator=rng).float() * 2 - 1
+    with whatever_the_caller_set():
+        rng = torch.Generator().manual_seed(SEED)
+        return torch.randint(2, (size, size), generator=rng).float() * 2 - 1
 
 
 def _grid(shape: torch.Size) -> int:
@@ -201,7 +206,7 @@ def _through_jpeg(picture: Tensor, quality: int) -> Tensor:
     """float [3,H,W], 0..255, as a JPEG gives it back."""
     file = io.BytesIO()
     Image.fromarray(picture.byte().permute(1, 2, 0).contiguous().numpy()).save(file, "JPEG", quality=quality)
-    with Image.open(file) as again:
+    with opened_file(file.getvalue(), ("JPEG",)) as again:
         flat = torch.frombuffer(bytearray(again.convert("RGB").tobytes()), dtype=torch.uint8)
     return flat.view(picture.shape[1], picture.shape[2], 3).permute(2, 0, 1).float()
 
