@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fromnoise.story.draw import StoryRequest, draw_stories
+from fromnoise.story.examples import spoilt
 from fromnoise.story.model import StoryModel
 from fromnoise.story.repair import Repair, repair
 
@@ -66,3 +67,12 @@ def test_gold_stays_in_a_mystery_of_france(shipped: StoryModel) -> None:
     plots = [draw_stories(shipped, request)[0] for request in asked]
     assert sum("gold" in plot.lower() for plot in plots) >= 1
     assert all("France" in plot for plot in plots)
+
+
+def test_a_round_of_the_game_has_a_word_at_every_place(shipped: StoryModel) -> None:
+    assert shipped.vocabulary.empty is not None  # which is among the noise
+    for seed in range(300):
+        clean, noisy = spoilt(shipped, PRINCESS, 1.0, seed)
+        assert len(noisy) == len(clean)
+        assert all(noisy)
+        assert not any(a.lower() == b.lower() for a, b in zip(clean, noisy, strict=True))

@@ -54,7 +54,7 @@ def spoilt(model: StoryModel, text: str, noise: float, seed: int) -> tuple[list[
     found = list(words)
     for i in sorted(chosen):
         other = words[places[i]].casefold()
-        while other.casefold() in (words[places[i]].casefold(), ",", "'s"):
+        while other.casefold() in (words[places[i]].casefold(), "", ",", "'s"):  # "" stands for no word
             other = model.vocabulary.words[int(random_words(model.noise, (1,), rng))]
         found[places[i]] = other
     return words, found
