@@ -121,14 +121,14 @@ def grammar(model: StoryModel, held_out: Sequence[Line], each: int) -> dict[str,
     return {"told by hand": _of_texts(told)} | {name: _of_texts(found) for name, found in shown.items()}
 
 
-def _of_texts(texts: Sequence[str]) -> dict[str, float]:
+def _of_texts(texts: Sequence[str]) -> dict[str, Any]:
     rows = [words_of(text.lower()) for text in texts]
     pairs = [pair for row in rows for pair in pairwise(row)]
     return {
         "parsed": parsed(texts),
         "doubled": sum(any(a == b for a, b in pairwise(row)) for row in rows) / len(rows),
         "distinct-2": len(set(pairs)) / len(pairs),
-        "words": sum(map(len, rows)) / len(rows),
+        "words": f"{sum(map(len, rows)) / len(rows):.1f}",
         "n": len(rows),
     }
 
