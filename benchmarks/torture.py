@@ -5,7 +5,7 @@
 One file at a time of a tiny model, a story model, a tokenizer, a run's folder and tiny checkpoints of Stable Diffusion
 gets one fault: values of other types, sizes of 10**9, 0 and -1, missing and surplus keys, deep nesting, numbers that
 are none, huge texts, files cut off; formats of numbers that we do not load, headers that lie. Then it is opened, and
-what opens draws one step. Pictures of 23 kinds, spoilt in bytes, numbers, chunks or in what they pretend to be, go
+what opens draws one step. Pictures of 24 kinds, spoilt in bytes, numbers, chunks or in what they pretend to be, go
 through every door: a data folder, an upload, the look ahead, the question where they come from. Odd prompts are drawn,
 read out of the picture again, and played with in the story game. All of it in a process that may die. A crash is
 anything but being used or one line of refusal: a traceback, a process that died, more than 20 seconds or 1 GiB. Needs
