@@ -83,7 +83,7 @@ def test_where_openvino_has_no_bf16_it_is_not_said_to_have_been_used(
     try:
         openvino.compiled_for("bf16")
     except RuntimeError:
-        pytest.skip("this CPU has bf16 and only plays one without, which OpenVINO refuses (tested where nothing is played)")
+        pytest.skip("this CPU has bf16 and only plays one without, which OpenVINO refuses (tested unplayed)")
     monkeypatch.setenv("FROMNOISE_CACHE", str(tmp_path / "cache"))
     model, asked = ("--model", tiny_model_folder), ("--backend", "openvino", "--precision", "bf16")
     monkeypatch.setattr(openvino, "computed_in", lambda hint: hint)
