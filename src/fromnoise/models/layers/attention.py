@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fromnoise.models.layers.norm import GroupNorm
+
 
 def attend(
     query: Tensor, key: Tensor, value: Tensor, heads: int, causal: bool = False, hidden: Tensor | None = None
@@ -185,7 +187,7 @@ class SpatialTransformer(nn.Module):
 
     def __init__(self, channels: int, context_width: int, heads: int, groups: int, depth: int = 1) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.norm = GroupNorm(groups, channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels)
         self.block = TransformerBlock(channels, context_width, heads)
         self.deeper = nn.ModuleList(TransformerBlock(channels, context_width, heads) for _ in range(depth - 1))
@@ -219,7 +221,7 @@ class SpatialSelfAttention(nn.Module):
 
     def __init__(self, channels: int, groups: int, eps: float) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels, eps)
+        self.norm = GroupNorm(groups, channels, eps)
         self.attention = SelfAttention(channels, heads=1, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fromnoise.models.layers.convolution import Convolution3x3
+from fromnoise.models.layers.norm import GroupNorm
 
 
 class ResidualBlock(nn.Module):
@@ -24,10 +25,10 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, groups: int, eps: float, time_width: int = 0) -> None:
         super().__init__()
-        self.norm_1 = nn.GroupNorm(groups, in_channels, eps)
+        self.norm_1 = GroupNorm(groups, in_channels, eps)
         self.conv_1 = Convolution3x3(in_channels, out_channels)
         self.time = nn.Linear(time_width, out_channels) if time_width else None
-        self.norm_2 = nn.GroupNorm(groups, out_channels, eps)
+        self.norm_2 = GroupNorm(groups, out_channels, eps)
         self.conv_2 = Convolution3x3(out_channels, out_channels)
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
 

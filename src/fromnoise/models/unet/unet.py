@@ -14,6 +14,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.models.layers.attention import SpatialTransformer
 from fromnoise.models.layers.convolution import Convolution3x3
 from fromnoise.models.layers.embedding import PooledWords, TimeEmbedding, VectorEmbedding
+from fromnoise.models.layers.norm import GroupNorm
 from fromnoise.models.layers.residual import Downsample, ResidualBlock, Upsample
 from fromnoise.models.unet.blocks import EPS, MiddleBlock, UNetBlock
 
@@ -126,7 +127,7 @@ class UNet(nn.Module):
         block = MiddleBlock(widths[-1], 4 * widths[0], config.cross_attention_dim, heads, groups, depth)
         self.middle = nn.ModuleDict({f"{config.resolution(len(widths) - 1)}_middle": block})
         self.up = self._way_up(skips)
-        self.norm_out = nn.GroupNorm(groups, widths[0], EPS)
+        self.norm_out = GroupNorm(groups, widths[0], EPS)
         self.conv_out = Convolution3x3(widths[0], config.out_channels)
         # In the order in which a picture passes them, which is that of the modules.
         self._attentions = tuple(module for module in self.modules() if isinstance(module, SpatialTransformer))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fromnoise.models.layers.norm import GroupNorm
 from fromnoise.models.layers.residual import ResidualBlock, Upsample
 from fromnoise.models.vae.encoder import EPS, middle
 
@@ -37,7 +38,7 @@ class Decoder(nn.Module):
                 channels = width
             if level > 0:
                 self.up[f"f{2**level}_to_f{2 ** (level - 1)}"] = Upsample(channels)
-        self.norm_out = nn.GroupNorm(groups, channels, EPS)
+        self.norm_out = GroupNorm(groups, channels, EPS)
         self.conv_out = nn.Conv2d(channels, out_channels, 3, padding=1)
 
     def forward(self, latents: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fromnoise.models.layers.attention import SpatialSelfAttention
+from fromnoise.models.layers.norm import GroupNorm
 from fromnoise.models.layers.residual import Downsample, ResidualBlock
 
 EPS = 1e-6
@@ -51,7 +52,7 @@ class Encoder(nn.Module):
             if level + 1 < len(widths):
                 self.down[f"f{2**level}_to_f{2 ** (level + 1)}"] = Downsample(channels, one_sided=True)
         self.middle = middle(channels, groups, attention)
-        self.norm_out = nn.GroupNorm(groups, channels, EPS)
+        self.norm_out = GroupNorm(groups, channels, EPS)
         self.conv_out = nn.Conv2d(channels, out_channels, 3, padding=1)
 
     def forward(self, pictures: Tensor) -> Tensor:
