@@ -10,7 +10,8 @@ Every variant then un-noises the same held-out pictures of the world with the sa
 without any words. The table has each loss's difference from the base run's, in thousandths, with its 95 % interval over
 the pictures; below 0 is better. "Words" is how much the captions help, on average of the three noisiest levels; above 0
 is better. Losses on other latents cannot be compared, so VAEs are not among the variants. Nothing here is judged by a
-network. Finished variants are kept in ``--out`` and not run again.
+network. Finished variants are kept in ``--out`` and not run again. What share of the pictures show two things (a
+"scene") is changed by choosing pictures from the pool; ``--data`` is then the folder of drawings that RUN learns from.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ keep_freed_memory()
 
 import torch  # noqa: E402
 from rich.console import Console  # noqa: E402
+from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
@@ -37,6 +39,8 @@ from torch import Tensor  # noqa: E402
 from formats import BEST, machine  # noqa: E402
 from fromnoise.cli.train import load_recipe  # noqa: E402
 from fromnoise.data.pictures import load_folder  # noqa: E402
+from fromnoise.data.world import World  # noqa: E402
+from fromnoise.data.world.drawing import chosen_drawings  # noqa: E402
 from fromnoise.diffusion.loss import diffusion_loss, v_target  # noqa: E402
 from fromnoise.diffusion.schedule import ScheduleConfig  # noqa: E402
 from fromnoise.evaluation.intervals import mean_of  # noqa: E402
@@ -54,6 +58,8 @@ TIMES = (999, 900, 800, 650, 500, 300)
 ROUNDS = 5  # of timing
 NOISY = 3  # of these, where words decide
 LENGTH = "the longest caption of four"
+SCENES = {"scenes 5 %": 0.05, "scenes 50 %": 0.5}  # share of pictures of two things; the world has 20 %
+OF_TWO = {"pairs", "relations", "mixed"}  # kinds of the world
 VARIANTS: dict[str, dict[str, str]] = {
     "base": {},
     "batch 32": {"batch": "32"},
@@ -64,6 +70,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "noise levels: mean 0.3": {"time_mix.mean": "0.3"},
     "noise levels: mean 1.5": {"time_mix.mean": "1.5"},
     LENGTH: {},
+    **{name: {} for name in SCENES},
 }
 
 
@@ -74,6 +81,7 @@ class Pool:
     latents: Tensor
     captions: list[list[str]]
     longest: bool
+    order: Tensor  # int64, of the pictures that are learnt from
 
     @property
     def shape(self) -> torch.Size:
@@ -82,7 +90,7 @@ class Pool:
 
     def at(self, clock: Clock, device: torch.device) -> tuple[Tensor, list[str]]:
         """Latents [B,C,h,w] and a caption for each."""
-        flat = torch.arange(clock.pictures, clock.pictures + clock.batch) % len(self.latents)
+        flat = self.order[torch.arange(clock.pictures, clock.pictures + clock.batch) % len(self.order)]
         rng = seeded("cpu", clock.seed, "captions", clock.step)
         which = torch.randint(100, (clock.batch,), generator=rng).tolist()
         texts = [self.captions[i] for i in flat.tolist()]
@@ -93,27 +101,51 @@ class Pool:
         """Nothing works for it."""
 
 
-def pool(run: Path, longest: bool) -> Pool:
-    """All pictures in a run's pool."""
+def pool(run: Path, longest: bool, order: list[int] | None) -> Pool:
+    """All pictures in a run's pool, in the order of their numbers or another."""
     latents, captions = [], []
     for file in sorted((run / "pool").glob("[0-9]*.safetensors")):
         with safe_open(file, "pt") as stored:
             latents.append(stored.get_tensor("latents"))
             captions += json.loads(stored.metadata()["captions"])
-    return Pool(torch.cat(latents), captions, longest)
+    whole = torch.cat(latents)
+    return Pool(whole, captions, longest, torch.arange(len(whole)) if order is None else torch.tensor(order))
 
 
-def held_out(run: Path, out: Path, model: TextToImage) -> tuple[Tensor, list[str]]:
-    """Latents [M,C,h,w] and captions of the sample's held-out pictures; encoded once."""
+def of_two(options: argparse.Namespace, recipe: Recipe, wanted: list[tuple[str, int]]) -> list[bool]:
+    """Whether pictures of the world, by splits and numbers, show two things. Kept, since it takes some minutes."""
+    file = options.out / "of_two.json"
+    found: dict[str, bool] = json.loads(file.read_text()) if file.exists() else {}
+    missing = [(split, number) for split, number in wanted if f"{split}-{number}" not in found]
+    if missing:
+        drawings = chosen_drawings(str(options.data), recipe.data.styles, recipe.data.groups, recipe.data.limit)
+        worlds = {split: World(drawings, recipe.data.world.mix, split) for split in {split for split, _ in missing}}
+        for split, number in track(missing, "what pictures show"):
+            found[f"{split}-{number}"] = worlds[split].choose(recipe.seed, number).kind in OF_TWO
+        file.write_text(json.dumps(found))
+    return [found[f"{split}-{number}"] for split, number in wanted]
+
+
+def with_share(share: float, count: int, options: argparse.Namespace, recipe: Recipe) -> list[int]:
+    """Numbers of ``count`` pictures of the pool of which a share shows two things, evenly mixed."""
+    known = of_two(options, recipe, [("train", i) for i in range(round(count * max(share / 0.19, 1.3)))])
+    each = {scene: iter([i for i, found in enumerate(known) if found == scene]) for scene in (True, False)}
+    return [next(each[int((i + 1) * share) > int(i * share)]) for i in range(count)]
+
+
+def held_out(run: Path, out: Path, model: TextToImage) -> tuple[Tensor, list[str], list[str]]:
+    """Latents [M,C,h,w], captions and file names of the sample's held-out pictures; encoded once."""
     file = out / "held_out.safetensors"
     if not file.exists():
         pictures = load_folder(run / "world.parquet", model.card["recipe"]["data"]["pixels"], split="test_pair")
         with torch.no_grad():
             parts = [model.vae.encode(from_bytes(part)).mean for part in pictures.images.split(32)]
         texts = json.dumps([caption(r) for r in pictures.records])
-        save_file({"latents": torch.cat(parts).contiguous()}, file, metadata={"captions": texts})
+        names = json.dumps([r.file_name for r in pictures.records])
+        save_file({"latents": torch.cat(parts).contiguous()}, file, metadata={"captions": texts, "names": names})
     with safe_open(file, "pt") as stored:
-        return stored.get_tensor("latents"), json.loads(stored.metadata()["captions"])
+        told = stored.metadata()
+        return stored.get_tensor("latents"), json.loads(told["captions"]), json.loads(told["names"])
 
 
 def stage_of(recipe: Recipe, name: str) -> DiffusionStage:
@@ -153,19 +185,22 @@ def trained(name: str, count: int, recipe: Recipe, model: TextToImage, options: 
     network = network.to(compute.device, compute.dtype, memory_format=compute.memory_format)
     words = Conditioning(model.tokenizer, model.text_tower.to(BEST))
     parts = (network, ScheduleConfig().build(), model.vae)
-    task = DiffusionTask(stage, pool(options.run, name == LENGTH), words, parts, compute)
+    order = with_share(SCENES[name], count, options, recipe) if name in SCENES else None
+    task = DiffusionTask(stage, pool(options.run, name == LENGTH, order), words, parts, compute)
     averaged = Trainer(task, folder, recipe.seed).run()
     save_file({key: value.contiguous() for key, value in averaged.state_dict().items()}, file)
     return file
 
 
 @torch.no_grad()
-def losses(stage: DiffusionStage, file: Path, model: TextToImage, asked: tuple[Tensor, list[str]]) -> dict[str, Any]:
+def losses(
+    stage: DiffusionStage, file: Path, model: TextToImage, asked: tuple[Tensor, list[str], list[str]]
+) -> dict[str, Any]:
     """v-loss of every held-out picture at every level, with its caption and without words: {"told": [6][M], …}."""
     network: Any = stage.model.build().eval()
     network = network.to(memory_format=torch.channels_last)
     network.load_state_dict(load_file(file))
-    clean, texts = asked
+    clean, texts, _ = asked
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
     told, silent = model.embed(texts), model.embed([""]).expand(len(clean), -1, -1)
     found: dict[str, Any] = {"told": [], "silent": []}
@@ -180,13 +215,15 @@ def losses(stage: DiffusionStage, file: Path, model: TextToImage, asked: tuple[T
     return found
 
 
-def show(rows: dict[str, dict[str, Any]]) -> None:
-    """Print the table."""
-    table = Table(title=f"one change at a time, equal seconds; differences in thousandths; {machine()}")
+def show(rows: dict[str, dict[str, Any]], among: list[bool] | None, title: str) -> None:
+    """Print the table, of all held-out pictures or of those ``among`` them."""
+    table = Table(title=f"one change at a time, equal seconds; differences in thousandths; {title}; {machine()}")
     for name in ("variant", "pictures", "all levels", *(f"t = {time}" for time in TIMES), "words"):
         table.add_column(name, justify="left" if name == "variant" else "right")
-    told = {name: torch.tensor(row["losses"]["told"]) for name, row in rows.items()}
-    gain = {name: (torch.tensor(rows[name]["losses"]["silent"]) - told[name])[:NOISY].mean(0) for name in rows}
+    which = slice(None) if among is None else torch.tensor(among).nonzero()[:, 0]
+    told = {name: torch.tensor(row["losses"]["told"])[:, which] for name, row in rows.items()}
+    silent = {name: torch.tensor(row["losses"]["silent"])[:, which] for name, row in rows.items()}
+    gain = {name: (silent[name] - told[name])[:NOISY].mean(0) for name in rows}
     for name, row in rows.items():
         cells = [f"{row['pictures']:,}"]
         if name == "base":
@@ -207,6 +244,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/ab-world"))
     parser.add_argument("--recipe", default="stickers_cpu")
+    parser.add_argument("--data", type=Path, help="the drawings, for the share of scenes")
     parser.add_argument("--seconds", type=float, default=400)
     parser.add_argument("--threads", type=int, default=1, help="more than one variant may run beside each other")
     parser.add_argument("--only", help="variants, with semicolons between them")
@@ -234,7 +272,12 @@ def main() -> None:
             kept.write_text(json.dumps({"pictures": counts[name], "losses": found}))
         rows[name] = json.loads(kept.read_text())
     if "base" in rows:
-        show(rows)
+        show(rows, None, "all")
+    if "base" in rows and options.data is not None:
+        names = [Path(name).stem.rsplit("-", 2) for name in held_out(options.run, options.out, model)[2]]
+        scenes = of_two(options, recipe, [(split, int(number)) for split, _, number in names])
+        show(rows, scenes, "two things")
+        show(rows, [not scene for scene in scenes], "one thing")
 
 
 if __name__ == "__main__":
