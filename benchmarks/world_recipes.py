@@ -274,8 +274,8 @@ def main() -> None:
     if "base" in rows:
         show(rows, None, "all")
     if "base" in rows and options.data is not None:
-        names = [Path(name).stem.rsplit("-", 2) for name in held_out(options.run, options.out, model)[2]]
-        scenes = of_two(options, recipe, [(split, int(number)) for split, _, number in names])
+        parts = [Path(name).stem.rsplit("-", 2) for name in held_out(options.run, options.out, model)[2]]
+        scenes = of_two(options, recipe, [(split, int(number)) for split, _, number in parts])
         show(rows, scenes, "two things")
         show(rows, [not scene for scene in scenes], "one thing")
 

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-PARTS = ("formats", "other_engines", "story_plots", "trigram")  # of scripts
+PARTS = ("formats", "other_engines", "scaling_paper", "story_plots", "trigram")  # of scripts
 SCRIPTS = [file for file in sorted(FOLDER.glob("*.py")) if file.stem not in PARTS]
 
 
