@@ -131,7 +131,8 @@ def test_a_full_disk_is_one_line_and_the_store_goes_on(store: Store, monkeypatch
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(Problem, match="No space left on device") as error:
         add(store, "lost", 1001)
-    assert error.value.status == 503
+    assert error.value.status == 507
+    assert str(store.folder) not in error.value.message
 
 
 def test_a_list_damaged_while_it_is_used_is_one_line(store: Store) -> None:

@@ -30,6 +30,7 @@ from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.text import decoded, lines_of
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
+from fromnoise.provenance.stamp import Stamp
 from fromnoise.system.opening import DEFAULT_MODEL, find_model
 from fromnoise.system.text_to_image import TextToImage
 
@@ -112,6 +113,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
         made, start = _line_plans(job, replace(job.request, seed=before), lines)
     make_folder(folder)
     todo = _still_to_draw(files, made, model)
+    _check_stamped([file for i, file in enumerate(files) if i not in set(todo)], job.files.stamp)
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     tell([made[i] for i in todo])
@@ -279,6 +281,23 @@ def _still_to_draw(files: list[Path], made: list[Plan], model: TextToImage) -> l
             f"({len(others)} of {len(files)} files); give the options of before, or another --out"
         )
     return todo
+
+
+def _check_stamped(drawn: list[Path], stamp: Stamp) -> None:
+    """Refuse to go on where the pictures that are there are not marked and signed as the others would be.
+
+    Raises:
+        UserError: naming the first of them, and what is different.
+    """
+    for file in drawn:
+        origin = read_origin(file)
+        if origin.watermark != stamp.watermark:
+            before, option = ("with" if origin.watermark else "without") + " a watermark", "--watermark"
+        elif origin.signer != stamp.signer:
+            before, option = f"signed by '{origin.signer}'" if origin.signer else "unsigned", "--sign"
+        else:
+            continue
+        raise UserError(f"{file} is there already, {before}; give {option} as before, or another --out")
 
 
 def _is_our_damaged(file: Path) -> bool:

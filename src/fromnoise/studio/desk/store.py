@@ -16,9 +16,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.whole import sweep, write_atomically
+from fromnoise.ground.whole import sweep
+from fromnoise.studio.desk.keeping import keep_file
 from fromnoise.studio.desk.migrations import open_list, why
-from fromnoise.studio.desk.problem import Problem, problem_of
+from fromnoise.studio.desk.problem import Problem
 
 LOG = logging.getLogger("fromnoise.studio")
 OPEN = ("queued", "running")
@@ -197,10 +198,7 @@ class Store:
         Raises:
             Problem: the disk is full, or the list cannot be written; then neither is there.
         """
-        try:
-            write_atomically(self.file(kept.id), png)
-        except UserError as error:
-            raise problem_of(error, 503) from None
+        keep_file(self.file(kept.id), png)
         row = {**kept.to_dict(), "origin": json.dumps(kept.origin)}
         try:
             with self._change() as db:
