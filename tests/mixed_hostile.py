@@ -98,8 +98,8 @@ def leave_half_open(s: Session) -> None:
 def flood(s: Session) -> None:
     """Fill the queue until it is refused, and take all of it back."""
     taken = []
-    for _ in range(8):
-        body = {"prompt": "a flood", "count": 64, "steps": 20, "seed": 0, "show": "none"}
+    for _ in range(40):
+        body = {"prompt": "a flood", "count": 8, "steps": 20, "seed": 0, "show": "none"}
         answer = s.ask("flood", "POST", "/api/jobs", (201,), json=body)
         if answer.status_code != 201:
             break

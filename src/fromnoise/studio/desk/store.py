@@ -192,6 +192,17 @@ class Store:
         """Where a picture's PNG is. ``picture`` is an id that this store gave, never what a client sent."""
         return self.folder / "pictures" / f"{picture}.png"
 
+    def kept_file(self, picture: str) -> Path:
+        """The same of a picture whose file is to be read.
+
+        Raises:
+            Problem: 410, somebody has taken it out of the folder.
+        """
+        file = self.file(picture)
+        if not file.is_file():
+            raise Problem(410, "this picture's file is gone from the gallery's folder", code="gone")
+        return file
+
     def add(self, kept: Kept, png: bytes) -> None:
         """Keep a picture: first its file, then its line, so that a line always has a file.
 
