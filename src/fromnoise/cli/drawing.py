@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fromnoise import __version__
-from fromnoise.cli.files import Files
+from fromnoise.cli.files import Files, check_stamped
 from fromnoise.cli.opened import Opening, planned, tell, tell_drawn
 from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.explain import explain
@@ -30,7 +30,6 @@ from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.text import decoded, lines_of
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
-from fromnoise.provenance.stamp import Stamp
 from fromnoise.system.opening import DEFAULT_MODEL, find_model
 from fromnoise.system.text_to_image import TextToImage
 
@@ -113,7 +112,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
         made, start = _line_plans(job, replace(job.request, seed=before), lines)
     make_folder(folder)
     todo = _still_to_draw(files, made, model)
-    _check_stamped([file for i, file in enumerate(files) if i not in set(todo)], job.files.stamp)
+    check_stamped([file for i, file in enumerate(files) if i not in set(todo)], job.files.stamp)
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     tell([made[i] for i in todo])
@@ -281,23 +280,6 @@ def _still_to_draw(files: list[Path], made: list[Plan], model: TextToImage) -> l
             f"({len(others)} of {len(files)} files); give the options of before, or another --out"
         )
     return todo
-
-
-def _check_stamped(drawn: list[Path], stamp: Stamp) -> None:
-    """Refuse to go on where the pictures that are there are not marked and signed as the others would be.
-
-    Raises:
-        UserError: naming the first of them, and what is different.
-    """
-    for file in drawn:
-        origin = read_origin(file)
-        if origin.watermark != stamp.watermark:
-            before, option = ("with" if origin.watermark else "without") + " a watermark", "--watermark"
-        elif origin.signer != stamp.signer:
-            before, option = f"signed by '{origin.signer}'" if origin.signer else "unsigned", "--sign"
-        else:
-            continue
-        raise UserError(f"{file} is there already, {before}; give {option} as before, or another --out")
 
 
 def _is_our_damaged(file: Path) -> bool:
