@@ -328,7 +328,7 @@ def test_lines_that_make_no_sense_are_damage_too(tmp_path: Path, caplog: pytest.
     folder = tmp_path / "gallery"
     built(folder, EARLIER["with masks (7b58000)"])
     with contextlib.closing(sqlite3.connect(folder / "gallery.sqlite", isolation_level=None)) as db:
-        for i, orders in enumerate(("{", "3", '[{"seed": 1}]')):
+        for i, orders in enumerate(("{", "3", "[4]", '[{"seed": 1}]', '[{"request": {}, "start": 5}]')):
             job = (f"{i:032x}", "queued", 1.0, orders)
             db.execute("INSERT INTO jobs (id, state, created, orders) VALUES (?, ?, ?, ?)", job)
         db.execute("UPDATE pictures SET origin = '[', seed = 'x' WHERE seed = 7")

@@ -137,7 +137,7 @@ def _move(db: sqlite3.Connection, file: Path, found: int) -> None:
         for version in range(found, VERSION):
             STEPS[version](db)
         db.execute(f"PRAGMA user_version = {VERSION}")
-    LOG.warning(f"the gallery's list was moved from version {found} to {VERSION}; as it was, it is kept as {kept}")
+    LOG.warning(f"the gallery's list was moved from version {found} to {VERSION}; as it was, it is kept as {kept.name}")
 
 
 @contextlib.contextmanager

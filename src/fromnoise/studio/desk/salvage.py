@@ -85,8 +85,8 @@ def written_anew(file: Path, error: Exception, make: Callable[[sqlite3.Connectio
         for end in ("-wal", "-shm"):  # of the damaged one
             file.with_name(file.name + end).unlink(missing_ok=True)
     LOG.warning(
-        f"the gallery's list was damaged ({error}): it is kept as {aside}, and was written anew with {read} pictures "
-        f"that could be read in it and {found} by their files"
+        f"the gallery's list was damaged ({error}): it is kept as {aside.name}, and was written anew with {read} "
+        f"pictures that could be read in it and {found} by their files"
     )
 
 
@@ -157,8 +157,10 @@ def _is_sound(table: str, row: dict[str, Any]) -> bool:
             texts = all(isinstance(row[name], str) for name in ("job", "prompt"))
             return whole and texts and isinstance(json.loads(row["origin"]), dict)
         orders = json.loads(row["orders"])
-        return isinstance(orders, list) and all(isinstance(each["request"], dict) for each in orders)
-    except (KeyError, TypeError, ValueError, RecursionError):
+        uploads = [each.get(name) for each in orders for name in ("start", "mask")]
+        requests = isinstance(orders, list) and all(isinstance(each["request"], dict) for each in orders)
+        return requests and all(isinstance(upload, str | None) for upload in uploads)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return False
 
 
