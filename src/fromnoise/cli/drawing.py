@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fromnoise import __version__
-from fromnoise.cli.files import Files
+from fromnoise.cli.files import Files, check_stamped
 from fromnoise.cli.opened import Opening, planned, tell, tell_drawn
 from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.explain import explain
@@ -112,6 +112,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
         made, start = _line_plans(job, replace(job.request, seed=before), lines)
     make_folder(folder)
     todo = _still_to_draw(files, made, model)
+    check_stamped([file for i, file in enumerate(files) if i not in set(todo)], job.files.stamp)
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     tell([made[i] for i in todo])

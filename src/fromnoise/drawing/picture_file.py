@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -172,8 +173,13 @@ def origin_in(source: Path | bytes, name: str) -> Origin:
 
 
 def _of_its_time(stored: dict[str, Any]) -> dict[str, Any]:
-    """What earlier versions left out: they knew no enlarging, and drew every size pixel by pixel."""
-    return {**stored, "request": {"native": True, **stored["request"]}}
+    return {**stored, "request": of_its_time(stored["request"])}
+
+
+def of_its_time(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored request with what earlier versions left out: they knew no enlarging, and drew every size pixel by
+    pixel."""
+    return {"native": True, **request}
 
 
 def _checked(origin: Origin) -> Origin:
