@@ -66,9 +66,9 @@ class Tried:
     memory: int
 
 
-def torture(subject: Subject, count: int, seed: int) -> Iterator[Tried]:
-    """Try ``count`` mutants of a subject; equal seeds give equal ones."""
-    done, whole = 0, {file: file.read_bytes() for file in subject.files}
+def torture(subject: Subject, count: int, seed: int, begin: int = 0) -> Iterator[Tried]:
+    """Try the mutants of a subject from number ``begin`` to ``count``; equal seeds give equal ones."""
+    done, whole = begin, {file: file.read_bytes() for file in subject.files}
     while done < count:
         reader, writer = os.pipe()
         process = os.fork()
