@@ -170,7 +170,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=int, default=0, metavar="N", help="mutants of JSON files")
     parser.add_argument("--weights", type=int, default=0, metavar="N", help="mutants of files with weights")
-    parser.add_argument("--settings", type=int, default=0, metavar="N", help="mutants of pictures' settings and of jobs")
+    parser.add_argument(
+        "--settings", type=int, default=0, metavar="N", help="mutants of settings in pictures, and of jobs"
+    )
     parser.add_argument("--pictures", type=int, default=0, metavar="N", help="mutants of pictures")
     parser.add_argument("--prompts", type=int, default=0, metavar="N", help="odd prompts")
     parser.add_argument("--seed", type=int, default=0)

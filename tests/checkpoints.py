@@ -51,9 +51,7 @@ def unet(family: str, in_channels: int = 4, thinner: int = 1) -> Any:
     )  # fmt: skip
 
 
-def pipeline(
-    family: str, in_channels: int = 4, tokenizer: Path = TOKENIZER, thinner: int = 1, **schedule: Any
-) -> Any:
+def pipeline(family: str, in_channels: int = 4, tokenizer: Path = TOKENIZER, thinner: int = 1, **schedule: Any) -> Any:
     """A whole pipeline with random weights; equal arguments give equal weights.
 
     Args:

@@ -161,9 +161,10 @@ NOTES = (
     "ss_prediction_type", "ss_v_parameterization", "ss_zero_terminal_snr", "ss_network_dim", "ss_network_alpha",
 )  # fmt: skip
 SAID = (
-    "", "v", "epsilon", "sample", "flow", "1", "0", "-1", "2", "99", "1e999", "nan", "True", "maybe", "None", "{}", "[]", "null",
+    "", "v", "epsilon", "sample", "flow", "1", "0", "-1", "2", "99", "1e999", "nan", "True", "maybe", "None", "{}",
+    "[]", "null", "stable-diffusion-v2-768-v", "\ud800", "\x00", "a\nb", "x" * 10**5, "[" * 10**5,
     '{"unet.r": 0}', '{"unet.lora_alpha": 0}', '{"unet.lora_alpha": 1e308}', '{"unet.use_dora": true}', '{"": {}}',
-    '{"_class_name": "DDIMScheduler"}', "stable-diffusion-v2-768-v", "\ud800", "\x00", "a\nb", "x" * 10**5, "[" * 10**5,
+    '{"_class_name": "DDIMScheduler"}',
 )  # fmt: skip
 
 
@@ -185,7 +186,9 @@ def odd_numbers(header: dict[str, Any], body: bytes, rng: random.Random) -> byte
     name = rng.choice([name for name in header if name != "__metadata__"])
     begin, end = header[name]["data_offsets"]
     # As float32, float16 and bfloat16 these are: not a number, infinite, the largest, the smallest, 0, -1.
-    two = rng.choice((b"\xff\x7f", b"\x80\x7f", b"\x00\x7c", b"\x7f\x7f", b"\xff\x7b", b"\x01\x00", b"\x00\x00", b"\x80\xbf"))
+    two = rng.choice(
+        (b"\xff\x7f", b"\x80\x7f", b"\x00\x7c", b"\x7f\x7f", b"\xff\x7b", b"\x01\x00", b"\x00\x00", b"\x80\xbf")
+    )
     return body[:begin] + (two * ((end - begin) // 2 + 1))[: end - begin] + body[end:]
 
 

@@ -1,9 +1,8 @@
-"""What pictures and jobs say of how they are drawn, gone wrong at random and repeatably: texts in PNG, lists, shards."""
+"""What pictures and jobs say of how they are drawn, gone wrong at random and repeatably: PNG texts, lists, shards."""
 
 from __future__ import annotations
 
 import io
-import json
 import random
 import struct
 import zlib
@@ -19,7 +18,7 @@ from prompt_mutants import MAKERS
 SETTINGS_KINDS = ("settings", "settings of nothing", "parameters", "XMP", "another key", "packed", "long", "broken")
 PARAMETERS = (
     "Steps: 20", "Steps: 1e9, Sampler: Euler a, CFG scale: nan, Seed: -1, Size: 99999x99999", "Negative prompt:",
-    "Steps: , Sampler: , CFG scale: ,", "a cat\nNegative prompt: \nSteps: 20, Size: x", "Steps: 20, Lora hashes: \"a: b",
+    "Steps: , Sampler: , CFG scale: ,", "a cat\nNegative prompt: \nSteps: 20, Size: x", 'Steps: 20, Lora hashes: "a: b',
     "Size: 1e400x-1", ", " * 20_000, "\n" * 20_000,
 )  # fmt: skip
 ENTITIES = '<!DOCTYPE a [<!ENTITY b "bbbb">' + "".join(
@@ -42,14 +41,18 @@ def mutated_settings(file: Path, data: bytes, rng: random.Random) -> str:
         found, changed = mutated_json(texts[KEY].encode(), rng)
         kind, texts[KEY] = f"settings: {found}", changed.decode("utf-8", "replace")
     elif kind == "settings of nothing":
-        texts[KEY] = rng.choice(("", "null", "[]", "{}", '{"request": null}', '{"request": []}', '{"request": {}}', "x"))
+        texts[KEY] = rng.choice(
+            ("", "null", "[]", "{}", '{"request": null}', '{"request": []}', '{"request": {}}', "x")
+        )
     elif kind == "parameters":
         texts.pop(KEY, None)
         texts["parameters"] = rng.choice((*PARAMETERS, MAKERS[rng.choice(list(MAKERS))](rng)))
     elif kind == "XMP":
         texts[PNG_KEYWORD] = rng.choice(XMPS)
     elif kind == "another key":
-        texts[rng.choice(("Comment", "prompt", "workflow", "invokeai_metadata", "Dream", "Software"))] = rng.choice(XMPS)
+        texts[rng.choice(("Comment", "prompt", "workflow", "invokeai_metadata", "Dream", "Software"))] = rng.choice(
+            XMPS
+        )
     if kind in ("packed", "long", "broken"):
         file.write_bytes(_with_chunk(data, *_odd_chunk(kind, rng)))
         return kind
@@ -124,7 +127,10 @@ def _mutated_list(file: Path, data: bytes, rng: random.Random) -> str:
     elif kind == "no line":
         lines = [rng.choice((b"", b"\n" * 9, b" ", b"\0", b"\xef\xbb\xbf", b"\xff\xfe"))]
     elif kind == "other bytes":
-        lines = [data.decode().encode(rng.choice(("utf-16", "utf-32", "utf-8-sig", "utf-16-le"))), rng.choice((b"", b"\xff"))]
+        lines = [
+            data.decode().encode(rng.choice(("utf-16", "utf-32", "utf-8-sig", "utf-16-le"))),
+            rng.choice((b"", b"\xff")),
+        ]
     elif kind == "cut":
         lines = [data[: rng.randrange(len(data))]]
     else:

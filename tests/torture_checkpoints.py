@@ -96,7 +96,7 @@ def changes_of(model: Any) -> dict[str, tuple[Tensor, Tensor]]:
     """A small change of rank 2 of the layers of a U-Net's attention, and of one convolution."""
     generator, found = torch.Generator().manual_seed(0), {}
     for name, layer in model.unet.named_modules():
-        if isinstance(layer, nn.Linear) and "attention" in name or name == "conv_in":
+        if (isinstance(layer, nn.Linear) and "attention" in name) or name == "conv_in":
             down = 0.1 * torch.randn(2, *layer.weight.shape[1:], generator=generator)
             found[name] = down, 0.1 * torch.randn(len(layer.weight), 2, generator=generator)
     return found

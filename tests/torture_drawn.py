@@ -60,7 +60,7 @@ def use_settings(folder: Path) -> None:
     else:
         assert found.why_not.isprintable()
     out = folder.with_name("again.png")
-    with mock.patch.object(drawing, "open_model", lambda opening: _opened(place)), _short(drawing):
+    with mock.patch.object(drawing, "open_model", return_value=_opened(place)), _short(drawing):
         drawing.redraw(Files(again=file, out=out), Opening(str(place)))
 
 

@@ -181,9 +181,7 @@ def make_smallest_model() -> Any:
     for network in (clip, unet, vae):
         network.eval().requires_grad_(False)
     styles = ("noto", "twemoji")
-    return TextToImage(
-        tokenizer, clip.text, unet, vae, ScheduleConfig().build(), "v", styles, {"name": "tiny"}, clip
-    )
+    return TextToImage(tokenizer, clip.text, unet, vae, ScheduleConfig().build(), "v", styles, {"name": "tiny"}, clip)
 
 
 def with_weights(subject: Subject) -> Subject:

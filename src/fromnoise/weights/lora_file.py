@@ -38,7 +38,7 @@ PREFIXES = {
     f"{TEXT}.": TEXT,
 }
 BARE = {
-    r"(down_blocks|mid_block|up_blocks|time_embedding|add_embedding|conv_in|conv_out)\.": UNET,
+    r"(down_blocks|mid_block|up_blocks|time_embedding|add_embedding|conv_in|conv_out)(\.|$)": UNET,
     r"text_model\.": TEXT,
 }
 # ".lora_down.weight", ".lora_A.weight", "to_q_lora.down.weight", ".lora.down.weight", ".lora_linear_layer.down.weight"
