@@ -43,7 +43,7 @@ from torture_drawn import job_subject, settings_subject
 from torture_subjects import json_files, picture_subjects, prompt_subject, subjects, with_weights
 from torturing import Subject, Tried, spoilt_json, torture
 
-SLICE = 500  # mutants that a process tries, then another one
+SLICE = 500  # mutants that a process tries, then another one of the next subject; fewer of heavy ones
 Rows = list[tuple[str, Tried]]  # what, and what became of it
 WHAT = ("json", "weights", "settings", "pictures", "prompts")
 
@@ -105,16 +105,17 @@ def campaign(
     every: dict[str, list[Subject]], counts: dict[str, int], seed: int, done: Counter[tuple[str, str]]
 ) -> Iterator[tuple[str, Tried]]:
     """All mutants that are not done yet, some of each subject after the other."""
-    waiting = [
-        (what, each, counts[what] // len(some)) for what, some in every.items() if some for each in some if counts[what]
-    ]
+    waiting = []
+    for what, some in every.items():
+        whole = sum(each.share for each in some)
+        waiting += [(what, each, round(counts[what] * each.share / whole)) for each in some if counts[what]]
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         for _, subject, _ in waiting:  # whole it opens; and every process begins with what this has imported
             subject.use(subject.folder)
     while waiting:
         what, subject, count = waiting.pop(0)
         key = what, subject.name
-        upto = min(count, done[key] + SLICE)
+        upto = min(count, done[key] + round(SLICE * subject.share))
         for tried in torture(subject, upto, seed, done[key]):
             yield what, tried
         done[key] = max(upto, done[key])

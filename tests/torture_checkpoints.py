@@ -22,6 +22,7 @@ FOLDERS = ("sd1", "sdxl")  # tiny checkpoints of Stable Diffusion, made by diffu
 FILES = ("sd1-file", "sdxl-file")  # the same in one file, in the original naming
 LORAS = ("lora", "lora-kohya", "lora-diffusers", "lora-peft")
 THINNER = 8
+HEAVY = 0.1  # of the mutants that others have: each takes some tenths of a second to be opened
 
 
 def folder_subjects(folder: Path, names: Collection[str] = FOLDERS) -> list[Subject]:
@@ -31,7 +32,7 @@ def folder_subjects(folder: Path, names: Collection[str] = FOLDERS) -> list[Subj
     found = []
     for name in names:
         pipeline(name, tokenizer=folder / "tiny" / "tokenizer").save_pretrained(folder / name)
-        found.append(Subject(name, folder / name, draw, json_files(folder / name)))
+        found.append(Subject(name, folder / name, draw, json_files(folder / name), share=HEAVY))
     return found
 
 
@@ -47,7 +48,7 @@ def file_subjects(folder: Path, names: Collection[str] = FILES) -> list[Subject]
         pipeline(family, thinner=THINNER).to(torch.float16).save_pretrained(whole)
         place.mkdir()
         TextToImage.load(whole, None).save_file(place / f"{family}.safetensors")
-        found.append(Subject(name, place, draw_file, weights_files(place), mutated_weights))
+        found.append(Subject(name, place, draw_file, weights_files(place), mutated_weights, HEAVY))
     return found
 
 
@@ -58,7 +59,7 @@ def draw_file(folder: Path) -> None:
 
     (file,) = folder.iterdir()
     model = TextToImage.load(file)
-    Pipeline("tiny", model)("red apple", seed=0, steps=1, width=32, height=32)
+    Pipeline("tiny", model)("red apple", seed=0, steps=1, guidance=1.0, width=32, height=32)
 
 
 def lora_subjects(folder: Path) -> list[Subject]:
@@ -114,7 +115,7 @@ def use_lora(folder: Path) -> None:
     applied = None
     try:
         applied = with_loras(model.unet, [model.text_tower], [(file, 0.8)])
-        Pipeline(name, model)("red apple", seed=0, steps=1)
+        Pipeline(name, model)("red apple", seed=0, steps=1, guidance=1.0)
     finally:
         if applied is not None:
             applied.remove()

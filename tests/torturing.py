@@ -45,6 +45,7 @@ class Subject:
         use: opens the folder, and draws with what it holds.
         files: what is mutated.
         spoil: writes a fault into a file whose bytes were these, and says its kind.
+        share: of a campaign's mutants, beside the 1 of others.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Subject:
     use: Callable[[Path], object]
     files: tuple[Path, ...]
     spoil: Callable[[Path, bytes, random.Random], str] = spoilt_json
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
