@@ -21,6 +21,11 @@ from torch import Tensor
 
 from fromnoise.ground.errors import UserError
 
+# What else a refusal may name: the setting that this one does not go with, or what it is about in plain words.
+MEANT = {
+    "use_flow_sigmas": ("prediction_type",), "rescale_betas_zero_snr": ("zero_terminal_snr",),
+    "added_tokens_decoder": ("adds '",), "_class_name": ("known are Stable Diffusion",),
+}  # fmt: skip
 OUTCOMES = ("honoured", "no effect", "refused", "wrong")
 
 
@@ -61,7 +66,9 @@ def judged(family: str, field: str, value: Any, answers: tuple[Any, Any, Tensor]
     """
     ours, theirs, before = answers
     if isinstance(ours, UserError):
-        named = field.split("=")[0].rpartition(".")[2] in str(ours)
+        named = ours.field == field or any(
+            word in str(ours) for word in (field.rpartition(".")[2], *MEANT.get(field, ()))
+        )
         return Planted(family, field, value, "refused" if named else "wrong", str(ours))
     if isinstance(ours, Exception):
         return Planted(family, field, value, "wrong", f"{type(ours).__name__}: {ours}")
