@@ -23,7 +23,8 @@ PROMPTS = ["a red apple", "Café, RED  cats!", "a\tb\n<|endoftext|> x", "red " *
 CONFIG: dict[str, list[Any]] = {
     "unk_token": ["!", "red</w>"], "bos_token": ["!"], "eos_token": ["!"], "pad_token": ["!", "a</w>"],
     "do_lower_case": [False], "add_prefix_space": [True], "model_max_length": [20, 77], "padding_side": ["left"],
-    "truncation_side": ["left"], "errors": ["ignore"], "additional_special_tokens": [["red</w>"], ["red"], ["<|endoftext|>"]],
+    "truncation_side": ["left"], "errors": ["ignore"],
+    "additional_special_tokens": [["red</w>"], ["red"], ["<|endoftext|>"]],
     "extra_special_tokens": [["red"], {"image_token": "cat"}], "split_special_tokens": [True],
     "clean_up_tokenization_spaces": [False], "strip_accents": [True], "add_bos_token": [False],
     "add_eos_token": [False], "tokenizer_class": ["BertTokenizer"], "use_fast": [False], "cls_token": ["!"],
@@ -38,8 +39,8 @@ WHOLE: dict[str, list[Any]] = {
     "normalizer": [None, {"type": "NFKC"}], "pre_tokenizer": [None, {"type": "Whitespace"}], "post_processor": [None],
     "decoder": [None], "model.dropout": [0.9], "model.unk_token": ["!"], "model.continuing_subword_prefix": ["##"],
     "model.end_of_word_suffix": [None, "</x>"], "model.fuse_unk": [True], "model.byte_fallback": [True],
-    "model.ignore_merges": [True], "model.type": ["WordPiece"], "model.merges": ["reversed"], "model.vocab": ["swapped"],
-    "added_tokens": [[]],
+    "model.ignore_merges": [True], "model.type": ["WordPiece"],
+    "model.merges": ["reversed"], "model.vocab": ["swapped"], "added_tokens": [[]],
 }  # fmt: skip
 
 
@@ -126,9 +127,9 @@ def _files() -> Iterator[tuple[str, str, bytes]]:
     frames: dict[str, Any] = {"save_all": True, "append_images": [base.rotate(180)], "duration": 50}
     for kind in ("PNG", "GIF", "WEBP", "TIFF"):
         yield "frames", kind, _bytes(base if kind != "GIF" else palette, kind, **frames)
-    for name, options in {"progressive": {"progressive": True}, "4:4:4": {"subsampling": 0}, "keep RGB": {"keep_rgb": True},
-                          "72 dpi": {"dpi": (72, 300)}, "quality 5": {"quality": 5}}.items():  # fmt: skip
-        yield "JPEG", name, _bytes(base, "JPEG", **options)
+    marks: dict[str, Any] = {"progressive": True, "subsampling": 0, "keep_rgb": True, "dpi": (72, 300), "quality": 5}
+    for name, value in marks.items():
+        yield "JPEG", name, _bytes(base, "JPEG", **{name: value})
     for packing in ("tiff_lzw", "tiff_deflate", "packbits", "tiff_jpeg", "group4"):
         picture = grey.convert("1") if packing == "group4" else base
         yield "TIFF compression", packing, _bytes(picture, "TIFF", compression=packing)
@@ -171,7 +172,8 @@ def _pixels(picture: Image.Image) -> Tensor:
 ASKED: dict[str, list[Any]] = {
     "prompt": ["a blue house", "(red apple:1.5)"], "negative": ["blue"], "style": ["noto", "any", "nobody's"],
     "seed": [4], "count": [2, 0], "steps": [2, 0], "guidance": [1.0, 0.0, 9.0], "interval": [(100, 500)],
-    "rescale": [0.7], "sampler": ["euler_a", "unipc", "lcm", "ddpm", "nobody's"], "spacing": ["trailing", "leading", "nobody's"],
+    "rescale": [0.7], "sampler": ["euler_a", "unipc", "lcm", "ddpm", "nobody's"],
+    "spacing": ["trailing", "leading", "nobody's"],
     "sigmas": ["karras", "exponential", "beta", "nobody's"], "free": [True], "width": [48, 33], "height": [48],
     "native": [True], "transparent": [True], "best_of": [2, 0],
 }  # fmt: skip

@@ -76,7 +76,8 @@ def lora_subjects(folder: Path) -> list[Subject]:
     alphas = {f"{kohya(name).removesuffix('.lora_down.weight')}.alpha" for name in tensors if "lora_A" in name}
     state = {kohya(name): x for name, x in tensors.items()} | {name: torch.tensor(1.0) for name in alphas}
     save_file(state, places["lora-kohya"] / "kohya.safetensors", {"ss_network_dim": "2", "ss_network_alpha": "1.0"})
-    settings = {"r": 2, "lora_alpha": 3, "alpha_pattern": {"to_q": 1}, "use_rslora": False, "target_modules": ["to_q"]}
+    modules = sorted({name.split(".lora_")[0].removeprefix("unet.") for name in tensors})
+    settings = {"r": 2, "lora_alpha": 3, "alpha_pattern": {"to_q": 1}, "use_rslora": False, "target_modules": modules}
     notes = json.dumps({f"unet.{name}": value for name, value in settings.items()})
     diffusers = places["lora-diffusers"] / "pytorch_lora_weights.safetensors"
     save_file(tensors, diffusers, {"format": "pt", "lora_adapter_metadata": notes})

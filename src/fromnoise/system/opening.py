@@ -133,8 +133,12 @@ def check_components(index: Mapping[str, Any], file: Path) -> None:
     """Refuse a model whose index names parts that we do not have.
 
     Raises:
-        UserError: naming the part and its class.
+        UserError: naming the part and its class; or a U-Net that is told a score of beauty.
     """
+    if index.get("requires_aesthetics_score"):
+        raise UserError(
+            f"{file}: requires_aesthetics_score is not supported; use the base model"
+        )
     for part, known in COMPONENTS.items():
         if part not in index:
             continue

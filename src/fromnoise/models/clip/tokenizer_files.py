@@ -1,4 +1,4 @@
-"""The files of a CLIP tokenizer, as transformers 4 and 5 write them: read within bounds, odd settings refused by name."""
+"""The files of a CLIP tokenizer, as transformers 4 and 5 write them; what would give other tokens is refused."""
 
 from __future__ import annotations
 
