@@ -1,8 +1,9 @@
 """One field at a time of what others wrote, planted: what do we make of it, and what do diffusers, peft, transformers?
 
 A field is *honoured* where we make the same of it as the peer and that is not what it makes without the field, without
-*effect* where neither cares, *refused* where we say its name and stop. Everything else is *wrong*: overlooked although
-the peer's answer changes, taken where the peer refuses, refused without its name.
+*effect* where neither cares, *refused* where we say its name and stop, *beyond* where the peer stops and we need not
+(:data:`BEYOND`). Everything else is *wrong*: overlooked although the peer's answer changes, taken where the peer
+refuses, refused without its name.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +27,12 @@ MEANT = {
     "use_flow_sigmas": ("prediction_type",), "rescale_betas_zero_snr": ("zero_terminal_snr",),
     "added_tokens_decoder": ("adds '",), "_class_name": ("known are Stable Diffusion",),
 }  # fmt: skip
-OUTCOMES = ("honoured", "no effect", "refused", "wrong")
+# What the peer refuses and we draw as its formula says.
+BEYOND = {
+    ("scheduler: EulerAncestralDiscreteScheduler", "prediction_type", "sample"),
+    ("scheduler: DPMSolverMultistepScheduler", "algorithm_type", "deis"),
+}
+OUTCOMES = ("honoured", "no effect", "refused", "beyond", "wrong")
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ def judged(family: str, field: str, value: Any, answers: tuple[Any, Any, Tensor]
     if isinstance(ours, Exception):
         return Planted(family, field, value, "wrong", f"{type(ours).__name__}: {ours}")
     if isinstance(theirs, Exception):
+        if (family, field, value) in BEYOND:
+            return Planted(family, field, value, "beyond")
         said = f"the peer refuses it: {type(theirs).__name__}: {str(theirs)[:150]}"
         return Planted(family, field, value, "wrong", said)
     if not _alike(ours, theirs, tolerance):
@@ -173,8 +181,8 @@ PEFT: dict[str, list[Any]] = {
     "bias": ["all", "lora_only"], "lora_bias": [True], "lora_dropout": [0.5],
     "init_lora_weights": [False, "gaussian", "pissa", "olora", "orthogonal", "loftq", "eva", "corda"],
     "modules_to_save": [["conv_out"]], "layers_to_transform": [[0], 1], "layers_pattern": ["transformer_blocks"],
-    "target_modules": [["to_q"], ["attn1.to_q", "to_k"], "all-linear", ".*attn1.*", None],
-    "exclude_modules": [["to_q"], ".*attn1.*"], "inference_mode": [False], "task_type": ["FEATURE_EXTRACTION"],
+    "target_modules": [["to_q"], ["attn1.to_q", "to_k"], "all-linear", "^.*to_[qk]$"],
+    "exclude_modules": [["to_q"], ".*attn1.*"], "inference_mode": [False],
     "peft_type": ["LOHA", "IA3"], "target_parameters": [["conv_in.weight"]], "layer_replication": [[[0, 1]]],
     "trainable_token_indices": [[1]], "alora_invocation_tokens": [[1, 2]], "use_qalora": [True], "use_bdlora": [{}],
     "megatron_config": [{}], "loftq_config": [{"loftq_bits": 4}], "qalora_group_size": [8], "revision": ["x"],
@@ -190,10 +198,12 @@ def _lora_case(folder: Path) -> tuple[Any, Path, Any]:
     """A tiny U-Net of diffusers, its folder, and inputs; beside it ``adapter``, as peft saves it."""
     from diffusers import UNet2DConditionModel
     from peft import LoraConfig, get_peft_model
-    from test_lora import COMMON, UNETS
 
     torch.manual_seed(0)
-    unet = UNet2DConditionModel(**COMMON, **UNETS["sd1"]).eval()
+    unet = UNet2DConditionModel(
+        sample_size=16, layers_per_block=1, block_out_channels=(32, 64), cross_attention_dim=64, attention_head_dim=8,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+    ).eval()  # fmt: skip
     unet.save_pretrained(folder / "unet")
     adapted = get_peft_model(_copy(folder), LoraConfig(r=4, lora_alpha=6, target_modules=["to_q", "to_k"]))
     for name, parameter in adapted.named_parameters():
@@ -211,12 +221,12 @@ def _copy(folder: Path) -> Any:
     return UNet2DConditionModel.from_pretrained(folder / "unet", low_cpu_mem_usage=False).eval()
 
 
-def loras(folder: Path) -> Iterator[Planted]:
-    """Every setting of peft, beside the file as peft keeps it and inside it as diffusers does."""
+def loras(folder: Path, only: Collection[str] = tuple(PEFT)) -> Iterator[Planted]:
+    """Every setting of peft, or some, beside the file as peft keeps it."""
     inputs, folder, _ = _lora_case(folder)
     before = _by_peft(folder, folder / "adapter", inputs)
-    for field, values in PEFT.items():
-        for value in values:
+    for field in only:
+        for value in PEFT[field]:
             place = folder / "planted"
             shutil.rmtree(place, ignore_errors=True)
             shutil.copytree(folder / "adapter", place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,8 @@ WHOLE: dict[str, list[Any]] = {
 }  # fmt: skip
 
 
-def tokenizers(folder: Path) -> Iterator[Planted]:
-    """Every field of ``tokenizer_config.json`` and ``tokenizer.json``, in folders of transformers 4 and 5."""
+def tokenizers(folder: Path, only: Collection[str] = ()) -> Iterator[Planted]:
+    """Every field, or some, of ``tokenizer_config.json`` and ``tokenizer.json``, in folders of transformers 4 and 5."""
     from fromnoise.models.clip.tokenizer import Tokenizer
 
     Tokenizer.train([*PROMPTS, "red apple", "cat house"] * 3, vocab_size=620, context=77).save(folder / "old")
@@ -55,8 +55,8 @@ def tokenizers(folder: Path) -> Iterator[Planted]:
     for kind in ("old", "new"):
         before = _ids_by_transformers(folder / kind)
         for file, table in (("tokenizer_config.json", CONFIG), ("tokenizer.json", WHOLE)):
-            for field, values in table.items():
-                for value in values:
+            for field in only or table:
+                for value in table.get(field, ()):
                     place = folder / "planted"
                     shutil.rmtree(place, ignore_errors=True)
                     shutil.copytree(folder / kind, place)
@@ -275,8 +275,3 @@ def _drawn(folder: Path, values: dict[str, Any]) -> Tensor:
     *steps, _ = generate(model, plan(model, asked), Start(_start(), None))
     assert isinstance(steps[-1], Step)
     return steps[-1].x_next
-
-
-FAMILIES: dict[str, Callable[[Path], Iterator[Planted]]] = {
-    "tokenizers": tokenizers, "pictures": pictures, "requests": requests, "index": index,
-}  # fmt: skip
