@@ -56,7 +56,7 @@ def main() -> int:
                     counts[row][each.outcome] += 1
                 if args.all or each.outcome == "wrong":
                     print(f"{each.outcome}: {each.family}: {each.field} = {each.value!s:.60} {each.said}")
-    print(f"| field of | tried | {' | '.join(OUTCOMES)} |\n|---|---:|---:|---:|---:|---:|")
+    print(f"| field of | tried | {' | '.join(OUTCOMES)} |\n|---|---:|---:|---:|---:|---:|---:|")
     for row in sorted(counts, key=lambda row: (row == "all", row)):
         numbers = [sum(counts[row].values()), *(counts[row][outcome] for outcome in OUTCOMES)]
         print(f"| {row} | {' | '.join(f'{number:,}' for number in numbers)} |")
