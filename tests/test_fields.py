@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from fromnoise.ground.errors import UserError
 from fromnoise.system.opening import check_components
+from fromnoise.weights import lora
 from fromnoise.weights.lora_file import read_lora
 from planted_fields import PEFT, Planted, judged, loras
 from planted_words import pictures, requests, tokenizers
@@ -77,6 +78,17 @@ def test_peft_names_a_layer_of_the_u_net_itself_without_a_dot(tmp_path: Path) ->
     state = {"base_model.model.conv_in.lora_A.weight": torch.ones(2, 4, 3, 3)}
     save_file({**state, "base_model.model.conv_in.lora_B.weight": torch.ones(8, 2, 1, 1)}, tmp_path / "x.safetensors")
     assert set(read_lora(tmp_path / "x.safetensors").changes) == {"unet.conv_in"}
+
+
+def test_words_that_a_lora_listens_to_are_not_looked_for_in_a_header_of_gigabytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "x.safetensors"
+    with file.open("wb") as opened:  # holes take no room
+        opened.write((2**32).to_bytes(8, "little") + b"{}")
+        opened.truncate(2**32 + 8)
+    monkeypatch.setattr(lora, "safe_open", lambda *_: pytest.fail("as much memory would be taken"))
+    assert lora.trigger_of(file) == ""
 
 
 def test_the_judge_sees_what_is_overlooked() -> None:

@@ -136,9 +136,7 @@ def check_components(index: Mapping[str, Any], file: Path) -> None:
         UserError: naming the part and its class; or a U-Net that is told a score of beauty.
     """
     if index.get("requires_aesthetics_score"):
-        raise UserError(
-            f"{file}: requires_aesthetics_score is not supported; use the base model"
-        )
+        raise UserError(f"{file}: requires_aesthetics_score is not supported; use the base model")
     for part, known in COMPONENTS.items():
         if part not in index:
             continue
