@@ -331,6 +331,8 @@ ODD_ORIGINS = [
     *(json.dumps({**COMPLETE, "request": {**COMPLETE["request"], **odd}}) for odd in ODD_REQUESTS),  # type: ignore[dict-item]
     json.dumps({**COMPLETE, "index": -1}),
     json.dumps({**COMPLETE, "index": False}),
+    json.dumps({**COMPLETE, "loras": ["9" * 5000]}),
+    json.dumps({**COMPLETE, "model": "x" * 5000}),
 ]
 
 

@@ -29,6 +29,7 @@ from fromnoise.provenance.stamp import PLAIN, Stamp
 KEY = "fromnoise"
 MOST_INDEX = 10**9  # a line of --prompts, at the very most
 MOST_METADATA = 64 * 1024
+MOST_NAME = 300  # characters: file systems hold 255 bytes
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,9 @@ def _checked(origin: Origin) -> Origin:
     """
     r = origin.request
     json.dumps(origin.to_dict(), allow_nan=False)
+    names = (origin.model, origin.model_hash, origin.version, origin.backend, origin.signer, *origin.loras)
+    if any(len(name) > MOST_NAME for name in names):  # they are quoted in what a person reads
+        raise ValueError(f"a name in it has more than {MOST_NAME} characters")
     if origin.precision not in ("fp32", "bf16"):
         raise ValueError(f"its precision is '{origin.precision}'")
     if origin.shown_as not in ("picture", "stereogram"):
