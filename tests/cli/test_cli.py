@@ -350,10 +350,13 @@ COMPLETE = {
     "version": "0",
 }
 ODD_REQUESTS = ({"steps": True}, {"prompt": None}, {"steps": None}, {"sampler": None}, {"count": 3}, {"seed": 1.5})
+ODD_REQUESTS += ({"guidance": float("nan")}, {"rescale": float("inf")}, {"prompt": "\ud800"})  # which are no JSON
 ODD_ORIGINS = [
     *(json.dumps({**COMPLETE, "request": {**COMPLETE["request"], **odd}}) for odd in ODD_REQUESTS),  # type: ignore[dict-item]
     json.dumps({**COMPLETE, "index": -1}),
     json.dumps({**COMPLETE, "index": False}),
+    json.dumps({**COMPLETE, "loras": ["9" * 5000]}),
+    json.dumps({**COMPLETE, "model": "x" * 5000}),
 ]
 
 

@@ -142,7 +142,9 @@ def redraw(files: Files, opening: Opening) -> None:
     origin = replace(read_origin(picture), signer="")
     needed = f"{picture} was drawn by {origin.model} ({origin.model_hash})"
     if len(opening.loras) != len(origin.loras):
-        raise UserError(f"{needed} with {len(origin.loras)} LoRAs ({', '.join(origin.loras)}); give them with --lora")
+        raise UserError(
+            f"{needed} with {len(origin.loras)} LoRAs ({', '.join(origin.loras)[:200]}); give them with --lora"
+        )
     if (start[0] is None) != (origin.start is None):
         other = "was not made from another picture; leave out --image" if start[0] else "started from another picture"
         raise UserError(f"{picture} {other}" + ("" if start[0] else "; give it with --image, and its --mask"))
