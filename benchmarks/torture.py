@@ -111,7 +111,8 @@ def campaign(
         waiting += [(what, each, round(counts[what] * each.share / whole)) for each in some if counts[what]]
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         for _, subject, _ in waiting:  # whole it opens; and every process begins with what this has imported
-            subject.use(subject.folder)
+            with contextlib.suppress(UserError):  # an SVG is refused through some doors, whole or spoilt
+                subject.use(subject.folder)
     while waiting:
         what, subject, count = waiting.pop(0)
         key = what, subject.name
