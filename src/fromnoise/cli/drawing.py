@@ -27,6 +27,7 @@ from fromnoise.drawing.start import Start
 from fromnoise.drawing.stereogram import as_shown
 from fromnoise.drawing.style import as_drawn
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.file_bytes import MOST_TEXT, bytes_of
 from fromnoise.ground.text import decoded, lines_of
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
@@ -244,10 +245,9 @@ def _free_name(file: Path, count: int) -> Path:
 def prompt_lines(prompts: Path) -> list[str]:
     """The prompts in a text file, one a line; refused with one clear line if there are none."""
     try:
-        lines = [line.strip() for line in lines_of(decoded(prompts.read_bytes()))]
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8 or UTF-16"
-        raise UserError(f"cannot read the prompts in {prompts}: {reason}") from None
+        lines = [line.strip() for line in lines_of(decoded(bytes_of(prompts, MOST_TEXT, pipe=True)))]
+    except ValueError:
+        raise UserError(f"cannot read the prompts in {prompts}: it is no text in UTF-8 or UTF-16") from None
     while lines and not lines[-1]:
         lines.pop()
     if not lines:

@@ -208,7 +208,9 @@ def _stored_text(source: Path | bytes, name: str) -> str | None:
             return text
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:  # which would quote Python's name of the bytes
+        raise UserError(f"{name} cannot be read as a picture: it is damaged, or of no known kind") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"{name} cannot be read as a picture: {getattr(error, 'strerror', None) or error}") from None
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 FROM_WORDS = VOCABULARY + "trainedAlgorithmicMedia"
 FROM_A_PICTURE = VOCABULARY + "compositeWithTrainedAlgorithmicMedia"
+FROM_AI = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia")
 PNG_KEYWORD = "XML:com.adobe.xmp"  # of the iTXt chunk (XMP Specification Part 3, 1.1.5)
 MOST_XMP = 256 * 1024  # characters that are looked at
 _SPACES = {
