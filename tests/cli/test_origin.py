@@ -171,7 +171,7 @@ def test_a_watermark_is_found_when_the_file_says_nothing_any_more(
 
 def test_a_picture_too_small_for_a_watermark_is_refused_before_it_is_drawn(run: Any, tiny_model_folder: Path) -> None:
     said = run("generate", "cat", "--model", tiny_model_folder, "--size", "32x32", "--watermark", "--out", "a.png")
-    assert (said.code, "at least 64 pixels, not 32x32" in said.err, Path("a.png").exists()) == (2, True, False)
+    assert (said.code, "at least 64 pixels a side, not 32x32" in said.err, Path("a.png").exists()) == (2, True, False)
     Path("words.txt").write_text("cat\n")
     asked = ("generate", "--prompts", "words.txt", "--model", tiny_model_folder, "--watermark", "--out", "many")
     assert "at least 64 pixels" in run(*asked, "--size", "32x32").err
