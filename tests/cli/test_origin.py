@@ -169,6 +169,19 @@ def test_a_watermark_is_found_when_the_file_says_nothing_any_more(
     assert "it contradicts itself" in said.out.splitlines()[1]
 
 
+def test_what_is_not_marked_or_signed_is_said(run: Any, drawn: Path, own: Path, tiny_model_folder: Path) -> None:
+    asked = ("generate", "cat", "--model", tiny_model_folder, "--steps", 1, "--size", "64x64", "--watermark", "--sign")
+    said = run(*asked, "--explain")
+    assert 'it has an invisible watermark and is signed (C2PA) by "Museum of Noise".' in said.out
+    assert "the film is not watermarked or signed" in run(*asked, "--out", "b.png", "--film", "b.gif").err
+    assert "a stereogram gets no watermark" in run(*asked, "--out", "c.png", "--as", "stereogram").err
+    again = ("generate", "--again", "a.png", "--model", tiny_model_folder)
+    assert "is signed, and the picture that is drawn again will not be" in run(*again, "--out", "d.png").err
+    (own / identity.KEY).chmod(0o640)
+    said = run(*again, "--sign", "--out", "e.png")
+    assert (said.code, "will not be" in said.err, "chmod 600" in said.err) == (0, False, True)
+
+
 def test_a_picture_too_small_for_a_watermark_is_refused_before_it_is_drawn(run: Any, tiny_model_folder: Path) -> None:
     said = run("generate", "cat", "--model", tiny_model_folder, "--size", "32x32", "--watermark", "--out", "a.png")
     assert (said.code, "at least 64 pixels a side, not 32x32" in said.err, Path("a.png").exists()) == (2, True, False)

@@ -161,3 +161,15 @@ def test_no_command_reads_what_has_no_end(run: Any, museum: Identity, asked: tup
     for file in ("/dev/zero", "pipe.png")[: 1 if "--prompts" in asked else 2]:  # lists may come through a pipe
         said = run(*(each.format(file) for each in asked))
         assert said.code == 2, said
+
+
+@pytest.mark.parametrize("command", [("inspect", "model"), ("data", "credits")])
+def test_a_picture_is_no_model(run: Any, museum: Identity, command: tuple[str, str]) -> None:
+    signed("a.png", museum)
+    said = run(*command, "a.png")
+    assert (said.code, "a.png is no model" in said.err) == (2, True)
+
+
+def test_the_shipped_model_tells_drawings_from_scenes(run: Any) -> None:
+    said = run("inspect", "model")
+    assert "learnt from   8,696 pictures: 5,696 of the sets below, and 3,000 scenes made of them" in said.out

@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from PIL import Image
+
 from fromnoise.ground.errors import UserError, missing_packages, one_line
 from fromnoise.ground.file_bytes import MOST_BYTES
 from fromnoise.provenance.identity import Identity
@@ -102,8 +104,19 @@ class Seal:
             builder = tools.Builder(_claim(made), context=_context({"builder": {"thumbnail": {"enabled": False}}}))
             builder.sign(tools.Signer.from_info(info), TYPES[kind], io.BytesIO(data), target)
         except tools.C2paError as error:
-            raise UserError(f"the picture cannot be signed with {name.folder}: {one_line(str(error))}") from None
+            why = name.flaw or one_line(str(error))
+            raise UserError(f"the picture cannot be signed with {name.folder}: {why}") from None
         return target.getvalue()
+
+    def check(self) -> None:
+        """Sign a picture of one pixel, so that what cannot sign is known before anything is drawn.
+
+        Raises:
+            UserError: it cannot.
+        """
+        file = io.BytesIO()
+        Image.new("L", (1, 1)).save(file, "PNG")
+        self.sealed(file.getvalue(), "PNG", Made("", "", ""))
 
 
 def credentials_in(data: bytes, kind: str, roots: bytes = b"") -> Credentials:

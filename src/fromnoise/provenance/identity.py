@@ -51,6 +51,16 @@ class Identity:
         """PEM of the last certificate: what others need to know these pictures by."""
         return bytes(_keys().root_of(self.certificates))
 
+    @property
+    def flaw(self) -> str:
+        """Why C2PA may refuse to sign with it; "" where no reason is known."""
+        return str(_keys().flaw_of(self.certificates))
+
+    @property
+    def open_to_others(self) -> bool:
+        """Whether other users of this machine can read the key, where that can be seen."""
+        return os.name == "posix" and bool((self.folder / KEY).stat().st_mode & 0o077)
+
     @classmethod
     def read(cls, folder: Path) -> Identity:
         """The signer that lies in a folder.

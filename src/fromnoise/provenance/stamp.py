@@ -33,6 +33,12 @@ class Stamp:
         return "" if self.seal is None else self.seal.identity.name
 
     @property
+    def words(self) -> str:
+        """What it does, as "watermarked and signed"; "" where it does nothing."""
+        done = ["watermarked"] if self.watermark else []
+        return " and ".join([*done, "signed"] if self.seal is not None else done)
+
+    @property
     def sentence(self) -> str:
         """What is put on every picture, for those who are to be told of it."""
         mark = "has an invisible watermark" if self.watermark else "has no watermark"
