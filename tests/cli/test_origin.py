@@ -73,7 +73,9 @@ def test_changed_pictures_are_told_and_end_with_code_1(run: Any, drawn: Path) ->
     Path("changed.png").write_bytes(png)  # its checksum is wrong now, so that it cannot even be unpacked
     said = run("inspect", "origin", "changed.png")
     verdict = said.out.splitlines()[1]
-    assert verdict.endswith('changed after it was signed, or signed as another file; the signer is you: "Museum of Noise"')
+    assert verdict.endswith(
+        'changed after it was signed, or signed as another file; the signer is you: "Museum of Noise"'
+    )
     assert (said.code, "altered: the file is not, byte for byte, the one that was signed" in said.out) == (1, True)
     end = len(png) - 12
     text = b"tEXtComment\0added"

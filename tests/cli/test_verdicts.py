@@ -46,7 +46,10 @@ def museum(tmp_path: Path) -> Identity:
 
 def test_no_line_pins_the_alteration_of_a_stranger_on_a_known_name(run: Any, museum: Identity, tmp_path: Path) -> None:
     stranger = Identity.made(tmp_path / "stranger", "Museum of Noise")
-    for by, who in ((stranger, "NOT by a signer whom you know, but by someone who says to be"), (museum, "by a signer")):
+    for by, who in (
+        (stranger, "NOT by a signer whom you know, but by someone who says to be"),
+        (museum, "by a signer"),
+    ):
         file = signed("altered.png", by)
         file.write_bytes(file.read_bytes() + b"\n")
         said = run("inspect", "origin", file, "--root", "museum.pem")

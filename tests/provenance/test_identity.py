@@ -50,6 +50,7 @@ def test_a_new_signer_is_found_again_and_its_key_is_secret(tmp_path: Path) -> No
     first, root = x509.load_pem_x509_certificates(found.certificates)
     first.verify_directly_issued_by(root)
     assert x509.load_pem_x509_certificates(found.root) == [root]
+    assert found.root_fingerprint == root.fingerprint(hashes.SHA256()).hex() != found.fingerprint
 
 
 def test_a_signer_is_never_written_over(tmp_path: Path) -> None:

@@ -78,7 +78,9 @@ def test_the_commands(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None
     written = run("data", "credits", "--out", "CREDITS.md")
     assert written.code == 0
     text = (tmp_path / "CREDITS.md").read_text()
-    assert text.startswith("stickers-64 learnt from:\n\n- “emojione” by Emoji One, CC-BY-4.0")
+    assert text.startswith(
+        "stickers-64 learnt from:\n\n- “emojione” (https://github.com/joypixels/emojione) by Emoji One, CC-BY"
+    )
     assert text.count("\n- ") == 8
     said = run("inspect", "model", tiny_model_folder)
     assert "does not say from which pictures" in said.out

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fromnoise import __version__
 from fromnoise.cli.files import Files
-from fromnoise.cli.opened import Opening, planned, tell, tell_drawn
+from fromnoise.cli.opened import Opening, planned, tell, tell_drawn, tell_line, tell_unmarked
 from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import Finished, draw_plans, finish_plans
@@ -31,8 +30,8 @@ from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.file_bytes import MOST_TEXT, bytes_of
 from fromnoise.ground.text import decoded, lines_of
 from fromnoise.ground.whole import draft_of
-from fromnoise.provenance.stamp import PLAIN, Stamp
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
+from fromnoise.provenance.stamp import PLAIN
 from fromnoise.system.opening import DEFAULT_MODEL, find_model
 from fromnoise.system.text_to_image import TextToImage
 
@@ -61,7 +60,7 @@ def explain_drawing(job: Job) -> None:
     job.files.stamp.check(made.size.given)
     if job.files.stamp != PLAIN:
         lines.append(("marks", job.files.stamp.sentence))
-    _tell_unmarked(job.files.stamp, job.shown_as, job.files.film)
+    tell_unmarked(job.files.stamp, job.shown_as, job.files.film)
     width = max(len(heading) for heading, _ in lines)
     for heading, line in lines:
         print(f"{heading:<{width}}  {one_line(line)}")
@@ -76,7 +75,7 @@ def draw_pictures(job: Job) -> list[Path]:
     if set(files) & set(films):
         raise UserError("--film and --out name the same file")
     tell([made])
-    _tell_unmarked(job.files.stamp, job.shown_as, job.files.film)
+    tell_unmarked(job.files.stamp, job.shown_as, job.files.film)
     done: list[Path] = []
     with shown_bar() as bar:
         task = bar.add_task("drawing", total=made.steps * len(list(made.batches())))
@@ -149,7 +148,7 @@ def redraw(files: Files, opening: Opening) -> None:
     said = read_origin(picture)
     origin = replace(said, signer="")
     if said.signer and files.stamp.seal is None:
-        _say(f"{picture} is signed, and the picture that is drawn again will not be; sign it with --sign")
+        tell_line(f"{picture} is signed, and the picture that is drawn again will not be; sign it with --sign")
     needed = f"{picture} was drawn by {origin.model} ({origin.model_hash})"
     if len(opening.loras) != len(origin.loras):
         raise UserError(f"{needed} with {len(origin.loras)} LoRAs ({', '.join(origin.loras)}); give them with --lora")
@@ -169,7 +168,7 @@ def redraw(files: Files, opening: Opening) -> None:
     if begun is not None and begun.digest != origin.start:
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
     tell([made])
-    _tell_unmarked(files.stamp, origin.shown_as, None)
+    tell_unmarked(files.stamp, origin.shown_as, None)
     drawn = draw_plans(model, [made], begun)[0]
     shown = as_shown(drawn, origin)
     save_png(shown, file, replace(origin, version=__version__, precision=model.precision), files.stamp)
@@ -177,18 +176,6 @@ def redraw(files: Files, opening: Opening) -> None:
     tell_drawn(drawn, file, origin=origin)
     if not torch.equal(stamped(shown, origin)[0], before):
         ERRORS.print("the pixels differ from the file: it was edited, or drawn on another kind of machine")
-
-
-def _tell_unmarked(stamp: Stamp, shown_as: str, film: Path | None) -> None:
-    """Say what of a stamp is not put on stereograms and films."""
-    if stamp.watermark and shown_as == "stereogram":
-        _say("a stereogram gets no watermark, which would be a fault in its depth")
-    if stamp != PLAIN and film is not None:
-        _say(f"the film is not {stamp.words.replace(' and ', ' or ')}; it only says that a model made it")
-
-
-def _say(line: str) -> None:
-    print(one_line(line), file=sys.stderr)
 
 
 def _write(event: Finished, part: Plan, job: Job, start: Start | None, files: list[Path], first: int) -> list[Path]:

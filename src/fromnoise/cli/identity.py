@@ -67,5 +67,5 @@ def identity(
     print(f"{'signer':<12} {found.name}")
     print(f"{'certificate':<12} SHA-256 {found.fingerprint}")
     print(f"{'folder':<12} {place}: {KEY} (secret), {CERTIFICATES}")
-    if root is not None:
-        print(f"{'root':<12} {root}")
+    written = "" if root is None else f", written to {root}"
+    print(f"{'root':<12} SHA-256 {found.root_fingerprint}{written}")

@@ -157,6 +157,8 @@ def _opened(data: bytes) -> tuple[str, Image.Image | None, dict[str, Any], str]:
 
 def _comment(exif: object) -> str:
     """EXIF's comment, where settings stand in JPEG and WebP; "" where there is none that can be read."""
+    if not isinstance(exif, bytes):
+        return ""
     with contextlib.suppress(Exception):  # it is a small file system of others, and fails in many ways
         found = Image.Exif()
         found.load(exif)

@@ -1,4 +1,4 @@
-"""What is to be thought of a picture's origin, in one sentence: who signed, who drew, and whether it contradicts itself.
+"""What is to be thought of a picture's origin, in one sentence: who signed, who drew, and if it contradicts itself.
 
 Names that others chose stand last and in quotes that they cannot close, so that no name completes a sentence of ours.
 """

@@ -58,4 +58,4 @@ def quoted(name: str, most: int = 80) -> str:
 
 def _like_a_quote(sign: str) -> bool:
     name = unicodedata.name(sign, "")
-    return sign in "\"\\`" or any(words in name for words in ("QUOTATION", "PRIME", "APOSTROPHE", "ACCENT", "DITTO"))
+    return sign in '"\\`' or any(words in name for words in ("QUOTATION", "PRIME", "APOSTROPHE", "ACCENT", "DITTO"))

@@ -47,6 +47,11 @@ class Identity:
         return str(_keys().fingerprint_of(self.certificates))
 
     @property
+    def root_fingerprint(self) -> str:
+        """SHA-256 of :attr:`root`, hex digits: what others compare before they believe it."""
+        return str(_keys().fingerprint_of(self.root))
+
+    @property
     def root(self) -> bytes:
         """PEM of the last certificate: what others need to know these pictures by."""
         return bytes(_keys().root_of(self.certificates))

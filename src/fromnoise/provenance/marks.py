@@ -62,7 +62,7 @@ def xmp_of(made: Made) -> str:
     about.set(_name("rdf", "about"), "")
     said = {
         ("Iptc4xmpExt", "DigitalSourceType"): made.source_type,
-        ("Iptc4xmpExt", "AISystemUsed"): f"fromnoise, model {made.model}",
+        ("Iptc4xmpExt", "AISystemUsed"): f"fromnoise, model {made.model}" if made.model else "fromnoise",
         ("Iptc4xmpExt", "AISystemVersionUsed"): made.version,
         ("Iptc4xmpExt", "AIPromptInformation"): made.prompt,
         ("xmp", "CreatorTool"): f"fromnoise {made.version}",

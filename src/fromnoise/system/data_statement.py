@@ -14,7 +14,7 @@ LICENCES = {  # SPDX name → where its text is; the others are looked up at SPD
 }
 # Sets of which a package names its packer, or fewer than drew it: (set, author there) → (whom to credit, where it is).
 CREDITED = {
-    ("emojione", "Emoji One"): ("Emoji One (version 2)", "https://github.com/joypixels/emojione"),
+    ("emojione", "Emoji One"): ("Emoji One", "https://github.com/joypixels/emojione"),
     ("fluent-emoji", "Microsoft Corporation"): ("Microsoft Corporation", "https://github.com/microsoft/fluentui-emoji"),
     ("fluent-emoji-flat", "Microsoft Corporation"): (
         "Microsoft Corporation", "https://github.com/microsoft/fluentui-emoji",

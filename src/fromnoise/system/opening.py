@@ -255,7 +255,7 @@ def check_weights(place: Path) -> None:
     """
     if place.is_file() and place.suffix.lower() not in ENDINGS:
         raise UserError(
-            f"{place} is no model; name a model's folder or file of weights (of a picture, fromnoise inspect origin tells)"
+            f"{place} is no model; name a folder or a file of weights (of a picture, fromnoise inspect origin tells)"
         )
 
 
