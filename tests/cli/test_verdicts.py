@@ -176,3 +176,9 @@ def test_a_picture_is_no_model(run: Any, museum: Identity, command: tuple[str, s
 def test_the_shipped_model_tells_drawings_from_scenes(run: Any) -> None:
     said = run("inspect", "model")
     assert "learnt from   8,696 pictures: 5,696 of the sets below, and 3,000 scenes made of them" in said.out
+
+
+def test_a_name_that_fills_the_screen_is_shortened(run: Any) -> None:
+    for asked in (("inspect", "model", "a" * 100_000), ("generate", "cat", "--model", "b" * 100_000)):
+        said = run(*asked)
+        assert (said.code, len(said.err) < 1500) == (2, True)

@@ -154,12 +154,7 @@ class Pipeline:
         return whole
 
     def save(self, picture: Image.Image, file: Path | str, stamp: Stamp = PLAIN) -> None:
-        """Write a picture that this pipeline drew as a PNG that says how, for ``fromnoise generate --again``.
-
-        Args:
-            picture: as it was drawn.
-            file: ends in .png.
-            stamp: what is put on it, as ``Stamp(watermark=True, seal=Seal(Identity.read(folder)))``.
+        """Write a picture that this pipeline drew, stamped, as a PNG that says how, for ``fromnoise generate --again``.
 
         Raises:
             UserError: it was drawn elsewhere, or the file cannot be written.
