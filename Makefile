@@ -8,7 +8,7 @@ CHECKED := src tests recipes benchmarks install.py .ci
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 export TORCH
 
-.PHONY: picture test tests long formats wheel lint types torture docs-pictures clean
+.PHONY: picture test tests long formats wheel lint types torture mixed-requests docs-pictures clean
 
 picture: $(VENV)/.base
 	@mkdir -p pictures
@@ -29,9 +29,15 @@ formats: $(VENV)/.dev
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -m formats
 
-# Damaged and hostile files, by the thousand (docs/reliability.md); an hour.
+# Damaged and hostile files, by the thousand (docs/reliability.md): two hours of one core, which may be had in pieces.
 torture: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py --json 20000 --weights 5000 --pictures 20000 --prompts 5000
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py --json 40000 --weights 60000 --settings 10000 \
+		--pictures 20000 --prompts 5000 --out torture.jsonl
+
+# A studio under mixed requests, ended again and again, and drawings in a row (docs/reliability.md); 40 minutes.
+mixed-requests: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mixed_requests.py --minutes 30
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/drawings_in_a_row.py --drawings 1000
 
 # The package as people get it: built, installed away from the sources, and used.
 wheel: $(VENV)/.dev

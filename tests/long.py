@@ -18,6 +18,8 @@ LONG = (
     "training/test_launched.py", "training/test_learning.py", "training/test_length.py", "training/test_many.py",
     "training/test_redrawn.py", "training/test_run.py", "training/test_self_test.py", "training/test_story.py",
     "training/test_text.py", "training/test_world_run.py",
+    "studio/test_mixed_requests.py::test_a_minute_of_mixed_requests_loses_and_spoils_nothing",
+    "studio/test_mixed_requests.py::test_a_hundred_drawings_in_a_row_stay_the_same",
     "training/test_loop.py::test_kill_minus_nine_at_any_moment_ends_with_the_same_bits",
     "training/test_tasks.py::test_diffusion_overfits_one_batch",
     "training/test_tasks.py::test_the_vae_overfits_one_batch",

@@ -86,7 +86,7 @@ DTYPES = (
     "F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F6_E2M3", "F6_E3M2",
     "F4", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "C64", "F128", "", "f32",
 )  # fmt: skip
-WEIGHT_KINDS = ("other format", "header", "length", "empty header", "disguise", "cut", "body")
+WEIGHT_KINDS = ("other format", "header", "length", "empty header", "disguise", "cut", "body", "notes", "numbers")
 DISGUISES = (
     b"PK\x03\x04", b"\x80\x02}q\x00.", b"GGUF\x03\x00\x00\x00", b"version https://git-lfs", b"\x89HDF\r\n\x1a\n", b"",
 )  # fmt: skip
@@ -139,6 +139,10 @@ def mutated_weights(file: Path, data: bytes, rng: random.Random) -> str:
         )
     elif kind == "disguise":
         file.write_bytes(rng.choice(DISGUISES) + rng.randbytes(rng.randrange(2000)))
+    elif kind == "notes":
+        file.write_bytes(with_header({**header, "__metadata__": odd_notes(header, rng)}, body))
+    elif kind == "numbers":
+        file.write_bytes(with_header(header, odd_numbers(header, body, rng)))
     elif kind == "cut":
         file.write_bytes(data[: rng.randrange(len(data))])
     else:
@@ -148,6 +152,44 @@ def mutated_weights(file: Path, data: bytes, rng: random.Random) -> str:
         flipped[begin : begin + 64] = noise[: len(data) - begin]
         file.write_bytes(flipped)
     return kind
+
+
+# What programs read in the head of a file of weights.
+NOTES = (
+    "format", "lora_adapter_metadata", "fromnoise.scheduler", "fromnoise.model", "modelspec.prediction_type",
+    "modelspec.encoder_layer", "modelspec.architecture", "modelspec.trigger_phrase", "prediction_type",
+    "ss_prediction_type", "ss_v_parameterization", "ss_zero_terminal_snr", "ss_network_dim", "ss_network_alpha",
+)  # fmt: skip
+SAID = (
+    "", "v", "epsilon", "sample", "flow", "1", "0", "-1", "2", "99", "1e999", "nan", "True", "maybe", "None", "{}",
+    "[]", "null", "stable-diffusion-v2-768-v", "\ud800", "\x00", "a\nb", "x" * 10**5, "[" * 10**5,
+    '{"unet.r": 0}', '{"unet.lora_alpha": 0}', '{"unet.lora_alpha": 1e308}', '{"unet.use_dora": true}', '{"": {}}',
+    '{"_class_name": "DDIMScheduler"}',
+)  # fmt: skip
+
+
+def odd_notes(header: dict[str, Any], rng: random.Random) -> dict[str, str]:
+    """The notes of a file's header with one more, or with one that says something else."""
+    notes = dict(header.get("__metadata__", {}))
+    name = rng.choice((*NOTES, *notes))
+    try:
+        old = json.loads(notes.get(name, ""))
+    except ValueError:
+        old = None
+    if isinstance(old, dict) and rng.random() < 0.8:
+        return {**notes, name: mutated_json(json.dumps(old).encode(), rng)[1].decode("utf-8", "replace")}
+    return {**notes, name: rng.choice(SAID)}
+
+
+def odd_numbers(header: dict[str, Any], body: bytes, rng: random.Random) -> bytes:
+    """The numbers of a file with one tensor full of what is none, too large, too small, or nothing."""
+    name = rng.choice([name for name in header if name != "__metadata__"])
+    begin, end = header[name]["data_offsets"]
+    # As float32, float16 and bfloat16 these are: not a number, infinite, the largest, the smallest, 0, -1.
+    two = rng.choice(
+        (b"\xff\x7f", b"\x80\x7f", b"\x00\x7c", b"\x7f\x7f", b"\xff\x7b", b"\x01\x00", b"\x00\x00", b"\x80\xbf")
+    )
+    return body[:begin] + (two * ((end - begin) // 2 + 1))[: end - begin] + body[end:]
 
 
 def _lying(file: Path, data: bytes, rng: random.Random) -> str:

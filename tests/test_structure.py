@@ -76,6 +76,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 LARGER_FILES: dict[str, str] = {}
 MANY_PARAMETERS = {
     "cli.views.arithmetic.arithmetic": "as cli.generate.generate",
+    "cli.views.axes.axes": "as cli.generate.generate",
     "cli.views.between.between": "as cli.generate.generate",
     "cli.views.guidance.guidance": "as cli.generate.generate",
     "cli.views.noise.noise": "as cli.generate.generate",

@@ -15,6 +15,8 @@ import pytest
 
 from fromnoise.ground.errors import UserError
 from mutants import JSON_KINDS, mutated_json
+from torture_checkpoints import LORAS, lora_subjects
+from torture_drawn import job_subject, settings_subject
 from torture_subjects import json_files, picture_subjects, prompt_subject, subjects, with_weights
 from torturing import Subject, torture
 
@@ -25,6 +27,11 @@ COUNTS = {"tiny": 25, "story": 80, "run": 80, "tokenizer": 80, "tokenizer_5": 80
 @pytest.fixture(scope="module")
 def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Subject]:
     return {each.name: each for each in subjects(tmp_path_factory.mktemp("torture"))}
+
+
+@pytest.fixture(scope="module")
+def loras(every: dict[str, Subject]) -> dict[str, Subject]:
+    return {each.name: each for each in lora_subjects(every["tiny"].folder.parent)}
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -48,6 +55,33 @@ def test_no_picture_of_others_ends_in_a_traceback(kind: str, tmp_path: Path) -> 
     found = list(torture(subject, 40, seed=1))
     assert [each for each in found if each.outcome == "crash"] == []
     assert {each.outcome for each in found} == {"opened", "refused"}
+
+
+@pytest.mark.parametrize("name", LORAS)
+def test_no_lora_of_others_ends_in_a_traceback(every: dict[str, Subject], loras: dict[str, Subject], name: str) -> None:
+    found = list(torture(loras[name], 20, seed=1))
+    assert [each for each in found if each.outcome == "crash"] == []
+    assert {each.outcome for each in found} == {"opened", "refused"}
+
+
+def test_no_settings_of_a_picture_end_in_a_traceback(every: dict[str, Subject]) -> None:
+    found = list(torture(settings_subject(every["tiny"].folder.parent), 30, seed=1))
+    assert [each for each in found if each.outcome == "crash"] == []
+    assert {each.outcome for each in found} == {"opened", "refused"}
+
+
+def test_no_damaged_job_of_a_cluster_ends_in_a_traceback(every: dict[str, Subject]) -> None:
+    found = list(torture(job_subject(every["tiny"].folder.parent), 25, seed=1))
+    assert [each for each in found if each.outcome == "crash"] == []
+    assert {each.outcome for each in found} == {"opened", "refused"}
+
+
+def test_a_campaign_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": 1, "b": [2]}')
+    subject = Subject("planted", tmp_path, lambda folder: None, json_files(tmp_path))
+    whole = list(torture(subject, 9, seed=3))
+    parts = [*torture(subject, 4, seed=3), *torture(subject, 9, seed=3, begin=4)]
+    assert [each.kind for each in parts] == [each.kind for each in whole]
 
 
 def test_no_prompt_ends_in_a_traceback_or_comes_back_changed(every: dict[str, Subject]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -36,7 +35,7 @@ def draw(folder: Path) -> None:
     from fromnoise.system.text_to_image import TextToImage
 
     model = TextToImage.load(folder)
-    Pipeline("tiny", model)("red apple", seed=0, steps=1)
+    Pipeline("tiny", model)("red apple", seed=0, steps=1, guidance=1.0)  # which looks for no exact batches
 
 
 def use_tokenizer(folder: Path) -> None:
@@ -141,19 +140,11 @@ def use_prompt(folder: Path) -> None:
     assert origin_in(file.read_bytes(), "it").request.prompt == prompt
 
 
-FAMILIES = ("sd1", "sdxl")  # tiny checkpoints of Stable Diffusion, by diffusers; they take seconds to make
+def subjects(folder: Path) -> list[Subject]:
+    """Everything of ours that is opened, tiny and made anew, in a folder."""
+    from conftest import make_tiny_story
 
-
-def subjects(folder: Path, families: Collection[str] = ()) -> list[Subject]:
-    """Everything that is opened, tiny and made anew, in a folder.
-
-    Args:
-        folder: new.
-        families: which of :data:`FAMILIES` besides.
-    """
-    from conftest import make_tiny_model, make_tiny_story
-
-    make_tiny_model().save(folder / "tiny")
+    make_smallest_model().save(folder / "tiny")
     make_tiny_story().save(folder / "story")
     make_run(folder / "run")
     shutil.copytree(folder / "tiny" / "tokenizer", folder / "tokenizer")
@@ -161,12 +152,40 @@ def subjects(folder: Path, families: Collection[str] = ()) -> list[Subject]:
     for name in ("vocab.json", "merges.txt", "special_tokens_map.json"):  # transformers 5 writes none of them
         (folder / "tokenizer_5" / name).unlink()
     uses = {"tiny": draw, "story": use_story, "run": use_run, "tokenizer": use_tokenizer, "tokenizer_5": use_tokenizer}
-    for family in families:
-        from checkpoints import pipeline
+    shares = {"tiny": 0.3}  # it takes ten times as long as the others
+    return [
+        Subject(name, folder / name, use, json_files(folder / name), share=shares.get(name, 1.0))
+        for name, use in uses.items()
+    ]
 
-        pipeline(family).save_pretrained(folder / family)
-        uses[family] = draw
-    return [Subject(name, folder / name, use, json_files(folder / name)) for name, use in uses.items()]
+
+def make_smallest_model() -> Any:
+    """A model with every kind of part, in as few modules as there can be: opening it is what a campaign does most."""
+    from conftest import CAPTIONS
+    from fromnoise.diffusion.schedule import ScheduleConfig
+    from fromnoise.models.clip.clip import CLIPConfig
+    from fromnoise.models.clip.image_tower import ImageConfig
+    from fromnoise.models.clip.text_tower import TextConfig
+    from fromnoise.models.clip.tokenizer import Tokenizer
+    from fromnoise.models.unet import UNetConfig
+    from fromnoise.models.vae import VAEConfig
+    from fromnoise.system.text_to_image import TextToImage
+
+    torch.manual_seed(0)
+    tokenizer = Tokenizer.train(CAPTIONS * 3, vocab_size=560, context=12)
+    text = TextConfig(
+        vocab_size=tokenizer.vocab_size, width=16, layers=1, heads=2, context=12, eos_token_id=tokenizer.eos_id
+    )
+    clip = CLIPConfig(text, ImageConfig(pixels=16, patch=8, width=16, layers=1, heads=2), projection=8).build()
+    unet = UNetConfig(
+        sample_size=8, in_channels=4, out_channels=4, block_out_channels=(16, 16), layers_per_block=1,
+        attention=(False, True), cross_attention_dim=16, head_dim=8, norm_num_groups=8,
+    ).build()  # fmt: skip
+    vae = VAEConfig(latent_channels=4, block_out_channels=(8, 8), norm_num_groups=8).build()
+    for network in (clip, unet, vae):
+        network.eval().requires_grad_(False)
+    styles = ("noto", "twemoji")
+    return TextToImage(tokenizer, clip.text, unet, vae, ScheduleConfig().build(), "v", styles, {"name": "tiny"}, clip)
 
 
 def with_weights(subject: Subject) -> Subject:

@@ -45,6 +45,7 @@ class Subject:
         use: opens the folder, and draws with what it holds.
         files: what is mutated.
         spoil: writes a fault into a file whose bytes were these, and says its kind.
+        share: of a campaign's mutants, beside the 1 of others.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Subject:
     use: Callable[[Path], object]
     files: tuple[Path, ...]
     spoil: Callable[[Path, bytes, random.Random], str] = spoilt_json
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,9 @@ class Tried:
     memory: int
 
 
-def torture(subject: Subject, count: int, seed: int) -> Iterator[Tried]:
-    """Try ``count`` mutants of a subject; equal seeds give equal ones."""
-    done, whole = 0, {file: file.read_bytes() for file in subject.files}
+def torture(subject: Subject, count: int, seed: int, begin: int = 0) -> Iterator[Tried]:
+    """Try the mutants of a subject from number ``begin`` to ``count``; equal seeds give equal ones."""
+    done, whole = begin, {file: file.read_bytes() for file in subject.files}
     while done < count:
         reader, writer = os.pipe()
         process = os.fork()

@@ -134,6 +134,30 @@ def test_prompts_never_draw_over_pictures_of_something_else(run: Any, tiny_model
         before = {f.name: f.read_bytes() for f in (tmp_path / "many").iterdir()}
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [
+        ([], ["--watermark"], "0000.png is there already, without a watermark; give --watermark as before, or another"),
+        (["--watermark"], [], "0000.png is there already, with a watermark; give --watermark as before, or another"),
+    ],
+)
+def test_prompts_go_on_marked_as_they_began(
+    run: Any, tiny_model_folder: Path, tmp_path: Path, before: list[str], now: list[str], message: str
+) -> None:
+    (tmp_path / "p.txt").write_text("red apple\nsun\n", encoding="utf-8")
+    arguments = ("generate", "--prompts", "p.txt", "--out", "many", "--model", tiny_model_folder, "--steps", 1)
+    arguments += ("--size", "64x64", "--seed", 1)
+    assert run(*arguments, *before).code == 0
+    (tmp_path / "many" / "0001.png").unlink()
+    left = (tmp_path / "many" / "0000.png").read_bytes()
+    refused = run(*arguments, *now)
+    assert refused.code == 2
+    assert message in " ".join(refused.err.split())
+    assert [file.read_bytes() for file in (tmp_path / "many").iterdir()] == [left]
+    assert run(*arguments, *before).code == 0
+    assert [read_origin(tmp_path / "many" / f"000{i}.png").watermark for i in range(2)] == [bool(before)] * 2
+
+
 def test_line_i_uses_seed_plus_i(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("red apple\nsun\nred apple\n")
     common = ("--steps", 2, "--model", tiny_model_folder)
@@ -326,10 +350,13 @@ COMPLETE = {
     "version": "0",
 }
 ODD_REQUESTS = ({"steps": True}, {"prompt": None}, {"steps": None}, {"sampler": None}, {"count": 3}, {"seed": 1.5})
+ODD_REQUESTS += ({"guidance": float("nan")}, {"rescale": float("inf")}, {"prompt": "\ud800"})  # which are no JSON
 ODD_ORIGINS = [
     *(json.dumps({**COMPLETE, "request": {**COMPLETE["request"], **odd}}) for odd in ODD_REQUESTS),  # type: ignore[dict-item]
     json.dumps({**COMPLETE, "index": -1}),
     json.dumps({**COMPLETE, "index": False}),
+    json.dumps({**COMPLETE, "loras": ["9" * 5000]}),
+    json.dumps({**COMPLETE, "model": "x" * 5000}),
 ]
 
 

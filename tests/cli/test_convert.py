@@ -12,10 +12,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from checkpoints import pipeline
+from conftest import few_steps_changes, make_tiny_model
 from fromnoise.cli.convert import convert
+from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.ground.errors import UserError
+from fromnoise.system.defaults import COPIES
+from fromnoise.system.own_lora import save_lora
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.weights import files, single_file_out
+from planted_kinds import with_pictures
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +100,24 @@ def test_the_tokenizers_file_is_as_the_library_writes_it(single: Path, tmp_path:
     tokenizer = TextToImage.load(single).tokenizer
     tokenizer._backend.save(str(tmp_path / "peer.json"))
     assert (tmp_path / "out" / "tokenizer" / "tokenizer.json").read_bytes() == (tmp_path / "peer.json").read_bytes()
+
+
+def test_a_model_with_a_lora_fused_has_no_files_that_know_other_pictures_than_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = make_tiny_model()
+    with_pictures(tiny).save(tmp_path / "mine")
+    save_lora(tmp_path / "ink.safetensors", few_steps_changes(tiny), tiny, "ink", "linocut")
+    convert(str(tmp_path / "mine"), tmp_path / "plain")
+    assert (tmp_path / "plain" / COPIES).read_bytes() == (tmp_path / "mine" / COPIES).read_bytes()
+    assert capsys.readouterr().err == ""
+    convert(str(tmp_path / "mine"), tmp_path / "fused", lora=[f"{tmp_path / 'ink.safetensors'}:0.5"])
+    said = capsys.readouterr().err
+    assert said.startswith(f"left out: {COPIES}, since a LoRA was trained on other pictures; make an index with: ")
+    assert len(said.splitlines()) == 1
+    assert not (tmp_path / "fused" / COPIES).exists()
+    fused = TextToImage.load(tmp_path / "fused")
+    assert "linocut" in fused.styles
+    assert fused.copies is None
+    open_model(Opening(tmp_path / "mine", (str(tmp_path / "ink.safetensors"),), "as stored"))[1].save(tmp_path / "api")
+    assert not (tmp_path / "api" / COPIES).exists()  # from Python, too

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -239,3 +240,51 @@ def test_shards_cover_every_line_once(work: Work, lines: int) -> None:
     for p in (found[0], found[len(found) // 2], found[-1]):
         assert data[p.offset : p.offset + p.length].decode().split("\n")[:-1] == texts[p.first : p.first + p.count]
     assert len(found) <= max(64, lines // 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 9000, "nested"),
+        ("[]", "JSON object"),
+        ('{"surplus": "x"}', "'surplus' should be the number of a line"),
+        ('{"3": null}', "'3' should be the number of a line"),
+        ('{"99999999999999999999": "x"}', "should be the number of a line"),
+    ],
+)
+def test_a_damaged_list_of_failed_lines_is_one_line(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "00000.failed.json").write_text(text)
+    with pytest.raises(UserError, match=reason) as caught:
+        failed_in(tmp_path, 0)
+    assert "00000.failed.json" in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+
+
+def test_a_damaged_job_is_one_short_line(work: Work, tmp_path: Path) -> None:
+    values = work.job.to_dict()
+    for odd in ({"shard": 0}, {"lines": -1}, {"model": "x" * 5000 + "\n"}):
+        (tmp_path / "job.json").write_text(json.dumps({**values, **odd}))
+        with pytest.raises(UserError) as caught:
+            check_same(tmp_path, begun(tmp_path) or work.job, work.job)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 500 + len(str(tmp_path))
+    for text in ("[" * 100_000, "[]", '{"lines": ' + "9" * 5000 + "}"):
+        (tmp_path / "job.json").write_text(text)
+        with pytest.raises(UserError, match=r"job\.json is damaged"):
+            begun(tmp_path)
+
+
+def test_what_is_no_shard_of_ours_holds_no_pictures(work: Work, whole: bytes, tmp_path: Path) -> None:
+    """A packed file may unpack to anything, a name that is no number has no line, and JSON may be nested endlessly."""
+    (tmp_path / "packed.tar").write_bytes(gzip.compress(whole))
+    assert list(samples_in(tmp_path / "packed.tar")) == []
+    for name, facts in (("x", b"{}"), ("0000", b"[" * 100_000), ("0000", b"[]"), ("0000", b"{}")):
+        first = next(samples_in(work.folder / shard_name(0)))
+        with tarfile.open(tmp_path / "odd.tar", "w") as tar:
+            for kind, data in (("png", first.png), ("txt", b"a"), ("json", facts)):
+                member = tarfile.TarInfo(f"{name}.{kind}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+        lines = [each.line for each in samples_in(tmp_path / "odd.tar")]
+        assert lines == ([0] if facts == b"{}" and name != "x" else [])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fromnoise.drawing.opened import Opening
-from fromnoise.inspection.subject import Subject
+from fromnoise.inspection.subject import Subject, named
 from fromnoise.studio.desk import beginnings as facts
 from fromnoise.studio.desk.about import about
 from fromnoise.studio.desk.models import Models
@@ -57,7 +57,7 @@ def test_the_chapters_words_stay_where_the_model_knows_the_stickers(
 ) -> None:
     assert facts.beginnings(shipped) is None
     assert facts.beginnings(own(tiny_model)) is None  # went on from the stickers' model
-    assert about(shipped, "stickers-64", None, ())["beginnings"] is None
+    assert about(shipped, "stickers-64", named(Opening()))["beginnings"] is None
 
 
 def test_another_model_gives_the_chapters_its_own_words(tiny_model: TextToImage) -> None:
@@ -67,8 +67,8 @@ def test_another_model_gives_the_chapters_its_own_words(tiny_model: TextToImage)
     assert found.others("ship") == ("a small wooden boat at sea", "dog")
     assert found.sum == ("ship", "ship", "dog")
     assert found.chain == ("a small wooden boat", "a small wooden boat at sea")
-    told = about(replace(tiny_model, card={}), "x", "mine", ("ink.safetensors:0.5",))  # made elsewhere
-    assert told["model"]["opened"] == {"model": "mine", "lora": ["ink.safetensors:0.5"]}
+    told = about(replace(tiny_model, card={}), "x", named(Opening("mine", ("ink.safetensors:0.5",))))  # made elsewhere
+    assert told["model"]["opened"] == {"model": "mine", "lora": ["ink.safetensors:0.5"], "precision": None}
     assert told["examples"] == list(facts.ANY)
     assert told["beginnings"] == {
         "sum": ["a red apple on a wooden table", "red", "green"],

@@ -45,7 +45,7 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
     tiny = replace(make_tiny_model(), known=KnownWords.of(["red apple", "blue house", "green tree"]))
     with_pictures(tiny).save(root / "model")
     save_lora(root / "ink.safetensors", few_steps_changes(tiny), tiny, "ink", "linocut")
-    return Opening(str(root / "model"), (f"{root / 'ink.safetensors'}:0.5",))
+    return Opening(str(root / "model"), (f"{root / 'ink.safetensors'}:0.5",), "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +56,16 @@ def client(opening: Opening, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_command_names_the_model_and_its_lora(client: httpx.Client, opening: Opening, view: str) -> None:
+def test_every_command_names_the_model_its_lora_and_the_precision(
+    client: httpx.Client, opening: Opening, view: str
+) -> None:
     news = told(client, view, VIEWS[view])
     assert news[-1]["type"] != "problem", news[-1]
     (line,) = {each["command"] for each in news if "command" in each}
     parts = shlex.split(line)
     assert parts[parts.index("--model") + 1] == opening.place
     assert parts[parts.index("--lora") + 1] == opening.loras[0]
+    assert parts[parts.index("--precision") + 1] == "fp32"
 
 
 def test_the_film_is_the_models_and_asks_for_no_lora(client: httpx.Client, opening: Opening) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.studio.api.sizes import read_size
 from fromnoise.studio.settings import Settings
 from fromnoise.system.text_to_image import TextToImage
-from studio.conftest import LIMITS, finished
+from studio.conftest import LIMITS, Live, finished
 
 
 @pytest.fixture
@@ -138,3 +139,40 @@ def test_sizes_keep_the_shape_and_the_area(tiny_model: TextToImage) -> None:
 def test_settings_know_their_own_machine(tmp_path: Path) -> None:
     for host, local in (("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.9.9.9", True)):
         assert Settings(tmp_path, host=host).local is local
+
+
+def test_a_picture_whose_file_somebody_removed_is_gone_in_one_line(live: Live, http: httpx.Client) -> None:
+    job = http.post("/api/jobs", json={"prompt": "removed", "steps": 1}).json()
+    picture = finished(http, job["id"])["pictures"][0]["id"]
+    url = http.post("/v1/images/generations", json={"prompt": "x", "steps": 1, "response_format": "url"}).json()
+    address = url["data"][0]["url"]
+    for name in (picture, address.split("/")[-1].partition(".")[0]):
+        live.state.store.file(name).unlink()
+    for answer in (
+        http.get(f"/api/pictures/{picture}/file"),
+        http.post(f"/api/pictures/{picture}/start"),
+        http.get(address),
+    ):
+        assert answer.status_code == 410
+        assert answer.json()["error"]["message"] == "this picture's file is gone from the gallery's folder"
+    assert http.delete(f"/api/pictures/{picture}").status_code == 200
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_form_is_no_fault_of_the_server(live: Live) -> None:
+    told: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("uvicorn.error").addHandler(handler)
+    try:
+        with socket.create_connection(("127.0.0.1", live.port)) as wire:
+            head = f"POST /api/uploads HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\nContent-Length: 9999\r\n"
+            wire.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n".encode())
+            time.sleep(0.2)
+        text, until = "", time.monotonic() + 20
+        while '408"' not in text and time.monotonic() < until:  # it has answered, whoever reads it
+            text = live.client().get("/metrics").text
+            text = "\n".join(line for line in text.splitlines() if "/api/uploads" in line)
+    finally:
+        logging.getLogger("uvicorn.error").removeHandler(handler)
+    assert told == []
+    assert '408"' in text

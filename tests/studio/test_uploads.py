@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import tempfile
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.uploads import begun, check_reach, mask_from, opened, own_mask
+from studio.conftest import Live
 
 
 def sent(image: Image.Image, kind: str = "PNG") -> Image.Image:
@@ -122,3 +127,37 @@ def test_sixteen_bits_and_limits_of_uploads() -> None:
     with pytest.raises(Problem, match="send PNG, JPEG, WebP or GIF") as error:
         opened(buffer.getvalue(), 10**7)
     assert error.value.code == "invalid_image"
+
+
+class Full(tempfile.SpooledTemporaryFile[bytes]):
+    """As when a large upload is put aside on a full disk."""
+
+    def write(self, data: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("where", ["kept", "received"])
+def test_a_full_disk_is_507_in_one_line_and_nothing_is_half_kept(
+    http: httpx.Client, live: Live, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    buffer = io.BytesIO()
+    PHOTO.rotate(90).save(buffer, "PNG")
+    file = {"file": ("photo.png", buffer.getvalue(), "image/png")}
+    before = sorted((live.state.store.folder / "uploads").iterdir())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        if where == "kept":
+            patch.setattr("fromnoise.ground.whole.os.replace", full)
+        else:
+            patch.setattr("starlette.formparsers.SpooledTemporaryFile", Full)
+        answer = http.post("/api/uploads", files=file)
+    assert answer.status_code == 507
+    assert answer.json()["error"] == {
+        "message": "the server has nowhere to put the picture (No space left on device); make room on its disk, and "
+        "try again", "type": "server_error", "param": None, "code": "insufficient_storage",
+    }  # fmt: skip
+    assert sorted((live.state.store.folder / "uploads").iterdir()) == before
+    assert http.post("/api/uploads", files=file).status_code == 201

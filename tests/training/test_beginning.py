@@ -13,6 +13,7 @@ from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.image_tower import ImageConfig
 from fromnoise.models.clip.text_tower import TextConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.models.unet import UNetConfig
 from fromnoise.models.vae import VAEConfig
 from fromnoise.training.beginning import Keeper, begin_with
 from fromnoise.training.clock import Clock
@@ -39,6 +40,25 @@ def test_a_deeper_tower_says_at_first_what_the_shallower_one_says() -> None:
     fresh.text(ids).tokens.square().sum().backward()
     assert fresh.text.blocks[3].down.weight.grad is not None  # and it can learn from there
     assert fresh.text.blocks[3].down.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("before", "now"), [(16, 8), (8, 16), (8, 12), (4, 16)])
+def test_a_unet_goes_on_with_pictures_of_another_size(before: int, now: int) -> None:
+    config = UNetConfig(
+        sample_size=before,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(16, 32),
+        cross_attention_dim=16,
+        head_dim=8,
+    )
+    known, fresh = config.build(), replace(config, sample_size=now).build()
+    for weight in known.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    assert begin_with(fresh, known, "diffusion") == 1.0
+    x, t, words = torch.randn(2, 4, now, now), torch.tensor([3, 700]), torch.randn(2, 5, 16)
+    with torch.no_grad():
+        assert torch.equal(fresh.eval()(x, t, words), known.eval()(x, t, words))
 
 
 def test_other_sizes_and_nothing_to_begin_with_are_one_line() -> None:

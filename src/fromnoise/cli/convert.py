@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fromnoise.ground.errors import UserError
+
+if TYPE_CHECKING:
+    from fromnoise.system.text_to_image import TextToImage
 
 FORMATS = ("fp16", "bf16", "fp32")
 NOT_WRITTEN = (".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx", ".h5", ".msgpack", ".safetensor")
@@ -37,7 +41,6 @@ def convert(
     from fromnoise.cli.drawing import check_file
     from fromnoise.cli.opened import Opening, load
     from fromnoise.system.defaults import check_default_style
-    from fromnoise.system.text_to_image import TextToImage
     from fromnoise.weights.pickles import as_safetensors
 
     if default_style is not None and target.suffix.lower() == ".safetensors":
@@ -57,7 +60,9 @@ def convert(
     wanted = None if dtype is None else dtypes[dtype]
     with as_safetensors(Path(source), allow_pickle) as place:
         opening = Opening(str(place), tuple(lora or ()), "as stored", prediction)
-        model: TextToImage = load(opening)[1]
+        model = load(opening)[1]
+        if opening.loras and not single:
+            model = without_its_pictures(model)
         if default_style is not None:
             check_default_style(default_style, model.styles)
             model = replace(model, default_style=default_style)
@@ -66,3 +71,19 @@ def convert(
         else:
             model.save(target, wanted)
     print(target)
+
+
+def without_its_pictures(model: TextToImage) -> TextToImage:
+    """A model with LoRAs fused, without the files beside it that know what it was trained on: they know nothing of the
+    LoRAs' pictures, and a LoRA's style makes it another model, whose files they are not. Says which are left out."""
+    from fromnoise.system.defaults import COPIES, LEARNING, MAP
+
+    beside = {COPIES: model.copies, MAP: model.clip_map, LEARNING: model.learning}
+    names = [name for name, data in beside.items() if data is not None]
+    if names:
+        print(
+            f"left out: {', '.join(names)}, since a LoRA was trained on other pictures; "
+            "make an index with: fromnoise inspect index MODEL --data FOLDER",
+            file=sys.stderr,
+        )
+    return replace(model, copies=None, clip_map=None, learning=None)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fromnoise import __version__
-from fromnoise.cli.files import Files
+from fromnoise.cli.files import Files, check_stamped
 from fromnoise.cli.opened import Opening, planned, tell, tell_drawn, tell_line, tell_unmarked
 from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.explain import explain
@@ -119,6 +119,7 @@ def draw_prompts(job: Job, prompts: Path, any_seed: bool) -> int:
         made, start = _line_plans(job, replace(job.request, seed=before), lines)
     make_folder(folder)
     todo = _still_to_draw(files, made, model)
+    check_stamped([file for i, file in enumerate(files) if i not in set(todo)], job.files.stamp)
     if len(todo) < len(files):
         ERRORS.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     tell([made[i] for i in todo])
@@ -151,7 +152,9 @@ def redraw(files: Files, opening: Opening) -> None:
         tell_line(f"{picture} is signed, and the picture that is drawn again will not be; sign it with --sign")
     needed = f"{picture} was drawn by {origin.model} ({origin.model_hash})"
     if len(opening.loras) != len(origin.loras):
-        raise UserError(f"{needed} with {len(origin.loras)} LoRAs ({', '.join(origin.loras)}); give them with --lora")
+        raise UserError(
+            f"{needed} with {len(origin.loras)} LoRAs ({', '.join(origin.loras)[:200]}); give them with --lora"
+        )
     if (start[0] is None) != (origin.start is None):
         other = "was not made from another picture; leave out --image" if start[0] else "started from another picture"
         raise UserError(f"{picture} {other}" + ("" if start[0] else "; give it with --image, and its --mask"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fromnoise.drawing.picture_file import read_origin
 from fromnoise.ground.errors import UserError
 from fromnoise.provenance.stamp import PLAIN, Stamp
 
@@ -50,3 +51,20 @@ def spread_of(cluster: str | None, workers: int | None, shard: int | None) -> Sp
         if value is not None and value < 1:
             raise UserError(f"{name} must be at least 1, not {value}")
     return None if cluster is None else Spread(cluster, workers, shard)
+
+
+def check_stamped(drawn: list[Path], stamp: Stamp) -> None:
+    """Refuse to go on where the pictures that are there are not marked and signed as the others would be.
+
+    Raises:
+        UserError: naming the first of them, and what is different.
+    """
+    for file in drawn:
+        origin = read_origin(file)
+        if origin.watermark != stamp.watermark:
+            before, option = ("with" if origin.watermark else "without") + " a watermark", "--watermark"
+        elif origin.signer != stamp.signer:
+            before, option = f"signed by '{origin.signer}'" if origin.signer else "unsigned", "--sign"
+        else:
+            continue
+        raise UserError(f"{file} is there already, {before}; give {option} as before, or another --out")

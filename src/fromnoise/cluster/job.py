@@ -12,8 +12,9 @@ from filelock import FileLock, Timeout
 
 from fromnoise.cluster.shard import is_whole, shard_name
 from fromnoise.drawing.request import Request
-from fromnoise.ground.config import Config
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.config import Config, check
+from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.json_file import read_object
 from fromnoise.ground.whole import write_atomically
 
 JOB, PROMPTS, LOCK = "job.json", "prompts.txt", ".lock"
@@ -50,6 +51,9 @@ class ClusterJob(Config):
     lines: int
     prompts: str
     shard: int
+
+    def __post_init__(self) -> None:
+        check(self, "", tuple((name, getattr(self, name) > 0, "above 0") for name in ("lines", "shard")))
 
     @property
     def shards(self) -> int:
@@ -116,9 +120,9 @@ def begun(folder: Path) -> ClusterJob | None:
     try:
         if file.stat().st_size > MOST_JOB:
             raise ValueError("it is too large")
-        return ClusterJob.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        return ClusterJob.from_dict(read_object(file))
     except (OSError, ValueError, UserError) as error:
-        raise UserError(f"{file} is damaged ({error}); name another folder with --out") from None
+        raise UserError(f"{file} is damaged ({error!s:.200}); name another folder with --out") from None
 
 
 def check_same(folder: Path, before: ClusterJob, now: ClusterJob) -> None:
@@ -133,7 +137,7 @@ def check_same(folder: Path, before: ClusterJob, now: ClusterJob) -> None:
     if before.prompts != now.prompts:
         raise UserError(f"'{folder}' was begun with other prompts ({before.lines:,} lines){other}")
     if before.model_hash != now.model_hash:
-        names = f"{before.model} ({before.model_hash}), this is {now.model} ({now.model_hash})"
+        names = f"{_said(before.model)} ({_said(before.model_hash)}), this is {now.model} ({now.model_hash})"
         raise UserError(f"'{folder}' was begun with another model: {names}{other}")
     for name, old, new in _differences(before, now):
         raise UserError(f"'{folder}' was begun with {name} {_said(old)}, not {_said(new)}{other}")
@@ -148,7 +152,7 @@ def _differences(before: ClusterJob, now: ClusterJob) -> Iterator[tuple[str, obj
 
 
 def _said(value: object) -> str:
-    return "none" if value in (None, "", ()) else str(value)
+    return "none" if value in (None, "", ()) else one_line(str(value))[:80]
 
 
 def begin(folder: Path, job: ClusterJob, lines: Sequence[str]) -> None:

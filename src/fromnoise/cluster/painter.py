@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -21,11 +22,13 @@ from fromnoise.drawing.picture_file import png_bytes
 from fromnoise.drawing.plan import Plan, plans
 from fromnoise.drawing.start import Start
 from fromnoise.ground.cores import use_at_most
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.json_file import read_object
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.text_to_image import TextToImage
 
 MOST_DEATHS = 5  # of workers over one batch, in one run
+LINE, MOST_REASON = re.compile("[0-9]{1,9}"), 300  # what a list of failed lines holds, and so much of each reason
 AT_ONCE = 8  # pictures per batch: what a worker that dies can lose
 
 
@@ -218,11 +221,22 @@ def failed_file(folder: Path, number: int) -> Path:
 
 
 def failed_in(folder: Path, number: int) -> dict[int, str]:
-    """Which lines of a shard could not be drawn, and why."""
+    """Which lines of a shard could not be drawn, and why.
+
+    Raises:
+        UserError: the file that says it is damaged.
+    """
     file = failed_file(folder, number)
     if not file.exists():
         return {}
-    return {int(line): str(reason) for line, reason in json.loads(file.read_text(encoding="utf-8")).items()}
+    said = read_object(file)
+    wrong = next((line for line, why in said.items() if not LINE.fullmatch(line) or not isinstance(why, str)), None)
+    if wrong is not None:
+        raise UserError(
+            f"{file} is damaged ('{one_line(wrong)[:40]}' should be the number of a line, with the reason); remove it, "
+            "and its lines are drawn"
+        )
+    return {int(line): one_line(reason)[:MOST_REASON] for line, reason in said.items()}
 
 
 def _write_failed(folder: Path, number: int, failed: dict[int, str]) -> None:

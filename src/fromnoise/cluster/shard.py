@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from fromnoise.drawing.picture_file import origin_in
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.json_file import parsed
 from fromnoise.ground.pictures import open_picture
 
 MEMBERS = ("png", "txt", "json")
@@ -73,7 +74,10 @@ def is_whole(file: Path) -> bool:
 
 def samples_in(file: Path) -> Iterator[Sample]:
     """The pictures of a shard or a draft in their order, as far as they are whole."""
-    with contextlib.suppress(tarfile.TarError, OSError, ValueError, KeyError, UserError), tarfile.open(file) as tar:
+    with (
+        contextlib.suppress(tarfile.TarError, OSError, ValueError, KeyError, UserError),
+        tarfile.open(file, "r:") as tar,
+    ):
         parts: dict[str, bytes] = {}
         for member in tar:
             key, _, kind = member.name.partition(".")
@@ -84,7 +88,10 @@ def samples_in(file: Path) -> Iterator[Sample]:
             if len(parts) == len(MEMBERS):
                 open_picture(parts["png"], formats=("PNG",))  # after a power cut it may be zeros
                 origin_in(parts["png"], key)
-                yield Sample(key, parts["png"], parts["txt"].decode(), json.loads(parts["json"]))
+                facts = parsed(parts["json"], key)
+                if not key.isdecimal() or not isinstance(facts, dict):
+                    return
+                yield Sample(key, parts["png"], parts["txt"].decode(), facts)
                 parts = {}
 
 

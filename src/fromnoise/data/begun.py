@@ -43,7 +43,7 @@ def claim(out: Path, wanted: dict[str, Any], flags: str) -> None:
         found = json.loads(note.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot write to '{out}': {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"'{note}' is damaged; name another --out") from None
     if found != wanted:
         raise UserError(f"'{out}' was begun with other {flags}; name another --out")

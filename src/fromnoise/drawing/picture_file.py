@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from fromnoise.drawing.choice import Choice, candidate_seed
 from fromnoise.drawing.request import Request
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.json_file import parsed
 from fromnoise.ground.pictures import MOST_PIXELS, open_picture, opened_file
 from fromnoise.ground.whole import write_atomically
 from fromnoise.provenance.marks import PNG_KEYWORD, Made, xmp_of
@@ -28,6 +30,7 @@ from fromnoise.provenance.stamp import PLAIN, Stamp
 KEY = "fromnoise"
 MOST_INDEX = 10**9  # a line of --prompts, at the very most
 MOST_METADATA = 64 * 1024
+MOST_NAME = 300  # characters: file systems hold 255 bytes
 
 
 @dataclass(frozen=True)
@@ -170,28 +173,53 @@ def origin_in(source: Path | bytes, name: str) -> Origin:
         raise UserError(
             f"{name} does not say how it was drawn; PNG files that fromnoise saved do (from Python: model.save)"
         )
+    return origin_said(text, name)
+
+
+def origin_said(text: str, name: str) -> Origin:
+    """What a picture's own text says of how it was drawn.
+
+    Args:
+        text: of the key "fromnoise".
+        name: what to call the picture in errors.
+
+    Raises:
+        UserError: it is damaged, or too large.
+    """
     if len(text) > MOST_METADATA:
         raise UserError(f"the metadata in {name} is larger than {MOST_METADATA} characters; it is not ours")
     try:
-        return _checked(Origin.from_dict(_of_its_time(json.loads(text))))
+        return _checked(Origin.from_dict(_of_its_time(parsed(text, f"the metadata in {name}"))))
     except KeyError as error:
         raise UserError(f"the metadata in {name} is damaged: it lacks {error}") from None
-    except (ValueError, TypeError, AttributeError, RecursionError, UserError) as error:
+    except UserError as error:
+        said = f"the metadata in {name} is damaged"
+        raise UserError(error.message if error.message.startswith(said) else f"{said}: {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"the metadata in {name} is damaged: {error}") from None
 
 
 def _of_its_time(stored: dict[str, Any]) -> dict[str, Any]:
-    """What earlier versions left out: they knew no enlarging, and drew every size pixel by pixel."""
-    return {**stored, "request": {"native": True, **stored["request"]}}
+    return {**stored, "request": of_its_time(stored["request"])}
+
+
+def of_its_time(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored request with what earlier versions left out: they knew no enlarging, and drew every size pixel by
+    pixel."""
+    return {"native": True, **request}
 
 
 def _checked(origin: Origin) -> Origin:
     """Refuse what no picture of ours says.
 
     Raises:
-        ValueError: an incomplete request, or one for several pictures.
+        ValueError: an incomplete request, or one for several pictures, or numbers that JSON does not have.
     """
     r = origin.request
+    json.dumps(origin.to_dict(), allow_nan=False)
+    names = (origin.model, origin.model_hash, origin.version, origin.backend, origin.signer, *origin.loras)
+    if any(len(name) > MOST_NAME for name in names):  # they are quoted in what a person reads
+        raise ValueError(f"a name in it has more than {MOST_NAME} characters")
     if origin.precision not in ("fp32", "bf16"):
         raise ValueError(f"its precision is '{origin.precision}'")
     if origin.shown_as not in ("picture", "stereogram"):

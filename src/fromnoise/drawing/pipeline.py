@@ -25,7 +25,7 @@ from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.generate import Finished, finish_plans, generate_together
 from fromnoise.drawing.matte import told_of
 from fromnoise.drawing.opened import Opening, open_model, origin_of
-from fromnoise.drawing.picture_file import Origin, from_image, save_png, to_image
+from fromnoise.drawing.picture_file import from_image, origin_said, save_png, to_image
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request, Towards, any_seed, strength_of
 from fromnoise.drawing.start import Start, fitting_size, open_photo, start_from, upright
@@ -164,7 +164,7 @@ class Pipeline:
             raise UserError("this is no picture that says how it was drawn; others are saved with picture.save(...)")
         if Path(file).suffix.lower() != ".png":
             raise UserError(f"'{file}' should end in .png; other kinds of files do not say how a picture was drawn")
-        origin = Origin.from_dict(json.loads(stored))
+        origin = origin_said(str(stored), "this picture")
         drawn = origin.request.width or self.model.pixels, origin.request.height or self.model.pixels
         mode = "RGBA" if origin.request.transparent else "RGB"
         if picture.mode != mode or picture.size != drawn:

@@ -143,7 +143,7 @@ def _coerce_optional(hint: Any, value: Any, name: str) -> Any:
 def _coerce_table(value: Any, name: str) -> dict[str, Any]:
     try:
         found = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise UserError(f"'{name}' must be a table as JSON writes it, {{\"name\": value}}, not {value!r:.60}")

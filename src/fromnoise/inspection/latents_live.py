@@ -92,5 +92,5 @@ def _command(subject: Subject, given: bool) -> str:
     return command(
         "latents",
         ["picture.png"] if given else [],
-        {**own, "model": subject.model, "lora": subject.lora, "out": "latents.html"},
+        {**own, **subject.opened, "out": "latents.html"},
     )

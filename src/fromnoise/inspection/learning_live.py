@@ -101,8 +101,7 @@ def _lessons_command(subject: Subject, given: bool) -> str:
     own = {
         "style": subject.style,
         "seed": subject.seed,
-        "model": subject.model,
-        "lora": subject.lora,
+        **subject.opened,
         "out": "lessons.html",
     }
     return command("noise", ["picture.png"] if given else [], {**options, **levels, **own})

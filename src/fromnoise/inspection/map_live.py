@@ -103,8 +103,7 @@ def _area_news(model: TextToImage, subjects: Sequence[Subject], count: int) -> I
         "style": first.style,
         "seed": first.seed,
         "steps": first.steps,
-        "model": first.model,
-        "lora": first.lora,
+        **first.opened,
     }
     line = command("map", [subject.prompt for subject in subjects], {**options, "out": "map.html"})
     yield {"type": "end", "spreads": spreads, "errors": errors, "command": line}

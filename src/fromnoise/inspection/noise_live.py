@@ -147,8 +147,7 @@ def _command(subject: Subject, given: bool) -> str:
     own = {
         "style": subject.style,
         "seed": subject.seed,
-        "model": subject.model,
-        "lora": subject.lora,
+        **subject.opened,
         "out": "noise.html",
     }
     return command("noise", ["picture.png"] if given else [], {**options, **own})

@@ -26,6 +26,7 @@ class Subject(Config):
         steps, guidance, sampler: as in :class:`Request`.
         model: how the model was named; None for the shipped one. It only says so in :meth:`command`.
         lora: its LoRAs, each file or file:weight; likewise.
+        precision: the number format that was asked for; None for what suits the machine; likewise.
     """
 
     prompt: str
@@ -37,6 +38,7 @@ class Subject(Config):
     sampler: str | None = None
     model: str | None = None
     lora: tuple[str, ...] = ()
+    precision: str | None = None
 
     @property
     def request(self) -> Request:
@@ -51,6 +53,11 @@ class Subject(Config):
             sampler=self.sampler,
             free=not self.prompt.strip(),
         )
+
+    @property
+    def opened(self) -> dict[str, Any]:
+        """How its model was named and opened, as options of a :func:`command`."""
+        return {"model": self.model, "lora": self.lora, "precision": self.precision}
 
     def plan(self, model: TextToImage, **other: Any) -> Plan:
         """What will be done to draw it; ``other`` are fields of the request that are to be otherwise.
@@ -80,13 +87,15 @@ class Subject(Config):
             "seed": self.seed,
             "steps": self.steps,
         }
-        own |= {"guidance": self.guidance, "sampler": self.sampler, "model": self.model, "lora": self.lora}
+        own |= {"guidance": self.guidance, "sampler": self.sampler, **self.opened}
         return command(view, [self.prompt, *more], {**own, **(options or {}), "out": out or None})
 
 
 def named(opened: Opening) -> dict[str, Any]:
     """How a model was opened, as a :class:`Subject` and the options of a :func:`command` call it."""
-    return {"model": None if opened.place is None else str(opened.place), "lora": opened.loras}
+    precision = opened.precision if opened.precision in ("bf16", "fp32") else None
+    place = None if opened.place is None else str(opened.place)
+    return {"model": place, "lora": opened.loras, "precision": precision}
 
 
 def command(view: str, arguments: list[str], options: Mapping[str, Any]) -> str:

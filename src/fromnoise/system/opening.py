@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -132,8 +133,10 @@ def check_components(index: Mapping[str, Any], file: Path) -> None:
     """Refuse a model whose index names parts that we do not have.
 
     Raises:
-        UserError: naming the part and its class.
+        UserError: naming the part and its class; or a U-Net that is told a score of beauty.
     """
+    if index.get("requires_aesthetics_score"):
+        raise UserError(f"{file}: requires_aesthetics_score is not supported; use the base model")
     for part, known in COMPONENTS.items():
         if part not in index:
             continue
@@ -188,14 +191,16 @@ def open_file(file: Path, dtype: torch.dtype | None = torch.float32, prediction:
     )
 
 
+@functools.cache  # nothing changes it, and reading its 49,408 words takes half a second
 def clip_tokenizer(pad: str | None = None) -> Tokenizer:
     """The tokenizer of OpenAI's CLIP, which all Stable Diffusion models use and single files do not carry.
 
     Args:
         pad: the token that pads; the end token by default, "!" for OpenCLIP's towers.
     """
-    tokenizer = Tokenizer.load(Path(str(resources.files("fromnoise"))) / "assets" / "clip_tokenizer")
-    return tokenizer if pad is None else tokenizer.padded_with(pad)
+    if pad is not None:
+        return clip_tokenizer().padded_with(pad)
+    return Tokenizer.load(Path(str(resources.files("fromnoise"))) / "assets" / "clip_tokenizer")
 
 
 def check_sizes(unet: UNetConfig, vae: VAEConfig, texts: Sequence[TextConfig], place: Path) -> None:

@@ -47,7 +47,9 @@ def save(model: Model, folder: Path, dtype: torch.dtype | None = torch.float16) 
         if model.few_steps is not None:
             shutil.copytree(model.few_steps, draft / FEW_STEPS)
         if model.scheduler is None:
-            beside = (model.copies, model.clip_map, model.learning)
+            # What LoRAs brought along is a style like any other once it is saved, and what knows the pictures of the
+            # training would be refused as another model's.
+            beside = (None, None, None) if model.lora_styles else (model.copies, model.clip_map, model.learning)
             facts = Facts(model.styles, model.defaults, model.card, *beside, model.default_style)
             write_facts(draft, facts)
             model.known.save(draft)

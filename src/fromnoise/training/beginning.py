@@ -8,6 +8,7 @@ does not have begins as the identity (its branches add nothing at first, as in R
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from fromnoise.ground.wording import styled
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.clip.transformer import Block
+from fromnoise.models.unet import UNet
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.continuing import has_learnt
 from fromnoise.training.processes import check_shares
 from fromnoise.training.recipe import Recipe
 
+_RESOLUTION = re.compile(r"\d+x\d+")
 NO_NETWORK = "the model of start_from has no {} network; leave out start_from, or take another model"
 LEAST = 0.3  # share of the weights that must fit; below it there is little to begin with
 
@@ -54,7 +57,7 @@ def check_materials(recipe: Recipe, base: TextToImage | None, tasks: tuple[str, 
 
 @torch.no_grad()
 def begin_with(network: nn.Module, known: nn.Module | None, name: str) -> float:
-    """Copy every tensor of ``known`` that has the same name and shape in ``network``.
+    """Copy every tensor of ``known`` that has the same name and shape in ``network``, whatever the pictures' sizes.
 
     Args:
         network: a fresh network; changed in place.
@@ -69,7 +72,7 @@ def begin_with(network: nn.Module, known: nn.Module | None, name: str) -> float:
     """
     if known is None:
         raise UserError(NO_NETWORK.format(name))
-    own, other = network.state_dict(), known.state_dict()
+    own, other = network.state_dict(), _named_as_in(network, known)
     fits = [key for key, tensor in own.items() if key in other and other[key].shape == tensor.shape]
     for key in fits:
         own[key].copy_(other[key])
@@ -81,6 +84,19 @@ def begin_with(network: nn.Module, known: nn.Module | None, name: str) -> float:
             f"or leave out start_from"
         )
     return share
+
+
+def _named_as_in(network: nn.Module, known: nn.Module) -> dict[str, Tensor]:
+    """Tensors of ``known`` by their names in ``network``: a U-Net's blocks are called after what they see of a picture.
+
+    So the same block has another name where pictures have another size.
+    """
+    state = known.state_dict()
+    if not isinstance(network, UNet) or not isinstance(known, UNet):
+        return state
+    levels = range(min(len(each.config.block_out_channels) for each in (network, known)))
+    names = {known.config.resolution(level): network.config.resolution(level) for level in levels}
+    return {_RESOLUTION.sub(lambda found: names.get(found[0], found[0]), key): own for key, own in state.items()}
 
 
 def _silence(network: nn.Module, fitted: set[str]) -> None:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.tensor_file import size_said
 from fromnoise.ground.text import is_unicode
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.unet.unet import UNet
@@ -223,8 +224,9 @@ def _changed(before: Tensor, shares: Sequence[Share]) -> Tensor:
 def trigger_of(file: Path) -> str:
     """The words that a LoRA's file says it listens to; "" where it says none, or nothing that could be a style's."""
     try:
+        size_said(file)  # the library would take as much memory as a header says that it needs
         with safe_open(file, "pt") as stored:
             said = str((stored.metadata() or {}).get("modelspec.trigger_phrase", ""))
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, UserError):
         return ""
     return said if len(said) <= 60 and "," not in said and is_unicode(said) else ""

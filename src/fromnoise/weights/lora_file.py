@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.ground.json_file import parsed, shown
-from fromnoise.weights.files import read_json
+from fromnoise.weights.peft_settings import by_pattern, check_named, check_rank, settings_of
 from fromnoise.weights.stored import Stored, Weights, stored_in
 
 UNET, TEXT, SECOND_TEXT = "unet", "text_encoder", "text_encoder_2"
@@ -38,7 +36,7 @@ PREFIXES = {
     f"{TEXT}.": TEXT,
 }
 BARE = {
-    r"(down_blocks|mid_block|up_blocks|time_embedding|add_embedding|conv_in|conv_out)\.": UNET,
+    r"(down_blocks|mid_block|up_blocks|time_embedding|add_embedding|conv_in|conv_out)(\.|$)": UNET,
     r"text_model\.": TEXT,
 }
 # ".lora_down.weight", ".lora_A.weight", "to_q_lora.down.weight", ".lora.down.weight", ".lora_linear_layer.down.weight"
@@ -62,7 +60,6 @@ REFUSED = {
 FAMILIES = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL"}
 OTHER_FAMILIES = {"double_blocks": "Flux", "single_blocks": "Flux", "joint_blocks": "Stable Diffusion 3"}
 KNOWN = "known are LoRA and LoCon for Stable Diffusion 1.x, 2.x and XL"
-METADATA = "lora_adapter_metadata"
 
 
 class Change(NamedTuple):
@@ -160,14 +157,16 @@ def read_lora(file: Path) -> Lora:
     for name in places:
         module, side = _understood(file, name)
         sides.setdefault(module, {})[side] = name
-    settings, weights = _settings(file), Weights(places)
+    settings, weights = settings_of(file), Weights(places)
     changes: dict[str, Change] = {}
     for module, names in sides.items():
         part, inner = _located(file, module)
-        key = f"{part}.{_flat(part, inner)}"
+        flat, own = _flat(part, inner), settings.get(part) or settings.get("") or {}
+        check_named(file, own, flat)
+        key = f"{part}.{flat}"
         if key in changes:
             raise UserError(f"{file} is damaged: it changes '{one_line(module)}' twice")
-        changes[key] = _change(module, names, weights, settings.get(part) or settings.get("") or {}, inner)
+        changes[key] = _change(module, names, weights, own, inner)
     if not changes:
         raise UserError(f"{file} is not a LoRA: it is empty")
     with file.open("rb") as stream:
@@ -262,54 +261,17 @@ def _scale(module: str, names: Mapping[str, str], weights: Weights, settings: Ma
     """Return alpha / rank: 1 where nothing is said, as in diffusers and in kohya's scripts.
 
     Raises:
-        UserError: an alpha that is no number.
+        UserError: an alpha that is no number, or settings that say something else than the tensors.
     """
     rank = weights.places[names["down"]].shape[0]
+    check_rank(weights.file, settings, inner, rank)
     alpha: Any = rank
     if "alpha" in names:
         x = weights.take(names["alpha"], torch.float32)
         alpha = x.item() if x.numel() == 1 else None
     elif settings:
-        alpha = _pattern(weights.file, settings.get("alpha_pattern") or {}, inner, settings.get("lora_alpha", rank))
+        alpha = by_pattern(weights.file, settings, "alpha_pattern", inner, settings.get("lora_alpha", rank))
     if not isinstance(alpha, int | float) or not math.isfinite(alpha):
         raise UserError(f"{weights.file} is damaged: alpha of '{one_line(module)}' should be a number")
     # use_rslora: a scale that keeps large ranks from learning too slowly (arXiv 2312.03732).
     return float(alpha) / (math.sqrt(rank) if settings.get("use_rslora") and "alpha" not in names else rank)
-
-
-def _pattern(file: Path, patterns: Any, inner: str, default: Any) -> Any:
-    """What peft's settings say for one module: patterns are ends of names.
-
-    Raises:
-        UserError: regular expressions, which peft allows too.
-    """
-    if not isinstance(patterns, dict):
-        raise UserError(f"{file} is damaged: its alpha_pattern should be a JSON object")
-    for pattern, value in patterns.items():
-        ending = str(pattern).removeprefix("^")
-        if not re.fullmatch(r"[\w.]+", ending):
-            raise UserError(f"{file}: alpha_pattern '{one_line(ending)}' is not supported, only names of modules are")
-        if inner == ending or inner.endswith(f".{ending}"):
-            return value
-    return default
-
-
-def _settings(file: Path) -> dict[str, dict[str, Any]]:
-    """Return peft's settings of each part: from the file, as diffusers keeps them, or from beside it ("" for all).
-
-    Raises:
-        UserError: they are damaged.
-    """
-    beside = file.with_name("adapter_config.json")
-    if file.name == "adapter_model.safetensors" and beside.is_file():
-        return {"": read_json(beside)}
-    with safe_open(file, "pt") as reader:
-        text = (reader.metadata() or {}).get(METADATA, "{}")
-    settings: dict[str, dict[str, Any]] = {}
-    said = parsed(text, f"{file}: {METADATA} in its header")
-    if not isinstance(said, dict):
-        raise UserError(f"{file} is damaged: {METADATA} in its header should be a JSON object, not {shown(said)}")
-    for name, value in said.items():
-        part, _, key = name.partition(".")
-        settings.setdefault(part, {})[key] = value
-    return settings

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Out, Prompt, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import (
+    Guidance,
+    Lora,
+    Model,
+    Negative,
+    Out,
+    Precision,
+    Prompt,
+    Seed,
+    Steps,
+    Style,
+    opened_as,
+    show,
+)
 
 if TYPE_CHECKING:
     from fromnoise.inspection.figure import Figure
@@ -28,6 +41,7 @@ def activations(
     at: At = None,
     model: Model = None,
     lora: Lora = None,
+    precision: Precision = "auto",
     out: Out = Path("activations.png"),
 ) -> None:
     """Show what each block of the U-Net hands on, and its share of time and weights; a film shows all steps.
@@ -41,7 +55,7 @@ def activations(
         from fromnoise.inspection.figure import FILMS
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **opened_as(model, lora, precision))
         made = subject.plan(opened)
         name = named(opened, block) if block is not None else None
         check_step(made, at)
@@ -51,4 +65,4 @@ def activations(
             return block_figure(opened, moment, name, spent, subject, film)
         return activations_figure(opened, moment, spent, subject, film)
 
-    show(model, lora, out, True, look)
+    show(model, lora, out, True, look, precision)

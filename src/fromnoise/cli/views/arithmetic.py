@@ -29,6 +29,7 @@ def arithmetic(
     guidance: shared.Guidance = None,
     model: shared.Model = None,
     lora: shared.Lora = None,
+    precision: shared.Precision = "auto",
     out: shared.Out = Path("arithmetic.png"),
 ) -> None:
     """Calculate with concepts, draw what comes out, and measure whether it is what was meant.
@@ -43,7 +44,7 @@ def arithmetic(
         from fromnoise.inspection.arithmetic_figure import arithmetic_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **shared.opened_as(model, lora, precision))
         return arithmetic_figure(opened, subject, equation, seeds)
 
-    shared.show(model, lora, out, False, look)
+    shared.show(model, lora, out, False, look, precision)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Lora, Model, Out, Seed, show
+from fromnoise.cli.views.shared import Lora, Model, Out, Precision, Seed, opened_as, show
 
 if TYPE_CHECKING:
     from fromnoise.inspection.figure import Figure
@@ -27,6 +27,7 @@ def axes(
     seed: Seed = 0,
     model: Model = None,
     lora: Lora = None,
+    precision: Precision = "auto",
     out: Out = Path("axes.png"),
 ) -> None:
     """Tell bananas, tomatoes and peas apart: by a network that starts with nothing, by measures made by hand, by CLIP.
@@ -55,11 +56,20 @@ def axes(
             found = with_drawn(found, drawn_by(opened, found, drawn, seed))
         told = examples(found, seed)
         options = {"kinds": kinds, "measures": ",".join(wanted) or None, "data": data, "drawn": drawn or None}
-        line = command("axes", [], {**options, "seed": seed or None, "model": model, "lora": lora, "out": out.name})
+        line = command(
+            "axes",
+            [],
+            {
+                **options,
+                "seed": seed or None,
+                **opened_as(model, lora, precision),
+                "out": out.name,
+            },
+        )
         moving = out.suffix.lower() in (*FILMS, ".html")
         return axes_figure(axes_of(opened, told, wanted), list(rounds(told, seed)), line, moving)
 
-    show(model, lora, out, True, look)
+    show(model, lora, out, True, look, precision)
 
 
 def _check_drawn(drawn: int, most: int) -> None:

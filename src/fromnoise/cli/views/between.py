@@ -29,6 +29,7 @@ def between(
     guidance: shared.Guidance = None,
     model: shared.Model = None,
     lora: shared.Lora = None,
+    precision: shared.Precision = "auto",
     out: shared.Out = Path("between.png"),
 ) -> None:
     """Walk from one prompt to another, or from one seed to another, and draw what lies between.
@@ -42,7 +43,7 @@ def between(
         from fromnoise.inspection.between_figure import between_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **shared.opened_as(model, lora, precision))
         return between_figure(opened, subject, Goal(to, to_seed, said), steps_between)
 
-    shared.show(model, lora, out, True, look)
+    shared.show(model, lora, out, True, look, precision)

@@ -30,6 +30,7 @@ def guidance(
     guidance: shared.Guidance = None,
     model: shared.Model = None,
     lora: shared.Lora = None,
+    precision: shared.Precision = "auto",
     out: shared.Out = Path("guidance.png"),
 ) -> None:
     """Show the guess without words, the one with words, their difference, and what guidance makes of it.
@@ -43,9 +44,9 @@ def guidance(
         from fromnoise.inspection.patience import scales_of, told_of_scales
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **shared.opened_as(model, lora, precision))
         if scales is None and (note := told_of_scales(opened, subject.plan(opened))):
             print(note, file=sys.stderr)
         return guidance_figure(opened, subject, shown, scales_of(opened) if ladder is None else ladder)
 
-    shared.show(model, lora, out, True, look)
+    shared.show(model, lora, out, True, look, precision)

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Out, Prompt, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import (
+    Guidance,
+    Lora,
+    Model,
+    Negative,
+    Out,
+    Precision,
+    Prompt,
+    Seed,
+    Steps,
+    Style,
+    opened_as,
+    show,
+)
 
 if TYPE_CHECKING:
     from fromnoise.inspection.figure import Figure
@@ -30,6 +43,7 @@ def judge(
     guidance: Guidance = None,
     model: Model = None,
     lora: Lora = None,
+    precision: Precision = "auto",
     out: Out = Path("judge.png"),
 ) -> None:
     """Another model checks each step: how well it fits the prompt, and other captions.
@@ -43,10 +57,10 @@ def judge(
         from fromnoise.inspection.judge_figure import judge_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **opened_as(model, lora, precision))
         plain, steered = (opinions_of(opened, subject, decoy, strength) for strength in (0.0, clip_guidance))
         opinions = list(plain)
         tell(subject.plan(opened, prompt=caption) for caption in opinions[0].captions)
         return judge_figure(subject, opinions, list(steered) if clip_guidance else (), clip_guidance)
 
-    show(model, lora, out, True, look)
+    show(model, lora, out, True, look, precision)

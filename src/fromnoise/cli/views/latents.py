@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Lora, Model, Out, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import Lora, Model, Out, Precision, Seed, Steps, Style, opened_as, show
 from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def latents(
     noise: Noise = 0.3,
     model: Model = None,
     lora: Lora = None,
+    precision: Precision = "auto",
     out: Out = Path("latents.png"),
 ) -> None:
     """Show what a picture's latents hold: channel by channel, what is lost, and what noise does to them.
@@ -52,7 +53,7 @@ def latents(
         from fromnoise.inspection.latents_figure import LatentsSeen, latents_figure
         from fromnoise.inspection.subject import Subject, command
 
-        subject = Subject(prompt or "", style, seed=seed, steps=steps, model=model, lora=tuple(lora or ()))
+        subject = Subject(prompt or "", style, seed=seed, steps=steps, **opened_as(model, lora, precision))
         options = {"mute": list(muted), "scale": list(scale or []), "noise": noise, "model": model, "lora": lora}
         see.check_asked(opened, muted, factors, noise)
         pixels = _opened(picture, opened) if picture else _drawn(subject, opened)
@@ -63,7 +64,7 @@ def latents(
         line = command("latents", [str(picture)] if picture else [], said)
         return latents_figure(opened, seen, picture.name if picture else f"“{prompt}”", line)
 
-    show(model, lora, out, False, look)
+    show(model, lora, out, False, look, precision)
 
 
 def _factors(said: list[str]) -> dict[int, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Lora, Model, Negative, Out, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import Lora, Model, Negative, Out, Precision, Seed, Steps, Style, opened_as, show
 from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def map(
     steps: Steps = None,
     model: Model = None,
     lora: Lora = None,
+    precision: Precision = "auto",
     out: Out = Path("map.png"),
 ) -> None:
     """Show captions and pictures as CLIP sees them, and where prompts land among them.
@@ -50,7 +51,7 @@ def map(
     from fromnoise.inspection.subject import Subject, command
 
     subjects = [
-        Subject(prompt, style=style, negative=negative, seed=seed, steps=steps, model=model, lora=tuple(lora or ()))
+        Subject(prompt, style=style, negative=negative, seed=seed, steps=steps, **opened_as(model, lora, precision))
         for prompt in prompts or ()
     ]
     if area and not subjects:
@@ -61,15 +62,14 @@ def map(
         "nearest": few,
         **(drawn if area else {}),
         "steps": steps if area else None,
-        "model": model,
-        "lora": lora,
+        **opened_as(model, lora, precision),
     }
     line = command("map", [*(prompts or ())], {**options, "out": str(out)})
 
     def look(opened: TextToImage) -> Figure:
         return _look(opened, subjects, nearest, pictures if area else 0, line)
 
-    show(model, lora, out, False, look)
+    show(model, lora, out, False, look, precision)
 
 
 def _look(model: TextToImage, subjects: list[Subject], nearest: int, count: int, line: str) -> Figure:

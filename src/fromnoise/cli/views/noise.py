@@ -33,6 +33,7 @@ def noise(
     seed: shared.Seed = 0,
     model: shared.Model = None,
     lora: shared.Lora = None,
+    precision: shared.Precision = "auto",
     out: shared.Out = Path("noise.png"),
 ) -> None:
     """Drown a picture in noise, level by level, and let the model guess back: where does it lose it?
@@ -64,10 +65,10 @@ def noise(
         )
         options = {"prompt": prompt, "words": words, "levels": ",".join(f"{share:g}" for share in percents),
                    "at": at or None, "draws": count, "style": style,
-                   "seed": seed, "model": model, "lora": lora, "out": "noise.png"}  # fmt: skip
+                   "seed": seed, **shared.opened_as(model, lora, precision), "out": "noise.png"}  # fmt: skip
         line = command("noise", [str(picture)] if picture else [], options)
         if levels is None and draws is None and (note := told_of_noise(opened, words_plan(opened, said, style))):
             print(note, file=sys.stderr)
         return noise_figure(opened, Looked(seen, said, style, seed), every, count, line)
 
-    shared.show(model, lora, out, True, look)
+    shared.show(model, lora, out, True, look, precision)

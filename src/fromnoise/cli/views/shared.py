@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,11 +22,25 @@ Steps = Annotated[int | None, typer.Option(help="Steps from noise to picture.")]
 Guidance = Annotated[float | None, typer.Option(help="How strongly the words pull; 1 = no guidance.")]
 Model = Annotated[str | None, typer.Option(help="A model: folder, file, or name.")]
 Lora = Annotated[list[str] | None, typer.Option(help="A LoRA file, or file:weight; may be repeated.")]
+Precision = Annotated[str, typer.Option(help="bf16 or fp32; auto takes bf16 where the CPU has it.")]
 Out = Annotated[Path, typer.Option(help="A .png, .html or .json file; .gif or .webp where something moves.")]
 
 
+def opened_as(model: str | None, lora: list[str] | None, precision: str) -> dict[str, Any]:
+    """How a model is opened, for a subject and for the command that does the same."""
+    from fromnoise.cli.opened import Opening
+    from fromnoise.inspection.subject import named
+
+    return named(Opening(model, tuple(lora or ()), precision))
+
+
 def show(
-    model: str | None, lora: list[str] | None, out: Path, moves: bool, look: Callable[[TextToImage], Figure]
+    model: str | None,
+    lora: list[str] | None,
+    out: Path,
+    moves: bool,
+    look: Callable[[TextToImage], Figure],
+    precision: str = "auto",
 ) -> None:
     """Open a model, look, and write what was seen; tables are printed as well.
 
@@ -36,6 +50,7 @@ def show(
         out: the file to write.
         moves: whether there will be frames for a film.
         look: makes the figure.
+        precision: number format to draw in.
 
     Raises:
         UserError: the file cannot be written, before anything is drawn; and whatever the view refuses.
@@ -43,7 +58,7 @@ def show(
     with without_collecting():
         from fromnoise.cli.opened import Opening, load
 
-    write(out, moves, lambda: look(load(Opening(model, tuple(lora or ())))[1]))
+    write(out, moves, lambda: look(load(Opening(model, tuple(lora or ()), precision))[1]))
 
 
 def write(out: Path, moves: bool, make: Callable[[], Figure]) -> None:

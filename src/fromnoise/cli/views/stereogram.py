@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Prompt, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import (
+    Guidance,
+    Lora,
+    Model,
+    Negative,
+    Precision,
+    Prompt,
+    Seed,
+    Steps,
+    Style,
+    opened_as,
+    show,
+)
 
 if TYPE_CHECKING:
     from fromnoise.inspection.figure import Figure
@@ -25,6 +37,7 @@ def stereogram(
     guidance: Guidance = None,
     model: Model = None,
     lora: Lora = None,
+    precision: Precision = "auto",
     out: Out = Path("hidden.png"),
 ) -> None:
     """Hide what is drawn in coloured static: look through the page, and its shape comes forward.
@@ -36,8 +49,8 @@ def stereogram(
         from fromnoise.inspection.stereogram import Hidden, hidden, stereogram_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **opened_as(model, lora, precision))
         found = [event for event in hidden(opened, subject) if isinstance(event, Hidden)]
         return stereogram_figure(found[0], subject)
 
-    show(model, lora, out, True, look)
+    show(model, lora, out, True, look, precision)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Prompt, Seed, Steps, Style
+from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Precision, Prompt, Seed, Steps, Style
 from fromnoise.ground.collecting import without_collecting
 from fromnoise.ground.errors import UserError, one_line
 
@@ -20,6 +20,7 @@ def tour(
     guidance: Guidance = None,
     model: Model = None,
     lora: Lora = None,
+    precision: Precision = "auto",
     out: Path = typer.Option(Path("tour.html"), help="A .html file, below 8 MB."),
 ) -> None:
     """Write the whole tour for one prompt as one page that works offline, from a file and on a phone.
@@ -43,7 +44,7 @@ def tour(
     if out.suffix.lower() != ".html" or out.is_dir():
         raise UserError(f"'{out}' should be a file that ends in .html")
     check_file(out)
-    opening = Opening(model, tuple(lora or ()))
+    opening = Opening(model, tuple(lora or ()), precision)
     name, opened = load(opening)
     subject = Subject(prompt, style, negative, seed, steps, guidance, **named(opening))
     subject.plan(opened)  # what drawing refuses is said before anything is recorded

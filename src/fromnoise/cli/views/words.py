@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import Guidance, Lora, Model, Negative, Out, Prompt, Seed, Steps, Style, show
+from fromnoise.cli.views.shared import (
+    Guidance,
+    Lora,
+    Model,
+    Negative,
+    Out,
+    Precision,
+    Prompt,
+    Seed,
+    Steps,
+    Style,
+    opened_as,
+    show,
+)
 from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,6 +44,7 @@ def words(
     by_block: Annotated[bool, typer.Option("--by-block", help="A row for each block of the U-Net.")] = False,
     model: Model = None,
     lora: Lora = None,
+    precision: Precision = "auto",
     out: Out = Path("words.png"),
 ) -> None:
     """Show where in the picture each word is listened to, while it is drawn.
@@ -44,11 +58,11 @@ def words(
         from fromnoise.inspection.subject import Subject
         from fromnoise.inspection.words_figure import words_figure
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, model=model, lora=tuple(lora or ()))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **opened_as(model, lora, precision))
         moving = out.suffix.lower() in (*FILMS, ".html")
         return words_figure(opened, subject, by_block, mute or (), louder, moving)
 
-    show(model, lora, out, True, look)
+    show(model, lora, out, True, look, precision)
 
 
 def _boost(text: str) -> tuple[str, float]:

@@ -53,7 +53,7 @@ class Meanings:
                 vectors, weights = stored.get_tensor("vectors"), stored.get_tensor("weights")
             phrases = tuple(json.loads(notes["phrases"]))
             fits = notes["format"] == FORMAT and vectors.ndim == 2 and len(phrases) == len(vectors) == len(weights)
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise UserError(f"{file} is no file of meanings: {error}") from None
         if not fits or not len(phrases) or not torch.isfinite(vectors).all() or not (weights > 0).all():
             raise UserError(f"{file} is no usable file of meanings; make it anew with 'fromnoise data meanings'")

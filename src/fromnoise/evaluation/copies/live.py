@@ -32,7 +32,8 @@ MOVED = (1, 2, 3, 4, 6, 8)  # pixels to the right, where a side has 64
 
 def line_of(opened: Opening, against: Path | str | None = None) -> str:
     """What checks a downloaded picture in a terminal: one that the ``opened`` model drew, or ``against`` another's."""
-    return command("copies", ["picture.png"], {**named(opened), "against": against, "out": "beside.png"})
+    model = {name: value for name, value in named(opened).items() if name != "precision"}  # nothing is drawn
+    return command("copies", ["picture.png"], {**model, "against": against, "out": "beside.png"})
 
 
 def as_page(found: Answers) -> News:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from tokenizers import Encoding, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -13,12 +13,9 @@ from tokenizers import Tokenizer as Backend
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.ground.json_file import expect, read_object, shown
+from fromnoise.models.clip.tokenizer_files import END, START, WORD_END, read_tokenizer
 
-START, END, WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
-MOST_TOKENS = 2**20  # of a vocabulary; the largest of anybody has some 260,000
-UNSET = 10**6  # transformers writes 1e30 into model_max_length where nobody gave one
-USUAL_CONTEXT = 77  # of all Stable Diffusion models
+__all__ = ["END", "START", "WORD_END", "Piece", "Tokenizer"]
 # CLIP's own split: contractions, runs of letters, single digits, runs of other signs.
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
@@ -154,12 +151,7 @@ class Tokenizer:
         Raises:
             UserError: a file is missing or damaged; the message names it.
         """
-        context = _read_context(folder / "tokenizer_config.json")
-        vocabulary, merges, file = _read_bpe(folder)
-        _check_bpe(vocabulary, merges, file)
-        _check_added(vocabulary, folder, file)
-        pad = _read_pad(vocabulary, folder)
-        _check_options(folder / "tokenizer_config.json")
+        vocabulary, merges, context, pad, file = read_tokenizer(folder)
         try:
             model = models.BPE(vocabulary, merges, unk_token=END, end_of_word_suffix=WORD_END)
         except Exception as error:  # the backend raises its own untyped errors
@@ -210,131 +202,3 @@ def _backend(model: models.BPE) -> Backend:
             single=f"{START} $A {END}", special_tokens=[(t, backend.token_to_id(t)) for t in (START, END)]
         )
     return backend
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {file}: {error}; the tokenizer folder is incomplete") from error
-
-
-def _read_context(file: Path) -> int:
-    """Longest prompt in tokens; start, end and one more have to fit."""
-    context = expect(_read_json(file), "model_max_length", float, file, USUAL_CONTEXT)
-    if not context >= 3:  # nor is what is no number
-        raise UserError(f"{file}: model_max_length should be a number of at least 3, not {context}")
-    return USUAL_CONTEXT if context > UNSET else int(context)
-
-
-def _read_bpe(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]], Path]:
-    """Vocabulary, merges and the file of the merges.
-
-    transformers 5 writes only ``tokenizer.json``; older folders may lack that one.
-    """
-    if not (folder / "vocab.json").exists() and (folder / "tokenizer.json").exists():
-        file = folder / "tokenizer.json"
-        model = expect(_read_json(file), "model", dict, file)
-        return (
-            _vocabulary(expect(model, "vocab", dict, file), file),
-            _pairs(expect(model, "merges", list, file), file),
-            file,
-        )
-    file = folder / "merges.txt"
-    lines = [line for line in _read(file).split("\n") if line and not line.startswith("#version")]
-    vocab = folder / "vocab.json"
-    return _vocabulary(_read_json(vocab), vocab), _pairs(lines, file), file
-
-
-def _read_pad(vocabulary: dict[str, int], folder: Path) -> str:
-    """The token that pads, from the file that transformers believes.
-
-    ``special_tokens_map.json`` counts where ``tokenizer_config.json`` is of a time before added_tokens_decoder: there
-    Stable Diffusion 2's says "!", and the config still says what 1.x pads with.
-    """
-    file, map_file = folder / "tokenizer_config.json", folder / "special_tokens_map.json"
-    pad = (options := _read_json(file)).get("pad_token")
-    if "added_tokens_decoder" not in options and map_file.exists():
-        mapped = _read_json(map_file).get("pad_token")
-        file, pad = (map_file, mapped) if mapped is not None else (file, pad)
-    token = pad.get("content") if isinstance(pad, dict) else END if pad is None else pad
-    if not isinstance(token, str) or token not in vocabulary:
-        raise UserError(f"{file}: pad_token should be a token of the vocabulary, not {shown(token)}")
-    return token
-
-
-def _check_options(file: Path) -> None:
-    """Refuse settings of tokenizers that would give a prompt other tokens than CLIP's.
-
-    ``do_lower_case`` and ``add_prefix_space`` are in many files and change nothing in transformers' CLIPTokenizer.
-    """
-    options = _read_json(file)
-    known = {
-        "bos_token": (START,),
-        "eos_token": (END,),
-        "padding_side": ("right",),
-        "tokenizer_class": ("CLIPTokenizer", "CLIPTokenizerFast"),
-    }
-    for name, allowed in known.items():
-        value = options.get(name)
-        value = value.get("content") if isinstance(value, dict) else value
-        if value is not None and value not in allowed:
-            raise UserError(f"{file}: {name} = {shown(value)} is not supported; it should be {allowed[0]!r}")
-
-
-def _check_added(vocabulary: dict[str, int], folder: Path, file: Path) -> None:
-    """Refuse tokens beyond the vocabulary; read as ordinary words, they would mean something else.
-
-    transformers 4 lists them in ``added_tokens.json`` or the config, 5 in ``tokenizer.json``. All of them list tokens
-    of the vocabulary too, such as start and end; those are no news.
-    """
-    listed: list[tuple[Path, Any, Any]] = []
-    if (added := folder / "added_tokens.json").exists():
-        listed += [(added, token, number) for token, number in _read_json(added).items()]
-    options = folder / "tokenizer_config.json"
-    decoder = _read_json(options).get("added_tokens_decoder")
-    listed += [(options, entry, number) for number, entry in decoder.items()] if isinstance(decoder, dict) else []
-    if file.name == "tokenizer.json":
-        entries = _read_json(file).get("added_tokens")
-        entries = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
-        listed += [(file, entry, entry.get("id")) for entry in entries]
-    for source, entry, number in listed:
-        token = str(entry.get("content") if isinstance(entry, dict) else entry)
-        if token not in vocabulary or str(vocabulary[token]) != str(number):
-            what = f"{source} adds {token[:40]!r}, number {one_line(str(number))[:20]}, to the vocabulary"
-            raise UserError(f"{what}; words learnt by textual inversion cannot be read, use the model without them")
-
-
-def _vocabulary(found: dict[str, Any], file: Path) -> dict[str, int]:
-    for token, number in found.items():
-        if type(number) is not int or not 0 <= number < MOST_TOKENS:
-            what = f"a whole number from 0 to {MOST_TOKENS - 1:,}"
-            raise UserError(f"{file}: the number of token {shown(token)} should be {what}, not {shown(number)}")
-    if START not in found or END not in found:
-        raise UserError(f"{file} lacks {START} or {END}; it is not a CLIP tokenizer")
-    return found
-
-
-def _pairs(merges: list[Any], file: Path) -> list[tuple[str, str]]:
-    """Merges as pairs; files hold either two words with a blank between them or lists of two."""
-    pairs = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) if isinstance(m, list) else () for m in merges]
-    for i, pair in enumerate(pairs):
-        if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-            raise UserError(f"{file} is damaged: merge {i + 1} should be two tokens, not {shown(merges[i])}")
-    return [(pair[0], pair[1]) for pair in pairs]
-
-
-def _check_bpe(vocabulary: dict[str, int], merges: list[tuple[str, str]], file: Path) -> None:
-    """Refuse a list of merges cut short: every word would still get ids, but wrong ones.
-
-    A tokenizer edited by hand may have a few tokens that no merge makes; a tenth of them is no edit any more.
-    """
-    made = {left + right for left, right in merges}
-    learned = [t for t in vocabulary if t not in (START, END) and len(t.removesuffix(WORD_END)) > 1]
-    lost = [token for token in learned if token not in made]
-    if len(lost) > len(learned) / 10:
-        raise UserError(f"{file} is damaged: no merge makes {len(lost)} of the tokens, e.g. {shown(lost[0])}")
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    return read_object(file, "the tokenizer folder is incomplete")

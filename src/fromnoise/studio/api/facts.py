@@ -6,6 +6,7 @@ from typing import Any
 
 from fromnoise.diffusion.samplers import SAMPLERS
 from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH
+from fromnoise.inspection.subject import named
 from fromnoise.studio.api.state import State
 from fromnoise.studio.desk.about import about
 from fromnoise.system.few_steps import DEFAULTS as FAST
@@ -13,9 +14,9 @@ from fromnoise.system.few_steps import DEFAULTS as FAST
 
 def facts(studio: State) -> dict[str, Any]:
     """The model, what it is best drawn with, and the limits of the server."""
-    model, limits, opened = studio.models.base, studio.settings.limits, studio.models.opened
+    model, limits = studio.models.base, studio.settings.limits
     return {
-        **about(model, studio.models.name, None if opened.place is None else str(opened.place), opened.loras),
+        **about(model, studio.models.name, named(studio.models.opened)),
         "strengths": {"restyle": STRENGTH, "inpaint": MASKED_STRENGTH},
         "fast": {"steps": FAST.steps} if studio.models.can_be_fast else None,
         "samplers": sorted(SAMPLERS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +14,11 @@ from starlette.formparsers import MultiPartException
 from fromnoise.studio.api.fields import Fields
 from fromnoise.studio.api.routes import hint_at
 from fromnoise.studio.desk.encode import TYPES
+from fromnoise.studio.desk.keeping import no_room
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.settings import Limits
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 MOST_FILES, MOST_FIELDS, MOST_FIELD = 18, 40, 64 * 1024
 
 BINARY = {"type": "string", "format": "binary"}
@@ -33,7 +36,7 @@ async def read_form(request: Request) -> FormData:
     """The fields and files of a form.
 
     Raises:
-        Problem: not a form, damaged, or with too many parts.
+        Problem: not a form, damaged, or with too many parts; or the disk is full.
     """
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
@@ -45,6 +48,10 @@ async def read_form(request: Request) -> FormData:
         raise Problem(400, f"the form cannot be read: {error.message}", code="invalid_form") from None
     except HTTPException as error:
         raise Problem(400, f"the form cannot be read: {error.detail}", code="invalid_form") from None
+    except OSError as error:  # of a client that went away it is none: large files wait on the disk
+        if error.errno not in FULL:
+            raise
+        raise no_room(error) from None
 
 
 async def one_file(request: Request, limits: Limits, name: str = "file") -> bytes:

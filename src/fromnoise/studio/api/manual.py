@@ -39,6 +39,7 @@ MEANINGS = {
     429: "too many pictures wait already; the header Retry-After says when to come back",
     500: "something went wrong inside the server",
     503: "the server is stopping, or has no room for more",
+    507: "the server's disk is full, or cannot be written",
 }
 
 

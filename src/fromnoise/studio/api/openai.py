@@ -144,7 +144,7 @@ async def file(
     if kept is None:
         raise Problem(404, "this address does not work, or no longer", code="file_not_found")
     kind = next(each for each in TYPES if each == ending)
-    data = await asyncio.to_thread(as_kind, studio.store.file(kept.id), kind, quality, studio.settings.stamp)
+    data = await asyncio.to_thread(as_kind, studio.store.kept_file(kept.id), kind, quality, studio.settings.stamp)
     return Response(data, media_type=TYPES[kind])
 
 

@@ -236,7 +236,7 @@ async def picture_file(picture: JobId, studio: Studio, download: bool = False) -
     words = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in kept.prompt).split()[:8]) or "picture"
     kind = "attachment" if download else "inline"
     return FileResponse(
-        studio.store.file(kept.id),
+        studio.store.kept_file(kept.id),
         media_type="image/png",
         filename=f"{words[:60]}-{kept.seed}.png",
         content_disposition_type=kind,
@@ -248,7 +248,7 @@ async def picture_file(picture: JobId, studio: Studio, download: bool = False) -
 async def start_from_picture(picture: JobId, studio: Studio) -> dict[str, Any]:
     """Make a picture of the gallery one to start from."""
     kept = kept_picture(studio, picture)
-    data = await asyncio.to_thread(studio.store.file(kept.id).read_bytes)
+    data = await asyncio.to_thread(studio.store.kept_file(kept.id).read_bytes)
     name, (width, height) = await studio.patiently(studio.uploads.add, data, "image")
     return {"id": name, "width": width, "height": height}
 

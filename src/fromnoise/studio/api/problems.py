@@ -33,6 +33,7 @@ CODES = {
     429: ("rate_limit_error", "rate_limit_exceeded"),
     500: ("server_error", "internal_error"),
     503: ("server_error", "service_unavailable"),
+    507: ("server_error", "insufficient_storage"),
 }
 
 
@@ -77,9 +78,13 @@ def answer_all(app: FastAPI) -> None:
             return answer_to(Problem(400, "the body cannot be read as JSON in UTF-8", code="invalid_json"))
         return answer_to(Problem(error.status_code, str(error.detail)), error.headers)
 
+    @app.exception_handler(ClientDisconnect)  # by its name, or the framework logs a traceback for each
+    async def _gone(request: Request, error: ClientDisconnect) -> JSONResponse:
+        return answer_to(Problem(408, "the client went away"))
+
     @app.exception_handler(Exception)
     async def _unknown(request: Request, error: Exception) -> JSONResponse:
-        if not isinstance(error, OSError | ClientDisconnect):  # those are clients that went away
+        if not isinstance(error, OSError):  # those are clients that went away
             LOG.error("answering %s %s failed", request.method, request.url.path, exc_info=error)
         return answer_to(Problem(500, "something went wrong inside the server; its log says what"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fromnoise import __version__
@@ -11,21 +11,21 @@ from fromnoise.studio.desk.beginnings import beginnings, examples
 from fromnoise.system.text_to_image import TextToImage
 
 
-def about(model: TextToImage, name: str, place: str | None, loras: Sequence[str]) -> dict[str, Any]:
+def about(model: TextToImage, name: str, opened: Mapping[str, Any]) -> dict[str, Any]:
     """The model, what it is best drawn with, and prompts to begin with: the part of the page's facts that needs no
     server.
 
     Args:
         model: the model.
         name: what it is called.
-        place, loras: how it was named when it was opened, for commands that do the same; None for the shipped one.
+        opened: how it was named and opened, for commands that do the same (:func:`fromnoise.inspection.subject.named`).
     """
     card, own = model.card, beginnings(model)
     return {
         "version": __version__,
         "model": {
             "name": name,
-            "opened": {"model": place, "lora": list(loras)},
+            "opened": {**opened, "lora": list(opened["lora"])},
             "hash": model.hash,
             "pixels": model.pixels,
             "factor": model.vae.factor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fromnoise.drawing.picture_file import of_its_time
 from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.request import Request
 from fromnoise.drawing.style import as_drawn
@@ -44,7 +45,8 @@ def orders_of(job: StoredJob, models: Models) -> list[Order]:
     """
     fast = bool(job.orders and job.orders[0].get("fast"))  # a job's pictures are asked for together
     model = models.get(fast)
-    made = planned(model, [as_drawn(model, Request.from_dict(values["request"])) for values in job.orders])
+    asked = [Request.from_dict(of_its_time(values["request"])) for values in job.orders]
+    made = planned(model, [as_drawn(model, each) for each in asked])
     return [
         Order(each, fast, values.get("start"), values.get("mask"))
         for each, values in zip(made, job.orders, strict=True)

@@ -16,24 +16,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.whole import write_atomically
-from fromnoise.studio.desk.problem import Problem, problem_of
+from fromnoise.ground.whole import sweep
+from fromnoise.studio.desk.keeping import keep_file
+from fromnoise.studio.desk.migrations import open_list, why
+from fromnoise.studio.desk.problem import Problem
 
 LOG = logging.getLogger("fromnoise.studio")
-LOCKED_SECONDS = 2.0  # that are waited for another program to let go of the list
-VERSION = 1  # of the tables
-TABLES = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, state TEXT NOT NULL, created REAL NOT NULL, ended REAL, message TEXT, orders TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS pictures (
-    id TEXT PRIMARY KEY, job TEXT NOT NULL, place INTEGER NOT NULL, created REAL NOT NULL, prompt TEXT NOT NULL,
-    style TEXT, seed INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, origin TEXT NOT NULL,
-    start TEXT, mask TEXT, favourite INTEGER NOT NULL DEFAULT 0, deleted REAL, expires REAL
-);
-CREATE INDEX IF NOT EXISTS newest ON pictures (deleted, created DESC);
-CREATE INDEX IF NOT EXISTS of_job ON pictures (job);
-"""
 OPEN = ("queued", "running")
 
 
@@ -117,8 +105,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            for part in ("pictures", "uploads"):
-                (folder / part).mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             self._guard = FileLock(folder / ".lock", thread_local=False)  # opened and closed by different threads
             self._guard.acquire(timeout=0)
         except Timeout:
@@ -127,20 +114,14 @@ class Store:
             raise UserError(f"cannot write {folder}: {error.strerror or error}; name another --gallery") from None
         self._lock = threading.RLock()
         try:
-            self._db = sqlite3.connect(
-                folder / "gallery.sqlite", check_same_thread=False, isolation_level=None, timeout=LOCKED_SECONDS
-            )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._check_version()
-            self._db.executescript(TABLES)
-        except sqlite3.DatabaseError as error:
-            raise UserError(f"{folder / 'gallery.sqlite'} {_why(error)}") from None
-
-    def _check_version(self) -> None:
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found > VERSION:
-            raise UserError(f"{self.folder} was written by a newer fromnoise; update, or name another --gallery")
-        self._db.execute(f"PRAGMA user_version = {VERSION}")
+            self._db = open_list(folder)
+            for part in ("pictures", "uploads"):
+                (folder / part).mkdir(exist_ok=True)
+                sweep(folder / part)  # what kill -9 left half written
+            sweep(folder)
+        except BaseException:
+            self._guard.release()
+            raise
 
     def close(self) -> None:
         """Let another studio have the folder."""
@@ -211,16 +192,24 @@ class Store:
         """Where a picture's PNG is. ``picture`` is an id that this store gave, never what a client sent."""
         return self.folder / "pictures" / f"{picture}.png"
 
+    def kept_file(self, picture: str) -> Path:
+        """The same of a picture whose file is to be read.
+
+        Raises:
+            Problem: 410, somebody has taken it out of the folder.
+        """
+        file = self.file(picture)
+        if not file.is_file():
+            raise Problem(410, "this picture's file is gone from the gallery's folder", code="gone")
+        return file
+
     def add(self, kept: Kept, png: bytes) -> None:
         """Keep a picture: first its file, then its line, so that a line always has a file.
 
         Raises:
             Problem: the disk is full, or the list cannot be written; then neither is there.
         """
-        try:
-            write_atomically(self.file(kept.id), png)
-        except UserError as error:
-            raise problem_of(error, 503) from None
+        keep_file(self.file(kept.id), png)
         row = {**kept.to_dict(), "origin": json.dumps(kept.origin)}
         try:
             with self._change() as db:
@@ -319,13 +308,6 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, ValueError) as error:
-        said = f"the gallery's list {_why(error)}"
+        said = f"the gallery's list {why(error)}"
         LOG.warning(said)
         raise Problem(503, said, retry=10) from None
-
-
-def _why(error: Exception) -> str:
-    """How a sentence about the list goes on."""
-    if isinstance(error, sqlite3.OperationalError):  # locked, full, read-only, or not to be read
-        return f"cannot be used now ({error}); end what else uses it, or make room on the disk, and try again"
-    return f"is damaged ({error}); stop the studio and move gallery.sqlite away, the pictures beside it stay"

@@ -15,7 +15,7 @@ from PIL import Image
 from fromnoise.drawing.start import Start, free_at, reaches, start_from
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import THRESHOLD, PictureError, TooLargeError, on_white, open_picture, opened_file
-from fromnoise.ground.whole import write_atomically
+from fromnoise.studio.desk.keeping import keep_file
 from fromnoise.studio.desk.problem import Problem, problem_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow reads many more, and each is a decoder that can be attacked
@@ -103,7 +103,7 @@ class Uploads:
         """Keep a picture, or a mask; its id and (width, height).
 
         Raises:
-            Problem: see :func:`opened`; about the field "file", which both come in.
+            Problem: see :func:`opened`; about the field "file", which both come in. Or the disk is full.
         """
         picture = opened(data, self.most_pixels, "file")
         return self.keep(mask_from(picture) if kind == "mask" else on_white(picture))
@@ -114,7 +114,7 @@ class Uploads:
         buffer = io.BytesIO()
         picture.save(buffer, "PNG", compress_level=1)
         name = hashlib.sha256(buffer.getvalue()).hexdigest()[:32]
-        write_atomically(self.folder / f"{name}.png", buffer.getvalue())
+        keep_file(self.folder / f"{name}.png", buffer.getvalue())
         return name, picture.size
 
     def file(self, name: str, param: str = "upload") -> Path:

@@ -41,7 +41,7 @@ def tour_page(model: TextToImage, name: str, subject: Subject, answers: Sequence
     if not chapters:
         raise UserError(f"there is nothing to show: {'; '.join(dict.fromkeys(missing.values()))}")
     told: dict[str, Any] = {
-        "facts": about(model, name, subject.model, subject.lora),
+        "facts": about(model, name, subject.opened),
         "asked": {"prompt": subject.prompt, "style": subject.style, "seed": subject.seed},
         "command": command,
         "chapters": [*chapters, *ALWAYS],

@@ -50,12 +50,12 @@ export const terminalLine = (parts) =>
 /**
  * The line that draws the same with `fromnoise generate`.
  *
- * @param {{model: {opened: {model: string | null, lora: string[]}}}} facts of the model: how it was named
+ * @param {{model: {opened: {model: string | null, lora: string[], precision: string | null}}}} facts of the model: how it was named
  * @param {{prompt: string, style?: string | null, seed: number, sampler?: string, steps?: number}} drawn what was drawn
  * @param {Record<string, any>} options further options, by their names
  */
 export function generateLine({ model }, { prompt, style, seed, sampler, steps }, options) {
-  const all = { style, seed, sampler, steps, model: model.opened.model, ...options };
+  const all = { style, seed, sampler, steps, model: model.opened.model, precision: model.opened.precision, ...options };
   const loras = model.opened.lora.map((file) => ["lora", file]);
   const given = [...Object.entries(all), ...loras].filter(([, value]) => value !== null && value !== undefined);
   return terminalLine(["fromnoise", "generate", prompt, ...given.flatMap(([name, value]) => [`--${name}`, value])]);
