@@ -74,7 +74,7 @@ def _learnt_from(card: dict[str, Any], data: dict[str, Any]) -> str:
     if scenes and isinstance(count, int) and count > scenes:
         said += f": {_many(count - scenes)} of the sets below, and {_many(scenes)} scenes made of them"
     if "captioned" in data:
-        said += f", with {_many(data['captioned'])} different captions"
+        said += f" with {_many(data['captioned'])} different captions"
     if data.get("held_out"):
         said += f"; {_many(data['held_out'])} were kept aside"
     return f"{said}, made of {_many(card['drawings'])} drawings" if card.get("drawings") else said
