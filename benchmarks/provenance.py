@@ -22,6 +22,7 @@ from fromnoise.drawing.picture_file import Origin, png_bytes, to_image
 from fromnoise.drawing.request import Request
 from fromnoise.provenance.credentials import Seal, credentials_in
 from fromnoise.provenance.identity import Identity
+from fromnoise.provenance.stamp import Stamp
 
 SIDES = (64, 128, 512)
 
@@ -49,16 +50,17 @@ def main() -> None:
         table.add_column(name, justify="right")
     with tempfile.TemporaryDirectory() as folder:
         seal = Seal(Identity.made(Path(folder) / "identity", "Benchmark"))
+        stamp = Stamp(seal=seal)
         for side in SIDES:
             picture = (torch.rand(3, side // 8, side // 8, generator=torch.Generator().manual_seed(0)) * 255).byte()
             picture = picture.repeat_interleave(8, 1).repeat_interleave(8, 2)
             buffer = io.BytesIO()
             to_image(picture).save(buffer, "PNG")
-            bare, marked, signed = buffer.getvalue(), png_bytes(picture, origin), png_bytes(picture, origin, seal)
+            bare, marked, signed = buffer.getvalue(), png_bytes(picture, origin), png_bytes(picture, origin, stamp)
             taken = [
                 milliseconds(lambda p=picture: to_image(p).save(io.BytesIO(), "PNG"), rounds),  # type: ignore[misc]
                 milliseconds(lambda p=picture: png_bytes(p, origin), rounds),  # type: ignore[misc]
-                milliseconds(lambda p=picture: png_bytes(p, origin, seal), rounds),  # type: ignore[misc]
+                milliseconds(lambda p=picture: png_bytes(p, origin, stamp), rounds),  # type: ignore[misc]
                 milliseconds(lambda s=signed: credentials_in(s, "PNG", seal.identity.root), rounds),  # type: ignore[misc]
             ]
             sizes = (len(marked) - len(bare), len(signed) - len(marked))

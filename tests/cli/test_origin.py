@@ -36,7 +36,7 @@ def drawn(run: Any, tiny_model_folder: Path, tmp_path: Path) -> Path:
 def test_a_signed_picture_is_yours_and_can_be_drawn_again(run: Any, drawn: Path, tiny_model_folder: Path) -> None:
     said = run("inspect", "origin", "a.png")
     assert said.code == 0
-    assert "intact: yours ('Museum of Noise')" in said.out
+    assert said.out.splitlines()[1].endswith('signed, and unchanged since; the signer is you: "Museum of Noise"')
     assert "yes, it says so (trainedAlgorithmicMedia)" in said.out
     assert read_origin(drawn).signer == "Museum of Noise"
     again = run("generate", "--again", "a.png", "--model", tiny_model_folder, "--out", "b.png")
@@ -47,10 +47,10 @@ def test_a_signed_picture_is_yours_and_can_be_drawn_again(run: Any, drawn: Path,
 
 def test_others_know_it_by_the_root_only(run: Any, drawn: Path, own: Path) -> None:
     own.rename(own.with_name("gone"))
-    assert "someone who says to be 'Museum of Noise'" in run("inspect", "origin", "a.png").out
-    assert "by 'Museum of Noise', whom you know" in run("inspect", "origin", "a.png", "--root", "museum.pem").out
+    assert 'by someone who says to be, as anybody can: "Museum of Noise"' in run("inspect", "origin", "a.png").out
+    assert 'by a signer whom you know: "Museum' in run("inspect", "origin", "a.png", "--root", "museum.pem").out
     assert run("identity", "--name", "Museum of Noise").code == 0  # another signer of the same name
-    assert "yours" not in run("inspect", "origin", "a.png").out
+    assert "is you" not in run("inspect", "origin", "a.png").out
     said = run("inspect", "origin", "a.png", "--root", "a.png")
     assert (said.code, "holds no certificate" in said.err) == (2, True)
     Path("torn.pem").write_bytes(Path("museum.pem").read_bytes()[:200] + b"\n-----END CERTIFICATE-----\n")
@@ -59,8 +59,8 @@ def test_others_know_it_by_the_root_only(run: Any, drawn: Path, own: Path) -> No
 
 
 def test_a_signer_that_signs_no_more_still_knows_its_pictures(run: Any, drawn: Path, own: Path) -> None:
-    (own / identity.KEY).unlink()  # as on another machine, or when the certificate is out of date
-    assert "intact: yours ('Museum of Noise')" in run("inspect", "origin", "a.png").out
+    (own / identity.KEY).unlink()  # as on another machine
+    assert 'the signer is you: "Museum of Noise"' in run("inspect", "origin", "a.png").out
     (own / identity.CERTIFICATES).write_text("damaged")
     said = run("inspect", "origin", "a.png")
     assert (said.code, "someone who says to be" in said.out) == (0, True)
@@ -72,7 +72,11 @@ def test_changed_pictures_are_told_and_end_with_code_1(run: Any, drawn: Path) ->
     png[at] ^= 1
     Path("changed.png").write_bytes(png)  # its checksum is wrong now, so that it cannot even be unpacked
     said = run("inspect", "origin", "changed.png")
-    assert (said.code, "altered: the file is not as 'Museum of Noise' signed it" in said.out) == (1, True)
+    verdict = said.out.splitlines()[1]
+    assert verdict.endswith(
+        'changed after it was signed, or signed as another file; the signer is you: "Museum of Noise"'
+    )
+    assert (said.code, "altered: the file is not, byte for byte, the one that was signed" in said.out) == (1, True)
     end = len(png) - 12
     text = b"tEXtComment\0added"
     chunk = (len(text) - 4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
@@ -87,7 +91,8 @@ def test_a_signature_that_was_taken_away_is_missed(run: Any, drawn: Path) -> Non
     length = int.from_bytes(png[begin : begin + 4], "big") + 12
     Path("stripped.png").write_bytes(png[:begin] + png[begin + length :])
     said = run("inspect", "origin", "stripped.png")
-    assert (said.code, "removed: the file says that 'Museum of Noise' signed it" in said.out) == (1, True)
+    assert said.out.splitlines()[1].endswith('no signature is there; the name that it gives is "Museum of Noise"')
+    assert (said.code, "removed, or never there" in said.out) == (1, True)
     with Image.open("a.png") as picture:
         picture.convert("RGB").save("bare.png")  # neither signature nor settings: nothing can be known
     said = run("inspect", "origin", "bare.png")
@@ -101,7 +106,7 @@ def test_what_others_wrote_is_read(run: Any) -> None:
     Path("text.png").write_text("no picture")
     for name, why in (("text.png", "cannot be read as a picture"), ("missing.png", "there is no file")):
         said = run("inspect", "origin", name)
-        assert (said.code, why in said.err) == (2, True)
+        assert (said.code, f"{name}\n  verdict       not looked at: " in said.out, why in said.out) == (2, True, True)
 
 
 def test_signing_needs_a_signer_and_says_how_to_get_one(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
@@ -152,7 +157,8 @@ def test_a_watermark_is_found_when_the_file_says_nothing_any_more(
     assert [each["watermark"]["found"] for each in found] == [False, True, True]
     assert [each["origin"] and each["origin"]["watermark"] for each in found] == [False, True, None]
     said = run("inspect", "origin", "plain.png", "bare.jpg").out
-    assert ("none found" in said, "fromnoise drew it" in said) == (True, True)
+    assert ("none found" in said, "fromnoise's mark is in it; marks can be copied" in said) == (True, True)
+    assert "fromnoise may have drawn it, or part of it: its pixels hold our watermark (which can be copied)" in said
     again = run("generate", "--again", "hidden.png", "--model", tiny_model_folder, "--out", "again.png")
     assert (again.code, "differ" in again.err) == (0, False)
     with Image.open("hidden.png") as one, Image.open("again.png") as other, Image.open("plain.png") as plain:
@@ -160,12 +166,27 @@ def test_a_watermark_is_found_when_the_file_says_nothing_any_more(
         info = PngInfo()
         info.add_itxt("fromnoise", one.text["fromnoise"])  # type: ignore[attr-defined]
         plain.save("taken_out.png", pnginfo=info)
-    assert "gone: the file says that it has one" in run("inspect", "origin", "taken_out.png").out
+    said = run("inspect", "origin", "taken_out.png")
+    assert (said.code, "gone: the settings say that it has one" in said.out) == (1, True)
+    assert "it contradicts itself" in said.out.splitlines()[1]
+
+
+def test_what_is_not_marked_or_signed_is_said(run: Any, drawn: Path, own: Path, tiny_model_folder: Path) -> None:
+    asked = ("generate", "cat", "--model", tiny_model_folder, "--steps", 1, "--size", "64x64", "--watermark", "--sign")
+    said = run(*asked, "--explain")
+    assert 'it has an invisible watermark and is signed (C2PA) by "Museum of Noise".' in said.out
+    assert "the film is not watermarked or signed" in run(*asked, "--out", "b.png", "--film", "b.gif").err
+    assert "a stereogram gets no watermark" in run(*asked, "--out", "c.png", "--as", "stereogram").err
+    again = ("generate", "--again", "a.png", "--model", tiny_model_folder)
+    assert "is signed, and the picture that is drawn again will not be" in run(*again, "--out", "d.png").err
+    (own / identity.KEY).chmod(0o640)
+    said = run(*again, "--sign", "--out", "e.png")
+    assert (said.code, "will not be" in said.err, "chmod 600" in said.err) == (0, False, True)
 
 
 def test_a_picture_too_small_for_a_watermark_is_refused_before_it_is_drawn(run: Any, tiny_model_folder: Path) -> None:
     said = run("generate", "cat", "--model", tiny_model_folder, "--size", "32x32", "--watermark", "--out", "a.png")
-    assert (said.code, "at least 64 pixels, not 32x32" in said.err, Path("a.png").exists()) == (2, True, False)
+    assert (said.code, "at least 64 pixels a side, not 32x32" in said.err, Path("a.png").exists()) == (2, True, False)
     Path("words.txt").write_text("cat\n")
     asked = ("generate", "--prompts", "words.txt", "--model", tiny_model_folder, "--watermark", "--out", "many")
     assert "at least 64 pixels" in run(*asked, "--size", "32x32").err

@@ -16,7 +16,11 @@ from PIL import Image
 import fromnoise
 from fromnoise.drawing import pipeline
 from fromnoise.drawing.picture_file import read_origin
+from fromnoise.drawing.provenance import provenance_of
 from fromnoise.ground.errors import UserError
+from fromnoise.provenance.credentials import Seal
+from fromnoise.provenance.identity import Identity
+from fromnoise.provenance.stamp import Stamp
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +97,18 @@ def test_a_saved_picture_says_how_it_was_drawn(model: fromnoise.Pipeline, tmp_pa
     assert np.array_equal(pixels(Image.open(tmp_path / "a.png")), pixels(picture))
     with pytest.raises(UserError, match="no picture that says"):
         model.save(Image.new("RGB", (8, 8)), tmp_path / "b.png")
+
+
+def test_a_picture_is_marked_and_signed_as_it_is_saved(model: fromnoise.Pipeline, tmp_path: Path) -> None:
+    picture = model("red apple", seed=5, steps=1, width=64, height=64)[0]
+    signer = Identity.made(tmp_path / "signer", "Museum of Noise")
+    model.save(picture, tmp_path / "a.png", Stamp(watermark=True, seal=Seal(signer)))
+    found = provenance_of(tmp_path / "a.png", known=signer.root)
+    assert (found.signature, found.credentials.known, found.sound) == ("intact", True, True)
+    assert found.watermark is not None
+    assert found.watermark.found
+    model.save(picture, tmp_path / "b.png")
+    assert provenance_of(tmp_path / "b.png").signature == "none"
 
 
 def test_the_stream_ends_with_the_pictures_of_the_call(model: fromnoise.Pipeline) -> None:

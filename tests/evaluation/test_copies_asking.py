@@ -12,7 +12,7 @@ import torch
 from fromnoise.drawing.picture_file import Origin
 from fromnoise.drawing.request import Request
 from fromnoise.evaluation.copies import asking
-from fromnoise.evaluation.copies.asking import Question, Source, Witnesses
+from fromnoise.evaluation.copies.asking import UNNAMED, Question, Source, Witnesses
 from fromnoise.evaluation.copies.index import Index, Known
 from fromnoise.ground.errors import UserError
 
@@ -79,7 +79,7 @@ def test_a_picture_that_says_nothing_needs_a_model_by_name(monkeypatch: pytest.M
         witnesses(monkeypatch).question(PICTURE, None)
     for made in (witnesses(monkeypatch, "theirs"), witnesses(monkeypatch, None, ("theirs",))):
         found = made.question(PICTURE, None)
-        assert (names(found), found.unasked) == (["theirs"], ("the file does not say what drew it",))
+        assert (names(found), found.unasked) == (["theirs"], (UNNAMED,))
 
 
 def test_against_names_the_drawer_that_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from fromnoise.ground.errors import UserError
 from fromnoise.inspection.figure import Figure, Table, check_out, save_figure
 from fromnoise.inspection.subject import Subject
+from fromnoise.provenance.marks import source_types_in
 
 PROMPT = "a 'red' <b>fox</b> & $HOME"
 
@@ -42,6 +43,13 @@ def test_all_files_carry_the_command(tmp_path: Path) -> None:
     assert (stored["command"], stored["share"], stored["title"]) == (shown.command, 0.5, PROMPT)
     with Image.open(tmp_path / "x.gif") as film:
         assert film.n_frames == 3  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".gif"])
+def test_figures_and_their_films_say_that_pictures_of_a_model_may_be_on_them(tmp_path: Path, suffix: str) -> None:
+    save_figure(figure(moves=True), tmp_path / f"x{suffix}")
+    said = (tmp_path / f"x{suffix}").read_bytes().decode("latin-1")
+    assert source_types_in(said) == ("compositeWithTrainedAlgorithmicMedia",)
 
 
 def test_a_page_shows_texts_as_texts_and_asks_nothing_of_the_network(tmp_path: Path) -> None:

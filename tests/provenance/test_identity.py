@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from fromnoise.ground.errors import UserError
+from fromnoise.provenance.credentials import Seal
 from fromnoise.provenance.identity import CERTIFICATES, KEY, Identity
 
 
@@ -49,6 +50,7 @@ def test_a_new_signer_is_found_again_and_its_key_is_secret(tmp_path: Path) -> No
     first, root = x509.load_pem_x509_certificates(found.certificates)
     first.verify_directly_issued_by(root)
     assert x509.load_pem_x509_certificates(found.root) == [root]
+    assert found.root_fingerprint == root.fingerprint(hashes.SHA256()).hex() != found.fingerprint
 
 
 def test_a_signer_is_never_written_over(tmp_path: Path) -> None:
@@ -91,5 +93,25 @@ def test_what_cannot_sign_is_refused(tmp_path: Path) -> None:
             Identity.read(folder)
         assert name
     (tmp_path / "old" / KEY).write_bytes(b"-----BEGIN nothing")
-    with pytest.raises(UserError, match="cannot be used"):
+    with pytest.raises(UserError, match=r"cannot be used: key\.pem is no private key in PEM$"):
         Identity.read(tmp_path / "old")
+    put(tmp_path / "chain", key)
+    (tmp_path / "chain" / CERTIFICATES).write_bytes(b"-----BEGIN nothing")
+    with pytest.raises(UserError, match=r"cannot be used: certificates\.pem is no certificate in PEM$"):
+        Identity.read(tmp_path / "chain")
+
+
+def test_a_certificate_that_c2pa_refuses_is_refused_with_the_reason(tmp_path: Path) -> None:
+    signs_itself = Identity.read(put(tmp_path / "self", ec.generate_private_key(ec.SECP256R1())))
+    with pytest.raises(UserError, match="its certificate signs itself"):
+        Seal(signs_itself).check()
+    made = Identity.made(tmp_path / "made", "Museum of Noise")
+    Seal(made).check()
+    assert made.flaw == ""
+
+
+def test_a_key_that_others_can_read_is_seen(tmp_path: Path) -> None:
+    made = Identity.made(tmp_path, "Museum of Noise")
+    assert not made.open_to_others
+    (tmp_path / KEY).chmod(0o644)
+    assert made.open_to_others

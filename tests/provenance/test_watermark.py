@@ -149,7 +149,7 @@ def test_a_stereogram_is_never_marked() -> None:
 
 
 def test_a_picture_too_small_for_it_is_refused() -> None:
-    with pytest.raises(UserError, match="at least 64 pixels, not 64x48"):
+    with pytest.raises(UserError, match="at least 64 pixels a side, not 64x48"):
         marked(torch.zeros(3, 48, 64, dtype=torch.uint8))
     assert not find(torch.zeros(3, 5, 9, dtype=torch.uint8)).found
 

@@ -58,9 +58,21 @@ def test_what_is_kept_is_signed(signing: Live, museum: Identity) -> None:
     with signing.client() as client:
         job = finished(client, client.post("/api/jobs", json=ASKED).json()["id"])
         data = client.get(f"/api/pictures/{job['pictures'][0]['id']}/file").content
+        (listed,) = (each for each in client.get("/api/pictures").json()["pictures"] if each["job"] == job["id"])
+        facts, document = client.get("/api/facts").json(), client.get("/openapi.json").json()
     found = credentials_in(data, "PNG", museum.root)
     assert (found.state, found.known) == ("intact", True)
-    assert origin_in(data, "it").signer == "Museum of Noise"
+    assert origin_in(data, "it").signer == listed["origin"]["signer"] == "Museum of Noise"
+    assert facts["marks"] == {"watermark": False, "signer": "Museum of Noise"}
+    assert 'is signed (C2PA) by "Museum of Noise"' in document["info"]["description"]
+
+
+def test_what_a_page_draws_without_keeping_is_signed_too(signing: Live, museum: Identity) -> None:
+    with signing.client() as client:
+        job = finished(client, client.post("/api/jobs", json={**ASKED, "keep": False}).json()["id"])
+    kind, data = job["pictures"][0]["data"].removeprefix("data:image/").split(";base64,")
+    found = credentials_in(base64.b64decode(data), kind.upper(), museum.root)
+    assert (found.state, found.known) == ("intact", True)
 
 
 @pytest.mark.parametrize("form", ["b64_json", "url"])
@@ -94,12 +106,20 @@ def test_an_enlarged_png_says_how_but_not_that_it_can_be_drawn_again(http: httpx
     assert "fromnoise" not in said
 
 
-def test_partial_pictures_on_the_way_are_not_signed(signing: Live) -> None:
-    asked = {**ASKED, "steps": 4, "stream": True, "partial_images": 1}
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_partial_pictures_on_the_way_are_not_signed_but_say_that_a_model_makes_them(signing: Live, kind: str) -> None:
+    asked = {**ASKED, "steps": 4, "stream": True, "partial_images": 1, "output_format": kind}
     with signing.client() as client, client.stream("POST", "/v1/images/generations", json=asked) as answer:
         lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line.startswith("data: {")]
     events = [json.loads(line) for line in lines]
-    states = [credentials_in(base64.b64decode(each["b64_json"]), "PNG").state for each in events]
+    files = [base64.b64decode(each["b64_json"]) for each in events]
+    states = [credentials_in(data, kind.upper()).state for data in files]
+    assert [each.get("signer") for each in events] == [None] * (len(events) - 1) + ["Museum of Noise"]
+    for data in files:
+        with Image.open(io.BytesIO(data)) as picture:
+            xmp = picture.info.get("xmp") or picture.info["XML:com.adobe.xmp"].encode()
+            assert source_types_in(xmp.decode()) == ("trainedAlgorithmicMedia",)
+            assert "fromnoise" not in picture.info or data == files[-1]  # nothing that --again could draw from
     assert states == ["none"] * (len(states) - 1) + ["intact"]
     assert len(states) == 2
 
@@ -119,5 +139,7 @@ def test_a_studio_that_hides_a_watermark_hides_it_in_all_that_it_keeps_or_hands_
         with Image.open(io.BytesIO(kept)) as picture:
             assert find(from_image(picture.convert("RGB"))).found
         assert origin_in(kept, "it").watermark
+        (listed,) = client.get("/api/pictures").json()["pictures"]
+        assert (listed["origin"]["watermark"], listed["origin"]["signer"]) == (True, "")
         small = client.post("/api/jobs", json={**ASKED, "width": 32, "height": 32})
         assert (small.status_code, "watermark" in small.text) == (400, True)

@@ -78,7 +78,9 @@ def test_the_commands(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None
     written = run("data", "credits", "--out", "CREDITS.md")
     assert written.code == 0
     text = (tmp_path / "CREDITS.md").read_text()
-    assert text.startswith("stickers-64 learnt from:\n\n- “emojione” by Emoji One, CC-BY-4.0")
+    assert text.startswith(
+        "stickers-64 learnt from:\n\n- “emojione” (https://github.com/joypixels/emojione) by Emoji One, CC-BY"
+    )
     assert text.count("\n- ") == 8
     said = run("inspect", "model", tiny_model_folder)
     assert "does not say from which pictures" in said.out
@@ -92,3 +94,11 @@ def test_the_commands(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None
     for part in ("[b]Ann[/b]", "2: it is damaged", "3 pictures with 2 different captions; 1 were kept aside", "0123"):
         assert part in out
     assert json.loads(run("inspect", "model", "mine", "--json").out)["data"] == data
+
+
+def test_sets_that_a_package_names_too_shortly_are_credited_in_full() -> None:
+    card = {"sources": [["twemoji", "CC-BY-4.0", "Twitter"], ["fluent-emoji-3d", "MIT", "LobeHub"]]}
+    twitter, fluent = credits_of(card)
+    assert "“twemoji” (https://github.com/jdecked/twemoji) by Twitter, Inc and other contributors, CC-BY-4.0" in twitter
+    assert "by Microsoft Corporation (packaged by LobeHub), MIT" in fluent
+    assert "by Ann, MIT" in credits_of({"sources": [["twemoji", "MIT", "Ann"]]})[0]  # another set of that name

@@ -148,9 +148,11 @@ def credits(
     from fromnoise.ground.whole import write_atomically
     from fromnoise.system.data_statement import credits_of
     from fromnoise.system.defaults import read_facts
-    from fromnoise.system.opening import find_model
+    from fromnoise.system.opening import check_weights, find_model
 
-    card = read_facts(find_model(model)).card
+    folder = find_model(model)
+    check_weights(folder)
+    card = read_facts(folder).card
     lines = credits_of(card)
     if not lines:
         raise UserError("this model does not say from which pictures it learnt, so nobody can be credited from it")

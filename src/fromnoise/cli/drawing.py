@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fromnoise import __version__
 from fromnoise.cli.files import Files, check_stamped
-from fromnoise.cli.opened import Opening, planned, tell, tell_drawn
+from fromnoise.cli.opened import Opening, planned, tell, tell_drawn, tell_line, tell_unmarked
 from fromnoise.drawing.choice import Choice
 from fromnoise.drawing.explain import explain
 from fromnoise.drawing.generate import Finished, draw_plans, finish_plans
@@ -27,9 +27,11 @@ from fromnoise.drawing.start import Start
 from fromnoise.drawing.stereogram import as_shown
 from fromnoise.drawing.style import as_drawn
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.file_bytes import MOST_TEXT, bytes_of
 from fromnoise.ground.text import decoded, lines_of
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
+from fromnoise.provenance.stamp import PLAIN
 from fromnoise.system.opening import DEFAULT_MODEL, find_model
 from fromnoise.system.text_to_image import TextToImage
 
@@ -55,6 +57,10 @@ def explain_drawing(job: Job) -> None:
     lines = [("model", f"{job.name} ({job.model.hash})"), *explain(job.model, made)]
     if job.shown_as == "stereogram":
         lines.append(("as", "a stereogram: hidden in coloured static"))
+    job.files.stamp.check(made.size.given)
+    if job.files.stamp != PLAIN:
+        lines.append(("marks", job.files.stamp.sentence))
+    tell_unmarked(job.files.stamp, job.shown_as, job.files.film)
     width = max(len(heading) for heading, _ in lines)
     for heading, line in lines:
         print(f"{heading:<{width}}  {one_line(line)}")
@@ -69,6 +75,7 @@ def draw_pictures(job: Job) -> list[Path]:
     if set(files) & set(films):
         raise UserError("--film and --out name the same file")
     tell([made])
+    tell_unmarked(job.files.stamp, job.shown_as, job.files.film)
     done: list[Path] = []
     with shown_bar() as bar:
         task = bar.add_task("drawing", total=made.steps * len(list(made.batches())))
@@ -139,7 +146,10 @@ def redraw(files: Files, opening: Opening) -> None:
     """
     assert files.again is not None
     picture, start, out = files.again, (files.image, files.mask), files.out
-    origin = replace(read_origin(picture), signer="")
+    said = read_origin(picture)
+    origin = replace(said, signer="")
+    if said.signer and files.stamp.seal is None:
+        tell_line(f"{picture} is signed, and the picture that is drawn again will not be; sign it with --sign")
     needed = f"{picture} was drawn by {origin.model} ({origin.model_hash})"
     if len(opening.loras) != len(origin.loras):
         raise UserError(
@@ -161,6 +171,7 @@ def redraw(files: Files, opening: Opening) -> None:
     if begun is not None and begun.digest != origin.start:
         raise UserError(f"{picture} started from another picture or mask than {start[0]}")
     tell([made])
+    tell_unmarked(files.stamp, origin.shown_as, None)
     drawn = draw_plans(model, [made], begun)[0]
     shown = as_shown(drawn, origin)
     save_png(shown, file, replace(origin, version=__version__, precision=model.precision), files.stamp)
@@ -247,10 +258,9 @@ def _free_name(file: Path, count: int) -> Path:
 def prompt_lines(prompts: Path) -> list[str]:
     """The prompts in a text file, one a line; refused with one clear line if there are none."""
     try:
-        lines = [line.strip() for line in lines_of(decoded(prompts.read_bytes()))]
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8 or UTF-16"
-        raise UserError(f"cannot read the prompts in {prompts}: {reason}") from None
+        lines = [line.strip() for line in lines_of(decoded(bytes_of(prompts, MOST_TEXT, pipe=True)))]
+    except ValueError:
+        raise UserError(f"cannot read the prompts in {prompts}: it is no text in UTF-8 or UTF-16") from None
     while lines and not lines[-1]:
         lines.pop()
     if not lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
 from typing import Annotated
 
@@ -60,6 +61,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
+MOST_WORD = 1000  # signs of a word that is quoted whole: a path may be long, and a name of 100,000 fills the screen
 WRITING = (errno.ENOSPC, errno.EIO, errno.EBADF)  # what is wrong with a standard output that cannot be written to
 
 # typer carries its own copy of click since 0.16; this is the base of all its errors in either case.
@@ -97,5 +99,6 @@ def main() -> None:
 
 
 def _complain(message: str) -> int:
-    print(f"fromnoise: {one_line(message)}", file=sys.stderr)
+    line = re.sub(rf"\S{{{MOST_WORD},}}", lambda word: f"{word[0][:80]}…{word[0][-20:]}", one_line(message))
+    print(f"fromnoise: {line}", file=sys.stderr)
     return 2

@@ -34,9 +34,14 @@ def stamp_of(watermark: bool, sign: bool, identity: Path | None) -> Stamp:
     if not sign:
         return Stamp(watermark)
     from fromnoise.provenance.credentials import Seal
-    from fromnoise.provenance.identity import Identity, own_folder
+    from fromnoise.provenance.identity import KEY, Identity, own_folder
 
-    return Stamp(watermark, Seal(Identity.read(identity or own_folder())))
+    seal = Seal(Identity.read(identity or own_folder()))
+    seal.check()
+    if seal.identity.open_to_others:
+        file = seal.identity.folder / KEY
+        typer.echo(f"other users of this machine can read {file}, and sign in your name: chmod 600 {file}", err=True)
+    return Stamp(watermark, seal)
 
 
 def identity(
@@ -62,5 +67,5 @@ def identity(
     print(f"{'signer':<12} {found.name}")
     print(f"{'certificate':<12} SHA-256 {found.fingerprint}")
     print(f"{'folder':<12} {place}: {KEY} (secret), {CERTIFICATES}")
-    if root is not None:
-        print(f"{'root':<12} {root}")
+    written = "" if root is None else f", written to {root}"
+    print(f"{'root':<12} SHA-256 {found.root_fingerprint}{written}")

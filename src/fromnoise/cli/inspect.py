@@ -96,9 +96,10 @@ def copies(
 ) -> None:
     """Say of pictures whether they are copies of what the model that drew them was trained on.
 
+    Ends with code 2 where one of them could not be looked at; what the others are is said all the same.
+
     fromnoise inspect copies apple.png --out beside.png
     """
-    from fromnoise.evaluation.copies.answers import answers, bytes_of, origin_of
     from fromnoise.evaluation.copies.check import trust
     from fromnoise.evaluation.copies.figure import copies_figure
     from fromnoise.inspection.figure import save_figure
@@ -106,23 +107,50 @@ def copies(
 
     if out is not None:
         _check_sheet(out, pictures)
-    files = [(file, bytes_of(file)) for file in pictures]
-    origins = [origin_of(content, str(file), picky=not against) for file, content in files]
-    witnesses = _witnesses(Asking(model, tuple(against or ()), tuple(lora or ()), data))
-    asked = [witnesses.question(file, origin) for (file, _), origin in zip(files, origins, strict=True)]
-    found = [(file, answers(q, content)) for q, (file, content) in zip(asked, files, strict=True)]
+    found, unread = _ask(pictures, Asking(model, tuple(against or ()), tuple(lora or ()), data))
     if out is not None:
         options = {"model": model, "against": against, "lora": lora, "data": data, "out": out}
-        looked = [(str(file), content, said) for (_, content), (file, said) in zip(files, found, strict=True)]
+        looked = [(str(file), content, said) for file, content, said in found]
         save_figure(copies_figure(looked, command("copies", [*map(str, pictures)], options)), out)
     if as_json:
-        facts = [{"picture": str(file), **each.to_dict()} for file, each in found]
+        facts = [{"picture": str(file), **each.to_dict()} for file, _, each in found]
+        facts += [{"picture": str(file), "error": error.message} for file, error in unread]
         print(json.dumps({"pictures": facts}, ensure_ascii=False, indent=1))
-        return
-    for file, each in found:
-        _print(file, each)
-    for source in dict.fromkeys(answer.source for _, each in found for answer in each.each):
-        print(f"How far to trust this ({one_line(source.name)}): {trust(source.index)}.")
+    else:
+        for file, _, each in found:
+            _print(file, each)
+        for file, error in unread:
+            print(one_line(f"{file}: not looked at: {error}"))
+        for source in dict.fromkeys(answer.source for _, _, each in found for answer in each.each):
+            print(f"How far to trust this ({one_line(source.name)}): {trust(source.index)}.")
+    if unread:
+        raise typer.Exit(2)
+
+
+def _ask(
+    pictures: list[Path], asking: Asking
+) -> tuple[list[tuple[Path, bytes, Answers]], list[tuple[Path, UserError]]]:
+    """What is said of each picture that can be read, and why the others cannot.
+
+    Raises:
+        UserError: nothing can be said of any of them, for one reason.
+    """
+    from fromnoise.evaluation.copies.answers import answers, origin_of
+    from fromnoise.ground.file_bytes import bytes_of
+
+    witnesses = _witnesses(asking)
+    found: list[tuple[Path, bytes, Answers]] = []
+    unread: list[tuple[Path, UserError]] = []
+    for file in pictures:
+        try:
+            content = bytes_of(file)
+            origin = origin_of(content, str(file), picky=not asking.against)
+            found.append((file, content, answers(witnesses.question(file, origin), content)))
+        except UserError as error:
+            unread.append((file, error))
+    if not found and len({str(error) for _, error in unread}) == 1:
+        raise unread[0][1]
+    return found, unread
 
 
 @app.command()
@@ -187,4 +215,4 @@ def _print(file: Path, answers: Answers) -> None:
         console.print(table)
         print(one_line(answer.sentence))
     for unasked in answers.unasked:
-        print(one_line(f"not looked at: {unasked}"))
+        print(one_line(f"this says nothing of the following: {unasked}"))

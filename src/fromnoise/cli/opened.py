@@ -18,6 +18,7 @@ from fromnoise.drawing.request import Request
 from fromnoise.drawing.start import Start, fitting_size, open_photo, read_photo, start_from
 from fromnoise.drawing.stereogram import told_of_depth
 from fromnoise.ground.errors import one_line
+from fromnoise.provenance.stamp import PLAIN, Stamp
 from fromnoise.system.defaults import slow_format
 from fromnoise.system.text_to_image import TextToImage
 
@@ -32,6 +33,19 @@ def load(wanted: Opening) -> tuple[str, TextToImage]:
         if note:
             print(one_line(f"note: {note}"), file=sys.stderr)
     return name, model
+
+
+def tell_line(line: str) -> None:
+    """Say a sentence on standard error."""
+    print(one_line(line), file=sys.stderr)
+
+
+def tell_unmarked(stamp: Stamp, shown_as: str, film: Path | None) -> None:
+    """Say on standard error what of a stamp is not put on stereograms and films."""
+    if stamp.watermark and shown_as == "stereogram":
+        tell_line("a stereogram gets no watermark, which would be a fault in its depth")
+    if stamp != PLAIN and film is not None:
+        tell_line(f"the film is not {stamp.words.replace(' and ', ' or ')}; it only says that a model made it")
 
 
 def tell(made: Iterable[Plan]) -> None:

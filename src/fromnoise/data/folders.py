@@ -275,6 +275,8 @@ def _caption(picture: Path, file: Path | None) -> tuple[str, str]:
     """The caption of a file, on one line, and how it is written where that is no plain UTF-8."""
     if file is None:
         raise ValueError(f"no caption: {picture.with_suffix('.txt').name} is missing")
+    if not file.is_file():
+        raise ValueError(f"its caption {file.name} is no file")
     try:
         data = file.read_bytes()
         return " ".join(decoded(data).split()), mark_of(data)

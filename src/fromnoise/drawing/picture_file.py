@@ -92,24 +92,33 @@ def to_image(picture: Tensor) -> Image.Image:
     return Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
 
 
+def as_stamped(origin: Origin, stamp: Stamp) -> Origin:
+    """What is said of a picture once it is stamped: whether its pixels are marked, and who signs. Said twice it stays.
+
+    Where the origin says that it is marked, it is. A stereogram never is: its columns repeat one another, and a mark
+    would be a fault in the depth.
+    """
+    mark = (stamp.watermark or origin.watermark) and origin.shown_as == "picture"
+    return replace(origin, watermark=mark, signer=stamp.signer)
+
+
 def stamped(picture: Tensor, origin: Origin, stamp: Stamp = PLAIN) -> tuple[Tensor, Origin]:
     """A picture as it is written, with the mark in its pixels, and an origin that says so and who signs.
 
     Args:
         picture: uint8 [3,H,W], or [4,H,W] with alpha.
-        origin: how it was drawn. Where it says that the picture is marked, it is. A stereogram never is: its columns
-            repeat one another, and a mark would be a fault in the depth.
+        origin: how it was drawn; see :func:`as_stamped`.
         stamp: what is to be put on it.
 
     Raises:
         UserError: the picture is too small for the mark.
     """
-    mark = (stamp.watermark or origin.watermark) and origin.shown_as == "picture"
-    if mark:
+    origin = as_stamped(origin, stamp)
+    if origin.watermark:
         from fromnoise.provenance.watermark import marked
 
         picture = marked(picture)
-    return picture, replace(origin, watermark=mark, signer=stamp.signer)
+    return picture, origin
 
 
 def save_png(picture: Tensor, file: Path, origin: Origin, stamp: Stamp = PLAIN) -> None:
@@ -236,7 +245,9 @@ def _stored_text(source: Path | bytes, name: str) -> str | None:
             return text
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:  # which would quote Python's name of the bytes
+        raise UserError(f"{name} cannot be read as a picture: it is damaged, or of no known kind") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"{name} cannot be read as a picture: {getattr(error, 'strerror', None) or error}") from None
 
 

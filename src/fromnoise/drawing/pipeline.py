@@ -30,6 +30,7 @@ from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request, Towards, any_seed, strength_of
 from fromnoise.drawing.start import Start, fitting_size, open_photo, start_from, upright
 from fromnoise.ground.errors import UserError
+from fromnoise.provenance.stamp import PLAIN, Stamp
 from fromnoise.system.text_to_image import TextToImage
 
 Generators = torch.Generator | Sequence[torch.Generator]
@@ -152,8 +153,8 @@ class Pipeline:
             raise UserError("one plan has one seed after the other; give seed, or one generator", "generator")
         return whole
 
-    def save(self, picture: Image.Image, file: Path | str) -> None:
-        """Write a picture that this pipeline drew as a PNG that says how, for ``fromnoise generate --again``.
+    def save(self, picture: Image.Image, file: Path | str, stamp: Stamp = PLAIN) -> None:
+        """Write a picture that this pipeline drew, stamped, as a PNG that says how, for ``fromnoise generate --again``.
 
         Raises:
             UserError: it was drawn elsewhere, or the file cannot be written.
@@ -171,7 +172,7 @@ class Pipeline:
                 f"this picture was changed: it is {picture.mode}, {picture.width}×{picture.height}, and drawn as "
                 f"{mode}, {drawn[0]}×{drawn[1]}; save what was drawn, or the changed one with picture.save(...)"
             )
-        save_png(from_image(picture), Path(file), origin)
+        save_png(from_image(picture), Path(file), origin, stamp)
 
     def _as_picture(
         self, pixels: Tensor, choice: Choice | None, plan: Plan, start: Start | None, index: int

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import Tensor
 
 from fromnoise.drawing.picture_file import Origin, from_image, origin_in
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.file_bytes import bytes_of
 from fromnoise.ground.pictures import PictureError, on_white, read_picture
-from fromnoise.provenance.credentials import MOST_BYTES, Credentials, credentials_in
-from fromnoise.provenance.marks import source_types_in
+from fromnoise.provenance.credentials import Credentials, credentials_in
+from fromnoise.provenance.marks import FROM_AI, source_types_in
 from fromnoise.provenance.watermark import Mark, find
 
 LARGE = 1024  # pixels a side
@@ -34,7 +36,8 @@ class Provenance:
         origin: how fromnoise drew it; None where it does not say.
         why_not: why it does not say.
         watermark: whether the invisible mark is in its pixels; None where they cannot be unpacked.
-        parameters: what other programs' usual key says, where fromnoise's own is missing.
+        parameters: settings in the form of most programs: PNG's key for them, or EXIF's comment.
+        asked: it was to be signed by somebody whom the reader knows, so that any other signature is not enough.
     """
 
     kind: str
@@ -46,21 +49,61 @@ class Provenance:
     why_not: str
     watermark: Mark | None
     parameters: str
+    asked: bool = False
 
     @property
     def signature(self) -> str:
-        """What is to be thought of the signature: "intact", "altered", "damaged", "removed" or "none"."""
+        """What is to be thought of the signature: a state of :class:`Credentials`, or "removed"."""
         gone = self.credentials.state == "none" and self.origin is not None and bool(self.origin.signer)
         return "removed" if gone else self.credentials.state
 
     @property
     def sound(self) -> bool:
-        """Nothing speaks against it; that nothing speaks for it either is possible."""
-        return self.signature in ("intact", "none")
+        """Nothing speaks against it, and whoever was to have signed it has; that nothing speaks for it either is
+        possible where nobody was to."""
+        signed = self.signature == "intact" and self.credentials.known if self.asked else True
+        return signed and self.signature in ("intact", "expired", "none") and not self.contradictions
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """What the file says of itself that cannot all be true; which of it was forged nobody can tell from it."""
+        said = (self._sizes(), self._lost_mark(), self._kinds())
+        return tuple(sentence for sentence in said if sentence)
+
+    def _sizes(self) -> str:
+        if self.origin is None or self.size is None or self.origin.shown_as != "picture":
+            return ""
+        (width, height), (wide, high) = self.size, (self.origin.request.width, self.origin.request.height)
+        if None in (wide, high) or (wide, high) == self.size:
+            return ""
+        return (
+            f"its settings are of a picture of {wide}×{high} pixels, and it has {width}×{height}: it was made larger "
+            "or smaller, or they were copied from another picture"
+        )
+
+    def _lost_mark(self) -> str:
+        if self.origin is None or not self.origin.watermark or self.watermark is None or self.watermark.found:
+            return ""
+        return (
+            "its settings say that its pixels hold a watermark, and they do not: the pixels were changed, or the "
+            "settings were copied from another picture"
+        )
+
+    def _kinds(self) -> str:
+        kinds = {each in FROM_AI for each in (*self.credentials.source_types, *self.source_types)}
+        if kinds == {True, False}:
+            return "signature and XMP disagree on whether a model made it; anybody can write XMP"
+        if kinds != {False}:
+            return ""
+        if self.watermark is not None and self.watermark.found:
+            return "it says that no model made it, and its pixels hold fromnoise's watermark: either can be forged"
+        told = "it says that no model made it, and holds fromnoise's settings: either can be forged"
+        return told if self.origin is not None else ""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         found = asdict(self) | {"signature": self.signature, "sound": self.sound}
+        found |= {"contradictions": self.contradictions, "reasons": self.credentials.reasons}
         return found | {"origin": None if self.origin is None else self.origin.to_dict()}
 
 
@@ -75,18 +118,11 @@ def provenance_of(file: Path, own: bytes = b"", known: bytes = b"") -> Provenanc
     Raises:
         UserError: there is no such file, it is no picture, or it is too large.
     """
-    try:
-        if file.stat().st_size > MOST_BYTES:
-            raise UserError(f"{file} is larger than {MOST_BYTES >> 20} MiB; that is no picture to look at here")
-        data = file.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"there is no file {file}") from None
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from None
+    data = bytes_of(file)
     kind, image, info, damage = _opened(data)
     credentials = credentials_in(data, kind, own)
     yours = credentials.known
-    if not yours and known:
+    if not yours and known:  # not both at once: which of them it was is to be said
         credentials = credentials_in(data, kind, known)
     if damage and credentials.state == "none":
         raise UserError(f"{file} cannot be read as a picture: {damage}")
@@ -98,7 +134,8 @@ def provenance_of(file: Path, own: bytes = b"", known: bytes = b"") -> Provenanc
     return Provenance(
         kind, image.size if image else None, credentials, yours, source_types_in(_xmp(info)), origin, why_not,
         find(_pixels(image)) if image else None,
-        one_line(str(info.get("parameters", "")))[:MOST_WORDS],
+        one_line(str(info.get("parameters") or _comment(info.get("exif"))))[:MOST_WORDS],
+        asked=bool(known),
     )  # fmt: skip
 
 
@@ -116,6 +153,19 @@ def _opened(data: bytes) -> tuple[str, Image.Image | None, dict[str, Any], str]:
         return opened.kind, opened.image, {str(key): value for key, value in opened.image.info.items()}, ""
     except PictureError as error:
         return next((kind for begin, kind in BEGINNINGS.items() if data.startswith(begin)), ""), None, {}, str(error)
+
+
+def _comment(exif: object) -> str:
+    """EXIF's comment, where settings stand in JPEG and WebP; "" where there is none that can be read."""
+    if not isinstance(exif, bytes):
+        return ""
+    with contextlib.suppress(Exception):  # it is a small file system of others, and fails in many ways
+        found = Image.Exif()
+        found.load(exif)
+        comment = found.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
+        code = {b"UNICODE\0": "utf-16-be", b"ASCII\0\0\0": "ascii"}.get(comment[:8])
+        return comment[8:].decode(code, "replace") if code else ""
+    return ""
 
 
 def _xmp(info: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """The one exception that is meant for a person to read."""
 
+import unicodedata
+
 
 class UserError(Exception):
     """Something the user can put right.
@@ -36,3 +38,24 @@ def missing_packages(what: str, extra: str) -> UserError:
 def one_line(message: str) -> str:
     """A message that may quote what stands in files of others: on one line, no control characters."""
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))
+
+
+def quoted(name: str, most: int = 80) -> str:
+    """A name that somebody else chose, in quotes that it cannot close: every sign in it that looks like a quote is
+    written as its code, and so is a backslash.
+
+    >>> quoted('Museum", whom you know')
+    '"Museum\\u0022, whom you know"'
+
+    Args:
+        name: any text.
+        most: signs that are shown of it.
+    """
+    shown = one_line(name[: 4 * most])
+    text = "".join(f"\\u{ord(sign):04x}" if _like_a_quote(sign) else sign for sign in shown[:most])
+    return f'"{text}{"…" if len(shown) > most or len(name) > 4 * most else ""}"'
+
+
+def _like_a_quote(sign: str) -> bool:
+    name = unicodedata.name(sign, "")
+    return sign in '"\\`' or any(words in name for words in ("QUOTATION", "PRIME", "APOSTROPHE", "ACCENT", "DITTO"))

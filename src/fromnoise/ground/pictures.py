@@ -142,10 +142,12 @@ def opened_file(source: Path | bytes, formats: tuple[str, ...] | None = None) ->
         source, formats: as in :func:`read_picture`. The file is closed by ``with``.
 
     Raises:
-        PictureError: a JPEG with more scans.
+        PictureError: a JPEG with more scans, or no file with an end.
         OSError, ValueError, SyntaxError, Image.DecompressionBombError: as Pillow does; decoders raise others too.
     """
     kinds = _readable() if formats is None else formats
+    if isinstance(source, Path) and source.exists() and not (source.is_file() or source.is_dir()):
+        raise PictureError("it is a device or a pipe, not a file with an end; save it into a file first")
     picture = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=kinds)
     if picture.format in ("JPEG", "MPO"):
         most = min(MOST_SCANS, MOST_SCANNED // max(1, picture.width * picture.height))

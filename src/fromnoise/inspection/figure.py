@@ -16,14 +16,17 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
+from fromnoise import __version__
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.templates import templates
 from fromnoise.ground.whole import write_atomically
 from fromnoise.inspection.film import film_bytes
+from fromnoise.provenance.marks import PNG_KEYWORD, Made, xmp_of
 
 FOLDER = Path(__file__).parent.parent / "assets" / "inspection"
 KEY = "command"  # of the text in a .png
 FILMS = (".gif", ".webp")
+SHOWN = Made("", "", __version__, from_a_picture=True)  # pictures of a model may be on it, beside others
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,15 +107,17 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
     if suffix == ".html":
         return (figure.page() if figure.page else _page(figure)).encode()
     if suffix in FILMS:
-        return film_bytes(figure.frames, suffix, zoom=1)
+        return film_bytes(figure.frames, suffix, zoom=1, made=SHOWN)
     return png_of(figure.picture, figure.command)
 
 
 def png_of(picture: Image.Image, command: str = "") -> bytes:
-    """A picture as the bytes of a .png that says which command made it."""
+    """A picture as the bytes of a .png that says which command made it, and that there may be pictures of a model on
+    it."""
     info, buffer = PngImagePlugin.PngInfo(), io.BytesIO()
     if command:
         info.add_itxt(KEY, command)
+        info.add_itxt(PNG_KEYWORD, xmp_of(SHOWN))
     picture.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
 

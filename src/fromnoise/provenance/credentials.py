@@ -12,15 +12,37 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from PIL import Image
+
 from fromnoise.ground.errors import UserError, missing_packages, one_line
+from fromnoise.ground.file_bytes import MOST_BYTES
 from fromnoise.provenance.identity import Identity
 from fromnoise.provenance.marks import Made, source_types_in
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif", "TIFF": "image/tiff"}
-MOST_BYTES = 256 * 2**20  # of a file that is looked at
 MOST_WORDS = 200  # characters of a title
-UNKNOWN_SIGNER = "signingCredential.untrusted"  # the one finding that says nothing about the file
-State = Literal["none", "intact", "altered", "damaged"]
+UNKNOWN_SIGNER = "signingCredential.untrusted"  # the one finding that speaks against nothing
+KNOWN_SIGNER = "signingCredential.trusted"  # of the chain alone: the signature may have been copied from elsewhere
+HOLDS = "claimSignature.validated"  # the certificate's key made the signature
+OUT_OF_DATE = ("signingCredential.expired", "claimSignature.outsideValidity")
+ABOUT_WHO = ("signingCredential.", "timeStamp.", "algorithm.", *OUT_OF_DATE)  # who and when, not the file
+WORDS = {  # C2PA specification 2.2, 15.2.2: failure codes
+    **dict.fromkeys(OUT_OF_DATE, "its certificate is out of date"),
+    **dict.fromkeys(
+        ("assertion.dataHash.mismatch", "assertion.bmffHash.mismatch", "assertion.boxesHash.mismatch"),
+        "the file is not, byte for byte, the one that was signed",
+    ),
+    "assertion.hashedURI.mismatch": "what was signed beside the picture is not what stands there",
+    "assertion.missing": "something that was signed beside the picture is missing",
+    "claim.hardBindings.missing": "the signature does not say which file it is for",
+    "claimSignature.mismatch": "the signature does not fit what it signs",
+    "claimSignature.missing": "the signature itself is missing",
+    "signingCredential.invalid": "its certificate is not one that may sign pictures",
+    "signingCredential.revoked": "its certificate was called back",
+    "signingCredential.ocsp.revoked": "its certificate was called back",
+    "algorithm.unsupported": "it is made in a way that is not known here",
+}
+State = Literal["none", "intact", "expired", "doubtful", "altered", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -28,21 +50,31 @@ class Credentials:
     """What the signature of a picture shows.
 
     Attributes:
-        state: "none" is there; it is "intact"; file or signature was "altered" after signing; or it is so "damaged"
-            that it cannot be read.
+        state: "none" is there; it is "intact"; intact, but made with a certificate that is out of date by now
+            ("expired"); not contradicted by the file, but not to be relied on ("doubtful"); file and signature do not
+            belong together ("altered" after signing, or copied from another file); or so "damaged" that it cannot be
+            read.
         signer: the name in the certificate. Anybody can write any.
-        known: the chain ends in one of the roots that the reader knows, so that the name is true.
+        known: the signature was made with a key whose chain ends in one of the roots that the reader knows, so that
+            the name is true, also of a file that was altered since. Of a chain that is out of date nobody can say.
+        holds: the signature was made with its certificate's key; otherwise nobody can be said to have signed.
         program: what wrote the signature.
         source_types: what kind of source it names, as "trainedAlgorithmicMedia".
-        problems: what does not fit, in C2PA's own codes.
+        problems: what does not fit, in C2PA's own codes; of a damaged one, the reader's words.
     """
 
     state: State
     signer: str = ""
     known: bool = False
+    holds: bool = False
     program: str = ""
     source_types: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The problems in plain words, none of them twice."""
+        return tuple(dict.fromkeys(WORDS.get(code, f"a check of it failed ({code})") for code in self.problems))
 
 
 @dataclass(frozen=True)
@@ -72,8 +104,19 @@ class Seal:
             builder = tools.Builder(_claim(made), context=_context({"builder": {"thumbnail": {"enabled": False}}}))
             builder.sign(tools.Signer.from_info(info), TYPES[kind], io.BytesIO(data), target)
         except tools.C2paError as error:
-            raise UserError(f"the picture cannot be signed with {name.folder}: {one_line(str(error))}") from None
+            why = name.flaw or one_line(str(error))
+            raise UserError(f"the picture cannot be signed with {name.folder}: {why}") from None
         return target.getvalue()
+
+    def check(self) -> None:
+        """Sign a picture of one pixel, so that what cannot sign is known before anything is drawn.
+
+        Raises:
+            UserError: it cannot.
+        """
+        file = io.BytesIO()
+        Image.new("L", (1, 1)).save(file, "PNG")
+        self.sealed(file.getvalue(), "PNG", Made("", "", ""))
 
 
 def credentials_in(data: bytes, kind: str, roots: bytes = b"") -> Credentials:
@@ -106,18 +149,30 @@ def credentials_in(data: bytes, kind: str, roots: bytes = b"") -> Credentials:
 def _read(found: dict[str, Any]) -> Credentials:
     manifest = found["manifests"][found["active_manifest"]]
     problems = [str(each["code"]) for each in found.get("validation_status") or ()]
+    active = (found.get("validation_results") or {}).get("activeManifest") or {}
+    held = {str(each["code"]) for each in active.get("success") or ()}
     signed = manifest.get("signature_info") or {}
     programs = manifest.get("claim_generator_info") or [{}]
     text = json.dumps([each.get("data") for each in manifest.get("assertions") or ()])
     bad = tuple(dict.fromkeys(code for code in problems if code != UNKNOWN_SIGNER))
     return Credentials(
-        "altered" if bad or found.get("validation_state") == "Invalid" else "intact",
+        _state(bad, found.get("validation_state") == "Invalid"),
         one_line(str(signed.get("common_name") or signed.get("issuer") or ""))[:MOST_WORDS],
-        found.get("validation_state") == "Trusted",
+        {KNOWN_SIGNER, HOLDS} <= held,
+        HOLDS in held,
         one_line(" ".join(str(programs[0].get(key) or "") for key in ("name", "version"))).strip()[:MOST_WORDS],
         source_types_in(text),
         bad,
     )
+
+
+def _state(bad: tuple[str, ...], invalid: bool) -> State:
+    """What the problems are about: the file, or only who signed it, and when."""
+    if not all(code.startswith(ABOUT_WHO) for code in bad):
+        return "altered"
+    if bad and set(bad) <= set(OUT_OF_DATE):
+        return "expired"
+    return "doubtful" if bad or invalid else "intact"
 
 
 def _claim(made: Made) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from types import ModuleType
 
 from fromnoise.ground.errors import UserError, missing_packages
+from fromnoise.ground.file_bytes import bytes_of
 from fromnoise.ground.whole import draft_of, write_atomically
 
 KEY, CERTIFICATES = "key.pem", "certificates.pem"
+MOST_KEY = 2**20  # bytes of a file with a key or certificates
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,24 @@ class Identity:
         return str(_keys().fingerprint_of(self.certificates))
 
     @property
+    def root_fingerprint(self) -> str:
+        """SHA-256 of :attr:`root`, hex digits: what others compare before they believe it."""
+        return str(_keys().fingerprint_of(self.root))
+
+    @property
     def root(self) -> bytes:
         """PEM of the last certificate: what others need to know these pictures by."""
         return bytes(_keys().root_of(self.certificates))
+
+    @property
+    def flaw(self) -> str:
+        """Why C2PA may refuse to sign with it; "" where no reason is known."""
+        return str(_keys().flaw_of(self.certificates))
+
+    @property
+    def open_to_others(self) -> bool:
+        """Whether other users of this machine can read the key, where that can be seen."""
+        return os.name == "posix" and bool((self.folder / KEY).stat().st_mode & 0o077)
 
     @classmethod
     def read(cls, folder: Path) -> Identity:
@@ -57,16 +74,14 @@ class Identity:
             UserError: it is not there, damaged, out of date, or of a kind that C2PA does not know.
         """
         keys = _keys()
-        try:
-            key, certificates = (folder / KEY).read_bytes(), (folder / CERTIFICATES).read_bytes()
-            return cls(folder, key, certificates, keys.algorithm_of(key, certificates))
-        except FileNotFoundError:
+        if not all((folder / name).exists() for name in (KEY, CERTIFICATES)):
             raise UserError(
                 f"there is no signer in {folder}: make one with fromnoise identity --name NAME, or put the key and the "
                 f"chain of a certificate of yours there as {KEY} and {CERTIFICATES}"
-            ) from None
-        except OSError as error:
-            raise UserError(f"cannot read the signer in {folder}: {error.strerror or error}") from None
+            )
+        key, certificates = (bytes_of(folder / name, MOST_KEY) for name in (KEY, CERTIFICATES))
+        try:
+            return cls(folder, key, certificates, keys.algorithm_of(key, certificates))
         except ValueError as error:
             raise UserError(f"the signer in {folder} cannot be used: {error}") from None
 
@@ -106,11 +121,11 @@ def own_folder() -> Path:
 def own_root() -> bytes:
     """What a user's own pictures are known by, PEM; b"" where there is no signer, or none that can be read.
 
-    A certificate that is out of date signs nothing more, but what it signed is still its owner's.
+    Without the key nothing more is signed, but what it signed is still its owner's, until the certificate's last day.
     """
     try:
-        return bytes(_keys().root_of((own_folder() / CERTIFICATES).read_bytes()))
-    except (OSError, ValueError, IndexError):
+        return bytes(_keys().root_of(bytes_of(own_folder() / CERTIFICATES, MOST_KEY)))
+    except (UserError, ValueError, IndexError):
         return b""
 
 
@@ -121,9 +136,7 @@ def known_roots(file: Path) -> bytes:
         UserError: it cannot be read, or holds none.
     """
     try:
-        return bytes(_keys().all_of(file.read_bytes()))
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from None
+        return bytes(_keys().all_of(bytes_of(file, MOST_KEY)))
     except ValueError:
         raise UserError(
             f"{file} holds no certificate in PEM; a signer writes one with fromnoise identity --root FILE"

@@ -61,7 +61,13 @@ def algorithm_of(key: bytes, certificates: bytes) -> str:
         private: Any = load_pem_private_key(key, None)
     except TypeError:
         raise ValueError("the key has a password; store it without one, in a folder that only you can read") from None
-    first = x509.load_pem_x509_certificates(certificates)[0]
+    except ValueError:  # whose words end in an address of the package's own pages
+        raise ValueError("key.pem is no private key in PEM") from None
+    try:
+        chain = x509.load_pem_x509_certificates(certificates)
+    except ValueError:
+        raise ValueError("certificates.pem is no certificate in PEM") from None
+    first = chain[0]
     if _bytes(private.public_key()) != _bytes(first.public_key()):
         raise ValueError("the key is not that of the first certificate")
     begin, end = first.not_valid_before_utc, first.not_valid_after_utc
@@ -74,6 +80,21 @@ def algorithm_of(key: bytes, certificates: bytes) -> str:
     if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name in CURVES:
         return CURVES[private.curve.name]
     raise ValueError("C2PA does not know this kind of key; take ECDSA P-256, RSA or Ed25519")
+
+
+def flaw_of(certificates: bytes) -> str:
+    """Why C2PA may refuse to sign with a certificate (14.5.1), in plain words; "" where nothing of that is the case."""
+    first = x509.load_pem_x509_certificates(certificates)[0]
+    if first.issuer == first.subject:
+        return "its certificate signs itself, and C2PA takes only one that a root, or an authority, has signed"
+    try:
+        usage = first.extensions.get_extension_for_class(x509.KeyUsage).value
+        uses = first.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return "its certificate does not say what it is for, as C2PA wants it: key usage and extended key usage"
+    if not usage.digital_signature or x509.ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in uses:
+        return "its certificate is not for signatures, or for anything at all; C2PA takes one for signatures"
+    return ""
 
 
 def name_in(certificates: bytes) -> str:

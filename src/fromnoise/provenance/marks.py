@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 FROM_WORDS = VOCABULARY + "trainedAlgorithmicMedia"
 FROM_A_PICTURE = VOCABULARY + "compositeWithTrainedAlgorithmicMedia"
+FROM_AI = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia")
 PNG_KEYWORD = "XML:com.adobe.xmp"  # of the iTXt chunk (XMP Specification Part 3, 1.1.5)
 MOST_XMP = 256 * 1024  # characters that are looked at
 _SPACES = {
@@ -61,7 +62,7 @@ def xmp_of(made: Made) -> str:
     about.set(_name("rdf", "about"), "")
     said = {
         ("Iptc4xmpExt", "DigitalSourceType"): made.source_type,
-        ("Iptc4xmpExt", "AISystemUsed"): f"fromnoise, model {made.model}",
+        ("Iptc4xmpExt", "AISystemUsed"): f"fromnoise, model {made.model}" if made.model else "fromnoise",
         ("Iptc4xmpExt", "AISystemVersionUsed"): made.version,
         ("Iptc4xmpExt", "AIPromptInformation"): made.prompt,
         ("xmp", "CreatorTool"): f"fromnoise {made.version}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fromnoise.ground.errors import UserError
+from fromnoise.ground.errors import UserError, quoted
 
 if TYPE_CHECKING:
     from fromnoise.provenance.credentials import Seal
@@ -32,6 +32,19 @@ class Stamp:
         """Who signs; "" where nobody does."""
         return "" if self.seal is None else self.seal.identity.name
 
+    @property
+    def words(self) -> str:
+        """What it does, as "watermarked and signed"; "" where it does nothing."""
+        done = ["watermarked"] if self.watermark else []
+        return " and ".join([*done, "signed"] if self.seal is not None else done)
+
+    @property
+    def sentence(self) -> str:
+        """What is put on every picture, for those who are to be told of it."""
+        mark = "has an invisible watermark" if self.watermark else "has no watermark"
+        by = f"is signed (C2PA) by {quoted(self.signer)}" if self.seal is not None else "is not signed"
+        return f"Every picture says in its file that a model made it; it {mark} and {by}."
+
     def check(self, size: tuple[int, int]) -> None:
         """Refuse pictures of a (width, height) that cannot hold what is to be put on them.
 
@@ -40,7 +53,7 @@ class Stamp:
         """
         if self.watermark and min(size) < LEAST:
             raise UserError(
-                f"a watermark needs a picture of at least {LEAST} pixels, not {size[0]}x{size[1]}; "
+                f"a watermark needs at least {LEAST} pixels a side, not {size[0]}x{size[1]}; "
                 "draw it larger with --size, or leave out --watermark"
             )
 

@@ -44,7 +44,7 @@ from fromnoise.studio.api.state import State, state_of
 from fromnoise.studio.desk.models import Models
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.studio.desk.store import OPEN
-from fromnoise.studio.settings import Limits, Settings
+from fromnoise.studio.settings import Settings
 
 WEB = Path(__file__).parent / "web"
 PURGE_SECONDS = 600.0
@@ -111,7 +111,7 @@ def create_app(settings: Settings, models: Models) -> FastAPI:
     app.include_router(training.routes)
     app.include_router(manual.routes)
     _add_pages(app)
-    app.openapi = _documented(app, settings.limits)  # type: ignore[method-assign]
+    app.openapi = _documented(app, settings)  # type: ignore[method-assign]
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)  # not of event streams
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Doors)
@@ -147,17 +147,18 @@ async def _clean(state: State) -> None:
         await asyncio.sleep(PURGE_SECONDS)
 
 
-def _documented(app: FastAPI, limits: Limits) -> Any:
+def _documented(app: FastAPI, settings: Settings) -> Any:
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = plain()
+            document["info"]["description"] = settings.stamp.sentence
             schemas = document["components"]["schemas"]
             schemas["Error"] = ERROR_SCHEMA
             for model in set(BODIES.values()):
                 if model.__name__ in schemas:
-                    tell_limits(schemas[model.__name__], model, limits)
+                    tell_limits(schemas[model.__name__], model, settings.limits)
             for path in document["paths"].values():
                 for operation in path.values():
                     operation["responses"].pop("422", None)  # those are 400 here

@@ -12,6 +12,21 @@ LICENCES = {  # SPDX name → where its text is; the others are looked up at SPD
     "CC-BY-SA-3.0": "https://creativecommons.org/licenses/by-sa/3.0/",
     "CC-BY-SA-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
 }
+# Sets of which a package names its packer, or fewer than drew it: (set, author there) → (whom to credit, where it is).
+CREDITED = {
+    ("emojione", "Emoji One"): ("Emoji One", "https://github.com/joypixels/emojione"),
+    ("fluent-emoji", "Microsoft Corporation"): ("Microsoft Corporation", "https://github.com/microsoft/fluentui-emoji"),
+    ("fluent-emoji-flat", "Microsoft Corporation"): (
+        "Microsoft Corporation", "https://github.com/microsoft/fluentui-emoji",
+    ),
+    ("fluent-emoji-3d", "LobeHub"): (
+        "Microsoft Corporation (packaged by LobeHub)", "https://github.com/microsoft/fluentui-emoji",
+    ),
+    ("fxemoji", "Mozilla"): ("Mozilla", "https://github.com/mozilla/fxemoji"),
+    ("noto", "Google Inc"): ("Google Inc", "https://github.com/googlefonts/noto-emoji"),
+    ("noto-v1", "Google Inc"): ("Google Inc", "https://github.com/googlefonts/noto-emoji"),
+    ("twemoji", "Twitter"): ("Twitter, Inc and other contributors", "https://github.com/jdecked/twemoji"),
+}  # fmt: skip
 ASKS_FOR_CREDIT = ("CC-BY-", "GFDL", "OFL-", "LAL-")
 
 
@@ -24,12 +39,14 @@ class Source:
         licence: SPDX name; "" where nobody said.
         author: whom to credit; "" where nobody said.
         pictures: how many; None where the card is of an earlier version.
+        url: where the set is; "" where it is not known.
     """
 
     name: str
     licence: str
     author: str
     pictures: int | None
+    url: str = ""
 
     @property
     def address(self) -> str:
@@ -42,7 +59,7 @@ class Source:
     def credit(self) -> str:
         """The line that a licence with attribution asks for: title, author, licence, and that it was changed."""
         parts = [
-            f"“{self.name}”" if self.name else "Pictures",
+            (f"“{self.name}”" if self.name else "Pictures") + (f" ({self.url})" if self.url else ""),
             f"by {self.author}" if self.author else "by unnamed authors",
         ]
         licence = f"{self.licence} ({self.address})" if self.address else self.licence or "without a stated licence"
@@ -64,7 +81,8 @@ def sources_in(card: dict[str, Any]) -> list[Source]:
 
 def _source(name: object, licence: object, author: object, pictures: object) -> Source:
     count = pictures if isinstance(pictures, int) and not isinstance(pictures, bool) and pictures >= 0 else None
-    return Source(str(name or ""), str(licence or ""), str(author or ""), count)
+    whom, url = CREDITED.get((str(name), str(author)), (str(author or ""), ""))
+    return Source(str(name or ""), str(licence or ""), whom, count, url)
 
 
 def credits_of(card: dict[str, Any]) -> list[str]:

@@ -252,6 +252,18 @@ def find_model(name: Path | str | None = None) -> Path:
     raise UserError(f"'{wanted}' is not a model: no model_index.json there; shipped models: {known}")
 
 
+def check_weights(place: Path) -> None:
+    """Refuse a single file that is no file of weights, by its name; of a folder nothing is said.
+
+    Raises:
+        UserError: it is something else, as a picture.
+    """
+    if place.is_file() and place.suffix.lower() not in ENDINGS:
+        raise UserError(
+            f"{place} is no model; name a folder or a file of weights (of a picture, fromnoise inspect origin tells)"
+        )
+
+
 def is_local(name: str) -> bool:
     """Whether a name means a place on this machine, and is not to be asked for on the hub.
 

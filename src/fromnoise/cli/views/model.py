@@ -24,9 +24,10 @@ def model(
 
     from fromnoise.system.data_statement import sources_in
     from fromnoise.system.defaults import read_facts
-    from fromnoise.system.opening import find_model
+    from fromnoise.system.opening import check_weights, find_model
 
     folder = find_model(model)
+    check_weights(folder)
     card = read_facts(folder).card
     if as_json:
         print(json.dumps(card, ensure_ascii=False, indent=1))
@@ -54,11 +55,11 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("recipe", str(recipe.get("name") or "without a name")))
     for heading, key in (("hardware", "hardware"), ("U-Net saw", "pictures_seen"), ("began with", "started_from")):
         if key in card:
-            rows.append((heading, f"{card[key]:,} pictures" if key == "pictures_seen" else str(card[key])))
+            rows.append((heading, f"{_many(card[key])} pictures" if key == "pictures_seen" else str(card[key])))
     rows.append(("learnt from", _learnt_from(card, data)))
     left = data.get("left_out")
     if isinstance(left, dict) and left:
-        rows.append(("left out", "; ".join(f"{count}: {reason}" for reason, count in left.items())))
+        rows.append(("left out", "; ".join(f"{_many(count)}: {reason}" for reason, count in left.items())))
     elif data:
         rows.append(("left out", "nothing"))
     if data.get("name"):
@@ -67,10 +68,25 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _learnt_from(card: dict[str, Any], data: dict[str, Any]) -> str:
-    count = data.get("pictures", card.get("pictures", "an unknown number of"))
-    said = f"{count} pictures"
+    count = data.get("pictures", card.get("pictures"))
+    said = f"{_many(count)} pictures"
+    scenes = _scenes(card)
+    if scenes and isinstance(count, int) and count > scenes:
+        said += f": {_many(count - scenes)} of the sets below, and {_many(scenes)} scenes made of them"
     if "captioned" in data:
-        said += f" with {data['captioned']} different captions"
+        said += f" with {_many(data['captioned'])} different captions"
     if data.get("held_out"):
-        said += f"; {data['held_out']} were kept aside"
-    return f"{said}, made of {card['drawings']} drawings" if card.get("drawings") else said
+        said += f"; {_many(data['held_out'])} were kept aside"
+    return f"{said}, made of {_many(card['drawings'])} drawings" if card.get("drawings") else said
+
+
+def _scenes(card: dict[str, Any]) -> int:
+    """How many of its pictures are scenes that the training composed of the others, as its recipe says."""
+    recipe = card.get("recipe")
+    data = recipe.get("data") if isinstance(recipe, dict) else None
+    found = data.get("scenes") if isinstance(data, dict) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
+
+
+def _many(count: object) -> str:
+    return f"{count:,}" if isinstance(count, int) else "an unknown number of" if count is None else str(count)

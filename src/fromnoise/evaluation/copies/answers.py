@@ -16,6 +16,7 @@ from fromnoise.drawing.picture_file import KEY, Origin, origin_in
 from fromnoise.evaluation.copies.asking import Question, Source, Witnesses
 from fromnoise.evaluation.copies.check import Verdict, check
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.file_bytes import bytes_of
 from fromnoise.ground.pictures import PictureError, opened_file
 from fromnoise.system.text_to_image import TextToImage
 
@@ -139,20 +140,6 @@ def origin_of(data: bytes, name: str, picky: bool = True) -> Origin | None:
             f"{name} hides what was drawn; draw it without --as {origin.shown_as} and ask about that picture"
         )
     return origin
-
-
-def bytes_of(file: Path) -> bytes:
-    """The bytes of a picture's file.
-
-    Raises:
-        UserError: it is not there, or a folder.
-    """
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"there is no file {file}") from None
-    except IsADirectoryError:
-        raise UserError(f"{file} is a folder; name pictures") from None
 
 
 def square(data: bytes, side: int, name: str) -> Tensor:

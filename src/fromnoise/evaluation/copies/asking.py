@@ -22,6 +22,11 @@ from fromnoise.system.text_to_image import TextToImage
 # others trained further from them is compared with the shipped index too.
 INCLUDED = frozenset({"73adef740c86"})
 
+UNNAMED = (
+    "the training pictures of whatever model drew it; the file does not name one, so only those of the models that "
+    "were named here were compared with it"
+)
+
 # Opens a model by its place (None: the shipped one), with the LoRAs of the command if the flag says so, and with few
 # steps if the other one says so; gives its name and itself.
 Open = Callable[[str | None, bool, bool], tuple[str, TextToImage]]
@@ -102,7 +107,7 @@ class Witnesses:
                     "compared with: --against MODEL"
                 )
             sources = ([self.source(self.model)] if self.model is not None else []) + named
-            return self._with_bases(file, sources, ("the file does not say what drew it",))
+            return self._with_bases(file, sources, (UNNAMED,))
         drawer = self._drawer(file, origin)
         if drawer is None:
             loras = " with LoRAs (they are checked when given with --lora)" if origin.loras else ""

@@ -100,7 +100,7 @@ def checked(requests: list[Request], models: Models, asked: JobIn | Generation, 
         most = int(limits.pixels**0.5 * model.pixels)
         raise Problem(400, f"{width}x{height} is more than this server draws ({most}x{most})", asked.name_of("width"))
     if min(width, height) < limits.least:
-        said = f"{width}x{height} is too small for the watermark that this server hides; at least {limits.least} pixels"
+        said = f"{width}x{height} is too small for the watermark that this server hides; at least {limits.least} a side"
         raise Problem(400, said, asked.name_of("width"))
     if (together := sum(request.best_of for request in requests)) > limits.waiting:
         said = f"that would be {together} candidates, more than the {limits.waiting} that may wait here"

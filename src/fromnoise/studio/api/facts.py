@@ -26,6 +26,7 @@ def facts(studio: State) -> dict[str, Any]:
             "upload": limits.upload,
             "side": int(limits.pixels**0.5 * model.pixels),
         },
+        "marks": {"watermark": studio.settings.stamp.watermark, "signer": studio.settings.stamp.signer},
         "training": studio.training is not None,
         "pictures": studio.store.count(),
         "restarted": {"queued_again": studio.restarted[0], "interrupted": studio.restarted[1]},

@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
-from fromnoise.drawing.picture_file import Origin, to_image
+from fromnoise.drawing.picture_file import Origin, as_stamped, to_image
 from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.request import Request, one_by_one, strength_of
 from fromnoise.drawing.size import Size
@@ -37,7 +37,7 @@ from fromnoise.studio.api.forms import (
     no_file,
     read_form,
 )
-from fromnoise.studio.api.pictures import Given, as_given, as_kind, kept_for_link
+from fromnoise.studio.api.pictures import Given, as_given, as_kind, kept_for_link, on_the_way
 from fromnoise.studio.api.problems import body_of, from_errors
 from fromnoise.studio.api.schemas import Edit, Generation
 from fromnoise.studio.api.sizes import read_size, shape_of
@@ -266,7 +266,8 @@ async def _stream(ask: Ask, asked: Asked, studio: State) -> AsyncGenerator[bytes
                 return
             if isinstance(happened, Progress):
                 if happened.clean is not None and _is_due(ask, happened, sent[which]):
-                    data = await asyncio.to_thread(as_given, happened.clean, _given(ask, which), None)
+                    made = studio.models.made(ask.plans[which], ask.start is not None)
+                    data = await asyncio.to_thread(on_the_way, happened.clean, _given(ask, which), made)
                     yield event(_partial(ask, data, sent[which]), f"{ask.kind}.partial_image")
                     sent[which] += 1
             else:
@@ -290,7 +291,8 @@ def _given(ask: Ask, which: int) -> Given:
 
 
 def _origin(ask: Ask, which: int, drawn: Drawn, studio: State) -> Origin:
-    return studio.models.origin(ask.plans[which], ask.start, ask.fast, which, drawn.choice)
+    origin = studio.models.origin(ask.plans[which], ask.start, ask.fast, which, drawn.choice)
+    return as_stamped(origin, studio.settings.stamp)
 
 
 def _described(ask: Ask, drawn: Sequence[Drawn] = ()) -> dict[str, Any]:

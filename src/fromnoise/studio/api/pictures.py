@@ -10,9 +10,10 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from fromnoise.drawing.picture_file import Origin, from_image, origin_in, png_bytes, stamped, to_image
+from fromnoise.drawing.picture_file import Origin, as_stamped, from_image, origin_in, png_bytes, stamped, to_image
 from fromnoise.drawing.size import Size
 from fromnoise.ground.pictures import opened_file
+from fromnoise.provenance.marks import Made
 from fromnoise.provenance.stamp import PLAIN, Stamp
 from fromnoise.studio.api.state import State
 from fromnoise.studio.desk.encode import Format, encoded
@@ -28,21 +29,24 @@ class Given:
     quality: int
 
 
-def as_given(picture: Tensor, given: Given, origin: Origin | None, stamp: Stamp = PLAIN) -> bytes:
+def as_given(picture: Tensor, given: Given, origin: Origin, stamp: Stamp = PLAIN) -> bytes:
     """uint8 [3,H,W] or [4,H,W] as a file that says how it was drawn; from a PNG in its own size it can be drawn
     again."""
-    if origin is not None and given.kind == "png" and not given.size.enlarged:
+    if given.kind == "png" and not given.size.enlarged:
         return png_bytes(picture, origin, stamp)
-    fitted = given.size.fit(to_image(picture))
-    if origin is not None:
-        shown, origin = stamped(from_image(fitted), origin, stamp)
-        fitted = to_image(shown)
-    return encoded(fitted, given.kind, given.quality, origin, stamp)
+    shown, origin = stamped(from_image(given.size.fit(to_image(picture))), origin, stamp)
+    return encoded(to_image(shown), given.kind, given.quality, origin, stamp)
+
+
+def on_the_way(picture: Tensor, given: Given, made: Made) -> bytes:
+    """A picture that is not done yet, uint8 [3,H,W] or [4,H,W], as a file that says that a model makes it; neither
+    marked nor signed, since nobody stands behind it."""
+    return encoded(given.size.fit(to_image(picture)), given.kind, given.quality, made=made)
 
 
 def kept_for_link(picture: Image.Image, origin: Origin, size: Size, studio: State) -> str:
     """Keep a picture for as long as its address works; its id."""
-    fitted = from_image(size.fit(picture))
+    fitted, origin = from_image(size.fit(picture)), as_stamped(origin, studio.settings.stamp)
     request, name = origin.request, secrets.token_hex(16)
     words = (request.prompt, request.style, request.seed)
     until = time.time() + studio.settings.limits.link_seconds

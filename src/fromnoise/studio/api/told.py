@@ -11,11 +11,15 @@ from fromnoise.studio.desk.engine import Drawn
 
 
 def facts_of(origin: Origin) -> dict[str, Any]:
-    """A picture's own seed, and of one that was chosen among candidates, which was kept, and all their scores."""
-    if origin.choice is None:
-        return {"seed": origin.request.seed}
-    choice = origin.choice.to_dict()
-    return {"seed": origin.request.seed, "best_of": {name: choice[name] for name in ("kept", "scores", "copies")}}
+    """A picture's own seed; whether its pixels are marked and who signed it, where that is so; and of one that was
+    chosen among candidates, which was kept, and all their scores."""
+    found: dict[str, Any] = {"seed": origin.request.seed}
+    found |= {"watermark": True} if origin.watermark else {}
+    found |= {"signer": origin.signer} if origin.signer else {}
+    if origin.choice is not None:
+        choice = origin.choice.to_dict()
+        found["best_of"] = {name: choice[name] for name in ("kept", "scores", "copies")}
+    return found
 
 
 def warnings_of(drawn: Sequence[Drawn]) -> list[str]:

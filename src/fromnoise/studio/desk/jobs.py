@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from fromnoise.drawing.matte import told_of
-from fromnoise.drawing.picture_file import png_bytes
+from fromnoise.drawing.picture_file import as_stamped, png_bytes
 from fromnoise.drawing.start import Start
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
@@ -274,7 +274,8 @@ class Jobs:
         if job.watching.show == "clean":
             news["key"] = (job.id, i)  # who is slow sees the newest; where every step counts, none is left out
         shown = {"clean": event.clean, "noisy": event.noisy}
-        news |= {name: data_url(picture) for name, picture in shown.items() if picture is not None}
+        made = self.engine.models.made(job.orders[i].plan, job.orders[i].start is not None)
+        news |= {name: data_url(picture, made) for name, picture in shown.items() if picture is not None}
         if "clean" in news or i not in job.latest:
             job.latest[i] = news
         self.hub.tell(news)
@@ -282,14 +283,14 @@ class Jobs:
     def _keep(self, job: Job, i: int, event: Drawn) -> dict[str, Any]:
         order, picture, now = job.orders[i], event.picture, time.time()
         origin = self.engine.models.origin(order.plan, self.start_of(order), order.fast, i, event.choice)
-        request = origin.request
+        origin, request = as_stamped(origin, self._stamp), origin.request
         words = (request.prompt, request.style, request.seed)
         size = (int(picture.shape[2]), int(picture.shape[1]))
         kept = Kept(secrets.token_hex(16), job.id, i, now, *words, *size, origin.to_dict(), order.start, order.mask)
         if job.watching.keep:
             self.store.add(kept, png_bytes(picture, origin, self._stamp))
             return kept.to_dict()
-        return {**kept.to_dict(), "id": None, "data": data_url(picture)}
+        return {**kept.to_dict(), "id": None, "data": data_url(picture, None, origin, self._stamp)}
 
     def _set(self, job: Job, state: str) -> None:
         job.state = state

@@ -12,6 +12,7 @@ from fromnoise.drawing.opened import Opening, names_of
 from fromnoise.drawing.picture_file import Origin
 from fromnoise.drawing.plan import Plan
 from fromnoise.drawing.start import Start
+from fromnoise.provenance.marks import Made
 from fromnoise.studio.desk.problem import Problem
 from fromnoise.system.text_to_image import TextToImage
 
@@ -75,6 +76,10 @@ class Models:
     def plain(self) -> TextToImage:
         """The model as it is stored: drawing packs the networks' insides."""
         return self.base if self.load_plain is None else self.load_plain()
+
+    def made(self, plan: Plan, from_a_picture: bool) -> Made:
+        """What is said of a picture that is on its way."""
+        return Made(plan.request.prompt, f"{self.name} ({self.base.hash})", __version__, from_a_picture)
 
     def origin(self, plan: Plan, start: Start | None, fast: bool, index: int, choice: Choice | None) -> Origin:
         """What a picture's file says of how it was drawn."""
