@@ -150,16 +150,33 @@ def fit(picture: Image.Image, canvas: Canvas) -> np.ndarray:
         size = (canvas.width, max(1, round(high * canvas.width / wide)))
     elif canvas.pad:
         size = (max(1, round(wide * canvas.height / high)), canvas.height)
-    rgba = np.asarray(picture.convert("RGBA"), np.float32)
-    rgba = np.concatenate([rgba[..., :3] * rgba[..., 3:] / 255, rgba[..., 3:]], axis=-1)
-    if size != picture.size:
-        bands = [Image.fromarray(rgba[..., i]).resize(size, Image.Resampling.LANCZOS) for i in range(4)]
-        rgba = np.stack([np.asarray(band) for band in bands], axis=-1)
-    small = np.clip(rgba[..., :3] + 255 - rgba[..., 3:], 0, 255)
+    small = _on_white(picture if picture.mode == "RGB" else picture.convert("RGBA"), size)
     whole = np.full((canvas.height, canvas.width, 3), 255, np.uint8)
     top, left = (canvas.height - size[1]) // 2, (canvas.width - size[0]) // 2
     whole[top : top + size[1], left : left + size[0]] = np.round(small).astype(np.uint8)
     return whole
+
+
+def _on_white(picture: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """An RGB or RGBA picture in another size on white, float32 [height,width,3] in 0…255.
+
+    One channel after the other: of the largest picture each is a quarter of a gigabyte in float32.
+    """
+    opaque = picture.mode == "RGB"
+    alpha = None if opaque else np.asarray(picture.getchannel("A"), np.float32)
+    white = 0 if alpha is None else 255 - _resized(alpha, size)
+    bands = []
+    for name in "RGB":
+        band = np.asarray(picture.getchannel(name), np.float32)
+        bands.append(_resized(band if alpha is None else band * alpha / 255, size) + white)
+    return np.clip(np.stack(bands, axis=-1), 0, 255)
+
+
+def _resized(band: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A channel float32 [h,w] in another size."""
+    if band.shape == (size[1], size[0]):
+        return band
+    return np.asarray(Image.fromarray(band).resize(size, Image.Resampling.LANCZOS))
 
 
 def _middle(size: tuple[int, int], canvas: Canvas) -> tuple[int, int, int, int]:

@@ -198,8 +198,10 @@ def _read(source: bytes | Path, most_pixels: int, formats: tuple[str, ...] | Non
         picture.seek(0)
         stored = f"{picture.mode} {[tile[-1] for tile in picture.tile]}"  # 16-bit RGB is RGB once it is loaded
         picture.load()
-        image = eight_bits(ImageOps.exif_transpose(picture), kind)
-        changed = _changed(stored, image, picture.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9))
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+        # A copy of the largest picture is a quarter of a gigabyte.
+        image = eight_bits(ImageOps.exif_transpose(picture) if turned else picture, kind)
+        changed = _changed(stored, image, turned)
         return Opened(image, _is_film(picture, kind), kind, changed)
 
 
@@ -244,6 +246,8 @@ def eight_bits(picture: Image.Image, kind: str = "") -> Image.Image:
     see_through = picture.info.get("transparency")
     if isinstance(see_through, tuple) and max(see_through) > 255:  # 16-bit RGB, which Pillow cuts to its high bytes
         picture.info["transparency"] = tuple(value >> 8 for value in see_through)
+    if "transparency" not in picture.info and picture.mode in ("RGB", "L"):
+        return picture.copy() if picture.mode == "RGB" else picture.convert("RGB")
     rgba = picture.convert("RGBA")
     lowest, _ = rgba.getchannel("A").getextrema()
     return rgba if isinstance(lowest, int) and lowest < 255 else rgba.convert("RGB")
