@@ -105,6 +105,8 @@ def _told(reader: int, process: int) -> Iterator[Tried]:
     if not ready:
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
+    if not ready and not now.subject:
+        raise RuntimeError("a process did not begin with its first mutant; it was forked beside threads")
     if now.outcome != "begun" and os.waitstatus_to_exitcode(status) == 1:
         raise RuntimeError("a mutant could not be made; try it by itself")
     if now.outcome == "begun" and now.subject:
