@@ -111,7 +111,7 @@ def _go_on(place: Path) -> None:
     from fromnoise.cli import cluster
     from fromnoise.cli.drawing import Job
     from fromnoise.cli.files import Files, Spread
-    from fromnoise.cluster.painter import Painter
+    from fromnoise.cluster import painter as painters
     from fromnoise.drawing.opened import Opening
     from fromnoise.drawing.request import Request
 
@@ -119,7 +119,7 @@ def _go_on(place: Path) -> None:
     name, model = _opened(tiny)
 
     def painted(work: Any, todo: Sequence[Any], pool: Any) -> Iterator[Any]:
-        painter = Painter(work)
+        painter = painters.Painter(work)
         painter._opened = name, model
         for piece in todo:
             done = painter.paint(piece)
@@ -130,11 +130,13 @@ def _go_on(place: Path) -> None:
     begun = (place / "shards").exists()
     job = Job(name, model, Opening(str(tiny), precision="fp32"), Request(seed=5, steps=1), Files(out=place / "shards"))
     with contextlib.ExitStack() as stack:
-        for attribute, value in (
-            ("check_cluster", lambda address: address),
-            ("connected", lambda address: contextlib.nullcontext([1])),
-            ("painted", painted),
+        for module, attribute, value in (
+            (cluster, "check_cluster", lambda address: address),
+            (cluster, "connected", lambda address: contextlib.nullcontext([1])),
+            (cluster, "painted", painted),
+            # A worker takes all cores for good; OpenMP's threads wait for ever in what is forked afterwards.
+            (painters, "use_at_most", lambda cores: None),
         ):
-            stack.enter_context(mock.patch.object(cluster, attribute, value))
+            stack.enter_context(mock.patch.object(module, attribute, value))
         wanted = Spread("ray", 1, None if begun else 3)
         cluster.draw_prompts_on_cluster(job, place / "p.txt", begun, wanted)

@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
+from fromnoise.ground.cores import use_at_most
 from fromnoise.ground.errors import UserError
 from mutants import mutated_json
 
@@ -118,7 +117,7 @@ def _told(reader: int, process: int) -> Iterator[Tried]:
 def _child(subject: Subject, indices: Iterable[int], seed: int, writer: int) -> None:
     code = 1
     try:
-        torch.set_num_threads(1)
+        use_at_most(1)  # OpenMP's threads, where this process had them, are not there in what is forked: it would wait
         _bound_memory()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
