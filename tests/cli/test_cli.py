@@ -730,11 +730,16 @@ def test_inspect_copies_clears_no_picture_of_another_model(
     assert own.code == 0, own.err
     assert "150 pictures that model" in " ".join(own.out.split())
     assert "not looked at" not in own.out
-    for asked in (("strange.png", "--model", model), ("own.png", "strange.png", "--model", model), ("strange.png",)):
+    for asked in (("strange.png", "--model", model), ("strange.png",)):
         refused = run("inspect", "copies", *asked)
         assert (refused.code, refused.out) == (2, "")
         assert "strange.png was drawn by" in refused.err
         assert refused.err.count("\n") == 1
+    both = run("inspect", "copies", "own.png", "strange.png", "--model", model)
+    assert both.code == 2  # the other picture's verdict is not lost, and what was not looked at is not cleared
+    spoken = " ".join(both.out.split())
+    assert spoken.count("not a copy of any of the 150 pictures that model") == 1
+    assert "strange.png: not looked at: strange.png was drawn by other" in spoken
     told = run("inspect", "copies", "strange.png", "--against", model, "--json")
     assert told.code == 0
     said = json.loads(told.out)["pictures"][0]

@@ -206,14 +206,19 @@ class TestFolder:
             assert replace(other, identity="").hash != model.hash, change
 
     def test_hash_names_the_tokenizer(self, model: TextToImage, folder: Path) -> None:
-        other = TextToImage.load(folder)
-        merges = folder / "tokenizer" / "merges.txt"
-        text = merges.read_text()
+        merges, whole = folder / "tokenizer" / "merges.txt", folder / "tokenizer" / "tokenizer.json"
+        text, all_of_it = merges.read_text(), whole.read_text()
+        fewer = json.loads(all_of_it)
+        fewer["model"]["merges"].pop()
         try:
             merges.write_text("\n".join(text.splitlines()[:-1]) + "\n")
+            with pytest.raises(UserError, match=r"its merges and that of merges\.txt beside it differ"):
+                TextToImage.load(folder)
+            whole.write_text(json.dumps(fewer))
             other = TextToImage.load(folder)
         finally:
             merges.write_text(text)
+            whole.write_text(all_of_it)
         assert other.hash != model.hash
 
     def test_a_failed_save_leaves_the_old_model(

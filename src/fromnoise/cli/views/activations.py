@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import (
-    Guidance,
-    Lora,
-    Model,
-    Negative,
-    Out,
-    Precision,
-    Prompt,
-    Seed,
-    Steps,
-    Style,
-    opened_as,
-    show,
-)
+from fromnoise.cli.views import shared
 
 if TYPE_CHECKING:
     from fromnoise.inspection.figure import Figure
@@ -31,18 +18,18 @@ At = Annotated[int | None, typer.Option(help="The step that is looked at, from 1
 
 
 def activations(
-    prompt: Prompt,
-    style: Style = None,
-    negative: Negative = "",
-    seed: Seed = 0,
-    steps: Steps = None,
-    guidance: Guidance = None,
+    prompt: shared.Prompt,
+    style: shared.Style = None,
+    negative: shared.Negative = "",
+    seed: shared.Seed = 0,
+    steps: shared.Steps = None,
+    guidance: shared.Guidance = None,
     block: BlockName = None,
     at: At = None,
-    model: Model = None,
-    lora: Lora = None,
-    precision: Precision = "auto",
-    out: Out = Path("activations.png"),
+    model: shared.Model = None,
+    lora: shared.Lora = None,
+    precision: shared.Precision = "auto",
+    out: shared.Out = Path("activations.png"),
 ) -> None:
     """Show what each block of the U-Net hands on, and its share of time and weights; a film shows all steps.
 
@@ -55,7 +42,7 @@ def activations(
         from fromnoise.inspection.figure import FILMS
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, **opened_as(model, lora, precision))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **shared.opened_as(model, lora, precision))
         made = subject.plan(opened)
         name = named(opened, block) if block is not None else None
         check_step(made, at)
@@ -65,4 +52,4 @@ def activations(
             return block_figure(opened, moment, name, spent, subject, film)
         return activations_figure(opened, moment, spent, subject, film)
 
-    show(model, lora, out, True, look, precision)
+    shared.show(model, lora, out, True, look, precision)

@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import (
-    Guidance,
-    Lora,
-    Model,
-    Negative,
-    Out,
-    Precision,
-    Prompt,
-    Seed,
-    Steps,
-    Style,
-    opened_as,
-    show,
-)
+from fromnoise.cli.views import shared
 
 if TYPE_CHECKING:
     from fromnoise.inspection.figure import Figure
@@ -28,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def judge(
-    prompt: Prompt,
+    prompt: shared.Prompt,
     decoy: Annotated[
         list[str] | None, typer.Option(help="Another caption to compare with; may be repeated. Default: three things.")
     ] = None,
@@ -36,15 +23,15 @@ def judge(
         float,
         typer.Option(help="Draw it again with CLIP steering, so strongly: 0.2 is seen, 1 is too much; 0 = do not."),
     ] = 0.0,
-    style: Style = None,
-    negative: Negative = "",
-    seed: Seed = 0,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    model: Model = None,
-    lora: Lora = None,
-    precision: Precision = "auto",
-    out: Out = Path("judge.png"),
+    style: shared.Style = None,
+    negative: shared.Negative = "",
+    seed: shared.Seed = 0,
+    steps: shared.Steps = None,
+    guidance: shared.Guidance = None,
+    model: shared.Model = None,
+    lora: shared.Lora = None,
+    precision: shared.Precision = "auto",
+    out: shared.Out = Path("judge.png"),
 ) -> None:
     """Another model checks each step: how well it fits the prompt, and other captions.
 
@@ -57,10 +44,10 @@ def judge(
         from fromnoise.inspection.judge_figure import judge_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, **opened_as(model, lora, precision))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **shared.opened_as(model, lora, precision))
         plain, steered = (opinions_of(opened, subject, decoy, strength) for strength in (0.0, clip_guidance))
         opinions = list(plain)
         tell(subject.plan(opened, prompt=caption) for caption in opinions[0].captions)
         return judge_figure(subject, opinions, list(steered) if clip_guidance else (), clip_guidance)
 
-    show(model, lora, out, True, look, precision)
+    shared.show(model, lora, out, True, look, precision)

@@ -7,19 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import (
-    Guidance,
-    Lora,
-    Model,
-    Negative,
-    Precision,
-    Prompt,
-    Seed,
-    Steps,
-    Style,
-    opened_as,
-    show,
-)
+from fromnoise.cli.views import shared
 
 if TYPE_CHECKING:
     from fromnoise.inspection.figure import Figure
@@ -29,15 +17,15 @@ Out = Annotated[Path, typer.Option(help="A .png to look through; .gif or .webp, 
 
 
 def stereogram(
-    prompt: Prompt,
-    style: Style = None,
-    negative: Negative = "",
-    seed: Seed = 0,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    model: Model = None,
-    lora: Lora = None,
-    precision: Precision = "auto",
+    prompt: shared.Prompt,
+    style: shared.Style = None,
+    negative: shared.Negative = "",
+    seed: shared.Seed = 0,
+    steps: shared.Steps = None,
+    guidance: shared.Guidance = None,
+    model: shared.Model = None,
+    lora: shared.Lora = None,
+    precision: shared.Precision = "auto",
     out: Out = Path("hidden.png"),
 ) -> None:
     """Hide what is drawn in coloured static: look through the page, and its shape comes forward.
@@ -49,8 +37,8 @@ def stereogram(
         from fromnoise.inspection.stereogram import Hidden, hidden, stereogram_figure
         from fromnoise.inspection.subject import Subject
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, **opened_as(model, lora, precision))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **shared.opened_as(model, lora, precision))
         found = [event for event in hidden(opened, subject) if isinstance(event, Hidden)]
         return stereogram_figure(found[0], subject)
 
-    show(model, lora, out, True, look, precision)
+    shared.show(model, lora, out, True, look, precision)

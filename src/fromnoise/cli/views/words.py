@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fromnoise.cli.views.shared import (
-    Guidance,
-    Lora,
-    Model,
-    Negative,
-    Out,
-    Precision,
-    Prompt,
-    Seed,
-    Steps,
-    Style,
-    opened_as,
-    show,
-)
+from fromnoise.cli.views import shared
 from fromnoise.ground.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def words(
-    prompt: Prompt,
-    style: Style = None,
-    negative: Negative = "",
-    seed: Seed = 0,
-    steps: Steps = None,
-    guidance: Guidance = None,
+    prompt: shared.Prompt,
+    style: shared.Style = None,
+    negative: shared.Negative = "",
+    seed: shared.Seed = 0,
+    steps: shared.Steps = None,
+    guidance: shared.Guidance = None,
     mute: Annotated[
         list[str] | None, typer.Option(help="Draw the same noise without this word, too; may be repeated.")
     ] = None,
@@ -42,10 +29,10 @@ def words(
         list[str] | None, typer.Option(help="Draw the same noise with more of a word, as red=1.5; may be repeated.")
     ] = None,
     by_block: Annotated[bool, typer.Option("--by-block", help="A row for each block of the U-Net.")] = False,
-    model: Model = None,
-    lora: Lora = None,
-    precision: Precision = "auto",
-    out: Out = Path("words.png"),
+    model: shared.Model = None,
+    lora: shared.Lora = None,
+    precision: shared.Precision = "auto",
+    out: shared.Out = Path("words.png"),
 ) -> None:
     """Show where in the picture each word is listened to, while it is drawn.
 
@@ -58,11 +45,11 @@ def words(
         from fromnoise.inspection.subject import Subject
         from fromnoise.inspection.words_figure import words_figure
 
-        subject = Subject(prompt, style, negative, seed, steps, guidance, **opened_as(model, lora, precision))
+        subject = Subject(prompt, style, negative, seed, steps, guidance, **shared.opened_as(model, lora, precision))
         moving = out.suffix.lower() in (*FILMS, ".html")
         return words_figure(opened, subject, by_block, mute or (), louder, moving)
 
-    show(model, lora, out, True, look, precision)
+    shared.show(model, lora, out, True, look, precision)
 
 
 def _boost(text: str) -> tuple[str, float]:

@@ -119,7 +119,7 @@ def _check_whole(
         ("merges", "merges.txt", pairs == [f"{left} {right}" for left, right in merges]),
     ):
         if not same:
-            raise UserError(f"{file}: its {name} is not that of {beside} beside it; remove what is not the model's")
+            raise UserError(f"{file}: its {name} and that of {beside} beside it differ; remove what is not the model's")
 
 
 def _pad(vocabulary: dict[str, int], folder: Path) -> str:
