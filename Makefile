@@ -5,7 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 MODEL  ?= stickers-64
 CHECKED := src tests recipes benchmarks install.py .ci
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+# Without compiled sources every command that a test starts would read the package anew, whatever the caller prefers.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 export TORCH
 
 .PHONY: picture test tests long formats wheel lint types torture mixed-requests docs-pictures clean

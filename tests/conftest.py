@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from every_test import (  # noqa: F401  (pytest finds them here)
     pytest_addoption,
+    pytest_collection,
     pytest_collection_modifyitems,
     pytest_runtest_protocol,
     pytest_sessionfinish,
