@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -59,6 +60,52 @@ def test_a_unet_goes_on_with_pictures_of_another_size(before: int, now: int) -> 
     x, t, words = torch.randn(2, 4, now, now), torch.tensor([3, 700]), torch.randn(2, 5, 16)
     with torch.no_grad():
         assert torch.equal(fresh.eval()(x, t, words), known.eval()(x, t, words))
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ((8, (24, 32)), (16, (16, 24, 32))),  # grows by an outer level
+        ((16, (16, 24, 32)), (8, (24, 32))),
+        ((8, (16, 24, 32)), (16, (24, 32))),  # 4x4 is now 16x16, and 8x8 has no place, though there is an 8x8
+    ],
+)
+def test_the_innermost_levels_of_a_unet_stay_so(
+    before: tuple[int, tuple[int, ...]], now: tuple[int, tuple[int, ...]]
+) -> None:
+    known, fresh = (
+        UNetConfig(
+            sample_size=size,
+            in_channels=4,
+            out_channels=4,
+            block_out_channels=widths,
+            attention=(True,) * len(widths),
+            cross_attention_dim=16,
+            head_dim=8,
+            norm_num_groups=8,
+        ).build()
+        for size, widths in (before, now)
+    )
+    for weight in known.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    before_that = {key: value.clone() for key, value in fresh.state_dict().items()}
+    assert 0.5 < begin_with(fresh, known, "diffusion") < 1
+    levels = [[net.config.resolution(i) for i in range(len(net.config.block_out_channels))] for net in (known, fresh)]
+    inner = dict(zip(levels[0][-2:], levels[1][-2:], strict=True))
+    taken = 0
+    for key, value in known.state_dict().items():
+        named = re.findall(r"\d+x\d+", key)
+        if not named or not set(named) <= set(inner):
+            continue
+        renamed = re.sub(r"\d+x\d+", lambda match: inner[match[0]], key)
+        if renamed in before_that and before_that[renamed].shape == value.shape:
+            assert torch.equal(fresh.state_dict()[renamed], value), renamed
+            taken += 1
+    assert taken > 80
+    if len(levels[1]) > 2:  # the new outermost level is as it was, but for transformers, which begin silent
+        outermost = [key for key in before_that if levels[1][0] in key and ".residual." in key]
+        assert outermost
+        assert all(torch.equal(fresh.state_dict()[key], before_that[key]) for key in outermost)
 
 
 def test_other_sizes_and_nothing_to_begin_with_are_one_line() -> None:

@@ -89,14 +89,21 @@ def begin_with(network: nn.Module, known: nn.Module | None, name: str) -> float:
 def _named_as_in(network: nn.Module, known: nn.Module) -> dict[str, Tensor]:
     """Tensors of ``known`` by their names in ``network``: a U-Net's blocks are called after what they see of a picture.
 
-    So the same block has another name where pictures have another size.
+    So the same block has another name where pictures have another size. With more levels or fewer the innermost are the
+    same: a model of small pictures goes on as the inner levels of one of larger pictures (Karras et al. 2018, arXiv
+    1710.10196, grow their networks so).
     """
     state = known.state_dict()
     if not isinstance(network, UNet) or not isinstance(known, UNet):
         return state
-    levels = range(min(len(each.config.block_out_channels) for each in (network, known)))
-    names = {known.config.resolution(level): network.config.resolution(level) for level in levels}
-    return {_RESOLUTION.sub(lambda found: names.get(found[0], found[0]), key): own for key, own in state.items()}
+    own, other = ([each.config.resolution(i) for i in range(len(each.config.block_out_channels))]
+                  for each in (network, known))  # fmt: skip
+    names = dict(zip(reversed(other), reversed(own), strict=False))
+    return {
+        _RESOLUTION.sub(lambda found: names[found[0]], key): tensor
+        for key, tensor in state.items()
+        if set(_RESOLUTION.findall(key)) <= set(names)
+    }
 
 
 def _silence(network: nn.Module, fitted: set[str]) -> None:
