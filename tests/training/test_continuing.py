@@ -163,6 +163,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "together",
         "hard_negatives",
         "locked",
+        "falls_from",
         "redrawn",
         "prefixes",
         "noise",

@@ -352,6 +352,17 @@ def test_learning_rate_rises_holds_and_falls_to_zero() -> None:
     assert rate[100] == 0.0
 
 
+def test_learning_rate_falls_with_the_root_of_the_pictures_seen() -> None:
+    c = LoopConfig(pictures=10**4, batch=10, warmup=100, falls_from=200, decay=0.4, learning_rate=0.5)
+    rate = [learning_rate(c, Clock(step, 10, 10**4, 0)) for step in range(1001)]
+    assert rate[0] == pytest.approx(0.05)
+    assert rate[9] == rate[20] == 0.5  # it begins to fall at 200 pictures
+    assert rate[80] == pytest.approx(0.25)  # four times as many
+    assert rate[500] == pytest.approx(0.1)  # 25 times
+    assert rate[800] == pytest.approx(0.5 / 40**0.5 / 2)  # and half of the last fall
+    assert rate[1000] == 0.0
+
+
 def test_every_epoch_shows_every_picture_once_and_differs_from_the_last() -> None:
     order = Order(torch.ones(10), seed=3)
     seen = torch.cat([order.indices(Clock(step, 4, 10**6, 3)) for step in range(5)])

@@ -43,7 +43,7 @@ Hook = Callable[[nn.Module, Clock, float], None]
 
 
 def learning_rate(config: LoopConfig, clock: Clock) -> float:
-    """Warm-up, constant, then linear to 0 over the last ``config.decay`` of the run.
+    """Warm-up, constant, from ``config.falls_from`` on an inverse square root, and linear to 0 over the last ``decay``.
 
     Warm-up takes ``config.warmup`` pictures, or ``config.warmup_most`` of the run if that is less.
     """
@@ -52,7 +52,8 @@ def learning_rate(config: LoopConfig, clock: Clock) -> float:
         after = max((clock.pictures + clock.batch) / max(1, clock.total), clock.spent)
         warm = max(warm, after / config.warmup_most)
     cool = min(1.0, (1.0 - clock.progress) / config.decay) if config.decay > 0 else 1.0
-    return config.learning_rate * min(1.0, warm) * cool
+    fall = math.sqrt(config.falls_from / max(config.falls_from, clock.pictures)) if config.falls_from else 1.0
+    return config.learning_rate * min(1.0, warm) * fall * cool
 
 
 class Trainer:

@@ -26,6 +26,8 @@ class LoopConfig(Config):
         learning_rate: after warm-up.
         warmup: pictures over which the learning rate rises from 0.
         warmup_most: largest share of the run that may take; 0: all of it.
+        falls_from: pictures from which on the learning rate falls with the inverse square root of the pictures seen
+            (Karras et al. 2024, arXiv 2312.02696, eq. 67); 0: it stays.
         decay: last share of the run over which the learning rate falls linearly to 0.
         weight_decay: on matrices and kernels only.
         betas: of AdamW.
@@ -43,6 +45,7 @@ class LoopConfig(Config):
     learning_rate: float = 8e-4
     warmup: int = 20_000
     warmup_most: float = 0.2
+    falls_from: int = 0
     decay: float = 0.4
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
@@ -62,6 +65,7 @@ class LoopConfig(Config):
             ("learning_rate", 0 < self.learning_rate < 10, "above 0 and below 10"),
             ("warmup", self.warmup >= 0, "0 or more"),
             ("warmup_most", 0 <= self.warmup_most <= 1, "0…1"),
+            ("falls_from", self.falls_from >= 0, "0 (it stays) or more"),
             ("decay", 0 <= self.decay <= 1, "0…1"),
             ("weight_decay", 0 <= self.weight_decay < 10, "0 or more and below 10"),
             ("betas", all(0 <= beta < 1 for beta in self.betas), "two numbers of 0 or more and below 1"),
