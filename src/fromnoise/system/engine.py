@@ -7,7 +7,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import to_bytes
+from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.bands import decode_any_size
 from fromnoise.models.vae.vae import VAE
@@ -37,8 +39,26 @@ class Engine(Protocol):
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """uint8 pictures [B,3,H,W] for clean latents [B,C,h,w], on the latents' device."""
+        """uint8 pictures [B,3,H,W] for clean latents [B,C,h,w], on the latents' device.
+
+        Raises:
+            UserError: the decoder made not-a-number of them, see :func:`shown`.
+        """
         ...
+
+
+def shown(decoded: Tensor) -> Tensor:
+    """What a decoder made, about −1…1, as uint8 pictures.
+
+    Raises:
+        UserError: some of it is no number, which would else be a black picture that nobody was warned of.
+    """
+    if not bool(torch.isfinite(decoded).all()):
+        raise UserError(
+            "the model's VAE made not-a-number of the drawing: its weights are damaged, or too large for their number "
+            "format; fetch the model again, or draw with another one"
+        )
+    return to_bytes(decoded)
 
 
 class TorchEngine:
@@ -49,7 +69,7 @@ class TorchEngine:
     """
 
     def __init__(self, unet: UNet, vae: VAE) -> None:
-        self._unet, self._vae = unet, vae
+        self._unet, self._vae, self._wide = unet, vae, vae
         self.batches = ExactBatches(self.predict)
 
     @property
@@ -62,5 +82,10 @@ class TorchEngine:
         return self._unet.with_words(x, t, words)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """uint8 pictures."""
-        return to_bytes(decode_any_size(self._vae, latents))
+        """uint8 pictures; what is too large for a VAE in float16 is decoded once more in float32."""
+        found = decode_any_size(self._vae, latents)
+        if self._vae.post_quant_conv.weight.dtype == torch.float16 and not bool(torch.isfinite(found).all()):
+            if self._wide is self._vae:
+                self._wide = packed_copy(self._vae, torch.float32)
+            found = decode_any_size(self._wide, latents)
+        return shown(found)
