@@ -28,7 +28,8 @@ NAMES = (
     "\u202egnp.exe.png".encode(), b" .png", b"con.png", b"~.png", "\u2028.png".encode(),
 )  # fmt: skip
 SAID = ("../secret.png", "/etc/hostname", "sub/../../secret.png", "..", ".", "", "/", "\n", "a\nb.png", "file:///etc/x",
-        "http://127.0.0.1:1/x.png", "\\\\host\\x.png", "C:\\x.png", "~/x.png", "\x00", "\ud800.png", "x" * 300)  # fmt: skip
+        "http://127.0.0.1:1/x.png", "\\\\host\\x.png", "C:\\x.png", "~/x.png", "\x00", "\ud800.png",
+        "x" * 300)  # fmt: skip
 
 _HEARD: list[str] | None = None
 

@@ -56,21 +56,21 @@ def test_the_studio_draws_on_whenever_somebody_leaves(tiny_model: TextToImage) -
     engine = Engine(Models("tiny", tiny_model), 10)
     for last in range(STEPS):
         for alone in (True, False):
-            heard, others, done = list[Event](), list[Event](), threading.Event()
+            heard, others, own, done = list[Event](), list[Event](), list[Wish](), threading.Event()
 
-            def tell(event: Event, heard: list[Event] = heard, last: int = last) -> None:
+            def tell(event: Event, heard: list[Event] = heard, last: int = last, own: list[Wish] = own) -> None:
                 heard.append(event)
                 if isinstance(event, Progress) and event.index == last:
-                    engine.cancel(leaving)
+                    engine.cancel(own[0])
 
             def tell_other(event: Event, others: list[Event] = others, done: threading.Event = done) -> None:
                 others.append(event)
                 if isinstance(event, Drawn | Failed):
                     done.set()
 
-            leaving = Wish(plan(tiny_model, APPLE), tell)
+            own.append(leaving := Wish(plan(tiny_model, APPLE), tell))
             staying = Wish(plan(tiny_model, replace(APPLE, seed=8)), tell_other)
-            for group in ([[leaving], [staying]] if alone else [[leaving, staying]]):
+            for group in [[leaving], [staying]] if alone else [[leaving, staying]]:
                 engine.submit(group)
             assert done.wait(60)
             assert [type(event) for event in heard] == [Progress] * (last + 1)

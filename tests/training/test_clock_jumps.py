@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 
-from fromnoise.training import checkpoint, log, loop
+from fromnoise.training import log, loop
 from fromnoise.training.clock import Clock
 from fromnoise.training.health.process import NOTE, note_process, process_of
 from fromnoise.training.log import Log
@@ -60,7 +60,7 @@ def test_a_training_whose_clock_jumps_ends_with_the_same_bits_and_has_saved(
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0, 1e9])
 def test_a_pause_is_no_time_of_a_limited_training(jump: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minute is sixty steps of a second, whatever passes on the clock while the process stands still in the middle."""
+    """A minute is sixty steps of a second, whatever passes on the clock while the process stands still meanwhile."""
     now, step = [0.0], Trainer.step
 
     def slow(self: Trainer) -> dict[str, torch.Tensor]:

@@ -98,7 +98,7 @@ class Watch:
         self._thread.join()
 
     def _watch(self) -> None:
-        heard = {other: (b"", 0) for other in self._others}
+        heard = dict.fromkeys(self._others, (b"", 0))
         while not self._over.wait(BEAT):
             try:
                 line = self._look(heard)

@@ -30,7 +30,7 @@ class Working:
         """Seconds since the beginning in which this process could work."""
         now, used = self._now(), self._computed()
         passed, computed = now - self._seen, used - self._used
-        if 0 < passed and (passed <= STANDSTILL or computed >= IDLE * passed):
+        if passed > 0 and (passed <= STANDSTILL or computed >= IDLE * passed):
             self._sum += passed
         self._seen, self._used = now, used
         return self._sum
