@@ -84,25 +84,33 @@ def guarded(script: str, *arguments: str, folder: Path, proxy: Proxy) -> str:
     return done.stdout
 
 
-def test_commands_draw_tell_look_and_learn_without_a_network(tmp_path: Path, proxy: Proxy) -> None:
-    for i, colour in enumerate(("red", "blue", "green")):
-        (tmp_path / "mine").mkdir(exist_ok=True)
-        Image.new("RGB", (32, 32), colour).save(tmp_path / "mine" / f"{i}.png")
-        (tmp_path / "mine" / f"{i}.txt").write_text(f"a {colour} square")
-    tiny = ("--set", "clip.loop.pictures=16", "--set", "clip.loop.batch=8", "--set", "data.pixels=32")
-    small = ("--set", "clip.image.pixels=32", "--set", "clip.image.width=64", "--set", "clip.text.layers=1")
+def test_commands_draw_and_tell_without_a_network(tmp_path: Path, proxy: Proxy) -> None:
     commands = [
         ("info",),
         ("generate", "red apple", "--steps", "2", "--seed", "7", "--out", "apple.png"),
         ("inspect", "origin", "apple.png"),
         ("story", "--seed", "1", "--quiet"),
-        ("data", "check", "mine", "--out", "report", "--workers", "1"),
-        ("train", "first_model", "--data", "mine", "--out", "run", "--tasks", "clip", "--no-self-test", *tiny, *small),
     ]
     said = guarded(COMMANDS, json.dumps(commands), folder=tmp_path, proxy=proxy)
     assert said.splitlines()[-1] == "tried []"
     assert proxy.count == 0
     assert Image.open(tmp_path / "apple.png").size == (64, 64)
+
+
+def test_pictures_are_looked_through_and_learnt_without_a_network(tmp_path: Path, proxy: Proxy) -> None:
+    for i, colour in enumerate(("red", "blue", "green")):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        Image.new("RGB", (32, 32), colour).save(tmp_path / "mine" / f"{i}.png")
+        (tmp_path / "mine" / f"{i}.txt").write_text(f"a {colour} square")
+    small = ("clip.loop.pictures=16", "clip.loop.batch=8", "clip.image.layers=1", "clip.text.layers=1")
+    settings = [word for each in small for word in ("--set", each)]
+    commands = [
+        ("data", "check", "mine", "--out", "report", "--workers", "1"),
+        ("train", "first_model", "--data", "mine", "--out", "run", "--tasks", "clip", "--no-self-test", *settings),
+    ]
+    said = guarded(COMMANDS, json.dumps(commands), folder=tmp_path, proxy=proxy)
+    assert said.splitlines()[-1] == "tried []"
+    assert proxy.count == 0
     assert list((tmp_path / "run" / "clip").glob("step-*"))
 
 
