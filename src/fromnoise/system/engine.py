@@ -17,7 +17,7 @@ from fromnoise.system.picturewise import ExactBatches
 
 
 class Engine(Protocol):
-    """A part of a model: computes its networks.
+    """A part of a model: computes its networks. What it decodes goes through :func:`shown`, which may raise.
 
     Attributes:
         precision: what the U-Net's products are computed in, "fp32" or "bf16".
@@ -39,11 +39,7 @@ class Engine(Protocol):
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """uint8 pictures [B,3,H,W] for clean latents [B,C,h,w], on the latents' device.
-
-        Raises:
-            UserError: the decoder made not-a-number of them, see :func:`shown`.
-        """
+        """uint8 pictures [B,3,H,W] for clean latents [B,C,h,w], on the latents' device."""
         ...
 
 
