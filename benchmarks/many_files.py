@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from formats import machine
+
 PER_FOLDER = 1000  # pictures
 
 
@@ -54,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=1_000_000)
     asked = parser.parse_args()
+    print(machine())
     kinds = (
         ("a caption beside each", False, True),
         ("a list in each folder", True, True),
