@@ -146,6 +146,18 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(target), f"{page.name} links to {link}; there are {sorted(anchors(target))}"
 
 
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+
+
+def test_every_test_that_is_named_is_one() -> None:
+    named = NAMED_TEST.findall(text_of(ROOT / "docs" / "reliability.md"))
+    assert len(named) > 60
+    for file, test in named:
+        assert (ROOT / file).is_file(), f"there is no {file}"
+        source = (ROOT / file).read_text(encoding="utf-8")
+        assert not test or f"def {test}(" in source, f"{file} has no {test}"
+
+
 # --- commands ---------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import tempfile
+import threading
+import time
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,8 +16,8 @@ import pytest
 from PIL import Image
 
 from fromnoise.studio.desk.problem import Problem
-from fromnoise.studio.desk.uploads import begun, check_reach, mask_from, opened, own_mask
-from studio.conftest import Live
+from fromnoise.studio.desk.uploads import Uploads, begun, check_reach, mask_from, opened, own_mask
+from studio.conftest import LIMITS, Live, running
 
 
 def sent(image: Image.Image, kind: str = "PNG") -> Image.Image:
@@ -161,3 +164,21 @@ def test_a_full_disk_is_507_in_one_line_and_nothing_is_half_kept(
     }  # fmt: skip
     assert sorted((live.state.store.folder / "uploads").iterdir()) == before
     assert http.post("/api/uploads", files=file).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/api/uploads", "/api/settings"])
+def test_a_picture_that_takes_too_long_is_given_up_and_holds_up_nobody(
+    path: str, tiny_model: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+    with running(tiny_model, tmp_path, limits=replace(LIMITS, unpack_seconds=0.2)) as live, live.client() as client:
+        for owner, name in ((Uploads, "add"), (type(live.state), "read_origin")):
+            monkeypatch.setattr(owner, name, lambda *_: free.wait(30))
+        begin = time.monotonic()
+        answers = [client.post(path, files={"file": ("x.png", b"x", "image/png")}) for _ in range(3)]
+        seconds = time.monotonic() - begin
+        assert client.get("/healthz").status_code == 200
+        free.set()
+    assert seconds < 10
+    assert [answer.status_code for answer in answers] == [413] * 3
+    assert "takes too long" in answers[0].json()["error"]["message"]

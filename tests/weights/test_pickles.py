@@ -138,3 +138,42 @@ def test_an_error_of_whoever_uses_the_copy_is_his_own(tmp_path: Path) -> None:
     torch.save(WEIGHTS, tmp_path / "x.ckpt")
     with pytest.raises(OSError, match="mine"), as_safetensors(tmp_path / "x.ckpt", True):
         raise OSError("mine")
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "A.SafeTensors", "a.png", "a.json", "a.ckpt", "a"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_of_any_name_runs_nothing_at_any_door(
+    name: str, zipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a model, a LoRA, a pickle that is allowed, a picture with settings and a picture to learn from."""
+    from fromnoise.data.pictures import load_folder
+    from fromnoise.drawing.picture_file import read_origin
+    from fromnoise.system.text_to_image import TextToImage
+    from fromnoise.weights.lora_file import read_lora
+
+    monkeypatch.setenv("EVIL", str(tmp_path / "evil"))
+    data = tmp_path / "data"
+    data.mkdir()
+    file = data / name
+    torch.save({"state_dict": WEIGHTS, "x": Evil()}, file, _use_new_zipfile_serialization=zipped)
+    (data / "a.txt").write_text("a thing")
+
+    def learnt(_: Path) -> None:
+        if not load_folder(data, 8).records:
+            raise UserError("nothing can be learnt from it")
+
+    doors = (TextToImage.load, read_lora, opened, read_origin, learnt)
+    for door in doors:
+        with pytest.raises((UserError, SafetensorError)):
+            door(file)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_torch_whose_safe_reader_is_not_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CVE-2025-32434: before 2.6, weights_only could be made to run code."""
+    torch.save(WEIGHTS, tmp_path / "a.ckpt")
+    assert opened(tmp_path / "a.ckpt").keys() == WEIGHTS.keys()
+    for version in ("2.5.1+cpu", "2.0", "1.13.1"):
+        monkeypatch.setattr(torch, "__version__", version)
+        with pytest.raises(UserError, match=r"cannot read pickles safely; update it to 2\.6"):
+            opened(tmp_path / "a.ckpt")

@@ -30,13 +30,13 @@ from fromnoise.backends.doubling import smoothings, with_transposed
 from fromnoise.backends.graph_layers import DecoderGraph, UNetGraph, graph_copy, prompt_reader
 from fromnoise.ground.cores import available_cores
 from fromnoise.ground.errors import missing_packages
-from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.layers.embedding import sinusoids
 from fromnoise.models.layers.packed import packed_copy
 from fromnoise.models.unet.unet import UNet
 from fromnoise.models.vae.bands import decode_any_size
 from fromnoise.models.vae.vae import VAE
 from fromnoise.system.defaults import drawing_format
+from fromnoise.system.engine import shown
 from fromnoise.system.picturewise import LARGE, ExactBatches, is_large
 from fromnoise.system.text_to_image import TextToImage
 
@@ -157,8 +157,8 @@ class OpenVINOEngine:
         """uint8 pictures."""
         if latents.shape[2] * latents.shape[3] * self._vae.factor**2 > MOST_PIXELS:
             wide = torch.bfloat16 if self.decoder_graph.precision == "bf16" else torch.float32
-            return to_bytes(decode_any_size(packed_copy(self._vae, wide), latents))
-        return to_bytes(self.decoder_graph(latents.float()))
+            return shown(decode_any_size(packed_copy(self._vae, wide), latents))
+        return shown(self.decoder_graph(latents.float()))
 
 
 def openvino_model(model: TextToImage, int8: bool = False, precision: str = "auto") -> TextToImage:

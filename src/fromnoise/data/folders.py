@@ -13,7 +13,7 @@ import functools
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,10 @@ def read_folder(folder: Path) -> Found:
     named: set[Path] = set()
     for file in lists:
         named |= _from_metadata(folder, file, found)
-    governed = [f.parent for f in lists]
-    pictures = [f for f in _pictures(files) if _plain(f) not in named]
-    _name_unlisted(folder, [f for f in pictures if any(f.is_relative_to(g) for g in governed)], lists, found)
-    _from_text(folder, [f for f in pictures if not any(f.is_relative_to(g) for g in governed)], files, found)
+    governed = {f.parent: f for f in lists}
+    pictures = {f: _speaker(f, governed) for f in _pictures(files) if _plain(f) not in named}
+    _name_unlisted(folder, {f: own for f, own in pictures.items() if own is not None}, found)
+    _from_text(folder, [f for f, own in pictures.items() if own is None], files, found)
     _note_lonely(folder, files, found)
     _note_hidden(folder, files, named, found)
     if not found.entries:
@@ -69,6 +69,11 @@ def _lists(files: Sequence[Path], found: Found, folder: Path) -> list[Path]:
             if first != file:
                 found.noted.append((file.relative_to(folder).as_posix(), f"not read, for there is a {first.name}"))
     return sorted(kept.values())
+
+
+def _speaker(file: Path, governed: Mapping[Path, Path]) -> Path | None:
+    """The list that speaks for a file, by the folders that have one: the nearest above it."""
+    return next((governed[place] for place in file.parents if place in governed), None)
 
 
 # --- which files -------------------------------------------------------------------------------------------------
@@ -225,10 +230,9 @@ def _from_root(folder: Path, lines: Path, name: str) -> str:
     return name if below == "." else f"{below}/{name}"
 
 
-def _name_unlisted(folder: Path, pictures: Sequence[Path], lists: Sequence[Path], found: Found) -> None:
-    for file in pictures:
+def _name_unlisted(folder: Path, pictures: Mapping[Path, Path], found: Found) -> None:
+    for file, own in pictures.items():
         if file.name != CONTACT_SHEET:
-            own = max((f for f in lists if file.is_relative_to(f.parent)), key=lambda f: len(f.parts))
             found.left_out.append((file.relative_to(folder).as_posix(), f"no line of {own.name} names it"))
 
 

@@ -16,8 +16,7 @@ from fromnoise.data.pictures import wanted
 from fromnoise.data.places import entries_of
 from fromnoise.data.record import Entry, Record
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import PictureError, open_picture
-from fromnoise.ground.text import is_unicode
+from fromnoise.ground.pictures import open_picture
 from fromnoise.ground.whole import whole_file
 
 ROWS = 256  # pictures that are held in memory, and lie together in the file
@@ -74,8 +73,6 @@ def _packable(entries: list[Entry], refused: list[tuple[str, str]]) -> Iterator[
         try:
             data = entry.read()
             open_picture(data)  # whether it is a picture at all
-            if not is_unicode(name):
-                raise PictureError("its name is not valid UTF-8; rename it")
             yield {"bytes": data, "path": name}, entry.record
         except (OSError, ValueError) as error:
             refused.append((name, reason(error, name)))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.text import is_unicode
+from fromnoise.ground.text import is_unicode, spelled
 from fromnoise.ground.wording import said_style
 
 TRAIN, HELD_OUT = "train", "test_pair"
@@ -191,6 +191,8 @@ def record_of(facts: Mapping[str, Any]) -> Record:
         UserError: a fact of the wrong kind.
     """
     record = Record.from_dict({k: v for k, v in facts.items() if k in _FACTS and v is not None})
+    if not is_unicode(record.file_name):  # where its bytes are is the entry's to know; this goes into lists and pages
+        record = dataclasses.replace(record, file_name=spelled(record.file_name))
     if not record.text.strip():
         raise ValueError("the caption is empty")
     _check_unicode(record)
@@ -199,12 +201,11 @@ def record_of(facts: Mapping[str, Any]) -> Record:
 
 
 def _check_unicode(record: Record) -> None:
-    """Refuse halves of signs, which JSON can write ("\\ud83d") and no file can: all but the file's name, which may hold
-    any bytes."""
+    """Refuse halves of signs, which JSON can write ("\\ud83d") and no file can."""
     for name in _FACTS:
         value = getattr(record, name)
         texts = (value,) if isinstance(value, str) else value
-        if name != "file_name" and not all(map(is_unicode, texts)):
+        if not all(map(is_unicode, texts)):
             raise ValueError(f"its {name} is not valid Unicode: it holds half a sign (\\ud800 to \\udfff)")
 
 

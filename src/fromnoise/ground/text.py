@@ -33,6 +33,12 @@ def is_unicode(text: str) -> bool:
     return not any("\ud800" <= sign < "\ue000" for sign in text)
 
 
+def spelled(name: str) -> str:
+    """A file's name that can be written as UTF-8: bytes that are none, which Python holds as halves of signs, as
+    "\\udce9"."""
+    return name if is_unicode(name) else name.encode("utf-8", "backslashreplace").decode()
+
+
 def lines_of(text: str) -> list[str]:
     """Lines that end as Unix, Windows or old Macs end them, and nowhere else; U+2028 may stand inside JSON."""
     return re.split("\r\n|\r|\n", text)

@@ -143,7 +143,7 @@ async def _clean(state: State) -> None:
         await asyncio.to_thread(state.store.purge, state.settings.limits.undo_seconds)
         needed = {order.get(key) for job in state.store.jobs((*OPEN, "interrupted")) for order in job.orders
                   for key in ("start", "mask")}  # fmt: skip
-        await asyncio.to_thread(state.uploads.purge, needed.__contains__)
+        await asyncio.to_thread(state.uploads.purge, needed.__contains__, state.store.passing())
         await asyncio.sleep(PURGE_SECONDS)
 
 

@@ -20,6 +20,7 @@ from fromnoise.ground.duration import in_words
 from fromnoise.training.clock import Clock
 from fromnoise.training.health.watch import Watch
 from fromnoise.training.names import LOG
+from fromnoise.training.working import Working
 
 TITLES = {
     "text": "Words: what they mean, before any picture",
@@ -108,8 +109,9 @@ class Log:
         self._file = (folder / LOG).open("a", encoding="utf-8")
         self._name = folder.name
         self._title = title(self._name, self._telling)
-        self._begin = (time.monotonic(), clock.pictures)
-        self._last_line, self._warm = time.monotonic(), False
+        self._worked = Working(lambda: time.monotonic())
+        self._begin = (self._worked(), clock.pictures)
+        self._last_line, self._warm = self._worked(), False
         self._sheet: Path | None = None
         self._full = False
         self._bar = _Bar(self._console, self._title)
@@ -153,10 +155,10 @@ class Log:
         """Refresh what the reader sees; call after every step."""
         rate = self._rate(clock)
         if not self._warm:  # the first step builds kernels; it does not tell how long the rest will take
-            self._warm, self._begin = True, (time.monotonic(), clock.pictures)
+            self._warm, self._begin = True, (self._worked(), clock.pictures)
         said = f"{clock.pictures:,} of {self._length(clock)}, {_pace(rate)}/s{self._left(clock, rate)}"
         self._bar.show(clock.progress, said, f"newest sheet: {self._sheet}" if self._sheet else "")
-        now = time.monotonic()
+        now = self._worked()
         if not self._console.is_terminal and now - self._last_line > LINE_SECONDS:
             self._last_line = now
             self.note(said + (f", newest sheet {self._sheet}" if self._sheet else ""))
@@ -197,7 +199,7 @@ class Log:
 
     def _rate(self, clock: Clock) -> float:
         """Pictures per second of this session, after its first step."""
-        return (clock.pictures - self._begin[1]) / max(time.monotonic() - self._begin[0], 1e-9)
+        return (clock.pictures - self._begin[1]) / max(self._worked() - self._begin[0], 1e-9)
 
     def _length(self, clock: Clock) -> str:
         limited = f" or {self._limit / 60:g} minutes" if self._limit else ""

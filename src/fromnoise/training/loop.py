@@ -33,6 +33,7 @@ from fromnoise.training.sharded import own_part, shards_of
 from fromnoise.training.sheet import png_of
 from fromnoise.training.stopping import stop_requests
 from fromnoise.training.tasks.base import Losses, Task
+from fromnoise.training.working import Working
 
 
 class Paused(Exception):
@@ -106,6 +107,7 @@ class Trainer:
         self.seconds = 0.0  # of steps in all sessions; for the model card, nothing depends on it
         self.elapsed = 0.0  # of training in all sessions, sheets and all; decides where the time is limited
         self._limit = 60 * self.config.minutes
+        self._worked = Working(lambda: time.monotonic())
         self._notes = self._resume()
         self._telling = telling
 
@@ -204,18 +206,17 @@ class Trainer:
         return network if self.here.main else None
 
     def _loop(self, log: Log, end: int | None, stop: Callable[[], bool]) -> None:
-        sheet_due = save_due = last = time.monotonic()
+        sheet_due = save_due = last = self._worked()
         save_due += 60 * self.config.save_minutes
         if self._limit:  # a first sheet at once would take its time from a short training
             sheet_due += min(60 * self.config.sheet_minutes, self._limit / 4)
         while not self.clock.done and (end is None or self.clock.step < end):
-            begin = time.monotonic()
+            begin = self._worked()
             losses = self.step()
-            self.seconds += time.monotonic() - begin
-            self.elapsed, last = self.elapsed + time.monotonic() - last, time.monotonic()
-            asked = self.here.agreed(
-                Asked(self.elapsed, stop(), last >= self._deadline, last >= sheet_due, last >= save_due)
-            )
+            now = self._worked()
+            self.seconds, self.elapsed, last = self.seconds + now - begin, self.elapsed + now - last, now
+            late = time.monotonic() >= self._deadline
+            asked = self.here.agreed(Asked(self.elapsed, stop(), late, now >= sheet_due, now >= save_due))
             self.elapsed = asked.elapsed
             self.clock = replace(self.clock, spent=self._spent())
             log.show(self.clock)
@@ -234,7 +235,7 @@ class Trainer:
                 sheet_due = self._sheet(log) + 60 * self.config.sheet_minutes
             if asked.save:
                 self.save()
-                save_due = time.monotonic() + 60 * self.config.save_minutes
+                save_due = self._worked() + 60 * self.config.save_minutes
         self.save()  # before the last sheet and its score: whatever happens to those, what was learnt is kept
         self._sheet(log)
         if self.clock.done:
@@ -249,12 +250,12 @@ class Trainer:
 
         Where the time is limited, sheets may take a tenth of it: on a slow machine they would else take most.
         """
-        begin = time.monotonic()
+        begin = self._worked()
         network = self._shown()
         if network is not None:
             self._draw(log, network)
         self.here.meet()
-        end = time.monotonic()
+        end = self._worked()
         return end + 10 * (end - begin) if self._limit else end
 
     def _draw(self, log: Log, network: nn.Module) -> None:

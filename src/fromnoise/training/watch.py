@@ -98,7 +98,7 @@ class Watch:
         self._thread.join()
 
     def _watch(self) -> None:
-        heard = {other: (b"", time.monotonic()) for other in self._others}
+        heard = dict.fromkeys(self._others, (b"", 0))
         while not self._over.wait(BEAT):
             try:
                 line = self._look(heard)
@@ -118,8 +118,11 @@ class Watch:
             if self._unanswered * BEAT > SILENT:
                 self._end(self.lost(0), 2)
 
-    def _look(self, heard: dict[int, tuple[bytes, float]]) -> str:
-        """Give a sign of life and look for those of others. Returns a line if all is over."""
+    def _look(self, heard: dict[int, tuple[bytes, int]]) -> str:
+        """Give a sign of life and look for those of others. Returns a line if all is over.
+
+        Silence is counted in looks, not by a clock: after a lid that was closed all are silent, and none is gone.
+        """
         self._beats += 1
         self._beating.set(f"beat/{self.index}", str(self._beats))
         if self.index and self._beating.check(["end"]):
@@ -131,7 +134,7 @@ class Watch:
                 return self._beating.get(f"failed/{other}").decode() if not self._over.is_set() else ""
             beat = self._beating.get(f"beat/{other}") if self._beating.check([f"beat/{other}"]) else b""
             if beat != last:
-                heard[other] = beat, time.monotonic()
-            elif time.monotonic() - when > SILENT:
+                heard[other] = beat, self._beats
+            elif (self._beats - when) * BEAT > SILENT:
                 return self.lost(other)
         return ""

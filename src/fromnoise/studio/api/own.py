@@ -189,7 +189,7 @@ async def gallery(
     studio: Studio,
     search: Annotated[str, Query(max_length=200)] = "",
     favourites: bool = False,
-    before: Annotated[str, Query(pattern=r"^([0-9]{1,12}(\.[0-9]{1,9})?~[0-9a-f]{32})?$")] = "",
+    before: Annotated[str, Query(pattern=r"^([0-9]{1,12}(\.[0-9]{1,20})?~[0-9a-f]{32})?$")] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 60,
 ) -> dict[str, Any]:
     """Pictures of the gallery, the newest first; ``next`` goes into ``before`` for the page after."""

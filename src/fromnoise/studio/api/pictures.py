@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +48,8 @@ def kept_for_link(picture: Image.Image, origin: Origin, size: Size, studio: Stat
     fitted, origin = from_image(size.fit(picture)), as_stamped(origin, studio.settings.stamp)
     request, name = origin.request, secrets.token_hex(16)
     words = (request.prompt, request.style, request.seed)
-    until = time.time() + studio.settings.limits.link_seconds
-    kept = Kept(name, "", 0, time.time(), *words, *size.given, origin.to_dict(), expires=until)
+    until = studio.store.passing() + studio.settings.limits.link_seconds
+    kept = Kept(name, "", 0, studio.store.now(), *words, *size.given, origin.to_dict(), expires=until)
     studio.store.add(kept, png_bytes(fitted, origin, studio.settings.stamp))
     return name
 

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -124,7 +123,7 @@ class Jobs:
         """
         if not orders:
             raise Problem(400, "a job needs a picture to draw")
-        job = self._run(Job(secrets.token_hex(16), orders, watching, time.time()), range(len(orders)), starts)
+        job = self._run(Job(secrets.token_hex(16), orders, watching, self.store.now()), range(len(orders)), starts)
         if watching.keep:
             stored = [order.to_dict() for order in orders]
             try:
@@ -281,7 +280,7 @@ class Jobs:
         self.hub.tell(news)
 
     def _keep(self, job: Job, i: int, event: Drawn) -> dict[str, Any]:
-        order, picture, now = job.orders[i], event.picture, time.time()
+        order, picture, now = job.orders[i], event.picture, self.store.now()
         origin = self.engine.models.origin(order.plan, self.start_of(order), order.fast, i, event.choice)
         origin, request = as_stamped(origin, self._stamp), origin.request
         words = (request.prompt, request.style, request.seed)

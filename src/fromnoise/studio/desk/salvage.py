@@ -113,7 +113,7 @@ def _by_file(file: Path) -> dict[str, Any] | None:
         with opened_file(file, ("PNG",)) as picture:
             picture.load()
             width, height = picture.size
-        created = file.stat().st_mtime
+        created = max(1.0, file.stat().st_mtime)  # some copies of files are dated before 1970
     except (UserError, OSError, ValueError, SyntaxError):
         return None
     request = origin.request

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import sweep
+from fromnoise.studio.desk.clock import Passing
 from fromnoise.studio.desk.keeping import keep_file
 from fromnoise.studio.desk.migrations import open_list, why
 from fromnoise.studio.desk.problem import Problem
@@ -113,8 +114,10 @@ class Store:
         except OSError as error:
             raise UserError(f"cannot write {folder}: {error.strerror or error}; name another --gallery") from None
         self._lock = threading.RLock()
+        self.passing = Passing()
         try:
             self._db = open_list(folder)
+            self._newest = self._last_listed()
             for part in ("pictures", "uploads"):
                 (folder / part).mkdir(exist_ok=True)
                 sweep(folder / part)  # what kill -9 left half written
@@ -144,6 +147,21 @@ class Store:
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._lock, _told():
             return self._db.execute(query, values).fetchall()
+
+    def now(self) -> float:
+        """When the next picture or job comes into being: by the machine's clock, but after all that is listed.
+
+        So the newest is first and nobody waits longer than who came later, also where the clock was set back.
+        """
+        with self._lock:
+            self._newest = max(time.time(), self._newest + 0.001)
+            return self._newest
+
+    def _last_listed(self) -> float:
+        times = "SELECT max(created) FROM jobs UNION ALL SELECT max(created) FROM pictures"
+        with contextlib.suppress(Problem):  # which is in the log, and every answer will say so
+            return max((found for (found,) in self._rows(times) if found is not None), default=0.0)
+        return 0.0
 
     # --- jobs --------------------------------------------------------------------------------------------------
 
@@ -264,7 +282,7 @@ class Store:
         """Take a picture out of the gallery; its file stays until :meth:`purge`."""
         with self._change() as db:
             found = db.execute(
-                "UPDATE pictures SET deleted = ? WHERE id = ? AND deleted IS NULL", (time.time(), picture)
+                "UPDATE pictures SET deleted = ? WHERE id = ? AND deleted IS NULL", (self.passing(), picture)
             )
             return found.rowcount == 1
 
@@ -278,7 +296,7 @@ class Store:
 
     def purge(self, undo_seconds: float) -> int:
         """Remove the files of pictures that were deleted so long ago, and of those that have expired; how many."""
-        now = time.time()
+        now = self.passing()
         gone = self._rows(
             "SELECT id FROM pictures WHERE deleted < ? OR (expires IS NOT NULL AND expires < ?)",
             (now - undo_seconds, now),

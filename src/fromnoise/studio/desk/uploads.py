@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import io
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,11 +148,11 @@ class Uploads:
         free = None if mask is None else self.open(mask, "mask").convert("L")
         return begun(self.open(image, "start").convert("RGB"), free, size)
 
-    def purge(self, still_needed: Callable[[str], bool]) -> None:
-        """Remove what is old and not needed by a job that may still be drawn."""
+    def purge(self, still_needed: Callable[[str], bool], now: float) -> None:
+        """Remove what is old at a time, in seconds since 1970, and not needed by a job that may still be drawn."""
         for file in self.folder.glob("*.png"):
             with contextlib.suppress(OSError):
-                if time.time() - file.stat().st_mtime > KEPT_SECONDS and not still_needed(file.stem):
+                if now - file.stat().st_mtime > KEPT_SECONDS and not still_needed(file.stem):
                     file.unlink()
 
 

@@ -24,16 +24,19 @@ class Process:
 
     Attributes:
         number: as the system numbers it.
-        begun: seconds since 1970.
+        begun: seconds since 1970, as the clock was then.
+        after: seconds from the machine's start until then, which stay the same when its clock is set; None where that
+            was not noted.
     """
 
     number: int
     begun: float
+    after: float | None = None
 
     @classmethod
     def here(cls) -> Process:
         """This very process."""
-        return cls(os.getpid(), _psutil().Process().create_time())
+        return cls(os.getpid(), *_times(_psutil().Process()))
 
     @property
     def alive(self) -> bool:
@@ -41,7 +44,8 @@ class Process:
         library = _psutil()
         try:
             found = library.Process(self.number)
-            same = abs(found.create_time() - self.begun) < 1
+            begun, after = _times(found)
+            same = abs(begun - self.begun) < 1 or (self.after is not None and abs(after - self.after) < 1)
             return bool(same and found.status() != library.STATUS_ZOMBIE)
         except library.Error:
             return False
@@ -58,18 +62,25 @@ class Process:
 def note_process(run: Path) -> None:
     """Write down that this process trains in a run's folder."""
     here = Process.here()
-    write_atomically(run / NOTE, json.dumps({"process": here.number, "begun": here.begun}) + "\n")
+    noted = {"process": here.number, "begun": here.begun, "after": here.after}
+    write_atomically(run / NOTE, json.dumps(noted) + "\n")
 
 
 def process_of(run: Path) -> Process | None:
     """The process that trained in a run's folder last; None where nobody knows."""
     try:
         noted: Any = json.loads((run / NOTE).read_text(encoding="utf-8"))
-        number, begun = noted["process"], noted["begun"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        number, begun, after = noted["process"], noted["begun"], noted.get("after")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     good = isinstance(number, int) and not isinstance(number, bool) and number > 1 and isinstance(begun, int | float)
-    return Process(number, float(begun)) if good else None
+    return Process(number, float(begun), float(after) if isinstance(after, int | float) else None) if good else None
+
+
+def _times(process: Any) -> tuple[float, float]:
+    """When a process began: in seconds since 1970, and since the machine's start."""
+    machine, begun = _psutil().boot_time(), process.create_time()
+    return begun, begun - machine
 
 
 def _psutil() -> Any:
