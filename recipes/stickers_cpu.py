@@ -89,7 +89,13 @@ def recipe() -> Recipe:
             time_mix=TimeMix(logit_normal=0.80, uniform=0.12, terminal=0.08, mean=0.9, std=1.2),
             prompts=PROMPTS,
             loop=LoopConfig(
-                pictures=4_000_000, batch=64, optimizer="muon", learning_rate=1.6e-3, ema=0.999, decay=0.25
+                pictures=4_000_000,
+                batch=64,
+                optimizer="muon",
+                learning_rate=1.6e-3,
+                falls_from=40_000,
+                ema=0.999,
+                decay=0.25,
             ),
         ),
     )
