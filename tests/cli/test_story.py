@@ -76,7 +76,9 @@ def test_the_shipped_model_knows_what_the_readme_asks(run: Any) -> None:
     assert first.code == 0
     assert run(*wish).out == first.out
     start = "Gold scissor out headphone neat typewriter spinach"
-    assert run("story", "--start", start, "--steps", 5, "--keep", "gold", "-q").out.startswith("Gold ")
+    for seed in (1, 1017230166):  # the second puts a word before it
+        kept = run("story", "--start", start, "--steps", 5, "--keep", "gold", "-q", "--seed", seed).out
+        assert "gold" in kept.lower().split()
 
 
 @pytest.mark.parametrize(
