@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 SEEDS = (100, 101, 102, 103)
@@ -70,6 +71,15 @@ def pixels_of(data: bytes) -> str:
     return hashlib.sha256(f"{shown.size}".encode() + shown.tobytes()).hexdigest()
 
 
+def _apart(first: bytes, second: bytes) -> str:
+    """How far two pictures' files are apart: a rounding looks otherwise than another picture."""
+    with Image.open(io.BytesIO(first)) as one, Image.open(io.BytesIO(second)) as other:
+        if one.size != other.size:
+            return f": {other.size} for {one.size}"
+        far = np.abs(np.asarray(one.convert("RGB"), int) - np.asarray(other.convert("RGB"), int))
+    return f": {np.count_nonzero(far)} of {far.size} values, by up to {far.max()} of 255"
+
+
 @dataclass(frozen=True)
 class Said:
     """A picture that the server said was finished; ``file`` is a name for its file's bytes, once they were read."""
@@ -103,6 +113,7 @@ class Ledger:
     strange: list[str] = field(default_factory=list)
     compared: int = 0
     ending: threading.Event = field(default_factory=threading.Event)
+    _pictures: dict[tuple[str, int], bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -123,8 +134,9 @@ class Ledger:
         with self._lock:
             self.compared += 1
             known = self.references.setdefault((prompt, seed), found)
+            first = self._pictures.setdefault((prompt, seed), data)
             if known != found:
-                self.wrong.append(f"{action}: '{prompt}' with seed {seed}")
+                self.wrong.append(f"{action}: '{prompt}' with seed {seed}{_apart(first, data)}")
 
     def say(self, picture: str, said: Said) -> None:
         """The server said that a picture is finished."""

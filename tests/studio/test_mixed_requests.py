@@ -112,7 +112,8 @@ def test_what_is_lost_or_wrong_or_strange_is_seen(tiny_model: TextToImage, tmp_p
         assert len(ledger.lost) == 4
         other = Ledger(references={**known.references, ("a boat", SEEDS[3]): "another"})
         run_job(replace(s, ledger=other), "job", CATALOGUE[1], {"seed": SEEDS[3], "count": 1})
-        assert other.wrong == ["job: 'a boat' with seed 103"]
+        (wrong,) = other.wrong
+        assert wrong.startswith("job: 'a boat' with seed 103: ")
         s.ask("a page", "GET", "/", (404,))
         assert ledger.strange[0].startswith("a page: 200")
         s.close()
