@@ -32,9 +32,11 @@ class ExactBatches:
     """Which batch sizes give, on this machine, the very bits of single calls.
 
     Whether a matrix product sums in the same order for 1 row and for 8, and on 1 thread and on 2, is up to the CPU,
-    the number format and the library. (oneDNN's bf16 does on AVX512; MKL's fp32 does not.) The order does not depend
-    on the numbers, so one comparison on random numbers settles it for a size and shape. It is made the first time a
-    size is needed and takes as long as two steps of drawing.
+    the number format and the library. The order does not depend on the numbers, so in float32, where another order
+    shows in every second number, one comparison on random numbers settles it for a size and shape. It is made the
+    first time a size is needed and takes as long as two steps of drawing. In bfloat16 rounding hides another order
+    nearly always (a tiny model on AMX: 5 of 766 calls differed, and none in the comparison), so no comparison is
+    trusted and every picture is a call of its own.
 
     Args:
         function: (x_t [B,C,H,W], t [B], cond [B,L,W]) → [B,...].
@@ -69,7 +71,8 @@ class ExactBatches:
         if key not in self._known:
             x, t, cond = _random_calls(size, call)
             singles = each_alone(self._function, [(x[i : i + 1], t[i : i + 1], cond[i : i + 1]) for i in range(size)])
-            self._known[key] = torch.equal(together(self._function, (x, t, cond)), torch.cat(singles))
+            shows = singles[0].dtype == torch.float32
+            self._known[key] = shows and torch.equal(together(self._function, (x, t, cond)), torch.cat(singles))
         return self._known[key]
 
 
