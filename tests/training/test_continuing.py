@@ -164,6 +164,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "hard_negatives",
         "locked",
         "falls_from",
+        "orthogonal",
         "redrawn",
         "prefixes",
         "noise",

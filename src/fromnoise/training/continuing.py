@@ -34,6 +34,7 @@ AS_IT_WAS: dict[str, Any] = {
     "loop.minutes": 0.0,
     "loop.warmup_most": 0.0,
     "loop.falls_from": 0,
+    "loop.orthogonal": "jordan",
     "default_style": "",
     "clip.together": 0,
     "clip.hard_negatives": 0.0,
@@ -265,7 +266,7 @@ def of_pictures(out: Path) -> MayChange:
 def of_loop(folder: Path, name: str, value: Any) -> str:
     """Why a setting of a task that has begun cannot be changed, "" for its length and its learning rate."""
     last = name.rpartition(".")[2]
-    if "loop." not in name or last not in {*LENGTH, *FREE_OF_LOOP, "learning_rate", "falls_from"}:
+    if "loop." not in name or last not in {*LENGTH, *FREE_OF_LOOP, "learning_rate", "falls_from", "orthogonal"}:
         return "what was learnt so far follows from it"
     found, _ = checkpoint.newest(folder)
     if found is None or last not in LENGTH or not value:

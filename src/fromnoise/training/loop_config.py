@@ -9,6 +9,7 @@ from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.ground.errors import UserError
 
 OPTIMIZERS = ("adamw", "muon")
+ORTHOGONAL = ("polar_express", "jordan")
 LARGEST_BATCH = 65_536
 PER_ROOT = 6_900  # 300 pictures are seen 400 times each, 40 a thousand times
 
@@ -23,6 +24,8 @@ class LoopConfig(Config):
         minutes: of training, at most; warm-up and decay follow. 0: no limit.
         batch: pictures per step.
         optimizer: "adamw", or "muon" for the hidden matrices (AdamW moves the rest).
+        orthogonal: how Muon makes a matrix orthogonal: "polar_express", four steps with numbers of their own (Amsel et
+            al. 2025, arXiv 2505.16932), or "jordan", torch's five, as runs that began before have it.
         learning_rate: after warm-up.
         warmup: pictures over which the learning rate rises from 0.
         warmup_most: largest share of the run that may take; 0: all of it.
@@ -42,6 +45,7 @@ class LoopConfig(Config):
     minutes: float = 0.0
     batch: int = 64
     optimizer: str = "adamw"
+    orthogonal: str = "polar_express"
     learning_rate: float = 8e-4
     warmup: int = 20_000
     warmup_most: float = 0.2
@@ -58,6 +62,8 @@ class LoopConfig(Config):
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise UserError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not '{self.optimizer}'")
+        if self.orthogonal not in ORTHOGONAL:
+            raise UserError(f"orthogonal must be one of {', '.join(ORTHOGONAL)}, not '{self.orthogonal}'")
         wishes: Wishes = (
             ("pictures", 0 <= self.pictures <= 10**12, "1 or more, or 0 for as many as suit the data"),
             ("minutes", 0 <= self.minutes <= 10**6, "0 (no limit) or more"),

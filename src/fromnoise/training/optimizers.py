@@ -1,14 +1,14 @@
 """The optimizers of the loop: AdamW, or Muon for the hidden matrices and AdamW for the rest.
 
 Muon (Jordan et al. 2024; Liu et al. 2025, arXiv 2502.16982) replaces a matrix' gradient by the nearest orthogonal
-matrix, so that every direction of a layer learns at the same pace. Both optimizers are torch's own, but that Muon
-computes in float32 in runs that began where the machine has no bf16 (:mod:`fromnoise.training.muon`); this module
-decides which weights go where and keeps the state under the weights' names.
+matrix, so that every direction of a layer learns at the same pace. AdamW is torch's own, and so is Muon but for its
+steps (:mod:`fromnoise.training.muon`). This module decides which weights go where and keeps their state by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -148,8 +148,11 @@ def _muon(
         matrices[name] = _matrix(master)
         matrices[name].grad = _matrix(master.grad)  # type: ignore[arg-type]
     device = next(iter(matrices.values())).device
-    in_bf16 = precision.fast(device) if products is None else products == torch.bfloat16
-    muon = (torch.optim.Muon if in_bf16 else Muon)(
+    if products is None:
+        products = torch.bfloat16 if precision.fast(device) else torch.float32
+    jordan_in_bf16 = config.orthogonal == "jordan" and products == torch.bfloat16
+    kind = torch.optim.Muon if jordan_in_bf16 else partial(Muon, steps=config.orthogonal, products=products)
+    muon = kind(
         matrices.values(),
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
