@@ -23,9 +23,8 @@ from rich.table import Table
 from safetensors.torch import load_file
 from torch import Tensor
 
-from formats import machine
+from formats import machine, measurable
 from fromnoise.cli.train import load_recipe
-from fromnoise.ground.cores import native_bf16
 from fromnoise.models.unet import UNet
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.muon import orthogonal, polar_express
@@ -103,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
-    names = [name for name in WAYS if native_bf16() or "bf16" not in name]
+    names = measurable(WAYS)
     matrices = moments(options.moments) if options.moments else []
     columns = ["ms a step", *(["alignment", "greatest", "median", "tenth lowest"] if matrices else [])]
     table = Table("way", *columns, title=f"Muon, U-Net of {options.recipe}, {machine()}")
