@@ -27,8 +27,10 @@ from fromnoise.cli import (
     studio,
     train,
 )
+from fromnoise.ground.busy import others_are_busy
 from fromnoise.ground.collecting import end_without_collecting
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.training.memory import let_idle_threads_sleep
 
 app = typer.Typer(
     name="fromnoise",
@@ -59,6 +61,8 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
     if version:
         typer.echo(f"fromnoise {__version__}")
         raise typer.Exit
+    if others_are_busy():  # before torch is imported, which every command does when it runs
+        let_idle_threads_sleep()
 
 
 MOST_WORD = 1000  # signs of a word that is quoted whole: a path may be long, and a name of 100,000 fills the screen

@@ -12,6 +12,7 @@ import typer
 from fromnoise.cli.identity import Marking, Signer, Signing, stamp_of
 from fromnoise.ground.collecting import without_collecting
 from fromnoise.provenance.stamp import LEAST
+from fromnoise.training.memory import let_idle_threads_sleep
 
 
 def studio(
@@ -42,6 +43,8 @@ def studio(
     fromnoise studio --model runs/mine/model
     fromnoise studio --run runs/mine
     """
+    if beside:  # a training, which keeps the cores busy from now on
+        let_idle_threads_sleep()
     with without_collecting():
         from fromnoise.cli.opened import Opening, load
         from fromnoise.ground.errors import UserError

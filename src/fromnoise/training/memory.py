@@ -6,7 +6,8 @@ zeroed, for the next one. In a training step that happens hundreds of times. ``m
 GNU OpenMP's threads spin while they wait. Beside any other busy process on a small machine, that steals the
 very cores that the others wait for. With a small ``GOMP_SPINCOUNT`` they soon sleep; it is read when the library
 loads, so it has to be in the environment before ``import torch``. Training takes its small loss for it; drawing does
-not, since waking a thread for each of a step's 300 small products doubles its time (``benchmarks/waiting.py``).
+so only where others are busy already, since waking a thread for each of a step's 300 small products doubles its time on
+a quiet machine (``benchmarks/waiting.py``).
 """
 
 from __future__ import annotations
