@@ -116,7 +116,7 @@ class LoraStage(Config):
     layers: str = "all"
     known: int = 384
     replay: float = 0.5
-    hold: float = 8.0
+    hold: float = 16.0
     mirror: float = 0.15
     time_mix: TimeMix = field(default_factory=lambda: TimeMix(logit_normal=0.0, uniform=1.0, terminal=0.0))
     checkpointing: bool = False
