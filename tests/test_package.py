@@ -156,6 +156,7 @@ def test_an_installed_package_knows_its_recipes(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert train.load_recipe("first_model").name == "first-model"
     with pytest.raises(
-        UserError, match="known: finetune, first_model, lora, scratch, stickers_64, stickers_cpu, stickers_gpu, story"
+        UserError,
+        match="known: finetune, first_model, lora, scratch, stickers_64, stickers_cpu, stickers_first, stickers_gpu",
     ):
         train.load_recipe("second_model")

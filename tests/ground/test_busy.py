@@ -36,7 +36,7 @@ def test_only_what_others_take_counts(
 
 
 def test_cores_that_this_process_may_not_use_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 2}, raising=False)
+    monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda self: [1, 2], raising=False)
     monkeypatch.setattr(
         psutil, "cpu_times", lambda percpu: [Core(100.0, 50.0, 1.0), Core(2.0, 1.0, 9.0), Core(4.0, 0, 0)]
     )

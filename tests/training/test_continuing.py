@@ -361,6 +361,37 @@ def test_the_meanings_are_noted_by_the_first_call_that_reads_them(tmp_path: Path
         call("clip")
 
 
+def test_what_an_old_run_does_not_know_stays_unsaid_when_something_else_is_changed(tmp_path: Path) -> None:
+    """Else the next call would have to say every setting that is newer than the run."""
+    out = tmp_path / "run"
+    out.mkdir()
+    old = {name: value for name, value in OLD["recipe"].items() if name != "lora"}
+    old["vae"] = {name: value for name, value in old["vae"].items() if name != "noise"}
+    old["vae"]["loop"] = {name: value for name, value in old["vae"]["loop"].items() if name != "falls_from"}
+    (out / "run.json").write_text(json.dumps({"recipe": old, "data": "here", "pictures": "p"}))
+    today = RECIPE.with_overrides({"vae.noise": "0.2", "vae.loop.falls_from": "400"})  # as a newer version has them
+
+    def call(**settings: str) -> list[str]:
+        named = {name.replace("__", "."): value for name, value in settings.items()}
+        stored = stored_run(out)
+        assert stored is not None
+        asking = Call(settings=named)
+        recipe, lines = settled(out, stored["recipe"], today.with_overrides(named), asking, of_pictures(out))
+        assert (recipe.vae.noise, recipe.vae.loop.falls_from) == (0.0, 0)
+        identity = Identity(recipe, "here", out, Going(stored, lines), "p")
+        identity.check("", False)
+        identity.write(precision.choose(CPU, "fp32"), CPU, Console(quiet=True))
+        return lines
+
+    assert call(vae__loop__pictures="12345") == [f"vae.loop.pictures: {RECIPE.vae.loop.pictures} → 12345"]
+    assert call(vae__loop__pictures="12345") == []
+    kept = json.loads((out / "run.json").read_text())["recipe"]
+    assert kept["vae"]["loop"]["pictures"] == 12345
+    assert "noise" not in kept["vae"]
+    assert "falls_from" not in kept["vae"]["loop"]
+    assert "lora" not in kept
+
+
 def test_before_a_story_run_has_learnt_anything_it_may_be_another(tmp_path: Path) -> None:
     recipe = StoryRecipe()
 

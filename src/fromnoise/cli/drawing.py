@@ -28,6 +28,7 @@ from fromnoise.drawing.stereogram import as_shown
 from fromnoise.drawing.style import as_drawn
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.ground.file_bytes import MOST_TEXT, bytes_of
+from fromnoise.ground.pictures import UNREADABLE
 from fromnoise.ground.text import decoded, lines_of
 from fromnoise.ground.whole import draft_of
 from fromnoise.inspection.film import SUFFIXES, Film, save_film
@@ -300,7 +301,7 @@ def _is_our_damaged(file: Path) -> bool:
         return False
     try:
         as_tensor(file)
-    except (OSError, ValueError, SyntaxError):
+    except UNREADABLE:
         return True
     return False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import sys
 from typing import Annotated
 
@@ -29,7 +28,7 @@ from fromnoise.cli import (
 )
 from fromnoise.ground.busy import others_are_busy
 from fromnoise.ground.collecting import end_without_collecting
-from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.errors import UserError, one_line, shortened
 from fromnoise.training.memory import let_idle_threads_sleep
 
 app = typer.Typer(
@@ -65,7 +64,6 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         let_idle_threads_sleep()
 
 
-MOST_WORD = 1000  # signs of a word that is quoted whole: a path may be long, and a name of 100,000 fills the screen
 WRITING = (errno.ENOSPC, errno.EIO, errno.EBADF)  # what is wrong with a standard output that cannot be written to
 
 # typer carries its own copy of click since 0.16; this is the base of all its errors in either case.
@@ -103,6 +101,5 @@ def main() -> None:
 
 
 def _complain(message: str) -> int:
-    line = re.sub(rf"\S{{{MOST_WORD},}}", lambda word: f"{word[0][:80]}…{word[0][-20:]}", one_line(message))
-    print(f"fromnoise: {line}", file=sys.stderr)
+    print(f"fromnoise: {shortened(one_line(message))}", file=sys.stderr)
     return 2

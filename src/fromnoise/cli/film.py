@@ -17,10 +17,9 @@ def film(
     seconds: Annotated[float, typer.Option(help="Length of the film.")] = 8.0,
 ) -> None:
     """Make a film of a run's sample sheets: the same prompts and seeds, from the first minute to the last."""
-    from PIL import Image
 
     from fromnoise.cli.drawing import check_file
-    from fromnoise.ground.pictures import opened_file
+    from fromnoise.ground.pictures import UNREADABLE, opened_file
     from fromnoise.inspection.film import SUFFIXES, save_film
 
     if out.suffix.lower() not in SUFFIXES or out.is_dir():
@@ -36,7 +35,7 @@ def film(
     check_file(out)
     try:
         frames = [(int(sheet.stem), opened_file(sheet, ("PNG",)).convert("RGB")) for sheet in sheets]
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise UserError(f"a sheet cannot be read: {error}") from None
     size = frames[-1][1].size
     same = [(seen, frame) for seen, frame in frames if frame.size == size]  # a recipe's prompts may have changed

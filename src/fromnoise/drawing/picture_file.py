@@ -22,7 +22,7 @@ from fromnoise.drawing.request import Request
 from fromnoise.ground.config import Config
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.json_file import parsed
-from fromnoise.ground.pictures import MOST_PIXELS, open_picture, opened_file
+from fromnoise.ground.pictures import MOST_PIXELS, UNREADABLE, open_picture, opened_file
 from fromnoise.ground.whole import write_atomically
 from fromnoise.provenance.marks import PNG_KEYWORD, Made, xmp_of
 from fromnoise.provenance.stamp import PLAIN, Stamp
@@ -247,7 +247,7 @@ def _stored_text(source: Path | bytes, name: str) -> str | None:
         raise
     except UnidentifiedImageError:  # which would quote Python's name of the bytes
         raise UserError(f"{name} cannot be read as a picture: it is damaged, or of no known kind") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{name} cannot be read as a picture: {getattr(error, 'strerror', None) or error}") from None
 
 

@@ -31,8 +31,9 @@ class Reading:
 
         with contextlib.suppress(OSError, RuntimeError, psutil.Error):
             times = psutil.cpu_times(percpu=True)
-            if hasattr(os, "sched_getaffinity"):
-                ours = os.sched_getaffinity(0)
+            process = psutil.Process()
+            if hasattr(process, "cpu_affinity"):  # not on macOS
+                ours = process.cpu_affinity()
                 times = [spent for core, spent in enumerate(times) if core in ours]
             spent = sum(getattr(core, kind, 0.0) for core in times for kind in _WORK)
             return cls(time.monotonic(), spent, sum(os.times()[:2]), len(times))

@@ -1,6 +1,9 @@
 """The one exception that is meant for a person to read."""
 
+import re
 import unicodedata
+
+MOST_WORD = 1000  # signs of a word that is quoted whole: a path may be long, and a name of 100,000 fills the screen
 
 
 class UserError(Exception):
@@ -10,7 +13,8 @@ class UserError(Exception):
     without a traceback and exits with code 2; the studio answers with it.
 
     Args:
-        message: the line, a whole sentence without the advice. What would not be one line to read is made one.
+        message: the line, a whole sentence without the advice. What would not be one line to read is made one, and of a
+            word of 1000 signs or more both ends are shown.
         field: which field of a request it is about ("steps", "width", ...), where it is about one.
         advice: how the sentence goes on at the command line, where it names options (" (--mask beside --image)").
 
@@ -22,6 +26,8 @@ class UserError(Exception):
     def __init__(self, message: str, field: str | None = None, *, advice: str = "") -> None:
         if not message.isprintable():  # it quotes what stands in files of others
             message = one_line(message)
+        if len(message) >= MOST_WORD:
+            message = shortened(message)
         super().__init__(message + advice)
         self.message, self.field, self.advice = message, field, advice
 
@@ -38,6 +44,11 @@ def missing_packages(what: str, extra: str) -> UserError:
 def one_line(message: str) -> str:
     """A message that may quote what stands in files of others: on one line, no control characters."""
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))
+
+
+def shortened(message: str) -> str:
+    """A message of whose very long words only both ends are left."""
+    return re.sub(rf"\S{{{MOST_WORD},}}", lambda word: f"{word[0][:80]}…{word[0][-20:]}", message)
 
 
 def quoted(name: str, most: int = 80) -> str:

@@ -27,6 +27,9 @@ _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # not a byte of
 THRESHOLD = 128  # a mask is white, and a picture opaque, from this value of 255 on
 # Pillow hands these to another program (Ghostscript, Windows), or knows no more of them than their names.
 _NOT_READ = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
+# What Pillow raises for a file that it cannot read (EOFError of a moving picture that lacks one). Its decoders raise
+# others as well, so what reads pictures of anybody catches all.
+UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 _NOT_FILMS = frozenset({"MPO", "PSD"})  # what else they hold are thumbnails, views and layers
 
 
@@ -143,7 +146,7 @@ def opened_file(source: Path | bytes, formats: tuple[str, ...] | None = None) ->
 
     Raises:
         PictureError: a JPEG with more scans, or no file with an end.
-        OSError, ValueError, SyntaxError, Image.DecompressionBombError: as Pillow does; decoders raise others too.
+        UNREADABLE: as Pillow does; decoders raise others too.
     """
     kinds = _readable() if formats is None else formats
     if isinstance(source, Path) and source.exists() and not (source.is_file() or source.is_dir()):

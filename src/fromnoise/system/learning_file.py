@@ -198,7 +198,7 @@ def _opened(data: bytes, size: tuple[int, int]) -> Tensor:
         with opened_file(data, ("WEBP",)) as opened:
             require((opened.height, opened.width) == size, "a picture has another size")
             return torch.from_numpy(np.array(opened.convert("RGB"))).permute(2, 0, 1).contiguous()
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(f"a picture cannot be unpacked: {error}") from None
 
 

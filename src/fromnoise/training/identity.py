@@ -17,8 +17,9 @@ from fromnoise.data.pictures import PictureSet
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.mapped import parts
 from fromnoise.training import machine, precision
+from fromnoise.training.continuing import restored
 from fromnoise.training.recipe import Recipe
-from fromnoise.training.run_folder import write_run
+from fromnoise.training.run_folder import as_known, write_run
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,11 @@ class Identity:
         """Store what the run is, when it begins; later what this call changes in it by request, on what it goes on,
         and what it was made from as soon as that is known: the first call that trains CLIP reads its meanings.
         """
-        recipe, stored = {"recipe": self.recipe.to_dict()}, self.going.stored
+        recipe, stored = self.recipe.to_dict(), self.going.stored
         if stored is None:
             about = {"version": __version__, "data": self.data, "pictures": self.pictures, "made_from": self.made_from}
-            write_run(self.out, {**choice.to_facts(), **about, **machine.seen({}, device, console), **recipe}, [])
+            facts = {**choice.to_facts(), **about, **machine.seen({}, device, console)}
+            write_run(self.out, {**facts, "recipe": recipe}, [])
             return
         if self.going.changed:
             tell_changes(self.out, self.going.changed, console)
@@ -130,7 +132,9 @@ class Identity:
         made_from = {"made_from": {**before, **news}} if any(news.values()) else {}
         facts = {**choice.to_facts(), **stored, **made_from, **machine.seen(stored, device, console)}
         if self.going.changed or facts != stored:
-            write_run(self.out, {**facts, **recipe}, self.going.changed)
+            as_it_was = restored(self.out, stored["recipe"], Recipe).to_dict()
+            known = as_known(recipe, as_it_was, stored["recipe"])
+            write_run(self.out, {**facts, "recipe": known}, self.going.changed)
 
     def _meanings(self) -> str:
         file = Path(self.recipe.clip.meanings)

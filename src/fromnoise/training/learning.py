@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.ground.pictures import opened_file
+from fromnoise.ground.pictures import UNREADABLE, opened_file
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.copies_file import pictures_of
 from fromnoise.system.defaults import FACTS, LEARNING, MOST_LEARNING, read_facts
@@ -141,7 +141,7 @@ def _alike(run: Path, sheets: Sequence[Sheet]) -> dict[Sheet, tuple[str, ...]]:
                 texts = noted(opened) or (told if told and _was_asked(opened, told) else None)
                 if texts:
                     known[sheet] = texts, opened.size
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        except UNREADABLE:
             continue
     newest = known.get(max(known, key=lambda sheet: sheet.seen)) if known else None
     return {sheet: said[0] for sheet, said in known.items() if said == newest}

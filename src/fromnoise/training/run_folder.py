@@ -133,3 +133,25 @@ def write_run(out: Path, facts: dict[str, Any], changed: list[str]) -> None:
     if changed:
         facts = {**facts, "changed": [*facts.get("changed", []), changed]}
     write_atomically(out / RUN, json.dumps(facts, indent=1) + "\n")
+
+
+def as_known(now: dict[str, Any], before: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """A recipe as ``run.json`` is to have it: what it did not know, and this call leaves alone, stays unsaid.
+
+    Said once, they would differ from what a newer version takes for new runs, and every later call would have to say
+    them, too.
+
+    Args:
+        now, before: the whole recipe after and before this call.
+        stored: the one in ``run.json``.
+    """
+    known = {}
+    for name, value in now.items():
+        if isinstance(value, dict):
+            inner = stored.get(name)
+            part = as_known(value, before.get(name) or {}, inner if isinstance(inner, dict) else {})
+            if part or name in stored:
+                known[name] = part
+        elif name in stored or value != before.get(name):
+            known[name] = value
+    return known

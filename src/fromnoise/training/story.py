@@ -27,13 +27,13 @@ from fromnoise.story.model import StoryModel
 from fromnoise.story.vocabulary import END, UNKNOWN, Vocabulary, words_of
 from fromnoise.training import machine, precision
 from fromnoise.training.clock import Clock
-from fromnoise.training.continuing import Call, begun, of_story, settled, stored_run, story_checkpoints
+from fromnoise.training.continuing import Call, begun, of_story, restored, settled, stored_run, story_checkpoints
 from fromnoise.training.identity import as_begun, tell_changes, tell_format
 from fromnoise.training.log import Telling
 from fromnoise.training.loop import Trainer
 from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.recipe import LoopConfig
-from fromnoise.training.run_folder import accelerator, curves, locked, write_run
+from fromnoise.training.run_folder import accelerator, as_known, curves, locked, write_run
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.story import Lines, StoryStage, StoryTask
 
@@ -200,7 +200,10 @@ def _begin(
     facts = {**choice.to_facts(), **(stored or {"lines": stamp})}
     here = machine.seen(facts, device, console)
     if changed or {**facts, **here} != stored:
-        write_run(out, {**facts, **here, "story": recipe.to_dict()}, changed)
+        said = recipe.to_dict()
+        if stored is not None:
+            said = as_known(said, restored(out, stored["story"], StoryRecipe).to_dict(), stored["story"])
+        write_run(out, {**facts, **here, "story": said}, changed)
     return choice
 
 

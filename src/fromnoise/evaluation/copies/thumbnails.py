@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.drawing.picture_file import to_image
-from fromnoise.ground.pictures import opened_file
+from fromnoise.ground.pictures import UNREADABLE, opened_file
 
 SIDE = 32
 QUALITY = 60  # of WebP
@@ -34,6 +34,6 @@ def enlarged(data: bytes, side: int) -> Tensor:
             if max(small.size) > SIDE:
                 raise ValueError("too large")
             big = small.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
-    except (OSError, ValueError, SyntaxError):
+    except UNREADABLE:
         return torch.full((3, side, side), 192, dtype=torch.uint8)
     return torch.from_numpy(np.array(big)).permute(2, 0, 1).contiguous()

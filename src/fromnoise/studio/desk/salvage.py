@@ -19,7 +19,7 @@ from typing import Any
 
 from fromnoise.drawing.picture_file import origin_in
 from fromnoise.ground.errors import UserError
-from fromnoise.ground.pictures import opened_file
+from fromnoise.ground.pictures import UNREADABLE, opened_file
 from fromnoise.ground.whole import whole_file
 
 LOG = logging.getLogger("fromnoise.studio")
@@ -114,7 +114,9 @@ def _by_file(file: Path) -> dict[str, Any] | None:
             picture.load()
             width, height = picture.size
         created = max(1.0, file.stat().st_mtime)  # some copies of files are dated before 1970
-    except (UserError, OSError, ValueError, SyntaxError):
+    except UserError:
+        return None
+    except UNREADABLE:
         return None
     request = origin.request
     row = {"id": file.stem, "job": "", "place": 0, "created": created, "prompt": request.prompt, "style": request.style}

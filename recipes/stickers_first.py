@@ -1,0 +1,37 @@
+"""stickers-128, first stage: words, VAE and the shapes of things at 64 pixels, of which a picture costs a third.
+
+    fromnoise data drawings --out data/drawings
+    fromnoise data meanings --data data/drawings --out data/meanings.safetensors
+    fromnoise train stickers_first --data data/drawings --out runs/first
+    fromnoise train stickers_cpu --data data/drawings --out runs/stickers-128 --tasks diffusion,clip \
+        --set start_from=runs/first/model --set diffusion.loop.learning_rate=4e-4 --set diffusion.loop.falls_from=0
+
+What is short while a U-Net learns the world is how often each drawing is seen. So it sees mostly single drawings as
+they are, with full captions; numbers, places and relations are the smaller part, and come back in the second stage
+(docs/training.md, "How often each drawing is seen"). All else is as in stickers_cpu.
+"""
+
+from fromnoise.cli.train import load_recipe
+from fromnoise.training.recipe import Recipe
+
+
+def recipe() -> Recipe:
+    """Return the recipe."""
+    single = {"plain": 0.45, "recoloured": 0.2, "sizes": 0.03, "places": 0.05, "turned": 0.02}
+    several = {"counts": 0.08, "pairs": 0.03, "relations": 0.05, "mixed": 0.02}
+    mix = {**single, **several, "grounds": 0.05, "faces": 0.02, "colour_too": 0.1, "ground_too": 0.1}
+    captions = {"full": 0.74, "less": 0.08, "keywords": 0.05, "style_only": 0.03, "style": 0.85, "own_colour": 0.3}
+    return load_recipe("stickers_cpu").with_overrides(
+        {
+            "name": "stickers-first",
+            "tasks": ("text", "vae", "diffusion"),
+            "data.pixels": 64,
+            "clip.image.pixels": 64,
+            "vae.crop": 0,
+            "diffusion.model.sample_size": 8,
+            "diffusion.time_mix.mean": 0.5,
+            "diffusion.loop.pictures": 1_500_000,
+            **{f"data.world.mix.{name}": share for name, share in mix.items()},
+            **{f"data.world.captions.{name}": share for name, share in captions.items()},
+        }
+    )
