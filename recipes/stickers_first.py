@@ -1,14 +1,15 @@
-"""stickers-128, first stage: words, VAE and the shapes of things at 64 pixels, of which a picture costs a third.
+"""stickers-128, first stage: words, VAE and the shapes of things at 64 pixels, of which a picture costs less than half.
 
     fromnoise data drawings --out data/drawings
     fromnoise data meanings --data data/drawings --out data/meanings.safetensors
-    fromnoise train stickers_first --data data/drawings --out runs/first
-    fromnoise train stickers_cpu --data data/drawings --out runs/stickers-128 --tasks diffusion,clip \
-        --set start_from=runs/first/model --set diffusion.loop.learning_rate=4e-4 --set diffusion.loop.falls_from=0
+    fromnoise train stickers_first --data data/drawings --out runs/shapes
+    fromnoise train stickers_cpu --data data/drawings --out runs/stickers-128 --tasks diffusion \
+        --set start_from=runs/shapes/model --set diffusion.loop.learning_rate=4e-4 --set diffusion.loop.falls_from=0
 
 What is short while a U-Net learns the world is how often each drawing is seen. So it sees mostly single drawings as
 they are, with full captions; numbers, places and relations are the smaller part, and come back in the second stage
-(docs/training.md, "How often each drawing is seen"). All else is as in stickers_cpu.
+(docs/training.md, "How often each drawing is seen"). All else is as in stickers_cpu. The project's own run came
+here by a longer way (docs/stickers_128.md); this recipe as a whole has not been run yet.
 """
 
 from fromnoise.cli.train import load_recipe

@@ -99,7 +99,7 @@ def test_whatever_goes_wrong_is_seen(tmp_path: Path) -> None:
         return [each.said for each in torture(subject, 2, seed=0) if each.outcome == "crash"]
 
     def refused(folder: Path) -> None:
-        raise UserError("x" * 10_000)
+        raise UserError("x " * 10_000)
 
     def greedy(folder: Path) -> None:
         bytearray(2**30 + 2**27)[::4096] = b"x" * (2**18 + 2**15)
