@@ -12,7 +12,9 @@ they are, with full captions; numbers, places and relations are the smaller part
 here by a longer way (docs/stickers_128.md); this recipe as a whole has not been run yet.
 """
 
-from fromnoise.cli.train import load_recipe
+import runpy
+from pathlib import Path
+
 from fromnoise.training.recipe import Recipe
 
 
@@ -22,7 +24,8 @@ def recipe() -> Recipe:
     several = {"counts": 0.08, "pairs": 0.03, "relations": 0.05, "mixed": 0.02}
     mix = {**single, **several, "grounds": 0.05, "faces": 0.02, "colour_too": 0.1, "ground_too": 0.1}
     captions = {"full": 0.74, "less": 0.08, "keywords": 0.05, "style_only": 0.03, "style": 0.85, "own_colour": 0.3}
-    return load_recipe("stickers_cpu").with_overrides(
+    second: Recipe = runpy.run_path(str(Path(__file__).with_name("stickers_cpu.py")))["recipe"]()
+    return second.with_overrides(
         {
             "name": "stickers-first",
             "tasks": ("text", "vae", "diffusion"),
