@@ -153,3 +153,13 @@ def test_drawings_of_no_style_that_is_asked_for_are_one_line(drawings: Path, rec
     with pytest.raises(UserError, match="no drawings of these styles and groups"):
         train(wrong, drawings, tmp_path / "run")
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_the_second_stage_begins_with_the_networks_of_the_first() -> None:
+    first, second = load_recipe("stickers_first"), load_recipe("stickers_cpu")
+    assert first.with_overrides({"diffusion.model.sample_size": 16}).diffusion.model == second.diffusion.model
+    assert (first.text, first.vae.model, first.clip.text) == (second.text, second.vae.model, second.clip.text)
+    assert (first.data.styles, first.default_style) == (second.data.styles, second.default_style)
+    assert (
+        first.data.pixels * second.diffusion.model.sample_size == second.data.pixels * first.diffusion.model.sample_size
+    )
