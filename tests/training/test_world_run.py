@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -158,7 +157,7 @@ def test_drawings_of_no_style_that_is_asked_for_are_one_line(drawings: Path, rec
 
 def test_the_second_stage_begins_with_the_networks_of_the_first() -> None:
     first, second = load_recipe("stickers_first"), load_recipe("stickers_cpu")
-    assert replace(first.diffusion.model, sample_size=16) == second.diffusion.model
+    assert dataclasses.replace(first.diffusion.model, sample_size=16) == second.diffusion.model
     assert (first.text, first.vae.model, first.clip.text) == (second.text, second.vae.model, second.clip.text)
     assert (first.data.styles, first.default_style) == (second.data.styles, second.default_style)
     assert (
