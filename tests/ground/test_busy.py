@@ -59,11 +59,11 @@ def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch: pytest.Monk
 def test_a_command_lets_idle_threads_sleep_beside_busy_programs(
     busy: bool, chosen: str, spins: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")  # so that what the command sets is taken back afterwards
+    monkeypatch.delenv("GOMP_SPINCOUNT")
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     if chosen:
         monkeypatch.setenv("OMP_WAIT_POLICY", chosen)
     monkeypatch.setattr("fromnoise.cli.entry.others_are_busy", lambda: busy)
     CliRunner().invoke(app, ["data", "--help"])
     assert os.environ.get("GOMP_SPINCOUNT") == spins
-    monkeypatch.setenv("GOMP_SPINCOUNT", "")  # so that what the command set is taken back

@@ -17,7 +17,6 @@ def film(
     seconds: Annotated[float, typer.Option(help="Length of the film.")] = 8.0,
 ) -> None:
     """Make a film of a run's sample sheets: the same prompts and seeds, from the first minute to the last."""
-
     from fromnoise.cli.drawing import check_file
     from fromnoise.ground.pictures import UNREADABLE, opened_file
     from fromnoise.inspection.film import SUFFIXES, save_film
