@@ -4,7 +4,7 @@
     fromnoise data meanings --data data/drawings --out data/meanings.safetensors
     fromnoise train stickers_cpu --data data/drawings --out runs/stickers-128
 
-Shapes come sooner where ``stickers_first`` has learnt them at 64 pixels before; its docstring has both commands.
+Shapes come sooner where ``stickers_first`` has learnt them at 64 pixels before, and ``stickers_second`` goes on.
 
 Latents are 16×16×16: the VAE of eight times smaller sides that 64-pixel pictures taught was far better at 128 pixels
 than one of sixteen times smaller sides after three sessions. The U-Net is thin where they are large and attends where

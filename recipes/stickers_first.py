@@ -3,8 +3,7 @@
     fromnoise data drawings --out data/drawings
     fromnoise data meanings --data data/drawings --out data/meanings.safetensors
     fromnoise train stickers_first --data data/drawings --out runs/shapes
-    fromnoise train stickers_cpu --data data/drawings --out runs/stickers-128 --tasks diffusion \
-        --set start_from=runs/shapes/model --set diffusion.loop.learning_rate=4e-4 --set diffusion.loop.falls_from=0
+    fromnoise train stickers_second --data data/drawings --out runs/stickers-128
 
 What is short while a U-Net learns the world is how often each drawing is seen. So it sees mostly single drawings as
 they are, with full captions; numbers, places and relations are the smaller part, and come back in the second stage

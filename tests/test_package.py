@@ -157,6 +157,7 @@ def test_an_installed_package_knows_its_recipes(tmp_path: Path, monkeypatch: pyt
     assert train.load_recipe("first_model").name == "first-model"
     with pytest.raises(
         UserError,
-        match="known: finetune, first_model, lora, scratch, stickers_64, stickers_cpu, stickers_first, stickers_gpu",
+        match="known: finetune, first_model, lora, scratch, stickers_64, stickers_cpu, stickers_first, stickers_gpu, "
+        "stickers_second",
     ):
         train.load_recipe("second_model")

@@ -156,10 +156,72 @@ def test_drawings_of_no_style_that_is_asked_for_are_one_line(drawings: Path, rec
 
 
 def test_the_second_stage_begins_with_the_networks_of_the_first() -> None:
-    first, second = load_recipe("stickers_first"), load_recipe("stickers_cpu")
-    assert dataclasses.replace(first.diffusion.model, sample_size=16) == second.diffusion.model
-    assert (first.text, first.vae.model, first.clip.text) == (second.text, second.vae.model, second.clip.text)
+    first, second = load_recipe("stickers_first"), load_recipe("stickers_second")
+    whole, model = load_recipe("stickers_cpu"), dataclasses.replace(first.diffusion.model, sample_size=16)
+    assert model == second.diffusion.model == whole.diffusion.model
+    assert (
+        (first.vae.model, first.clip.text) == (second.vae.model, second.clip.text) == (whole.vae.model, whole.clip.text)
+    )
     assert (first.data.styles, first.default_style) == (second.data.styles, second.default_style)
+    assert (first.clip.vocabulary, first.text) == (second.clip.vocabulary, whole.text)
     assert (
         first.data.pixels * second.diffusion.model.sample_size == second.data.pixels * first.diffusion.model.sample_size
     )
+
+
+def test_two_stages_make_one_model_whose_words_are_the_first_ones(
+    drawings: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    """``stickers_first``, then ``stickers_second``, at an eighth of their sides: the commands of the README."""
+    meanings = {"clip.meanings": recipe.clip.meanings}
+    halved = {"data.pixels": "8", "clip.image.pixels": "8", "diffusion.model.sample_size": "4"}
+    shapes = train(
+        load_recipe("stickers_first").with_overrides({**SMALL, **meanings, **halved}), drawings, tmp_path / "1"
+    )
+    small = {**SMALL, "start_from": str(shapes), "clip.redrawn": "8"}
+    second, out = load_recipe("stickers_second").with_overrides(small), tmp_path / "2"
+    begun = TextToImage.load(shapes)
+    assert begun.clip is None
+    train(second, drawings, out, ("diffusion",))
+    assert TextToImage.load(out / "model").clip is None  # the U-Net came first, and CLIP may follow
+    model = TextToImage.load(train(second, drawings, out))
+    assert (begun.pixels, model.pixels) == (8, 16)
+    assert model.clip is not None
+    for words in (model.text_tower, model.clip.text):
+        for name, weight in begun.text_tower.state_dict().items():
+            assert torch.equal(words.state_dict()[name], weight), name
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        seen = model.clip.image(torch.randn(4, 3, 16, 16))
+    assert not torch.allclose(seen[0], seen[1])
+    assert draw(model, Request(prompt="a red apple", steps=2, style="noto")).shape[-1] == 16
+    longer = {"diffusion.loop.pictures": "576"}
+    again = TextToImage.load(train(second.with_overrides(longer), drawings, out, ("diffusion",), Call(settings=longer)))
+    assert again.clip is not None  # kept where the U-Net goes on
+    eyes = zip(model.clip.image.parameters(), again.clip.image.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in eyes)
+    early = train(second, drawings, tmp_path / "3", ("clip",))  # or CLIP before, and redrawn by what it began with
+    assert TextToImage.load(early).clip is not None
+
+
+def test_words_are_kept_as_they_are_or_not_at_all(drawings: Path, recipe: Recipe, tmp_path: Path) -> None:
+    shapes = train(recipe, drawings, tmp_path / "run", ("text", "vae", "diffusion"))
+    begins = {**SMALL, "start_from": str(shapes), "clip.meanings": ""}
+    second = load_recipe("stickers_second").with_overrides(
+        {**begins, "clip.text.layers": "2", "clip.vocabulary": "800"}
+    )
+    said = (
+        r"other sizes than the recipe's: .*\(--set clip.vocabulary=700 --set clip.text.layers=1\), or leave clip.locked"
+    )
+    with pytest.raises(UserError, match=said):
+        train(second, drawings, tmp_path / "other")
+    free = load_recipe("stickers_cpu").with_overrides(begins)
+    with pytest.raises(UserError, match=r"has no clip network; .*keep its words, .*--set clip.locked=true"):
+        train(free, drawings, tmp_path / "other", ("clip",))
+    assert not (tmp_path / "other").exists()
+    train(free, drawings, tmp_path / "late", ("diffusion",))
+    with pytest.raises(UserError, match="has learnt with the CLIP of"):
+        train(free, drawings, tmp_path / "late", ("clip",))
+    locked = {"clip.locked": "true"}
+    train(free.with_overrides(locked), drawings, tmp_path / "late", ("clip",), Call(settings=locked))
+    assert TextToImage.load(tmp_path / "late" / "model").clip is not None

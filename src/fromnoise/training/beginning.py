@@ -25,12 +25,13 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.clip.transformer import Block
 from fromnoise.models.unet import UNet
 from fromnoise.system.text_to_image import TextToImage
-from fromnoise.training.continuing import has_learnt
+from fromnoise.training.continuing import has_learnt, leaves
 from fromnoise.training.processes import check_shares
 from fromnoise.training.recipe import Recipe
 
 _RESOLUTION = re.compile(r"\d+x\d+")
 NO_NETWORK = "the model of start_from has no {} network; leave out start_from, or take another model"
+FOUND = ("vocab_size", "eos_token_id")  # sizes of a text tower that follow from its tokenizer
 LEAST = 0.3  # share of the weights that must fit; below it there is little to begin with
 
 
@@ -51,8 +52,31 @@ def check_materials(recipe: Recipe, base: TextToImage | None, tasks: tuple[str, 
     clip_learns_words = "clip" in tasks and not recipe.clip.locked and not has_learnt(out, "text")
     if recipe.clip.meanings and ("text" in tasks or clip_learns_words):
         Meanings.load(Path(recipe.clip.meanings))
-    if base is not None and base.clip is None and "clip" in tasks:
-        raise UserError(NO_NETWORK.format("clip"))
+    if base is None or "clip" not in tasks:
+        return
+    if not recipe.clip.locked and base.clip is None:
+        raise UserError(
+            f"{NO_NETWORK.format('clip')}; or keep its words, and teach CLIP to see: --set clip.locked=true"
+        )
+    if recipe.clip.locked:
+        check_words(recipe, base)
+
+
+def check_words(recipe: Recipe, base: TextToImage) -> None:
+    """Refuse to keep words (``clip.locked``) that the recipe has other sizes for.
+
+    Raises:
+        UserError: it says which sizes they have.
+    """
+    theirs = base.text_tower.config.to_dict()
+    wanted = {"clip.vocabulary": asked_vocabulary(base, base.text_tower.config.vocab_size)}
+    wanted |= {f"clip.text.{name}": size for name, size in theirs.items() if name not in FOUND}
+    own = dict(leaves(recipe.to_dict()))
+    if others := [f"--set {name}={size}" for name, size in wanted.items() if own[name] != size]:
+        raise UserError(
+            f"clip.locked keeps the words of {recipe.start_from}, which have other sizes than the recipe's: give the "
+            f"recipe theirs ({' '.join(others)}), or leave clip.locked out"
+        )
 
 
 @torch.no_grad()

@@ -62,7 +62,14 @@ FREE = {"name", "threads", "default_style", "diffusion.prompts", "diffusion.shee
 FREE_OF_LOOP = {"log_steps", "sheet_minutes", "save_minutes"}
 LENGTH = {"pictures", "minutes"}
 # What of CLIP concerns its image tower, which may learn long after the words.
-OF_THE_IMAGE_TOWER = ("clip.image.", "clip.together", "clip.hard_negatives", "clip.redrawn", "clip.loop.")
+OF_THE_IMAGE_TOWER = (
+    "clip.image.",
+    "clip.together",
+    "clip.hard_negatives",
+    "clip.redrawn",
+    "clip.locked",
+    "clip.loop.",
+)
 # Which tasks learn from what a task has made.
 LATER = {"text": ("clip", "diffusion", "distill"), "clip": ("diffusion", "distill"), "vae": ("diffusion", "distill"),
          "diffusion": ("distill",), "distill": (), "lora": (), "story": ()}  # fmt: skip
@@ -232,10 +239,10 @@ def begun(out: Path, task: str) -> bool:
     return has_learnt(out, task) or (task in ("text", "clip") and (out / "tokenizer").exists())
 
 
-def learning_from(out: Path, task: str) -> tuple[str, ...]:
-    """Which tasks of a run learn from what a task has made. Where the words came first, the U-Net listens to those, and
-    CLIP may follow at any time."""
-    return () if task == "clip" and has_learnt(out, "text") else LATER[task]
+def learning_from(out: Path, task: str, locked: bool) -> tuple[str, ...]:
+    """Which tasks of a run learn from what a task has made. Where the words came first, or are those of ``start_from``
+    for good (``clip.locked``), the U-Net listens to those, and CLIP may follow at any time."""
+    return () if task == "clip" and (locked or has_learnt(out, "text")) else LATER[task]
 
 
 def finished(facts: dict[str, Any], loop: LoopConfig) -> bool:
@@ -244,7 +251,7 @@ def finished(facts: dict[str, Any], loop: LoopConfig) -> bool:
     return bool(over or facts["step"] * facts["batch"] >= loop.pictures)
 
 
-def of_pictures(out: Path) -> MayChange:
+def of_pictures(out: Path, locked: bool = False) -> MayChange:
     """The rules for a run that learns pictures: what no network has learnt from yet may still be changed."""
 
     def may_change(name: str, value: Any) -> str:
@@ -253,7 +260,7 @@ def of_pictures(out: Path) -> MayChange:
             return ""
         if task not in LATER:
             return "everything that was learnt follows from it"
-        later = [CALLED[other] for other in learning_from(out, task) if has_learnt(out, other)]
+        later = [CALLED[other] for other in learning_from(out, task, locked) if has_learnt(out, other)]
         if later:
             return f"the {later[0]} has already learnt from the {CALLED[task]}"
         if not begun(out, task) or (name.startswith(OF_THE_IMAGE_TOWER) and not has_learnt(out, task)):
@@ -303,7 +310,7 @@ def check_order(out: Path, recipe: Recipe, tasks: tuple[str, ...]) -> None:
         UserError: for example CLIP is asked for where the U-Net has learnt to listen to another one.
     """
     for task in tasks:
-        later = [other for other in learning_from(out, task) if has_learnt(out, other)]
+        later = [other for other in learning_from(out, task, recipe.clip.locked) if has_learnt(out, other)]
         if later and not has_learnt(out, task):
             raise UserError(
                 f"the {CALLED[later[0]]} in {out} has learnt with the {CALLED[task]} of "

@@ -114,16 +114,18 @@ class Trainer:
     def run(self, steps: int | None = None) -> nn.Module:
         """Train until all pictures are seen (or for ``steps`` steps) and return the averaged network in fp32."""
         log: Any = Silence()
-        if self.here.main:
-            log = Log(self.folder, self.clock, self._telling, self.task.unit, self._limit, self.task.steady)
-        for line in self._notes:
-            log.note(line)
-        end = None if steps is None else self.clock.step + steps
-        if not self.here.same(self.clock.step):
-            raise UserError(f"not all processes find the same checkpoints in {self.folder}: all need one shared folder")
-        self._losses = self.task.losses if self.shards is not None else self.here.losses(self.task)
         try:
-            with stop_requests(self.here.patience) as stop:
+            with stop_requests(self.here.patience) as stop:  # before anybody reads that it begins, and asks it to stop
+                if self.here.main:
+                    log = Log(self.folder, self.clock, self._telling, self.task.unit, self._limit, self.task.steady)
+                for line in self._notes:
+                    log.note(line)
+                end = None if steps is None else self.clock.step + steps
+                if not self.here.same(self.clock.step):
+                    raise UserError(
+                        f"not all processes find the same checkpoints in {self.folder}: all need one shared folder"
+                    )
+                self._losses = self.task.losses if self.shards is not None else self.here.losses(self.task)
                 self._loop(log, end, stop)
         except Exception as error:
             if self.here.is_lost(error) and self.here.main and self.shards is None:  # all is as it was before the step

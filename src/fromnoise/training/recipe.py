@@ -49,7 +49,8 @@ class ClipStage(Config):
         hard_negatives: share of the captions beside which one stands that is nearly right ("a blue apple"), for
             pictures to tell apart; see ``data/world/nearly_right.py``.
         locked: leave the text tower of ``Recipe.start_from`` as it is and teach the image tower alone, so that the
-            model can choose better among drawings; its U-Net hears what it is used to.
+            model can choose better among drawings; its U-Net hears what it is used to. A model without an image tower
+            gets one. The U-Net may learn before or after.
         redrawn: how many of the pictures are seen a second time, as the run's own U-Net draws them; it has to have
             begun then, so such a recipe's tasks have clip last.
         keep: how strongly the text tower is held to what the one of ``Recipe.start_from`` says, so that its U-Net goes
@@ -214,9 +215,10 @@ class Recipe(Config):
         if self.clip.locked and not self.start_from:
             raise UserError("clip.locked keeps the words of start_from; set start_from too, or leave out clip.locked")
         before_clip = self.tasks[: self.tasks.index("clip")] if "clip" in self.tasks else ()
-        if "diffusion" in before_clip and "text" not in before_clip:
+        if "diffusion" in before_clip and "text" not in before_clip and not self.clip.locked:
             raise UserError(
-                f"tasks = {', '.join(self.tasks)}: clip comes before diffusion where no text tower learns first"
+                f"tasks = {', '.join(self.tasks)}: clip comes before diffusion where no text tower learns first, and "
+                "clip.locked does not keep the one of start_from"
             )
         self._check_fit()
 
@@ -241,8 +243,6 @@ class Recipe(Config):
                 "the task text needs meanings to learn: make them with 'fromnoise data meanings', and name the file "
                 "with --set clip.meanings=…"
             )
-        if self.clip.locked and tasks != ("clip",):
-            raise UserError("clip.locked teaches a finished model's image tower and nothing else: give --tasks clip")
 
     def check_settings(self, names: Iterable[str], tasks: Iterable[str]) -> None:
         """Refuse settings of tasks that are not trained, which would change nothing.

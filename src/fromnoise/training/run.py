@@ -145,24 +145,19 @@ class Run:
             how = self.recipe.seed, self.recipe.diffusion.guidance
             pictures = with_redrawn(pictures, stage.redrawn, self.out, self.base, *how)
         words = (self.tokenizer, CaptionSampler(pictures.records, captions_of(self.recipe, self.data)))
-        network, first = self._fresh("clip", self._config("clip")), continuing.has_learnt(self.out, "text")
-        locked = first or stage.locked
-        if first:
-            network.text = self._finished("text").text  # frozen
-        elif stage.locked:
-            network.text.requires_grad_(False)
+        network, first = self._fresh("clip", self._config("clip")), self._first_words()
+        if first is not None:  # the words need no more lessons
+            network.text, stage = first, replace(stage, meanings="", smear=0.0, keep=0.0)
         elif self.recipe.clip.meanings:
             sow(network.text.token, self.tokenizer, Meanings.load(Path(self.recipe.clip.meanings)))
         network = self._compute(network)
-        if locked:  # what needs no more lessons
-            stage = replace(stage, meanings="", smear=0.0, keep=0.0)
         task = CLIPTask(stage, (pictures, self.held_out), words, network, self.compute, self.recipe.seed)
         if self.base is not None and stage.keep:
             tower = self._compute(copy.deepcopy(self.base.text_tower)).eval().requires_grad_(False)
             task.keeper = Keeper(self.base.tokenizer, tower, self.tokenizer, self.base.styles)
         learnt = self._train(task)
-        if locked and here().main:
-            add_clip(self.out / "model", learnt, self.base if stage.locked else None)
+        if first is not None and here().main:
+            add_clip(self.out / "model", learnt, self.base)
 
     def train_vae(self) -> None:
         """Learn to go between pictures and latents."""
@@ -288,7 +283,7 @@ class Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeded("cpu", self.recipe.seed, "weights", name).initial_seed())
             network = config.build()
-        if self.base is not None:
+        if self.base is not None and not (name == "clip" and self.base.clip is None and self.recipe.clip.locked):
             begin_with(network, {"clip": self.base.clip, "vae": self.base.vae, "diffusion": self.base.unet}[name], name)
         return network
 
@@ -309,21 +304,27 @@ class Run:
 
     def _heard(self) -> Any:
         """The text tower that the U-Net listens to: one that learnt by itself, or CLIP's."""
-        if continuing.has_learnt(self.out, "text"):
-            return self._finished("text").text
+        if (first := self._first_words()) is not None:
+            return first
         clip = self._image_side()
         return self.base.text_tower if clip is None and self.base is not None else clip.text
 
+    def _first_words(self) -> Any:
+        """The frozen text tower of words that learnt before CLIP, or are ``start_from``'s for good; else None."""
+        if continuing.has_learnt(self.out, "text"):
+            return self._finished("text").text
+        if self.recipe.clip.locked and self.base is not None:
+            return copy.deepcopy(self.base.text_tower).float().to(self.device).eval().requires_grad_(False)
+        return None
+
     def _image_side(self) -> Any:
         """CLIP, which ties pictures to the words; None where it is still to be trained with the words as they are."""
-        first = continuing.has_learnt(self.out, "text")
-        if first and not self._is_made("clip"):
-            return None
-        if self.base is not None and self.base.clip is None and not continuing.has_learnt(self.out, "clip"):
-            return None
+        first, theirs = self._first_words(), self.base and self.base.clip
+        if not self._is_made("clip") and (first is not None or (self.base is not None and theirs is None)):
+            return theirs
         clip = self._finished("clip")
-        if first:  # the very weights that the U-Net listens to, whatever format CLIP was trained in
-            clip.text = self._finished("text").text
+        if first is not None:  # the very weights that the U-Net listens to, whatever format CLIP was trained in
+            clip.text = first
         return clip
 
     def _examples(self, vae: Any) -> Examples:

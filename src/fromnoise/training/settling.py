@@ -41,7 +41,7 @@ def begun(recipe: Recipe, out: Path, tasks: tuple[str, ...] | None, call: Call) 
     recipe = continuing.with_minutes_of_others(recipe, stored, tasks, call)
     before = None if stored is None else stored["recipe"]
     recipe, changed = continuing.settled(
-        out, before, continuing.same_base(recipe, stored), call, continuing.of_pictures(out)
+        out, before, continuing.same_base(recipe, stored), call, continuing.of_pictures(out, recipe.clip.locked)
     )
     check_earlier(out, tasks, bool(recipe.start_from), recipe.tasks)
     continuing.check_order(out, recipe, tasks)

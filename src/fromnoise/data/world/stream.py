@@ -86,7 +86,7 @@ def world_stream(world: World, stream: WorldStream, captions: WorldCaptions | No
         captions: how the pictures are asked for.
     """
     batches = _Batches(world, stream, captions or WorldCaptions())
-    loader: DataLoader[WorldBatch | UserError] = DataLoader(
+    loader: DataLoader[dict[str, Any] | UserError] = DataLoader(
         batches,
         batch_size=None,
         sampler=itertools.count(stream.start),  # type: ignore[arg-type]
@@ -100,7 +100,7 @@ def world_stream(world: World, stream: WorldStream, captions: WorldCaptions | No
     for found in loader:
         if isinstance(found, UserError):
             raise found
-        yield found
+        yield WorldBatch(**{**found, "images": torch.from_numpy(found["images"])})
 
 
 def picture_batch(world: World, stream: WorldStream, number: int, captions: WorldCaptions) -> WorldBatch:
@@ -137,17 +137,21 @@ def record_of_description(world: World, described: Description) -> Record:
     )
 
 
-class _Batches(Dataset[WorldBatch | UserError]):
+class _Batches(Dataset[dict[str, Any] | UserError]):
     """The world as a row of batches. What a worker raises reaches a person with all of its traceback, so a sentence for
     people is handed over as a value.
+
+    Pictures are handed over as arrays: a worker that ends while its thread is handing over a tensor can die in torch's
+    C++ ("terminate called without an active exception"), and a frightening traceback follows.
     """
 
     def __init__(self, world: World, stream: WorldStream, captions: WorldCaptions) -> None:
         self._world, self._stream, self._captions = world, stream, captions
 
-    def __getitem__(self, number: int) -> WorldBatch | UserError:
+    def __getitem__(self, number: int) -> dict[str, Any] | UserError:
         try:
-            return picture_batch(self._world, self._stream, number, self._captions)
+            batch = picture_batch(self._world, self._stream, number, self._captions)
+            return {**vars(batch), "images": batch.images.numpy()}
         except UserError as error:
             return error
 

@@ -96,7 +96,9 @@ def learnt_by_heart(twin: Task, folder: Path, seed: int, of_muon: torch.dtype | 
     twin.config = replace(twin.config, batch=batch, pictures=10**9, warmup=0, warmup_most=0.0, decay=0.0, minutes=0.0)
     if not twin.parameters():
         return Learnt(1.0, 1.0, FEWEST, 0.0)
-    trainer, begin = Trainer(twin, folder, seed, of_muon=of_muon), time.monotonic()
+    trainer = Trainer(twin, folder, seed, of_muon=of_muon)
+    twin.batch(trainer.clock)  # may wait until the first pictures are drawn, which says nothing of steps
+    begin = time.monotonic()
     found: list[float] = []
     again: Clock = trainer.clock
     for _ in range(STEPS + 1):  # the last one is looked at only
