@@ -156,8 +156,8 @@ def main() -> None:
         ended(session(wanted, Path(folder) / "whole", said), 3600)
         ours, theirs = learnt(out), learnt(Path(folder) / "whole")
     same = ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
-    print(f"\n{machine()}: {len(ours)} tensors {'are bit for bit those' if same else 'DIFFER from those'} of a run that "
-          "nobody disturbed")  # fmt: skip
+    verdict = "are bit for bit those" if same else "DIFFER from those"
+    print(f"\n{machine()}: {len(ours)} tensors {verdict} of a run that nobody disturbed")
     for reason, count in reasons.most_common():
         print(f"    {count} × {reason}")
     shutil.rmtree(out)

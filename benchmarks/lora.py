@@ -159,7 +159,12 @@ def main() -> None:
     for which, after in found.items():
         lost, won = int((before & ~after).sum()), int((after & ~before).sum())
         p = sign_test(won, lost)
-        print(f"{which}: of {len(hands)} known {lost} found without only, {won} with only (sign test p = {p:.2f})")
+        net = mean_of(before.double() - after.double())
+        print(
+            f"{which}: of {len(hands)} known {lost} found without only, {won} with only (sign test p = {p:.2f}): "
+            f"{net.value:.1%} lost ({net.low:.1%} to {net.high:.1%}), "
+            f"{net.value / before.double().mean():.0%} of what was found"
+        )
     rows = [[*(each[i] for each, _ in shows.values()), real.images[i]] for i in range(min(12, len(asked)))]
     sheet = contact_sheet(
         [[to_image(p) for p in row] for row in rows],

@@ -25,6 +25,7 @@ from formats import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 PIN = re.search(r"^torch==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+EXTRAS = "train,sign,evaluate"
 OUTSIDE = ("connect", "sendto", "sendmsg", "sendmmsg")
 ADDRESS = re.compile(r"sa_family=AF_INET6?, .*?(?:inet_addr\(\"([^\"]+)\"|inet_pton\(AF_INET6, \"([^\"]+)\")")
 OWN = ("127.", "::1", "0.0.0.0", "::ffff:127.")
@@ -65,7 +66,7 @@ def fetched(wheels: Path) -> None:
     subprocess.run([*pip, "wheel", "--no-deps", "-w", str(wheels), str(ROOT)], check=True)
     (own,) = wheels.glob("fromnoise-*.whl")
     held = ["-c", str(ROOT / "constraints.txt"), "-d", str(wheels), "--find-links", str(wheels)]
-    subprocess.run([*pip, "download", *held, f"torch=={PIN[1]}", f"{own}[train]", "setuptools"], check=True)
+    subprocess.run([*pip, "download", *held, f"torch=={PIN[1]}", f"{own}[{EXTRAS}]", "setuptools"], check=True)
 
 
 def asked(trace: str) -> list[str]:
@@ -91,10 +92,12 @@ def main() -> None:
     worst, total = 0, 0
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        environment = {k: v for k, v in os.environ.items() if not re.match("PIP_|HF_|FROMNOISE|PYTHON|.*proxy", k, re.I)}
+        environment = {
+            k: v for k, v in os.environ.items() if not re.match("PIP_|HF_|FROMNOISE|PYTHON|.*proxy", k, re.I)
+        }
         environment |= {"HOME": str(folder), "PIP_CONFIG_FILE": os.devnull}
         command = str(folder / "environment/bin/fromnoise")
-        pip = f"{folder}/environment/bin/python -m pip install -q --no-index --find-links {wheels} fromnoise[train]"
+        pip = f"{folder}/environment/bin/python -m pip install -q --no-index --find-links {wheels} fromnoise[{EXTRAS}]"
         (folder / "served.py").write_text(SERVED)
         served = f"{folder}/environment/bin/python {folder}/served.py {command}"
         lines = [f"{sys.executable} -m venv {folder}/environment", pip, *(f"{command} {c}" for c in COMMANDS), served]
@@ -103,11 +106,15 @@ def main() -> None:
             trace, begin = folder / "trace.txt", time.monotonic()
             watched = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={','.join(OUTSIDE)}", "-o", str(trace)]
             inside = ["sh", "-c", 'ip link set lo up 2>/dev/null; exec "$@"', "sh", *watched, *words]
-            done = subprocess.run([*cage, *inside], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [*cage, *inside], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            )
             tried = asked(trace.read_text(errors="replace"))
             total, worst = total + len(tried), worst or done.returncode
             shown = line.replace(str(folder), "~").replace(str(wheels), "WHEELS").replace("%20", " ")
-            print(f"{time.monotonic() - begin:6.1f} s  code {done.returncode}, attempts {len(tried)}  {shown}", flush=True)
+            print(
+                f"{time.monotonic() - begin:6.1f} s  code {done.returncode}, attempts {len(tried)}  {shown}", flush=True
+            )
             for text in (*tried[:3], *([done.stdout[-1500:] + done.stderr[-1500:]] if done.returncode else [])):
                 print(f"    {text}")
     print(f"{machine()}: {total} attempts to reach another machine; {'all well' if not worst else 'NOT all well'}")

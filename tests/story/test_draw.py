@@ -12,10 +12,10 @@ import torch
 
 from conftest import make_tiny_story
 from fromnoise.ground.errors import UserError
-from fromnoise.story.draw import StoryRequest, draw_stories, single, story_steps, times_from
+from fromnoise.story.draw import TOGETHER, StoryRequest, draw_stories, in_parts, single, story_steps, times_from
 from fromnoise.story.model import StoryModel
 from fromnoise.story.view import seen
-from fromnoise.story.vocabulary import END, SPECIAL, words_of
+from fromnoise.story.vocabulary import END, SPECIAL, sentence_of, words_of
 
 ASKED = StoryRequest(genre="mystery", place="France", steps=6, seed=5, count=3)
 
@@ -170,3 +170,15 @@ def test_damaged_folders_are_said(tiny_story_folder: Path, tmp_path: Path) -> No
         (tmp_path / name / name).write_text(text)
         with pytest.raises(UserError, match=r"damaged|no vocabulary"):
             StoryModel.load(tmp_path / name)
+
+
+def test_many_sentences_are_drawn_a_few_at_a_time(tiny_story: StoryModel) -> None:
+    """What every word might be at each place takes 20 MiB a sentence: 256 at once filled a laptop's memory."""
+    asked = StoryRequest(count=TOGETHER + 3, steps=2, seed=5)
+    *_, last = story_steps(tiny_story, asked)
+    at_once = [sentence_of(tiny_story.vocabulary.text(row.tolist())) for row in last.x_next]
+    parts = in_parts(asked)
+    assert [(part.seed, part.count) for part in parts] == [(5, TOGETHER), (5 + TOGETHER, 3)]
+    assert draw_stories(tiny_story, asked) == at_once
+    (alone,) = in_parts(replace(asked, count=1))
+    assert alone == replace(asked, count=1)

@@ -111,7 +111,7 @@ def _draw(model: StoryModel, request: StoryRequest, show: bool, fresh: bool) -> 
     from rich.console import Console
     from rich.progress import track
 
-    from fromnoise.story.draw import story_steps
+    from fromnoise.story.draw import in_parts, story_steps
     from fromnoise.story.vocabulary import sentence_of
 
     read_as = model.vocabulary.read_as(request.start)
@@ -122,23 +122,24 @@ def _draw(model: StoryModel, request: StoryRequest, show: bool, fresh: bool) -> 
         if words:
             print(f"not among its {len(model.vocabulary):,} words, so {kind}: {', '.join(words)}", file=sys.stderr)
     console = Console(highlight=False, soft_wrap=True)
-    last = None
-    steps = story_steps(model, request)
-    if request.count > 1:
-        steps = track(steps, "drawing", request.steps + request.revisions, console=Console(stderr=True), transient=True)  # type: ignore[assignment]
-    for step in steps:
-        if fresh and last is None:
-            print(f"seed {request.seed}", file=sys.stdout if show else sys.stderr)
-        if show and last is None:
-            console.print(f"[dim]  noise   {_plain(model, step.x_t[0])}[/]")
-        if show:
-            _show(console, model, step)
-        last = step
-    assert last is not None
-    for i, row in enumerate(last.x_next):
-        text = sentence_of(model.vocabulary.text(row.tolist()))
-        print(text if request.count == 1 else f"{request.seed + i:>6}  {text}")
-    sys.stdout.flush()
+    for part in in_parts(request):
+        last = None
+        steps = story_steps(model, part)
+        if request.count > 1:
+            drawn = f"drawing {part.seed - request.seed + part.count} of {request.count}"
+            steps = track(steps, drawn, part.steps + part.revisions, console=Console(stderr=True), transient=True)  # type: ignore[assignment]
+        for step in steps:
+            if fresh and last is None:
+                print(f"seed {request.seed}", file=sys.stdout if show else sys.stderr)
+            if show and last is None:
+                console.print(f"[dim]  noise   {_plain(model, step.x_t[0])}[/]")
+            if show:
+                _show(console, model, step)
+            last = step
+        assert last is not None
+        for i, row in enumerate(last.x_next):
+            text = sentence_of(model.vocabulary.text(row.tolist()))
+            print(text if request.count == 1 else f"{part.seed + i:>6}  {text}", flush=True)
 
 
 def _plain(model: StoryModel, row: object) -> str:

@@ -21,6 +21,7 @@ from fromnoise.story.samplers import WORD_SAMPLERS
 from fromnoise.story.vocabulary import END, UNKNOWN, readable, sentence_of
 
 MOST_SENTENCES = 256
+TOGETHER = 16  # sentences that are drawn at once; each needs some 20 MiB for what every word might be at each place
 LATE = (
     0,
     850,
@@ -135,8 +136,17 @@ def draw_stories(model: StoryModel, request: StoryRequest) -> list[str]:
     Raises:
         UserError: as :func:`story_steps`.
     """
-    *_, last = story_steps(model, request)
-    return [sentence_of(model.vocabulary.text(row.tolist())) for row in last.x_next]
+    found = []
+    for part in in_parts(request):
+        *_, last = story_steps(model, part)
+        found += [sentence_of(model.vocabulary.text(row.tolist())) for row in last.x_next]
+    return found
+
+
+def in_parts(request: StoryRequest) -> list[StoryRequest]:
+    """Requests of a few sentences each that draw those of a request, one after the other, in little memory."""
+    begins = range(0, request.count, TOGETHER)
+    return [replace(request, seed=request.seed + i, count=min(TOGETHER, request.count - i)) for i in begins]
 
 
 def beginning(model: StoryModel, request: StoryRequest, rng: Sequence[torch.Generator]) -> Beginning:
