@@ -32,6 +32,7 @@ OWN = ("127.", "::1", "0.0.0.0", "::ffff:127.")
 WORLD = "--set clip.loop.pictures=256 --set vae.loop.pictures=256 --set diffusion.loop.pictures=256 --no-self-test"
 COMMANDS = (
     "generate red%20apple --seed 1 --out apple.png",
+    "identity --name Somebody",
     "generate red%20apple --seed 1 --out signed.png --sign",
     "inspect origin signed.png",
     "story --seed 1",

@@ -64,7 +64,8 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         let_idle_threads_sleep()
 
 
-WRITING = (errno.ENOSPC, errno.EIO, errno.EBADF)  # what is wrong with a standard output that cannot be written to
+FULL = (errno.ENOSPC, errno.EDQUOT)
+WRITING = (*FULL, errno.EIO, errno.EBADF)  # what is wrong with a standard output that cannot be written to
 
 # typer carries its own copy of click since 0.16; this is the base of all its errors in either case.
 _USAGE_ERROR: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -91,6 +92,8 @@ def main() -> None:
         sys.exit(130)
     except OSError as error:  # a name that is too long, a full disk, a file that may not be read
         if error.filename is None and error.errno in WRITING:  # what print() writes to
+            if error.errno in FULL and streams.is_passed_on(sys.stdout.fileno()):
+                sys.exit(_complain(f"a disk is full ({error.strerror}): free some space and run again"))
             streams.to_nowhere(sys.stdout.fileno())
             sys.exit(_complain(f"cannot write to standard output: {error.strerror}"))
         if error.filename is None:

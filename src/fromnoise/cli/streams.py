@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 from typing import TextIO
 
@@ -31,6 +32,13 @@ class Forgiving(io.FileIO):
         except self._forgiven:
             to_nowhere(self.fileno())
             return len(data)
+
+
+def is_passed_on(number: int) -> bool:
+    """Whether what an open stream says goes to a terminal, a pipe or nowhere, none of which is on a disk."""
+    mode = os.fstat(number).st_mode
+    same = os.path.samestat(os.fstat(number), os.stat(os.devnull))
+    return os.isatty(number) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or same
 
 
 def to_nowhere(number: int) -> None:

@@ -103,8 +103,17 @@ def accelerator(out: Path) -> Any:
 
 
 def curves(accelerator: Any) -> TensorBoard:
-    """Curves in the run's folder; call once the folder is a run's."""
-    accelerator.init_trackers("fromnoise")
+    """Curves in the run's folder; call once the folder is a run's.
+
+    Raises:
+        UserError: they cannot be written.
+    """
+    try:
+        accelerator.init_trackers("fromnoise")
+    except OSError as error:
+        raise UserError(
+            f"cannot write the run's curves: {error.strerror or error}; free some space and run again"
+        ) from error
     return TensorBoard(accelerator)
 
 
