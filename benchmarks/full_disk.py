@@ -100,7 +100,7 @@ def filled_again_and_again(disk: Path, steps: int, moments: int, said: Path) -> 
         code = ended(process, random.uniform(0.2, 4.0))
         if code is None:
             ballast = fill(disk, random.choice((0, 0, 4096, random.randrange(2**18), random.randrange(2**21))))
-            code = ended(process, 60)
+            code = ended(process, 300)
             ballast.unlink()
         if code == 0:
             print(f"all was trained after {sum(reasons.values())} full disks; give more --steps")
