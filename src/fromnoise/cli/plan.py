@@ -8,12 +8,40 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from fromnoise.ground.errors import one_line
+from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
+    from fromnoise.training.recipe import Recipe
     from fromnoise.training.situation import Suited
 
 LENGTHS = (".loop.pictures", ".loop.minutes")
+SUITED = {("lora",): "lora", ("diffusion",): "finetune"}  # which recipe trains so, of those that suit themselves
+
+
+def as_begun(found: Any, settings: Mapping[str, str], out: Path) -> Recipe | None:
+    """The stored recipe of a run that goes on with a recipe that suits itself; None where another one is named, or
+    nothing has begun. What suits pictures and machine is settled when a run begins, so it goes on as it began.
+
+    Args:
+        found: what :func:`fromnoise.cli.train.load_recipe` gave.
+        settings: by dotted names.
+        out: the run's folder.
+
+    Raises:
+        UserError: the run trains something else than the recipe that is named.
+    """
+    from fromnoise.training.continuing import recipe_of
+    from fromnoise.training.situation import Suited
+
+    before = recipe_of(out) if isinstance(found, Suited) else None
+    if before is None or _called(before.tasks) == _called(found.recipe.with_overrides(settings).tasks):
+        return before
+    by = f"'train {_called(before.tasks)}'" if before.fits_minutes else f"another recipe ({before.name})"
+    raise UserError(f"{out} was begun by {by}; go on with that, or use a new --out")
+
+
+def _called(tasks: tuple[str, ...]) -> str:
+    return SUITED.get(tasks, "scratch")
 
 
 def as_asked(found: Any, settings: dict[str, str], tasks: tuple[str, ...] | None) -> Any:
