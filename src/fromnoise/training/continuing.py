@@ -328,3 +328,10 @@ def _has(tree: dict[str, Any], name: str) -> bool:
             return False
         branch = branch[part]
     return True
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        value = f"({', '.join(map(_shown, value))})"
+    text = "none" if value is None else "''" if value == "" else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
