@@ -103,7 +103,9 @@ def test_a_paused_training_has_no_index_yet(
         raise Paused("half")
 
     monkeypatch.setattr("fromnoise.training.run.train", paused)
-    assert run(*COMMAND, "--minutes", 2).code == 0
+    for minutes, said in ((2, "2 min"), (0.2, "12 s"), (90.5, "1 h 30 min 30 s")):
+        done = run(*COMMAND, "--minutes", minutes)
+        assert (done.code, done.out) == (0, f"paused after {said}: half; the same command goes on\n")
     assert indexed == []
 
 

@@ -86,7 +86,9 @@ def test_a_limit_of_time_decides_what_is_left(tmp_path: Path, time: Time, capsys
     for step in range(1, 20):
         time.now += 5
         log.show(Clock(step, 10, 10**6, 0, spent=5 * step / 240))
-    assert "130 of 1,000,000 pictures or 4 minutes, 2.0/s, 3 min left" in capsys.readouterr().err
+    assert "130 of 1,000,000 pictures or 4 min, 2.0/s, 3 min left" in capsys.readouterr().err
+    Log(tmp_path, Clock(0, 10, 3000, 0), limit=10.0)
+    assert "begins at 0 of 3,000 pictures or 10 s\n" in capsys.readouterr().err
 
 
 def test_what_follows_takes_no_longer_than_its_minutes(

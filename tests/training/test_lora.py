@@ -445,5 +445,7 @@ def test_the_length_is_that_of_the_tasks_that_are_asked_for(monkeypatch: pytest.
     tell_plan(suited, {"vae.loop.pictures": "9"}, ("vae",), 3.0)
     assert asked == [(suited.recipe, ("vae",), 10, 3.0)]
     another, said = capsys.readouterr().err.splitlines()
-    assert another.startswith("you ask for another length")
+    assert another == (
+        "you ask for another length than the usual one: what is said of pictures is of that, and the time of yours"
+    )
     assert said.startswith("first sheet after about 60 minutes, to the end about 2 hours, if nothing else runs")

@@ -169,13 +169,13 @@ def _say(text: str) -> None:
 
 def _reporting(training: Callable[[], None], minutes: float | None, out: Path) -> None:
     """Train, and say how it goes on where it was ended before its end."""
-    from fromnoise.cli.plan import spoken
+    from fromnoise.ground.duration import to_the_second
     from fromnoise.training.loop import Paused
 
     try:
         training()
     except Paused as pause:
-        print(f"paused after {spoken((minutes or 0.0) / 60)}: {pause}; the same command goes on")
+        print(f"paused after {to_the_second(60 * (minutes or 0.0))}: {pause}; the same command goes on")
     except KeyboardInterrupt:
         if any(out.glob("*/step-*")):
             print("what was learnt is saved; the same command goes on", file=sys.stderr)

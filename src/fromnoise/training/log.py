@@ -16,7 +16,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from fromnoise.ground.duration import in_words
+from fromnoise.ground.duration import in_words, to_the_second
 from fromnoise.training.clock import Clock
 from fromnoise.training.health.watch import Watch
 from fromnoise.training.names import LOG
@@ -202,7 +202,7 @@ class Log:
         return (clock.pictures - self._begin[1]) / max(self._worked() - self._begin[0], 1e-9)
 
     def _length(self, clock: Clock) -> str:
-        limited = f" or {self._limit / 60:g} minutes" if self._limit else ""
+        limited = f" or {to_the_second(self._limit)}" if self._limit else ""
         return f"{clock.total:,} {self._unit}{limited}"
 
     def _left(self, clock: Clock, rate: float) -> str:
