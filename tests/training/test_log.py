@@ -16,6 +16,7 @@ from fromnoise.data.record import Record
 from fromnoise.training import log as module
 from fromnoise.training.clock import Clock
 from fromnoise.training.costs import ahead, multiplications
+from fromnoise.training.health.history import read_rows
 from fromnoise.training.log import Later, Log, Telling
 from fromnoise.training.run_data import some_prompts
 from fromnoise.training.run_folder import accelerator, curves
@@ -79,6 +80,15 @@ def test_figures_are_told_to_those_who_ask(tmp_path: Path, time: Time, capsys: p
     assert "loss" not in capsys.readouterr().err
     steps(Log(tmp_path, Clock(0, 10, 1000, 0), Telling(verbose=True)), time, 3, 1.0)
     assert "loss_log_snr_-4..-2 0.25" in capsys.readouterr().err
+
+
+def test_no_figure_is_written_where_readers_look_for_the_clock(tmp_path: Path, time: Time) -> None:
+    """A loss that is called "pictures" would make every row one of no training."""
+    log = Log(tmp_path, Clock(0, 10, 1000, 0))
+    time.now += 1
+    log.record(Clock(2, 10, 1000, 0), {"pictures": 0.5, "step": 0.25, "loss": 0.75})
+    (row,) = read_rows(tmp_path / "log.jsonl")
+    assert (row["pictures"], row["step"], row["loss"]) == (20, 2, 0.75)
 
 
 def test_a_limit_of_time_decides_what_is_left(tmp_path: Path, time: Time, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,20 +113,24 @@ def tell_plan(
     told = "you ask for another length than the usual one: what is said of pictures is of that, and the time of yours"
     end = _length_told(suited, tasks or suited.recipe.tasks, minutes)
     cropped = suited.cropped if suited.recipe.data.fit == "crop" else ()
-    for line in (*((told,) if shorter else ()), *suited.reasons, *cropped, end):
+    for line in (*((told,) if shorter else ()), *suited.reasons, *cropped, *end):
         print(one_line(line), file=sys.stderr)
 
 
-def _length_told(suited: Suited, tasks: tuple[str, ...], minutes: float | None) -> str:
+def _length_told(suited: Suited, tasks: tuple[str, ...], minutes: float | None) -> tuple[str, ...]:
+    """How long it takes, and where that is known, after how long something has come of it."""
     import torch
 
     from fromnoise.training.estimate import length
 
     if torch.accelerator.is_available():
-        return "how long it takes is said after its first steps: there is a GPU, which is not measured before"
-    took = length(suited.recipe, tasks, suited.pictures, minutes)
+        return ("how long it takes is said after its first steps: there is a GPU, which is not measured before",)
+    shown = suited.shown if tasks == suited.recipe.tasks else None
+    took = length(suited.recipe, tasks, suited.pictures, minutes, shown.pictures if shown is not None else 0)
     first, whole = spoken(took.first), spoken(took.whole)
-    return f"first sheet after about {first}, to the end about {whole}, if nothing else runs (measured just now)"
+    end = f"first sheet after about {first}, to the end about {whole}, if nothing else runs (measured just now)"
+    known = shown is not None and took.shown is not None
+    return (f"{shown.said}: here about {spoken(took.shown)}", end) if known else (end,)
 
 
 def spoken(hours: float) -> str:
