@@ -140,7 +140,8 @@ def test_a_task_without_a_row_is_seen_to_have_ended(tmp_path: Path) -> None:
     checkpointed(out / "clip", 18, 10.3, minutes=1 / 6)
     found = RunFolder(out).standing()
     assert found["state"] == "finished"
-    assert [(task["rows"], task["pictures"], task["progress"]) for task in found["tasks"]][0] == (0, 0, 1.0)
+    first = found["tasks"][0]
+    assert (first["rows"], first["pictures"], first["progress"]) == (0, 0, 1.0)
 
 
 def test_what_a_run_takes_from_its_model_is_not_waited_for(tmp_path: Path) -> None:
@@ -406,11 +407,13 @@ def test_a_training_learns_from_what_the_command_takes(
     assert asked == [["lora", "--data", data], ["finetune", "--data", data, "--as-before"]]
 
 
-@pytest.mark.parametrize("data", ["hf:name", "hf:../name", "hf:owner/na\0me", "hf:owner/name --out x", "hf:", "nowhere"])
+@pytest.mark.parametrize(
+    "data", ["hf:name", "hf:../name", "hf:owner/na\0me", "hf:owner/name --out x", "hf:", "nowhere"]
+)
 def test_what_names_no_pictures_is_refused(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Watched, "_spawn", lambda self, *words, recipe: pytest.fail("it begins"))
     watched = Watched(tmp_path / "run")
-    with pytest.raises(Exception, match="there is no folder .* on this machine") as said:
+    with pytest.raises(Exception, match=r"there is no folder .* on this machine") as said:
         watched.begin(data)
     assert "\n" not in str(said.value)
     made_run(tmp_path / "run")

@@ -156,7 +156,9 @@ def test_nothing_and_other_words_go_on_meaning_what_they_meant(tiny_model: TextT
     assert own == [9, 12, 13]
     moved(t.network)
     found = t.losses(batch, CLOCK)
-    assert float(found["loss"].detach()) == pytest.approx(float(found["loss_pictures"] + 3 * found["loss_known"]) / 2, rel=1e-5)
+    assert float(found["loss"].detach()) == pytest.approx(
+        float(found["loss_pictures"] + 3 * found["loss_known"]) / 2, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(

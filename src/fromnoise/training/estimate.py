@@ -34,9 +34,7 @@ class Length:
     shown: float | None = None
 
 
-def length(
-    recipe: Recipe, tasks: tuple[str, ...], count: int, minutes: float | None = None, shown: int = 0
-) -> Length:
+def length(recipe: Recipe, tasks: tuple[str, ...], count: int, minutes: float | None = None, shown: int = 0) -> Length:
     """How long a training takes, within a factor of two or so: other tasks are reckoned from the U-Net's step.
 
     Args:

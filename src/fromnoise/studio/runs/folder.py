@@ -189,7 +189,7 @@ class RunFolder:
         ]
 
     def _is_finished(self, facts: dict[str, Any], tasks: Sequence[dict[str, Any]]) -> bool:
-        """Whether all that this run trains has ended: what it takes from the model that it began with is not trained."""
+        """Whether all that it trains has ended, without what it takes from the model that it began with."""
         given = self._asked(facts)[:-1] if facts["recipe"].get("start_from") else []
         trained = [task for task in tasks if task["name"] not in given or self._has_begun(task["name"])]
         return bool(trained) and all(task.get("progress", 0.0) >= 1 for task in trained)

@@ -182,7 +182,7 @@ class Watched:
 
 
 def _is_named(data: str) -> bool:
-    """Whether pictures have a name and no place on this machine: those that come with fromnoise, or a set on the hub."""
+    """Whether pictures have a name and no place here: those that come with fromnoise, or a set on the hub."""
     return data == "starter" or HUB.fullmatch(data) is not None
 
 

@@ -61,9 +61,8 @@ class Learnt:
         took = f"{self.steps} steps, {self.seconds:.0f} s"
         if not self.judged:
             return f"self-test: this machine is too slow to say anything in {SECONDS:g} s ({took}); training begins"
-        return (
-            f"self-test passed: the loss of one batch of {self.batch} falls, {self.first:.3g} → {self.last:.3g} ({took})"
-        )
+        fell = f"{self.first:.3g} → {self.last:.3g}"
+        return f"self-test passed: the loss of one batch of {self.batch} falls, {fell} ({took})"
 
 
 def self_test(task: Task, seed: int, console: Console, of_muon: torch.dtype | None = None) -> None:
@@ -127,7 +126,7 @@ def _why_not(task: Task, found: Learnt) -> str:
     else:
         looked += ", and whether the pictures are what you think (fromnoise data --help)"
     return (
-        f"self-test failed: {found.steps} steps on one batch of {found.batch} {task.unit} took the loss of {task.name} from "
-        f"{found.first:.4g} to {found.last:.4g} only, so a training would learn nothing: look at {looked}; "
+        f"self-test failed: {found.steps} steps on one batch of {found.batch} {task.unit} took the loss of {task.name} "
+        f"from {found.first:.4g} to {found.last:.4g} only, so a training would learn nothing: look at {looked}; "
         "--no-self-test begins all the same"
     )
