@@ -134,9 +134,8 @@ class Log:
         values = {**values, "pictures_per_second": self._rate(clock)}
         at = {"step": clock.step, "pictures": clock.pictures}
         with self._kept():
-            self._write(
-                {**at, **_rounded(values), **_rounded(self._standing(clock)), **at}
-            )  # no figure stands for those
+            figures = {**_rounded(values), **_rounded(self._standing(clock))}
+            self._write({**at, **figures, **at})  # no figure stands in the place of those
             if self._telling.curves is not None:
                 named = {f"{self._name}/{key}": value for key, value in values.items()}
                 self._telling.curves.figures(named, clock.pictures)
