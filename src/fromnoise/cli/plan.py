@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from fromnoise.training.situation import Suited
 
 LENGTHS = (".loop.pictures", ".loop.minutes")
-SUITED = {("lora",): "lora", ("diffusion",): "finetune"}  # which recipe trains so, of those that suit themselves
+SUITED: dict[tuple[str, ...], str] = {
+    ("lora",): "lora",
+    ("diffusion",): "finetune",
+}  # which recipe trains so, of those that suit themselves
 
 
 def as_begun(found: Any, settings: Mapping[str, str], out: Path) -> Recipe | None:
@@ -129,8 +132,9 @@ def _length_told(suited: Suited, tasks: tuple[str, ...], minutes: float | None) 
     took = length(suited.recipe, tasks, suited.pictures, minutes, shown.pictures if shown is not None else 0)
     first, whole = spoken(took.first), spoken(took.whole)
     end = f"first sheet after about {first}, to the end about {whole}, if nothing else runs (measured just now)"
-    known = shown is not None and took.shown is not None
-    return (f"{shown.said}: here about {spoken(took.shown)}", end) if known else (end,)
+    if shown is None or took.shown is None:
+        return (end,)
+    return f"{shown.said}: here about {spoken(took.shown)}", end
 
 
 def spoken(hours: float) -> str:

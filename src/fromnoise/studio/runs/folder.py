@@ -203,8 +203,10 @@ class RunFolder:
         """
         try:
             newest = max((self.path / name).glob("step-*"), default=None)
-            found = json.loads((newest / "state.json").read_bytes())["facts"] if newest else {"step": 0, "batch": 0}
-            seen, loop = found["step"] * found["batch"], found.get("loop") or {"pictures": 0, "minutes": 0}
+            if newest is None:
+                return False
+            found = json.loads((newest / "state.json").read_bytes())["facts"]
+            seen, loop = found["step"] * found["batch"], found["loop"]
             ended = seen >= loop["pictures"] > 0 or found.get("elapsed", 0.0) >= 60 * loop["minutes"] > 0
             return bool(ended and seen >= logged)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
