@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
+import json
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import fromnoise
+from fromnoise.cli.train import load_recipe
 from fromnoise.ground.errors import UserError
 from fromnoise.system.defaults import COPIES, MAP
+from fromnoise.training.health.process import NOTE
 from fromnoise.training.loop import Paused
+from fromnoise.training.recipe import Recipe
+from fromnoise.training.situation import Situation, Suited
 
 COMMAND = ("train", "first_model", "--data", "starter", "--out", "x")
 
@@ -46,10 +55,19 @@ def test_a_wrong_setting_is_one_clear_line(setting: str, message: str, run: Any,
     assert not (tmp_path / "x").exists()
 
 
+def begun(out: Path, recipe: str) -> None:
+    """A run as it is after its first moment."""
+    found = load_recipe(recipe, lambda: Situation(12, 64))
+    out.mkdir()
+    asked = found.recipe if isinstance(found, Suited) else found
+    (out / "run.json").write_text(json.dumps({"recipe": asked.to_dict(), "data": "starter"}))
+
+
 @pytest.fixture
 def indexed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Path, str]]:
     """A training that is done at once, and what is indexed after it."""
-    (tmp_path / "x" / "model").mkdir(parents=True)
+    begun(tmp_path / "x", "first_model")
+    (tmp_path / "x" / "model").mkdir()
     found: list[tuple[Path, str]] = []
 
     def build(model: Path, data: str) -> None:
@@ -85,7 +103,9 @@ def test_a_paused_training_has_no_index_yet(
         raise Paused("half")
 
     monkeypatch.setattr("fromnoise.training.run.train", paused)
-    assert run(*COMMAND, "--minutes", 2).code == 0
+    for minutes, said in ((2, "2 min"), (0.2, "12 s"), (90.5, "1 h 30 min 30 s")):
+        done = run(*COMMAND, "--minutes", minutes)
+        assert (done.code, done.out) == (0, f"paused after {said}: half; the same command goes on\n")
     assert indexed == []
 
 
@@ -110,7 +130,8 @@ def test_a_training_without_the_packages_for_evaluation_ends_well(
     run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """``pip install fromnoise[train]`` brings no scipy."""
-    (tmp_path / "x" / "model").mkdir(parents=True)
+    begun(tmp_path / "x", "first_model")
+    (tmp_path / "x" / "model").mkdir()
     monkeypatch.setattr("fromnoise.training.run.train", lambda *_: Path("x/model"))
     # Importing it anew hangs another module into the package; later tests must find the first one again.
     monkeypatch.setattr(fromnoise, "evaluation", importlib.import_module("fromnoise.evaluation"))
@@ -124,6 +145,78 @@ def test_a_training_without_the_packages_for_evaluation_ends_well(
     assert "note: copies cannot be found yet: " in done.err
     assert "pip install 'fromnoise[evaluate]'" in done.err
     assert "fromnoise inspect index x/model --data starter" in done.err
+
+
+SUITED = ("lora", "finetune", "scratch")
+
+
+@pytest.mark.parametrize(("before", "now"), itertools.permutations(SUITED, 2))
+def test_another_recipe_does_not_go_on_with_a_run(
+    before: str, now: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fromnoise.training.run.train", lambda *_: pytest.fail("it trains"))
+    begun(tmp_path / "x", before)
+    done = run("train", now, "--data", "starter", "--out", "x")
+    said = f"fromnoise: x was begun by 'train {before}'; go on with that, or use a new --out\n"
+    assert (done.code, done.out, done.err) == (2, "", said)
+
+
+def test_a_recipe_of_another_kind_is_called_by_its_name(run: Any, tmp_path: Path) -> None:
+    begun(tmp_path / "x", "first_model")
+    done = run("train", "lora", "--data", "starter", "--out", "x")
+    assert (done.code, done.out) == (2, "")
+    assert "x was begun by another recipe (first-model); go on with that, or use a new --out" in done.err
+
+
+@pytest.mark.parametrize("recipe", SUITED)
+def test_what_was_trained_is_told_of_what_the_run_holds(
+    recipe: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same recipe goes on as it is stored, and where there is no model nobody is told to draw with it."""
+    asked: list[Any] = []
+    monkeypatch.setattr("fromnoise.training.run.train", lambda *args: asked.append(args) or Path("x/model"))
+    monkeypatch.setattr("fromnoise.cli.plan.tell_lora", lambda out: print(f"{out}/lora.safetensors"))
+    begun(tmp_path / "x", recipe)
+    told = json.loads((tmp_path / "x" / "run.json").read_text())
+    stored = replace(Recipe.from_dict(told["recipe"]), seed=7)
+    (tmp_path / "x" / "run.json").write_text(json.dumps({**told, "recipe": stored.to_dict()}))
+    for named in ((recipe,), (SUITED[SUITED.index(recipe) - 1], "--as-before")):
+        done = run("train", *named, "--data", "starter", "--out", "x")
+        assert (done.code, done.err) == (0, "")
+        what = {"lora": "", "finetune": "diffusion", "scratch": "clip, vae, diffusion"}[recipe]
+        trained = f"x: trained {what}; the model appears with 'diffusion'\n"
+        assert done.out == (trained if what else "x/lora.safetensors\n")
+        recipe_then, *_, call = asked.pop()
+        assert (recipe_then, call.as_before) == (stored, True)
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("notes.txt", "notes.txt is a file, and a training needs a folder; use a new --out"),
+        ("notes.txt/mine", "notes.txt is a file, and a training needs a folder; use a new --out"),
+        ("letters", "letters holds something that is not a training run; use a new --out"),
+        ("theirs/mine", "cannot write to theirs/mine; take an --out that you may write to"),
+        ("busy", "another training is writing to busy; stop it first, or use a new --out"),
+    ],
+)
+@pytest.mark.parametrize("command", [("train", "lora"), ("train", "first_model"), ("distill", "stickers-64")])
+def test_a_wrong_out_is_told_before_anything_is_read_or_measured(
+    out: str, said: str, command: tuple[str, ...], run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("training.situation.situation_of", "cli.plan.tell_plan", "system.text_to_image.TextToImage.load"):
+        monkeypatch.setattr(f"fromnoise.{name}", lambda *_, **__: pytest.fail("it begins"))
+    (tmp_path / "notes.txt").write_text("dear diary")
+    for name in ("letters", "theirs", "busy"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "letters" / "to_mum.txt").touch()
+    other = psutil.Process(os.getppid())
+    (tmp_path / "busy" / NOTE).write_text(json.dumps({"process": other.pid, "begun": other.create_time()}))
+    access = os.access
+    monkeypatch.setattr("os.access", lambda place, mode: Path(place).name != "theirs" and access(place, mode))
+    done = run(*command, "--data", "starter", "--out", out)
+    assert (done.code, done.out, done.err) == (2, "", f"fromnoise: {said}\n")
+    assert not list(tmp_path.rglob("mine"))
 
 
 RECIPES = {

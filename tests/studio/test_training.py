@@ -103,6 +103,66 @@ def test_a_run_that_nobody_trains_is_stopped_or_finished(tmp_path: Path, progres
     assert RunFolder(out).standing()["state"] == "running"  # it is this very process
 
 
+def checkpointed(folder: Path, step: int, elapsed: float, **loop: Any) -> None:
+    (folder / f"step-{step:08d}").mkdir(parents=True)
+    facts = {"step": step, "batch": 10, "elapsed": elapsed, "loop": {"pictures": 1000, "minutes": 0.0, **loop}}
+    (folder / f"step-{step:08d}" / "state.json").write_text(json.dumps({"facts": facts, "sha256": {}}))
+
+
+@pytest.mark.parametrize(
+    ("step", "elapsed", "loop", "state"),
+    [
+        (100, 5.0, {}, "finished"),
+        (99, 5.0, {}, "stopped"),
+        (99, 60.5, {"minutes": 1.0}, "finished"),
+        (99, 59.5, {"minutes": 1.0}, "stopped"),
+        (99, 60.5, {"minutes": "1"}, "stopped"),  # makes no sense
+        (40, 60.5, {"minutes": 1.0}, "stopped"),  # the log is further: it goes on for longer
+    ],
+)
+def test_a_run_that_did_not_log_its_end_is_finished_all_the_same(
+    step: int, elapsed: float, loop: dict[str, Any], state: str, tmp_path: Path
+) -> None:
+    out = made_run(tmp_path / "x")  # its log ends in the middle, after 500 pictures
+    checkpointed(out / "diffusion", 9, 60.5, minutes=1.0)
+    checkpointed(out / "diffusion", step, elapsed, **loop)
+    found = RunFolder(out).standing()
+    assert (found["state"], found["tasks"][0]["progress"]) == (state, 1.0 if state == "finished" else 0.5)
+
+
+def test_a_task_without_a_row_is_seen_to_have_ended(tmp_path: Path) -> None:
+    """CLIP ended by its minutes after a few steps, and the log of that time is empty."""
+    out = made_run(tmp_path / "x")
+    (out / "run.json").write_text(json.dumps({"data": "starter", "recipe": {"tasks": ["clip", "diffusion"]}}))
+    write_log(out / "clip", [])
+    write_log(out / "diffusion", [row(1000, loss=0.1, progress=1.0)])
+    assert RunFolder(out).standing()["state"] == "stopped"
+    checkpointed(out / "clip", 18, 10.3, minutes=1 / 6)
+    found = RunFolder(out).standing()
+    assert found["state"] == "finished"
+    first = found["tasks"][0]
+    assert (first["rows"], first["pictures"], first["progress"]) == (0, 0, 1.0)
+
+
+def test_what_a_run_takes_from_its_model_is_not_waited_for(tmp_path: Path) -> None:
+    """``train stickers_64 --tasks diffusion --set start_from=…``, and a distillation in a run of its own."""
+    out = made_run(tmp_path / "x")
+    recipe = {"tasks": ["clip", "vae", "diffusion"]}
+    write_log(out / "diffusion", [row(1000, loss=0.1, progress=1.0)])
+    for more, state in (({}, "stopped"), ({"start_from": "stickers-64"}, "finished")):
+        (out / "run.json").write_text(json.dumps({"data": "starter", "recipe": recipe | more}))
+        assert RunFolder(out).standing()["state"] == state
+    (out / "diffusion").rename(out / "vae")  # the U-Net is still to come
+    assert RunFolder(out).standing()["state"] == "stopped"
+    (out / "vae").rename(out / "distill")
+    facts = {"data": "starter", "recipe": recipe, "made_from": {"model": "0a1b"}}
+    (out / "run.json").write_text(json.dumps(facts))
+    found = RunFolder(out).standing()
+    assert (found["state"], [task["name"] for task in found["tasks"]]) == ("finished", ["distill"])
+    with pytest.raises(Exception, match="this is a distillation; go on with it by 'fromnoise distill'"):
+        Watched(out).go_on()
+
+
 def test_a_log_is_read_from_where_it_was_read_to(tmp_path: Path) -> None:
     file = tmp_path / "log.jsonl"
     log = LogFile(file)
@@ -192,6 +252,18 @@ def test_everyone_may_watch_and_the_owner_alone_may_act(watching: Live) -> None:
         assert http.get("/api/training/owner", headers=key_of(watching)).json()["owner"] is True
         foreign = {**key_of(watching), "Origin": "https://elsewhere.example"}
         assert http.post("/api/training/pause", headers=foreign).json()["error"]["code"] == "foreign_origin"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_shows_its_curves_and_sheets(watching: Live, task: str) -> None:
+    assert watching.state.training is not None
+    place = watching.state.training.path / task
+    (place / "sheets").mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30)).save(place / "sheets" / "0000000070.png")
+    write_log(place, [row(600, detail=0.7)])
+    with watching.client() as http:
+        assert http.get(f"/api/training/curves/{task}").json()["detail"] == [[600, 0.7]]
+        assert http.get(f"/api/training/sheets/{task}/70").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -318,6 +390,36 @@ def test_what_the_form_says_is_what_is_trained(
     (tmp_path / "run" / "run.json").write_text(json.dumps(told))
     watched.go_on()
     assert asked[1] == [recipe, "--data", "starter", "--as-before"]
+
+
+@pytest.mark.parametrize("data", ["starter", "hf:owner/name", "hf:owner/name/config"])
+def test_a_training_learns_from_what_the_command_takes(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(Watched, "_spawn", lambda self, *words, recipe: asked.append([recipe, *words]))
+    watched = Watched(tmp_path / "run")
+    watched.begin(f" {data}\n", None, "lora")
+    made_run(tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**told, "data": data}))
+    watched.go_on()
+    assert asked == [["lora", "--data", data], ["finetune", "--data", data, "--as-before"]]
+
+
+@pytest.mark.parametrize(
+    "data", ["hf:name", "hf:../name", "hf:owner/na\0me", "hf:owner/name --out x", "hf:", "nowhere"]
+)
+def test_what_names_no_pictures_is_refused(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Watched, "_spawn", lambda self, *words, recipe: pytest.fail("it begins"))
+    watched = Watched(tmp_path / "run")
+    with pytest.raises(Exception, match=r"there is no folder .* on this machine") as said:
+        watched.begin(data)
+    assert "\n" not in str(said.value)
+    made_run(tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(json.dumps({"data": data, "recipe": {"tasks": ["diffusion"]}}))
+    with pytest.raises(Exception, match="the pictures are not at"):
+        watched.go_on()
 
 
 def test_a_run_from_scratch_goes_on_from_the_studio_whatever_it_is_called(

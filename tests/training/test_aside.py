@@ -23,6 +23,7 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.defaults import read_facts
 from fromnoise.training.continuing import Call
 from fromnoise.training.health.beside import Beside
+from fromnoise.training.health.history import read_rows
 from fromnoise.training.recipe import Recipe
 from fromnoise.training.run import Run, train
 from fromnoise.training.run_data import SET_ASIDE, read_pictures, read_shapes
@@ -192,5 +193,7 @@ def test_a_lora_has_the_figures_that_its_pictures_allow(count: int, tiny_model_f
     assert detail < 0.4
     assert "blurred_before" in warnings(folder)
     near, held_out = figures(folder, "near_training"), figures(folder, "held_out_loss")
+    rows = read_rows(folder / "log.jsonl")
+    assert [row["pictures"] for row in rows if "loss_pictures" in row] == [8]  # its last step
     assert len(near) == len(held_out) == (2 if count == 60 else 0)
     assert all(share * 8 % 1 == 0 for share in near)  # of eight drawings

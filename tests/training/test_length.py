@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,16 @@ def test_the_time_is_the_trainings_and_goes_on_from_the_checkpoint(tmp_path: Pat
     assert Trainer(Line(settings), tmp_path / "broken", seed=5).clock.done
     longer = Trainer(Line(config(pictures=10**6, minutes=2.0)), tmp_path / "broken", seed=5)
     assert (longer.clock.done, longer.clock.progress) == (False, 0.5)
+
+
+@pytest.mark.usefixtures("second_a_step")
+@pytest.mark.parametrize("settings", [{"pictures": 10**6, "minutes": 0.1}, {"pictures": 16 * 6}])
+def test_a_last_row_says_that_a_task_has_ended(settings: dict[str, Any], tmp_path: Path) -> None:
+    """Six steps, where a row comes every twenty."""
+    Trainer(Line(config(log_steps=20, **settings)), tmp_path, seed=5).run()
+    (row,) = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert (row["step"], row["pictures"], row["progress"]) == (6, 96, 1.0)
+    assert row["loss"] > 0
 
 
 @pytest.mark.parametrize(("minutes", "sheets"), [(2.0, 2), (0.0, 11)])

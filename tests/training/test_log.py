@@ -16,6 +16,7 @@ from fromnoise.data.record import Record
 from fromnoise.training import log as module
 from fromnoise.training.clock import Clock
 from fromnoise.training.costs import ahead, multiplications
+from fromnoise.training.health.history import read_rows
 from fromnoise.training.log import Later, Log, Telling
 from fromnoise.training.run_data import some_prompts
 from fromnoise.training.run_folder import accelerator, curves
@@ -81,12 +82,23 @@ def test_figures_are_told_to_those_who_ask(tmp_path: Path, time: Time, capsys: p
     assert "loss_log_snr_-4..-2 0.25" in capsys.readouterr().err
 
 
+def test_no_figure_is_written_where_readers_look_for_the_clock(tmp_path: Path, time: Time) -> None:
+    """A loss that is called "pictures" would make every row one of no training."""
+    log = Log(tmp_path, Clock(0, 10, 1000, 0))
+    time.now += 1
+    log.record(Clock(2, 10, 1000, 0), {"pictures": 0.5, "step": 0.25, "loss": 0.75})
+    (row,) = read_rows(tmp_path / "log.jsonl")
+    assert (row["pictures"], row["step"], row["loss"]) == (20, 2, 0.75)
+
+
 def test_a_limit_of_time_decides_what_is_left(tmp_path: Path, time: Time, capsys: pytest.CaptureFixture[str]) -> None:
     log = Log(tmp_path, Clock(0, 10, 10**6, 0), limit=240.0)
     for step in range(1, 20):
         time.now += 5
         log.show(Clock(step, 10, 10**6, 0, spent=5 * step / 240))
-    assert "130 of 1,000,000 pictures or 4 minutes, 2.0/s, 3 min left" in capsys.readouterr().err
+    assert "130 of 1,000,000 pictures or 4 min, 2.0/s, 3 min left" in capsys.readouterr().err
+    Log(tmp_path, Clock(0, 10, 3000, 0), limit=10.0)
+    assert "begins at 0 of 3,000 pictures or 10 s\n" in capsys.readouterr().err
 
 
 def test_what_follows_takes_no_longer_than_its_minutes(

@@ -36,7 +36,7 @@ from fromnoise.training.known import known_of, with_known
 from fromnoise.training.loop import Trainer
 from fromnoise.training.low_rank import Beside, LowRank
 from fromnoise.training.recipe import DiffusionStage, LoopConfig, Recipe
-from fromnoise.training.situation import Situation, Suited, situation_of
+from fromnoise.training.situation import Shown, Situation, Suited, situation_of
 from fromnoise.training.stages import LoraStage
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.lora import Adapted, LoraTask
@@ -136,13 +136,13 @@ def test_of_what_it_knows_nothing_is_lost_at_first_and_the_loss_is_the_usual_one
     assert any(torch.equal(batch.clean[-2], known) for known in latents(1))
     assert any(torch.equal(batch.clean[-1], own) for own in batch.clean[:6])
     found = t.losses(batch, CLOCK)
-    assert float(found["known"]) < 1e-9  # fewer pictures in a call round otherwise
+    assert float(found["loss_known"]) < 1e-9  # fewer pictures in a call round otherwise
     level = t.schedule.alpha(batch.t), t.schedule.sigma(batch.t)
     noisy = t.schedule.add_noise(batch.clean, batch.noise, batch.t)
     error = tiny_model.unet(noisy, batch.t, batch.context) - v_target(batch.clean, batch.noise, *level)
-    assert float(found["pictures"]) == pytest.approx(float(error[:6].square().mean()), rel=1e-4)
+    assert float(found["loss_pictures"]) == pytest.approx(float(error[:6].square().mean()), rel=1e-4)
     moved(t.network)
-    assert float(t.losses(batch, CLOCK)["known"]) > 1e-3
+    assert float(t.losses(batch, CLOCK)["loss_known"]) > 1e-3
 
 
 def test_nothing_and_other_words_go_on_meaning_what_they_meant(tiny_model: TextToImage) -> None:
@@ -156,7 +156,9 @@ def test_nothing_and_other_words_go_on_meaning_what_they_meant(tiny_model: TextT
     assert own == [9, 12, 13]
     moved(t.network)
     found = t.losses(batch, CLOCK)
-    assert float(found["loss"].detach()) == pytest.approx(float(found["pictures"] + 3 * found["known"]) / 2, rel=1e-5)
+    assert float(found["loss"].detach()) == pytest.approx(
+        float(found["loss_pictures"] + 3 * found["loss_known"]) / 2, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_replay_holds_what_the_model_says(tiny_model: TextToImage) -> None:
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         asked = task(tiny_model, replace(STAGE, replay=0.5)).batch(Clock(99, 8, 10**6, 0))
-        found[share] = float(t.losses(asked, CLOCK)["known"])
+        found[share] = float(t.losses(asked, CLOCK)["loss_known"])
     assert found[0.5] < 0.6 * found[0.0]
 
 
@@ -427,6 +429,35 @@ def test_the_length_of_a_training_counts_drawings_and_sheets(monkeypatch: pytest
     assert minutes(unet, ("diffusion",))[0] == 1 + 32 / 60
 
 
+def test_what_is_known_to_come_of_it_is_told_with_its_time(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Learning from a picture takes three seconds here; a training that ends before is told nothing of it."""
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+    monkeypatch.setattr("fromnoise.training.estimate.seconds_a_picture", lambda recipe: 3.0)
+    settings = {"start_from": "x", "lora.loop.pictures": "600", "lora.loop.sheet_minutes": "35", "lora.known": "0",
+                "lora.drawings": "1", "lora.steps": "30", "fits_minutes": "true", "tasks": "lora"}  # fmt: skip
+    lora = load_recipe("first_model").with_overrides(settings)
+    assert length(lora, ("lora",), 10, None, 300).shown == pytest.approx((15 + 1 + 15 / 35) / 60)  # and its sheets
+    assert length(lora, ("lora",), 10, 17.0, 300).shown == pytest.approx((15 + 1 + 15 / 35) / 60)
+    assert length(lora, ("lora",), 10, 16.0, 300).shown is None
+    assert length(lora, ("lora",), 10).shown is None
+    suited = Suited(lora, (), 10, shown=Shown(300, "half of it brought much (there)"))
+    for minutes, tasks, wanted in ((None, None, 1), (5.0, None, 0), (None, ("lora",), 1)):
+        tell_plan(suited, {}, tasks, minutes)
+        told = [line for line in capsys.readouterr().err.splitlines() if "half of it" in line]
+        assert told == wanted * ["half of it brought much (there): here about 16 minutes"]
+
+
+def test_what_the_recipes_know_is_what_was_measured(place: Path) -> None:
+    """docs/training.md has 12,600 pictures of a LoRA from 40, and 23,552 of a model that went on with 300."""
+    lora = load_recipe("lora", lambda: Situation(40, 64, model=str(place / "tiny")))
+    assert (lora.shown.pictures, lora.recipe.lora.loop.pictures) == (12_600, 12_600)
+    tuned = load_recipe("finetune", lambda: Situation(300, 64, model=str(place / "tiny")))
+    assert tuned.shown.pictures == pytest.approx(23_552, rel=0.02)
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    assert "(12,600 pictures;" in text
+    assert "(23,552 pictures in 12" in text
+
+
 def test_nothing_is_measured_on_the_cpu_where_a_gpu_will_train(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
     monkeypatch.setattr("fromnoise.training.estimate.seconds_a_picture", lambda recipe: pytest.fail("measured"))
@@ -443,7 +474,9 @@ def test_the_length_is_that_of_the_tasks_that_are_asked_for(monkeypatch: pytest.
     monkeypatch.setattr("fromnoise.training.estimate.length", lambda *args: asked.append(args) or Length(1.0, 2.0))
     suited = Suited(load_recipe("first_model"), (), 10)
     tell_plan(suited, {"vae.loop.pictures": "9"}, ("vae",), 3.0)
-    assert asked == [(suited.recipe, ("vae",), 10, 3.0)]
+    assert asked == [(suited.recipe, ("vae",), 10, 3.0, 0)]
     another, said = capsys.readouterr().err.splitlines()
-    assert another.startswith("you ask for another length")
+    assert another == (
+        "you ask for another length than the usual one: what is said of pictures is of that, and the time of yours"
+    )
     assert said.startswith("first sheet after about 60 minutes, to the end about 2 hours, if nothing else runs")

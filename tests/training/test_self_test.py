@@ -34,7 +34,7 @@ def test_a_network_that_can_learn_passes_and_is_left_as_it_was() -> None:
     task = Line(config())
     before, state, settings = bits(task.network), torch.random.get_rng_state(), task.config
     (said,) = rehearsed(task)
-    assert said.startswith("self-test passed: 16 pictures learnt by heart")
+    assert said.startswith("self-test passed: the loss of one batch of 16 falls, ")
     assert bits(task.network) == before
     assert all(p.grad is None for p in task.network.parameters())
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -85,6 +85,16 @@ def test_a_learning_rate_that_is_far_too_high_is_caught() -> None:
         rehearsed(Line(config(learning_rate=9.0)))
 
 
+@pytest.mark.parametrize("batch", [2, 16, 40])
+def test_it_says_how_many_it_has_looked_at(batch: int, tmp_path: Path) -> None:
+    """Not more than sixteen, and of a smaller batch all; also where it fails."""
+    looked = min(batch, 16)
+    (said,) = rehearsed(Line(config(batch=batch)))
+    assert f"the loss of one batch of {looked} falls, " in said
+    with pytest.raises(UserError, match=rf"steps on one batch of {looked} pictures took the loss of line from"):
+        rehearsed(Line(config(batch=batch, learning_rate=1e-12)))
+
+
 def test_a_slow_machine_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS", 0.0)
     (said,) = rehearsed(nearly_no_learning_rate())
@@ -119,7 +129,7 @@ def test_a_run_with_and_without_ends_with_the_same_bits_and_one_that_goes_on_ski
     monkeypatch.setattr(module, "ENOUGH", 0.98)  # a step or two are enough for this test
     for name, asked in (("with", True), ("without", False)):
         train(small(**SHORT), "starter", tmp_path / name, call=Call(self_test=asked))
-        assert capsys.readouterr().err.count("self-test passed: 16 pictures learnt by heart") == 3 * asked
+        assert capsys.readouterr().err.count("self-test passed: the loss of one batch of") == 3 * asked
     assert weights(tmp_path / "with") == weights(tmp_path / "without")
     train(small(**SHORT), "starter", tmp_path / "with", call=Call(self_test=True))
     assert "self-test" not in capsys.readouterr().err

@@ -29,6 +29,8 @@ def distill(
     from fromnoise.training.continuing import Call
     from fromnoise.training.distillation import distill as run
     from fromnoise.training.processes import alone
+    from fromnoise.training.run_folder import check_out
 
+    check_out(out)
     alone("a distillation of a finished model")
     print(run(model, data, out, overrides(set_ or []), Call(as_before=as_before, verbose=verbose)))

@@ -8,12 +8,43 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from fromnoise.ground.errors import one_line
+from fromnoise.ground.errors import UserError, one_line
 
 if TYPE_CHECKING:
+    from fromnoise.training.recipe import Recipe
     from fromnoise.training.situation import Suited
 
 LENGTHS = (".loop.pictures", ".loop.minutes")
+SUITED: dict[tuple[str, ...], str] = {
+    ("lora",): "lora",
+    ("diffusion",): "finetune",
+}  # which recipe trains so, of those that suit themselves
+
+
+def as_begun(found: Any, settings: Mapping[str, str], out: Path) -> Recipe | None:
+    """The stored recipe of a run that goes on with a recipe that suits itself; None where another one is named, or
+    nothing has begun. What suits pictures and machine is settled when a run begins, so it goes on as it began.
+
+    Args:
+        found: what :func:`fromnoise.cli.train.load_recipe` gave.
+        settings: by dotted names.
+        out: the run's folder.
+
+    Raises:
+        UserError: the run trains something else than the recipe that is named.
+    """
+    from fromnoise.training.continuing import recipe_of
+    from fromnoise.training.situation import Suited
+
+    before = recipe_of(out) if isinstance(found, Suited) else None
+    if before is None or _called(before.tasks) == _called(found.recipe.with_overrides(settings).tasks):
+        return before
+    by = f"'train {_called(before.tasks)}'" if before.fits_minutes else f"another recipe ({before.name})"
+    raise UserError(f"{out} was begun by {by}; go on with that, or use a new --out")
+
+
+def _called(tasks: tuple[str, ...]) -> str:
+    return SUITED.get(tasks, "scratch")
 
 
 def as_asked(found: Any, settings: dict[str, str], tasks: tuple[str, ...] | None) -> Any:
@@ -82,23 +113,28 @@ def tell_plan(
     if launched()[0] != 0:
         return
     shorter = minutes is not None or any(name.endswith(LENGTHS) for name in settings)
-    told = "you ask for another length than the usual one: of that, not of yours, is what follows"
+    told = "you ask for another length than the usual one: what is said of pictures is of that, and the time of yours"
     end = _length_told(suited, tasks or suited.recipe.tasks, minutes)
     cropped = suited.cropped if suited.recipe.data.fit == "crop" else ()
-    for line in (*((told,) if shorter else ()), *suited.reasons, *cropped, end):
+    for line in (*((told,) if shorter else ()), *suited.reasons, *cropped, *end):
         print(one_line(line), file=sys.stderr)
 
 
-def _length_told(suited: Suited, tasks: tuple[str, ...], minutes: float | None) -> str:
+def _length_told(suited: Suited, tasks: tuple[str, ...], minutes: float | None) -> tuple[str, ...]:
+    """How long it takes, and where that is known, after how long something has come of it."""
     import torch
 
     from fromnoise.training.estimate import length
 
     if torch.accelerator.is_available():
-        return "how long it takes is said after its first steps: there is a GPU, which is not measured before"
-    took = length(suited.recipe, tasks, suited.pictures, minutes)
+        return ("how long it takes is said after its first steps: there is a GPU, which is not measured before",)
+    shown = suited.shown if tasks == suited.recipe.tasks else None
+    took = length(suited.recipe, tasks, suited.pictures, minutes, shown.pictures if shown is not None else 0)
     first, whole = spoken(took.first), spoken(took.whole)
-    return f"first sheet after about {first}, to the end about {whole}, if nothing else runs (measured just now)"
+    end = f"first sheet after about {first}, to the end about {whole}, if nothing else runs (measured just now)"
+    if shown is None or took.shown is None:
+        return (end,)
+    return f"{shown.said}: here about {spoken(took.shown)}", end
 
 
 def spoken(hours: float) -> str:

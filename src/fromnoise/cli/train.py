@@ -63,23 +63,24 @@ def train(
     from fromnoise.training.memory import let_idle_threads_sleep
 
     let_idle_threads_sleep()
-    from fromnoise.cli.plan import as_asked, check_read, tell_plan
-    from fromnoise.training.continuing import RUN, Call, recipe_of
+    from fromnoise.cli.plan import as_asked, as_begun, check_read, tell_plan
+    from fromnoise.training.continuing import Call, recipe_of
     from fromnoise.training.processes import alone, joined
     from fromnoise.training.recipe import TASKS
+    from fromnoise.training.run_folder import check_out
     from fromnoise.training.situation import Suited, situation_of
     from fromnoise.training.story import StoryRecipe, train_story
 
-    chosen, going_on = chosen_tasks(tasks, TASKS), (out / RUN).is_file()
-    settings = {**named(model, trigger), **overrides(set_ or [])}
+    chosen, settings = chosen_tasks(tasks, TASKS), {**named(model, trigger), **overrides(set_ or [])}
+    check_out(out)
     found: Any = recipe_of(out) if as_before else None  # then nothing that RECIPE says counts
     found = found or load_recipe(recipe, lambda: situation_of(data, model or "", trigger or ""))
-    wanted = as_asked(found, settings, chosen)
+    begun = as_begun(found, settings, out)
+    as_before = as_before or begun is not None
+    wanted = as_asked(begun or found, settings, chosen)
     check_read(wanted, settings, chosen, out, as_before)
-    if isinstance(found, Suited) and not (as_before or going_on):
+    if isinstance(found, Suited) and not as_before:
         tell_plan(replace(found, recipe=wanted), settings, chosen, minutes)
-    # What suits pictures and machine is settled when a run begins; on another machine it goes on as it began.
-    as_before = as_before or (going_on and isinstance(found, Suited))
     call = Call(minutes or math.inf, settings, as_before, verbose, self_test)
     if isinstance(wanted, StoryRecipe):
         if watch or tasks is not None:
@@ -115,10 +116,11 @@ def _trained(wanted: Any, data: str, out: Path, chosen: tuple[str, ...] | None, 
         tell_lora(out)
         return
     print(made if made.exists() else f"{out}: trained {', '.join(does)}; the model appears with 'diffusion'")
-    if index and "diffusion" in does:
+    if "diffusion" not in does or not made.exists():
+        return
+    if index:
         _keep_beside(made, data)
-    if "diffusion" in does:
-        print(f'draw with it: fromnoise generate "a cat" --model {shlex.quote(str(made))}', file=sys.stderr)
+    print(f'draw with it: fromnoise generate "a cat" --model {shlex.quote(str(made))}', file=sys.stderr)
 
 
 def _keep_beside(model: Path, data: str) -> None:
@@ -167,13 +169,13 @@ def _say(text: str) -> None:
 
 def _reporting(training: Callable[[], None], minutes: float | None, out: Path) -> None:
     """Train, and say how it goes on where it was ended before its end."""
-    from fromnoise.cli.plan import spoken
+    from fromnoise.ground.duration import to_the_second
     from fromnoise.training.loop import Paused
 
     try:
         training()
     except Paused as pause:
-        print(f"paused after {spoken((minutes or 0.0) / 60)}: {pause}; the same command goes on")
+        print(f"paused after {to_the_second(60 * (minutes or 0.0))}: {pause}; the same command goes on")
     except KeyboardInterrupt:
         if any(out.glob("*/step-*")):
             print("what was learnt is saved; the same command goes on", file=sys.stderr)

@@ -8,6 +8,7 @@ file or another version's defaults never turn a half-trained network into anothe
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,43 +19,14 @@ from fromnoise.ground.errors import UserError
 from fromnoise.ground.json_file import read_object
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint
+from fromnoise.training.as_it_was import AS_IT_WAS as AS_IT_WAS
+from fromnoise.training.as_it_was import as_it_was
 from fromnoise.training.names import RUN as RUN
 from fromnoise.training.recipe import TASKS, LoopConfig, Recipe
 
 C = TypeVar("C", bound=Config)
 SAMPLE = "world.parquet"  # made before a run begins, where its data are drawings
 
-# Settings that are newer than some runs, and the values with which those go on as they began.
-AS_IT_WAS: dict[str, Any] = {
-    "fits_minutes": False,
-    "data.aside": 0.0,
-    "data.said_styles": False,
-    "data.fit": "pad",
-    "data.tags": False,
-    "loop.minutes": 0.0,
-    "loop.warmup_most": 0.0,
-    "loop.falls_from": 0,
-    "loop.orthogonal": "jordan",
-    "default_style": "",
-    "clip.together": 0,
-    "clip.hard_negatives": 0.0,
-    "clip.locked": False,
-    "clip.redrawn": 0,
-    "data.trigger": "",
-    "lora.hold": 1.0,
-    "vae.prefixes": [],
-    "vae.noise": 0.0,
-    "vae.crop": 0,
-    "vae.adversary.weight": 0.0,
-    "diffusion.remember": False,
-    "diffusion.known": 0,
-    "diffusion.replay": 0.0,
-    "diffusion.model.pooled_heads": 0,
-    "words.told": 0.0,
-    "words.empty": 0.0,
-    "network.fixed": 0,
-    "network.ends": True,
-}
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.
 FREE = {"name", "threads", "default_style", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance",
         "distill.prompts", "distill.steps", "lora.prompts", "lora.steps", "lora.drawings", "lora.checkpointing",
@@ -145,10 +117,7 @@ def stored_run(out: Path, kind: str = "recipe") -> dict[str, Any] | None:
     """
     file = out / RUN
     if not file.is_file():
-        if out.is_file() or (
-            out.is_dir() and any(not p.name.startswith(".") and p.name != SAMPLE for p in out.iterdir())
-        ):
-            raise UserError(f"{out} holds something that is not a training run; use a new --out")
+        check_new(out)
         return None
     try:
         stored = read_object(file)
@@ -157,6 +126,24 @@ def stored_run(out: Path, kind: str = "recipe") -> dict[str, Any] | None:
     if not isinstance(stored.get(kind), dict):
         raise UserError(f"{out} holds another kind of run; use a new --out")
     return stored
+
+
+def check_new(out: Path) -> None:
+    """Refuse a place in which no training can begin, since something else is there.
+
+    Raises:
+        UserError: it is a file, or lies below one, or it is a folder that holds something else.
+    """
+    there = nearest(out)
+    if not there.is_dir():
+        raise UserError(f"{there} is a file, and a training needs a folder; use a new --out")
+    if out.is_dir() and any(not p.name.startswith(".") and p.name != SAMPLE for p in out.iterdir()):
+        raise UserError(f"{out} holds something that is not a training run; use a new --out")
+
+
+def nearest(out: Path) -> Path:
+    """A place, or the nearest folder above it that there is."""
+    return next((place for place in (out, *out.parents) if os.path.exists(place)), Path())
 
 
 def recipe_of(out: Path) -> Recipe | None:
@@ -218,7 +205,7 @@ def restored(out: Path, stored: dict[str, Any], kind: type[C]) -> C:
     try:
         known = kind.from_dict(stored)
         new = [name for name, _ in leaves(known.to_dict()) if not _has(stored, name)]
-        return known.with_overrides({name: _as_it_was(name) for name in new if _as_it_was(name) is not None})
+        return known.with_overrides({name: as_it_was(name) for name in new if as_it_was(name) is not None})
     except UserError as error:
         raise UserError(f"{out} was begun with another version of fromnoise ({error}); use a new --out") from None
 
@@ -341,10 +328,6 @@ def _has(tree: dict[str, Any], name: str) -> bool:
             return False
         branch = branch[part]
     return True
-
-
-def _as_it_was(name: str) -> Any:
-    return next((value for end, value in AS_IT_WAS.items() if name == end or name.endswith(f".{end}")), None)
 
 
 def _shown(value: Any) -> str:

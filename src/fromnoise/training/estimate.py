@@ -21,13 +21,20 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class Length:
-    """How long a training takes, in hours: to its ``first`` sheet, and the ``whole`` of it."""
+    """How long a training takes, in hours.
+
+    Attributes:
+        first: to its first sheet.
+        whole: to its end.
+        shown: until its last task has seen the pictures that were asked about; None where it ends before.
+    """
 
     first: float
     whole: float
+    shown: float | None = None
 
 
-def length(recipe: Recipe, tasks: tuple[str, ...], count: int, minutes: float | None = None) -> Length:
+def length(recipe: Recipe, tasks: tuple[str, ...], count: int, minutes: float | None = None, shown: int = 0) -> Length:
     """How long a training takes, within a factor of two or so: other tasks are reckoned from the U-Net's step.
 
     Args:
@@ -35,21 +42,25 @@ def length(recipe: Recipe, tasks: tuple[str, ...], count: int, minutes: float | 
         tasks: those that are trained.
         count: pictures in the data.
         minutes: of ``--minutes``, None for as many as it needs.
+        shown: pictures of the last task that are asked about; 0 for none.
     """
     loops, work, each = recipe.loops(), costs_of(recipe), seconds_a_picture(recipe)
     call = each / _passes(recipe)
-    first, whole = None, 0.0
+    first, whole, until = None, 0.0, None
     for name in recipe.ordered(tasks):
         loop = loops[name].suited(count)
         asked = minutes / len(tasks) if minutes is not None and recipe.fits_minutes else 0.0
         limit, pause = 60 * (loop.minutes or asked), 60 * loop.sheet_minutes
         before, sheet = call * _calls_before(recipe, name), call * _calls_of_a_sheet(recipe, name)
-        needed = loop.pictures * (each * work.get(name, 1.0) / work["diffusion"] + call * _again(recipe, name))
-        needed += sheet * (2 + needed / pause)  # one at once and one at the end
+        one = each * work.get(name, 1.0) / work["diffusion"] + call * _again(recipe, name)
+        needed = one * loop.pictures + sheet * (2 + one * loop.pictures / pause)  # one at once and one at the end
+        spent = min(needed, limit) if limit else needed
+        then = one * shown + sheet * (1 + one * shown / pause)
+        until = (whole + before + then) / 3600 if shown and then < spent else None
         if first is None:
             first = before + sheet + (min(pause, limit / 4) if limit else 0.0)
-        whole += before + (min(needed, limit) if limit else needed)
-    return Length((first or 0.0) / 3600, whole / 3600)
+        whole += before + spent
+    return Length((first or 0.0) / 3600, whole / 3600, until)
 
 
 def _calls_before(recipe: Recipe, name: str) -> float:

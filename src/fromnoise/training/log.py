@@ -16,7 +16,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from fromnoise.ground.duration import in_words
+from fromnoise.ground.duration import in_words, to_the_second
 from fromnoise.training.clock import Clock
 from fromnoise.training.health.watch import Watch
 from fromnoise.training.names import LOG
@@ -134,7 +134,8 @@ class Log:
         values = {**values, "pictures_per_second": self._rate(clock)}
         at = {"step": clock.step, "pictures": clock.pictures}
         with self._kept():
-            self._write({**at, **_rounded(values), **_rounded(self._standing(clock))})
+            figures = {**_rounded(values), **_rounded(self._standing(clock))}
+            self._write({**at, **figures, **at})  # no figure stands in the place of those
             if self._telling.curves is not None:
                 named = {f"{self._name}/{key}": value for key, value in values.items()}
                 self._telling.curves.figures(named, clock.pictures)
@@ -202,7 +203,7 @@ class Log:
         return (clock.pictures - self._begin[1]) / max(self._worked() - self._begin[0], 1e-9)
 
     def _length(self, clock: Clock) -> str:
-        limited = f" or {self._limit / 60:g} minutes" if self._limit else ""
+        limited = f" or {to_the_second(self._limit)}" if self._limit else ""
         return f"{clock.total:,} {self._unit}{limited}"
 
     def _left(self, clock: Clock, rate: float) -> str:

@@ -222,7 +222,7 @@ class Trainer:
             self.elapsed = asked.elapsed
             self.clock = replace(self.clock, spent=self._spent())
             log.show(self.clock)
-            if self.clock.step % self.config.log_steps == 0:
+            if self.clock.step % self.config.log_steps == 0 or self.clock.done:  # a last row says that it has ended
                 values = {key: float(value) for key, value in losses.items()}
                 log.record(self.clock, {**values, "learning_rate": learning_rate(self.config, self.clock)})
             if asked.stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from rich.console import Console
 from fromnoise.ground.errors import UserError, missing_packages
 from fromnoise.ground.whole import sweep, write_atomically
 from fromnoise.training import checkpoint
-from fromnoise.training.continuing import RUN
-from fromnoise.training.health.process import note_process
-from fromnoise.training.processes import here
+from fromnoise.training.continuing import RUN, check_new, nearest
+from fromnoise.training.health.process import Process, note_process, process_of
+from fromnoise.training.processes import here, launched
 from fromnoise.training.run_data import seen_by
+
+ANOTHER = "another training is writing to {}; stop it first, or use a new --out"
 
 
 def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False, recipe_tasks: tuple[str, ...] = ()) -> None:
@@ -36,6 +39,22 @@ def check_earlier(out: Path, tasks: tuple[str, ...], begun: bool = False, recipe
     for name in needed:
         if name not in tasks and not list((out / name).glob("step-*")):
             raise UserError(f"{out} has no trained {name} yet; run without --tasks, or with --tasks {name} first")
+
+
+def check_out(out: Path) -> None:
+    """Refuse a run's folder before anything is read or measured for it; nothing is written.
+
+    Raises:
+        UserError: no training can begin or go on there: something else is there, it may not be written, or another
+            process trains in it.
+    """
+    if not (out / RUN).is_file():
+        check_new(out)
+    if not os.access(nearest(out), os.W_OK):
+        raise UserError(f"cannot write to {out}; take an --out that you may write to")
+    trains = process_of(out)
+    if launched()[0] == 0 and trains is not None and trains.alive and trains != Process.here():
+        raise UserError(ANOTHER.format(out))
 
 
 def check_told(out: Path) -> None:
@@ -69,7 +88,7 @@ def locked(out: Path) -> FileLock:
         out.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(f"another training is writing to {out}; stop it first, or use a new --out") from None
+        raise UserError(ANOTHER.format(out)) from None
     except OSError as error:
         raise UserError(
             f"cannot write to {out}: {error.strerror or error}; take an --out that you may write to, where there is "

@@ -67,6 +67,19 @@ class Situation:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What was measured to come of such a training before its end.
+
+    Attributes:
+        pictures: that it has seen by then.
+        said: what had come of it, where that was measured; how long it takes here is said behind that.
+    """
+
+    pictures: int
+    said: str
+
+
+@dataclass(frozen=True)
 class Suited:
     """A recipe that suits a situation, and why it is as it is.
 
@@ -75,12 +88,14 @@ class Suited:
         reasons: a sentence for each choice.
         pictures: so many there are to train on.
         cropped: what is to be said where they are cropped.
+        shown: what is known to come of it before its end, None for nothing.
     """
 
     recipe: Recipe
     reasons: tuple[str, ...]
     pictures: int
     cropped: tuple[str, ...] = ()
+    shown: Shown | None = None
 
 
 def situation_of(data: str, model: str = "", trigger: str = "") -> Situation:

@@ -12,7 +12,14 @@ from fromnoise.studio.api.fields import Fields, Seed, Text
 class TrainIn(Fields):
     """What to train on, and for how long."""
 
-    data: Annotated[str, Field(min_length=1, max_length=4000, description="folder of pictures on the server's machine")]
+    data: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=4000,
+            description='folder of pictures on the server\'s machine, or "hf:owner/name" on the hub',
+        ),
+    ]
     minutes: Annotated[
         float | None,
         Field(ge=0.1, le=100_000, allow_inf_nan=False, description="of training; by default what suits"),

@@ -21,7 +21,7 @@ from fromnoise.studio.runs.watched import Watched
 
 routes = APIRouter(prefix="/api/training", tags=["training"])
 Studio = Annotated[State, Depends(state_of)]
-Task = Literal["text", "clip", "vae", "diffusion", "distill"]
+Task = Literal["text", "clip", "vae", "diffusion", "distill", "lora"]
 Key = Annotated[str, Header(max_length=200, description="the owner's key, from the terminal")]
 OWNERS = "only who started the studio may do that: open the address that it printed in its terminal, on this machine"
 

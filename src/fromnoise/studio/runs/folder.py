@@ -94,7 +94,7 @@ class RunFolder:
         if alive:
             state = "running"
         else:
-            state = "none" if facts is None else "finished" if self._is_finished(tasks) else "stopped"
+            state = "none" if facts is None else "finished" if self._is_finished(facts, tasks) else "stopped"
         warnings = [{"task": name, **each} for name in TASKS for each in self._warnings(name)]
         data = facts.get("data") if facts else None
         return {
@@ -152,21 +152,30 @@ class RunFolder:
         return found is not None and found.alive
 
     def _names(self, facts: dict[str, Any] | None) -> list[str]:
+        asked = self._asked(facts)
+        return [*asked, *(name for name in TASKS if name not in asked and self._has_begun(name))]
+
+    def _asked(self, facts: dict[str, Any] | None) -> list[str]:
+        """The tasks of the run's recipe; a distillation in a run of its own has its model's, which trains none."""
         named = facts["recipe"].get("tasks") if facts else ()
         asked = named if isinstance(named, list) else USUAL
-        begun = [name for name in TASKS if (self.path / name).is_dir()]
-        return [*(name for name in asked if name in TASKS), *(name for name in begun if name not in asked)]
+        return [] if facts and is_distillation(facts) else [name for name in asked if name in TASKS]
+
+    def _has_begun(self, name: str) -> bool:
+        return (self.path / name).is_dir()
 
     def _task(self, name: str) -> dict[str, Any]:
         rows = self._logs[name].read()
         newest: dict[str, Any] = {}
         for row in rows[-20:]:
             newest.update({key: row[key] for key in FACTS if _is_number(row.get(key))})
-        listed = self.sheets(name)
+        listed, seen = self.sheets(name), rows[-1]["pictures"] if rows else 0
+        if newest.get("progress", 0.0) < 1 and self._has_ended(name, seen):
+            newest["progress"] = 1.0
         return {
             "name": name,
             "rows": len(rows),
-            "pictures": rows[-1]["pictures"] if rows else 0,
+            "pictures": seen,
             "age": self._logs[name].age,
             "sheets": _spread(listed),
             **newest,
@@ -179,8 +188,35 @@ class RunFolder:
             for row in rows
         ]
 
-    def _is_finished(self, tasks: Sequence[dict[str, Any]]) -> bool:
-        return bool(tasks) and all(task.get("progress", 0.0) >= 1 for task in tasks)
+    def _is_finished(self, facts: dict[str, Any], tasks: Sequence[dict[str, Any]]) -> bool:
+        """Whether all that it trains has ended, without what it takes from the model that it began with."""
+        given = self._asked(facts)[:-1] if facts["recipe"].get("start_from") else []
+        trained = [task for task in tasks if task["name"] not in given or self._has_begun(task["name"])]
+        return bool(trained) and all(task.get("progress", 0.0) >= 1 for task in trained)
+
+    def _has_ended(self, name: str, logged: int) -> bool:
+        """Whether a task's newest checkpoint is its last one, as runs of earlier versions do not always log.
+
+        Args:
+            name: of the task.
+            logged: pictures seen at the newest row of its log; a log that is further tells of a longer run.
+        """
+        try:
+            newest = max((self.path / name).glob("step-*"), default=None)
+            if newest is None:
+                return False
+            found = json.loads((newest / "state.json").read_bytes())["facts"]
+            seen, loop = found["step"] * found["batch"], found["loop"]
+            ended = seen >= loop["pictures"] > 0 or found.get("elapsed", 0.0) >= 60 * loop["minutes"] > 0
+            return bool(ended and seen >= logged)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return False
+
+
+def is_distillation(facts: dict[str, Any]) -> bool:
+    """Whether a run does nothing but distil a finished model (``fromnoise distill``), by what its ``run.json`` says."""
+    made_from = facts.get("made_from")
+    return isinstance(made_from, dict) and bool(made_from.get("model"))
 
 
 def _is_number(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -20,12 +21,13 @@ from fromnoise.drawing.opened import open_model
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError, one_line
 from fromnoise.studio.desk.problem import Problem, problem_of
-from fromnoise.studio.runs.folder import RunFolder
+from fromnoise.studio.runs.folder import RunFolder, is_distillation
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.health.process import process_of
 
 SAID = ".said.txt"  # what a training that was begun here said last; a dot keeps it out of the run
 MOST_SAID = 4096  # bytes of that which are read
+HUB = re.compile(r"hf:[\w-][\w.-]*/[\w-][\w.-]*(/[\w.-]+)?")  # as the command takes it, which says if there is none
 OWN, BESIDE = "finetune", "lora"
 COMMAND = (sys.executable, "-m", "fromnoise")
 STOPPED = (130, -signal.SIGINT)  # how a training ends that was asked to
@@ -74,7 +76,7 @@ class Watched:
         """Let the model that comes with fromnoise learn from a folder of pictures.
 
         Args:
-            data: the folder.
+            data: the folder, or another place that the command takes.
             minutes: of training; None takes what suits.
             recipe: "finetune" or "lora".
             trigger: a name for the pictures' look, or "".
@@ -82,8 +84,9 @@ class Watched:
         Raises:
             Problem: there is no such folder, something began already, or somebody trains.
         """
-        pictures = Path(data.strip()).expanduser()
-        if not data.strip() or not pictures.exists():
+        asked = data.strip()
+        pictures = Path(asked).expanduser()
+        if not asked or not (_is_named(asked) or pictures.exists()):
             raise Problem(400, f"there is no folder {one_line(data) or '(empty)'} on this machine", "data")
         if self.folder.facts() is not None:
             raise Problem(
@@ -91,19 +94,22 @@ class Watched:
             )
         length = [] if minutes is None else ["--minutes", f"{minutes:g}"]
         named = ["--trigger", trigger.strip()] if trigger.strip() else []
-        self._spawn("--data", str(pictures.resolve()), *length, *named, recipe=recipe)
+        place = asked if _is_named(asked) else str(pictures.resolve())
+        self._spawn("--data", place, *length, *named, recipe=recipe)
 
     def go_on(self) -> None:
         """Go on with the recipe, the pictures and the length that the run began with.
 
         Raises:
-            Problem: nothing began, its pictures are gone, or somebody trains.
+            Problem: nothing began, its pictures are gone, it is a distillation, or somebody trains.
         """
         facts = self.folder.facts()
         if facts is None:
             raise Problem(409, "no training has begun here yet")
+        if is_distillation(facts):
+            raise Problem(409, "this is a distillation; go on with it by 'fromnoise distill' in a terminal")
         data = facts.get("data")
-        if not isinstance(data, str) or (data != "starter" and not Path(data).exists()):
+        if not isinstance(data, str) or not (_is_named(data) or Path(data).exists()):
             raise Problem(
                 409, f"the pictures are not at {one_line(str(data))}; begin the studio where the training began"
             )
@@ -173,6 +179,11 @@ class Watched:
         except OSError:
             return ""
         return next((one_line(line) for line in reversed(lines) if line.strip()), "")
+
+
+def _is_named(data: str) -> bool:
+    """Whether pictures have a name and no place here: those that come with fromnoise, or a set on the hub."""
+    return data == "starter" or HUB.fullmatch(data) is not None
 
 
 def _modest() -> None:

@@ -319,7 +319,7 @@ export const words = {
       trigger: "What their look is called (optional)",
       triggerHint: "One or two words, such as linocut. Then “a cat, linocut style” asks for it.",
       data: "Folder of pictures, on this machine",
-      dataHint: "With a caption beside each picture, as cat.txt beside cat.png, or a metadata.jsonl.",
+      dataHint: "With a caption beside each picture, as cat.txt beside cat.png, or a metadata.jsonl. Or a set on the hub, as hf:owner/name.",
       minutes: "Minutes (optional)",
       minutesHint: "Without them the number of pictures decides; it is said before it begins.",
       start: "Start training",

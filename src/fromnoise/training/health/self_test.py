@@ -1,7 +1,7 @@
 """Before hours of training: can this network learn at all?
 
-A few pictures are learnt by heart by a copy of the network, with the very step, loss, optimizer and learning rate that
-the training will use ("overfit one batch", the first thing that Karpathy's "A Recipe for Training Neural Networks",
+A copy of the network learns one batch over and over, with the very step, loss, optimizer and learning rate that the
+training will use ("overfit one batch", the first thing that Karpathy's "A Recipe for Training Neural Networks",
 2019, asks for). A network that is frozen, a learning rate of nearly nothing, or captions that come in another order
 every time do not get through that; a wrong label that is always the same does, and only the held-out loss tells.
 """
@@ -21,7 +21,7 @@ from fromnoise.training.clock import Clock
 from fromnoise.training.loop import Trainer
 from fromnoise.training.tasks.base import Task
 
-PICTURES = 16  # learnt by heart
+PICTURES = 16  # of the batch, at most
 STEPS, SECONDS = 30, 12.0  # at most; one step more may be under way when the seconds are over
 FEWEST = 8  # steps, below which nothing bad is said
 ENOUGH = 0.8  # of the first loss, above the least it can be: what is below has learnt, and the test ends
@@ -37,12 +37,14 @@ class Learnt:
             is that of guessing, where a network begins with worse.
         steps: taken.
         seconds: that took.
+        batch: so many pictures the batch has, some of them perhaps more than once.
     """
 
     first: float
     last: float
     steps: int
     seconds: float
+    batch: int = PICTURES
 
     @property
     def judged(self) -> bool:
@@ -59,9 +61,8 @@ class Learnt:
         took = f"{self.steps} steps, {self.seconds:.0f} s"
         if not self.judged:
             return f"self-test: this machine is too slow to say anything in {SECONDS:g} s ({took}); training begins"
-        return (
-            f"self-test passed: {PICTURES} pictures learnt by heart, loss {self.first:.3g} → {self.last:.3g} ({took})"
-        )
+        fell = f"{self.first:.3g} → {self.last:.3g}"
+        return f"self-test passed: the loss of one batch of {self.batch} falls, {fell} ({took})"
 
 
 def self_test(task: Task, seed: int, console: Console, of_muon: torch.dtype | None = None) -> None:
@@ -95,7 +96,7 @@ def learnt_by_heart(twin: Task, folder: Path, seed: int, of_muon: torch.dtype | 
     batch = min(PICTURES, twin.config.batch)
     twin.config = replace(twin.config, batch=batch, pictures=10**9, warmup=0, warmup_most=0.0, decay=0.0, minutes=0.0)
     if not twin.parameters():
-        return Learnt(1.0, 1.0, FEWEST, 0.0)
+        return Learnt(1.0, 1.0, FEWEST, 0.0, batch)
     trainer = Trainer(twin, folder, seed, of_muon=of_muon)
     twin.batch(trainer.clock)  # may wait until the first pictures are drawn, which says nothing of steps
     begin = time.monotonic()
@@ -109,7 +110,7 @@ def learnt_by_heart(twin: Task, folder: Path, seed: int, of_muon: torch.dtype | 
         start = min(found[0], twin.guessing(batch) - least)
         if found[-1] <= ENOUGH * start or time.monotonic() - begin > SECONDS:
             break
-    return Learnt(start, found[-1], len(found) - 1, time.monotonic() - begin)
+    return Learnt(start, found[-1], len(found) - 1, time.monotonic() - begin, batch)
 
 
 def _why_not(task: Task, found: Learnt) -> str:
@@ -120,12 +121,12 @@ def _why_not(task: Task, found: Learnt) -> str:
             "(--no-self-test skips this)"
         )
     if task.name == "clip":
-        known = f"guessing is ln {PICTURES} = {task.guessing(PICTURES):.2f}"
+        known = f"guessing is ln {found.batch} = {task.guessing(found.batch):.2f}"
         looked += f", and whether captions belong to their pictures ({known})"
     else:
         looked += ", and whether the pictures are what you think (fromnoise data --help)"
     return (
-        f"self-test failed: {found.steps} steps on the same {PICTURES} {task.unit} took the loss of {task.name} from "
-        f"{found.first:.4g} to {found.last:.4g} only, so a training would learn nothing: look at {looked}; "
+        f"self-test failed: {found.steps} steps on one batch of {found.batch} {task.unit} took the loss of {task.name} "
+        f"from {found.first:.4g} to {found.last:.4g} only, so a training would learn nothing: look at {looked}; "
         "--no-self-test begins all the same"
     )

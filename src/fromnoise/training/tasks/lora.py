@@ -119,13 +119,13 @@ class LoraTask(Task):
                 target[own:] = base(given[own:], batch.t[own:], context[own:]).float()
         each = diffusion_loss(self.network(given, batch.t, context), target)
         if not batch.known:
-            return {"loss": each.mean(), "pictures": each.detach().mean()}
+            return {"loss": each.mean(), "loss_pictures": each.detach().mean()}
         weights = torch.ones_like(each)
         weights[own:] = self.stage.hold
         return {
             "loss": (weights * each).mean(),
-            "pictures": each[:own].detach().mean(),
-            "known": each[own:].detach().mean(),
+            "loss_pictures": each[:own].detach().mean(),
+            "loss_known": each[own:].detach().mean(),
         }
 
     def copied(self) -> nn.Module:
