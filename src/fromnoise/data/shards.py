@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fromnoise.data.columns import captioned
-from fromnoise.data.folders import UNREADABLE
+from fromnoise.data.kinds import UNREADABLE
 from fromnoise.data.record import Found, record_of, stamp_of
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import readable_suffixes

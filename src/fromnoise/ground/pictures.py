@@ -22,6 +22,7 @@ from torch import Tensor
 
 MOST_SIDE = 8192  # pixels, of what is drawn
 MOST_PIXELS = MOST_SIDE**2  # of what is opened: whatever was drawn can be read back, and a bomb cannot
+MARKED = 16  # bytes by which Pillow knows the kind of a file
 MOST_SCANS, MOST_SCANNED = 100, 30 * MOST_PIXELS  # of a JPEG, and pixels of all of them
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # not a byte of numbers, nor where they begin anew
 THRESHOLD = 128  # a mask is white, and a picture opaque, from this value of 255 on
@@ -182,6 +183,35 @@ def _scans(data: bytes | mmap.mmap, most: int) -> int:
     return scans
 
 
+def is_picture(source: Path | bytes) -> bool:
+    """Whether a file is a picture by its first bytes, whatever its name says, which is quick where it is none. Kinds
+    without a mark of their own, such as TGA, are not found."""
+    try:
+        if isinstance(source, Path) and not source.is_file():
+            return False
+        if not begins_as_picture(source[:MARKED] if isinstance(source, bytes) else _head_of(source)):
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with opened_file(source):
+                return True
+    except Exception:  # decoders fail in many ways
+        return False
+
+
+def _head_of(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(MARKED)
+
+
+def begins_as_picture(head: bytes) -> bool:
+    """Whether a file with these first bytes, :data:`MARKED` of them, has the mark of a kind that is read. Some marks
+    are short, so it may be none all the same."""
+    head = head.ljust(MARKED, b"\0")
+    return any((begins := Image.OPEN[kind][1]) is not None and begins(head) for kind in _readable())
+
+
+@functools.cache
 def readable_suffixes() -> frozenset[str]:
     """Suffixes of the kinds that are read, in lower case: ".png", ".jpg", ".avif" …"""
     kinds = _readable()
