@@ -1,4 +1,4 @@
-"""Nothing captioned is ever neither used nor listed: captions by either name, second pictures, archives, hidden folders."""
+"""Nothing captioned is ever neither used nor listed: names of captions, second pictures, archives, hidden folders."""
 
 from __future__ import annotations
 
