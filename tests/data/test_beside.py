@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from fromnoise.data import hidden
 from fromnoise.data.below import some_below
+from fromnoise.data.check.verdict import verdict
 from fromnoise.data.folders import read_folder
 from fromnoise.data.places import entries_of
-from fromnoise.data.record import Found
+from fromnoise.data.record import MOST_SAID, Found, record_of
 from fromnoise.ground.errors import UserError
 
 HIDDEN = "not read, for its name begins with a dot"
@@ -82,6 +86,65 @@ def test_two_pictures_may_share_a_caption_and_one_have_its_own(tmp_path: Path) -
     found = read_folder(lay(tmp_path, "tom.txt"))
     assert said(found) == {"tom.jpg": "says tom.txt", "tom.png": "says tom.txt"}
     assert found.noted == [("tom.png.txt", "not read, for there is a tom.txt")]
+
+
+# --- too long ----------------------------------------------------------------------------------------------------
+
+
+def test_a_caption_may_be_as_long_as_the_limit_and_no_more_of_a_longer_one_is_read(tmp_path: Path) -> None:
+    lay(tmp_path, "most.png", "more.png", "huge.png")
+    for name, length in (("most", MOST_SAID), ("more", MOST_SAID + 1), ("huge", 30 * MOST_SAID)):
+        (tmp_path / f"{name}.txt").write_bytes(b"x" * length)
+    tracemalloc.start()
+    found = read_folder(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [(e.record.file_name, len(e.record.text)) for e in found.entries] == [("most.png", MOST_SAID)]
+    assert found.left_out == [
+        ("huge.png", "its caption huge.txt is too long: it has 31,457,280 bytes, and the most is 1,048,576"),
+        ("more.png", "its caption more.txt is too long: it has 1,048,577 bytes, and the most is 1,048,576"),
+    ]
+    assert peak < 12 * MOST_SAID
+    assert verdict(1, found.left_out) == "1 of 3 pictures can be learnt from. 2 have a caption that is too long."
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
+def test_a_row_that_is_too_long_costs_that_row_only(name: str, tmp_path: Path) -> None:
+    lay(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    long = {"a.png": "a", "b.png": "b" * (MOST_SAID + 1), "c.png": "c" * 200_000, "d.png": "d"}
+    with (tmp_path / name).open("w", newline="") as file:
+        if name.endswith(".csv"):
+            csv.writer(file).writerows([("file_name", "text"), *long.items()])
+        else:
+            file.write("".join(json.dumps({"file_name": file, "text": text}) + "\n" for file, text in long.items()))
+    found = read_folder(tmp_path)
+    assert said(found) == {file: text for file, text in long.items() if file != "b.png"}
+    (row, why), unlisted = found.left_out
+    assert row == f"{name} line {3 if name.endswith('.csv') else 2}"
+    assert why.startswith(("the row is too long: ", "the line is too long: it has 1,048,"))
+    assert unlisted == ("b.png", f"no line of {name} names it")
+
+
+def test_a_row_of_many_cells_is_as_long_as_all_of_them(tmp_path: Path) -> None:
+    lay(tmp_path, "a.png", "b.png")
+    with (tmp_path / "metadata.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("file_name", "text", "alt"), ("a.png", "x" * 600_000, "y" * 600_000), ("b.png", "b", "")]
+        )
+    found = read_folder(tmp_path)
+    assert said(found) == {"b.png": "b"}
+    why = "the row is too long: it has 1,200,005 bytes, and the most is 1,048,576"
+    assert found.left_out[0] == ("metadata.csv line 2", why)
+
+
+@pytest.mark.parametrize("field", ["text", "keywords"])
+def test_every_form_has_the_same_limit(field: str) -> None:
+    facts: dict[str, Any] = {"file_name": "a.png", "text": "a", "keywords": []}
+    words = "x" * (MOST_SAID // 2)
+    most, more = ([words, words], [words, words, "x"]) if field == "keywords" else (2 * words, 2 * words + "x")
+    record_of({**facts, field: most})
+    with pytest.raises(ValueError, match=f"its {field} is too long: it has 1,048,577 bytes"):
+        record_of({**facts, field: more})
 
 
 # --- second pictures, archives -----------------------------------------------------------------------------------

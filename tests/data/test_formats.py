@@ -17,6 +17,7 @@ from fromnoise.data.pack import pack
 from fromnoise.data.packed import PackedPicture
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.places import entries_of
+from fromnoise.data.record import MOST_SAID
 from fromnoise.data.shards import ShardPicture
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MARKED
@@ -145,10 +146,13 @@ def test_a_shard_uses_or_names_all_that_is_in_it(tmp_path: Path) -> None:
         add(tar, "broken.json", b"{")
         add(tar, "broken.png", png(5))
         add(tar, "good.cls", b"7")
+        add(tar, "long.png", png(6))
+        add(tar, "long.txt", b"x" * (MOST_SAID + 1))
     found = load_folder(tmp_path / "val-0.tar", 8)
     assert [(r.file_name, r.text, r.split) for r in found.records] == [("val-0.tar/good.jpg", "good", "test_pair")]
     reasons = {name.removeprefix("val-0.tar/"): why for name, why in found.quarantine}
-    assert set(reasons) == {"two.png", "alone", "mute.png", "latin.png", "broken.png"}
+    assert set(reasons) == {"two.png", "alone", "mute.png", "latin.png", "broken.png", "long.png"}
+    assert reasons["long.png"] == "its txt file is too long: it has 1,048,577 bytes, and the most is 1,048,576"
     assert "second picture" in reasons["two.png"]
     assert "no picture of that name" in reasons["alone"]
     assert "no caption" in reasons["mute.png"]

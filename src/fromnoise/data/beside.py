@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fromnoise.data.kinds import called_picture, is_archive, is_caption, is_list, is_packed
-from fromnoise.data.record import Found, record_of
+from fromnoise.data.record import MOST_SAID, Found, record_of, too_long
 from fromnoise.ground.pictures import is_picture, open_picture
 from fromnoise.ground.text import decoded, mark_of
 
@@ -110,8 +110,11 @@ def _read(picture: Path, file: Path | None) -> tuple[str, str]:
         raise ValueError(f"no caption: {picture.with_suffix('.txt').name} is missing")
     if not file.is_file():
         raise ValueError(f"its caption {file.name} is no file")
+    with file.open("rb") as stream:
+        data = stream.read(MOST_SAID + 1)
+    if len(data) > MOST_SAID:
+        raise ValueError(too_long(max(len(data), file.stat().st_size), f"its caption {file.name}"))
     try:
-        data = file.read_bytes()
         return " ".join(decoded(data).split()), mark_of(data)
     except ValueError as error:
         raise ValueError(f"its caption {file.name} is no text in UTF-8 ({error})") from None

@@ -21,7 +21,7 @@ from fromnoise.data.beside import Captions, add_captioned, note_second, pictures
 from fromnoise.data.columns import nearest, split_lists
 from fromnoise.data.hidden import note_hidden
 from fromnoise.data.kinds import LISTS, METADATA, is_archive, is_caption
-from fromnoise.data.record import Found, NothingFound, record_of
+from fromnoise.data.record import MOST_SAID, Found, NothingFound, record_of, too_long
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.text import MARK, decoded, is_unicode, lines_of, mark_of
 
@@ -114,27 +114,41 @@ def _rows(text: str) -> Iterator[tuple[int, Callable[[], dict[str, Any]]]]:
     """Rows of a table in CSV with the numbers of the lines they end in; what each says, or ValueError."""
     header = text.lstrip().partition("\n")[0]
     between = max(",;\t", key=header.count)  # some programs write semicolons or tabs
+    csv.field_size_limit(MOST_SAID)  # of the whole process, and eight times as much as it is otherwise
     reader = csv.DictReader(io.StringIO(text.lstrip(), newline=""), restval="", delimiter=between)
-    try:
-        for row in reader:
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:  # of this row alone
+            long = "field limit" in str(error)
+            wrong = f"the row is too long: the most of a cell is {MOST_SAID:,} characters" if long else str(error)
+            yield reader.reader.line_num, functools.partial(_cells, {}, wrong)
+        else:
             cells = {str(name).strip(): value for name, value in row.items() if isinstance(value, str)}
             yield reader.line_num, functools.partial(_cells, cells)
-    except csv.Error as error:
-        yield reader.line_num, functools.partial(_cells, {}, str(error))
 
 
 def _cells(cells: dict[str, str], wrong: str = "") -> dict[str, Any]:
     if wrong or not all(map(is_unicode, cells.values())):
         raise ValueError(wrong or "not a row of CSV in UTF-8")
+    if wrong := too_long(sum(len(value.encode()) for value in cells.values()), "the row"):
+        raise ValueError(wrong)
     return split_lists(cells)
 
 
 def _object(line: str) -> dict[str, Any]:
+    if not is_unicode(line):
+        raise ValueError("it is not UTF-8")
+    if wrong := too_long(len(line.encode()), "the line"):
+        raise ValueError(wrong)
     try:
-        line.encode()
         facts: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not a line of JSON: {error.msg} at its character {error.pos + 1}") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"not a line of JSON in UTF-8 ({error})") from None
+        raise ValueError(f"not a line of JSON: {error}") from None
     if not isinstance(facts, dict):
         raise ValueError("not a JSON object")
     return facts

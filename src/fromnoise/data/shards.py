@@ -17,12 +17,10 @@ from typing import Any
 from fromnoise.data.columns import captioned
 from fromnoise.data.hidden import HIDDEN
 from fromnoise.data.kinds import UNREADABLE
-from fromnoise.data.record import Found, record_of, stamp_of
+from fromnoise.data.record import Found, record_of, stamp_of, too_long
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.pictures import MARKED, begins_as_picture, is_picture, readable_suffixes
 from fromnoise.ground.text import decoded
-
-LONGEST = 1 << 20  # bytes of a caption or of what else is said of one picture
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,10 @@ def _take_in(file: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, samples:
         sample.others.append((member.name, here))
         return
     sample.said = True
+    if wrong := too_long(member.size, f"its {suffix[1:]} file"):
+        sample.wrong = wrong
+        return
     try:
-        if member.size > LONGEST:
-            raise ValueError(f"it has {member.size:,} bytes")
         opened = tar.extractfile(member)
         text = decoded(b"" if opened is None else opened.read())
         if suffix != ".json":

@@ -14,6 +14,7 @@ _KINDS = (
     (r"no line of metadata", "is not named by the list of its folder", "are not named by the list of their folder"),
     (r"file is empty", "is empty", "are empty"),
     (r"file is missing|leads nowhere|[Nn]o such file", "is missing", "are missing"),
+    (r"too long", "has a caption that is too long", "have a caption that is too long"),
     (r"UTF-8|Unicode|text", "has a caption that is no text in UTF-8", "have a caption that is no text in UTF-8"),
     (r"truncated|damaged|cut off|broken", "is damaged", "are damaged"),
     (r"far more than|the most is", "is too large", "are too large"),
