@@ -209,6 +209,32 @@ def test_many_blank_pictures_are_one_group_in_little_time() -> None:
             ["no caption: x.txt is missing"] * 31 + ["it is damaged: x"] * 5,
             "1,204 of 1,240 pictures can be learnt from. 31 have no caption, 5 are damaged.",
         ),
+        (
+            0,
+            [
+                "it is damaged: x",
+                "image file is truncated",
+                "it cannot be read: Truncated File Read",
+                "it cannot be read: -2",
+                "it is damaged: Decompressed data too large for MAX_TEXT_CHUNK",
+            ],
+            "0 of 5 pictures can be learnt from. 5 are damaged.",
+        ),
+        (
+            0,
+            ["it is not UTF-8", "its caption a.txt is no text in UTF-8", "its txt file is no text in UTF-8"],
+            "0 of 3 pictures can be learnt from. 3 have a caption that is no text in UTF-8.",
+        ),
+        (
+            0,
+            ["No such file or directory", "no line of METADATA.JSONL names it"],
+            "0 of 2 pictures can be learnt from. 1 is missing, 1 is not named by the list of its folder.",
+        ),
+        (
+            1,
+            ["there is a caption, but no picture of that name", "the row has no picture"],
+            "1 of 3 pictures can be learnt from. 2 have a caption, but no picture.",
+        ),
         (1, ["something new"], "1 of 2 pictures can be learnt from. 1 cannot be used."),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +154,7 @@ def test_a_shard_uses_or_names_all_that_is_in_it(tmp_path: Path) -> None:
     reasons = {name.removeprefix("val-0.tar/"): why for name, why in found.quarantine}
     assert set(reasons) == {"two.png", "alone", "mute.png", "latin.png", "broken.png", "long.png"}
     assert reasons["long.png"] == "its txt file is too long: it has 1,048,577 bytes, and the most is 1,048,576"
+    assert reasons["latin.png"] == "its txt file is no text in UTF-8"
     assert "second picture" in reasons["two.png"]
     assert "no picture of that name" in reasons["alone"]
     assert "no caption" in reasons["mute.png"]
@@ -384,6 +386,26 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_line(monkeypatch: pytest.Monk
         entries_of("hf:only")
     with pytest.raises(UserError, match="for one on the hub give hf:some/offline"):
         entries_of("some/offline")
+
+
+def test_what_the_hubs_library_says_of_each_try_is_not_passed_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    log = logging.getLogger("huggingface_hub.utils._http")
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "level", logging.WARNING)
+    log.manager._clear_cache()  # type: ignore[attr-defined]  # of what each level lets through
+
+    def load(*names: str, **options: Any) -> Any:
+        log.warning("Retrying in 1s [Retry 1/5].")
+        log.error("what matters")
+        raise ConnectionError("no way to the hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    with pytest.raises(UserError, match=r"some/silent.*no way to the hub"):
+        entries_of("hf:some/silent")
+    assert caplog.messages == ["what matters"]
 
 
 def test_a_pack_lies_in_groups_that_can_be_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,5 +116,5 @@ def _read(picture: Path, file: Path | None) -> tuple[str, str]:
         raise ValueError(too_long(max(len(data), file.stat().st_size), f"its caption {file.name}"))
     try:
         return " ".join(decoded(data).split()), mark_of(data)
-    except ValueError as error:
-        raise ValueError(f"its caption {file.name} is no text in UTF-8 ({error})") from None
+    except ValueError:
+        raise ValueError(f"its caption {file.name} is no text in UTF-8") from None

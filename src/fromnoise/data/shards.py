@@ -133,6 +133,8 @@ def _take_in(file: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, samples:
             sample.text = " ".join(text.split())
         elif isinstance(facts := json.loads(text), dict):
             sample.facts = facts
+    except UnicodeDecodeError:
+        sample.wrong = f"its {suffix[1:]} file is no text in UTF-8"
     except (ValueError, RecursionError) as error:
         sample.wrong = f"its {suffix[1:]} file cannot be read: {str(error)[:100]}"
 

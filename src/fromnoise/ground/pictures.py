@@ -31,6 +31,7 @@ _NOT_READ = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
 # What Pillow raises for a file that it cannot read (EOFError of a moving picture that lacks one). Its decoders raise
 # others as well, so what reads pictures of anybody catches all.
 UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+_SIXTEEN_BITS = ("PNG", "PPM")  # what their whole numbers have, however Pillow keeps them
 _NOT_FILMS = frozenset({"MPO", "PSD"})  # what else they hold are thumbnails, views and layers
 
 
@@ -234,8 +235,7 @@ def _read(source: bytes | Path, most_pixels: int, formats: tuple[str, ...] | Non
         turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
         # A copy of the largest picture is a quarter of a gigabyte.
         image = eight_bits(ImageOps.exif_transpose(picture) if turned else picture, kind)
-        changed = _changed(stored, image, turned)
-        return Opened(image, _is_film(picture, kind), kind, changed)
+        return Opened(image, _is_film(picture, kind), kind, _changed(stored, kind, image, turned))
 
 
 def _check_size(size: tuple[int, int], most_pixels: int) -> None:
@@ -244,12 +244,16 @@ def _check_size(size: tuple[int, int], most_pixels: int) -> None:
         raise TooLargeError(f"it has {width}×{height} pixels; the most is {most_pixels:,}")
 
 
-def _changed(stored: str, image: Image.Image, turned: bool) -> tuple[str, ...]:
-    """What had to be done to pixels of this mode and raw mode, and to what came out, and whether it was turned."""
+def _changed(stored: str, kind: str, image: Image.Image, turned: bool) -> tuple[str, ...]:
+    """What had to be done to pixels of this mode and raw mode, from a file of this kind, and to what came out, and
+    whether it was turned."""
     mode = stored.split()[0]
+    sixteen = ";16" in stored or (mode == "I" and kind in _SIXTEEN_BITS)
     told = {
         f"its {mode} colours are converted to RGB": mode in ("CMYK", "YCCK", "LAB", "HSV"),
-        "its 16 bits are reduced to 8": mode in ("I", "F") or ";16" in stored,
+        "its 16 bits are reduced to 8": sixteen,
+        "its 32-bit whole numbers are reduced to 8 bits": mode == "I" and not sixteen,
+        "its floating-point numbers are reduced to 8 bits": mode == "F" and not sixteen,
         "its transparent parts are put on white": image.mode == "RGBA",
         "it is turned upright, as its EXIF data says": turned,
     }
@@ -291,7 +295,7 @@ def _grey(picture: Image.Image, kind: str) -> Image.Image:
     values = np.asarray(picture)
     if picture.mode == "F":
         grey = _of_real_numbers(values)
-    elif picture.mode.startswith("I;16") or kind in ("PNG", "PPM"):  # these files have 16 bits, however Pillow keeps it
+    elif picture.mode.startswith("I;16") or kind in _SIXTEEN_BITS:
         grey = (values.astype(np.int64) // 257).clip(0, 255).astype(np.uint8)
     else:
         grey = _of_whole_numbers(values.astype(np.int64))
