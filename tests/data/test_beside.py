@@ -211,7 +211,12 @@ def test_a_huge_hidden_folder_is_read_no_further_than_a_bound(tmp_path: Path, mo
         lay(tmp_path, f".large/{i % 4}/{i}.txt", f".none/{i}/x")
     listed: list[str] = []
     real = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda place: (listed.append(str(place)), real(place))[1])
+
+    def scandir(place: Any) -> Any:
+        listed.append(str(place))
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
     assert read_folder(tmp_path).noted == [
         (".large", f"{HIDDEN}; it holds 1 captioned picture among its first 30 files"),
         (".none", f"{HIDDEN}; it holds no captioned picture among its first 30 files"),

@@ -192,7 +192,12 @@ def test_of_a_large_member_that_is_no_picture_only_the_head_is_read(
             add(tar, name, data)
     asked: list[int] = []
     real = ShardPicture.read_bytes
-    monkeypatch.setattr(ShardPicture, "read_bytes", lambda self: (asked.append(self.size), real(self))[1])
+
+    def read_bytes(self: ShardPicture) -> bytes:
+        asked.append(self.size)
+        return real(self)
+
+    monkeypatch.setattr(ShardPicture, "read_bytes", read_bytes)
     entries_of(tmp_path / "a.tar")
     assert asked == [MARKED]
 
