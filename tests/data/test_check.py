@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import struct
 import zlib
 from html.parser import HTMLParser
@@ -128,6 +129,7 @@ def test_every_file_is_used_or_named_with_its_reason(folder: Path) -> None:
     assert set(found.noted) == NOTED
     assert found.verdict.startswith("14 of 21 pictures can be learnt from. 1 has ")
     assert [[e.record.file_name for e in group] for group in found.twice] == [["again.png", "plain.png"]]
+    assert [[e.record.file_name for e in group] for group in found.same] == [["twin.png", "twin2.png"]]
     assert [[e.record.file_name for e in group] for group in found.alike] == [["again.png", "smaller.jpg"]]
     assert found.sizes is not None
     assert (found.sizes.smallest, found.sizes.largest, found.sizes.smaller) == ((50, 50), (120, 120), 1)
@@ -207,6 +209,32 @@ def test_many_blank_pictures_are_one_group_in_little_time() -> None:
             ["no caption: x.txt is missing"] * 31 + ["it is damaged: x"] * 5,
             "1,204 of 1,240 pictures can be learnt from. 31 have no caption, 5 are damaged.",
         ),
+        (
+            0,
+            [
+                "it is damaged: x",
+                "image file is truncated",
+                "it cannot be read: Truncated File Read",
+                "it cannot be read: -2",
+                "it is damaged: Decompressed data too large for MAX_TEXT_CHUNK",
+            ],
+            "0 of 5 pictures can be learnt from. 5 are damaged.",
+        ),
+        (
+            0,
+            ["it is not UTF-8", "its caption a.txt is no text in UTF-8", "its txt file is no text in UTF-8"],
+            "0 of 3 pictures can be learnt from. 3 have a caption that is no text in UTF-8.",
+        ),
+        (
+            0,
+            ["No such file or directory", "no line of METADATA.JSONL names it"],
+            "0 of 2 pictures can be learnt from. 1 is missing, 1 is not named by the list of its folder.",
+        ),
+        (
+            1,
+            ["there is a caption, but no picture of that name", "the row has no picture"],
+            "1 of 3 pictures can be learnt from. 2 have a caption, but no picture.",
+        ),
         (1, ["something new"], "1 of 2 pictures can be learnt from. 1 cannot be used."),
     ],
 )
@@ -230,6 +258,22 @@ class Reader(HTMLParser):
         self.anchors |= {value or "" for name, value in attrs if name == "id"}
 
 
+def test_the_page_shows_twins_and_which_of_them_is_used(tmp_path: Path) -> None:
+    for name in ("b", "a", "c", "other"):
+        photo(name == "other").save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_text("thing")
+    for name in ("x", "y"):  # twins of which none can be used
+        (tmp_path / f"{name}.png").write_bytes((tmp_path / "a.png").read_bytes()[:500])
+        (tmp_path / f"{name}.txt").write_text("thing")
+    found = checked(tmp_path, workers=1)
+    assert [[e.record.file_name for e in group] for group in found.same] == [["a.png", "b.png", "c.png"]]
+    assert (found.twice, found.alike) == ([], [])
+    section = page(found).split('<h3 id="same">')[1].split("<h")[0]
+    assert "3 times" in section
+    assert re.findall(r'class="file">(.*?)<', section) == ["a.png", "b.png", "c.png"]
+    assert section.count('<img src="data:image/webp') == 3
+
+
 def test_the_page_is_whole_and_text_stays_text(folder: Path) -> None:
     text = page(checked(folder, 64, hearer("thing"), workers=1))
     read = Reader(text)
@@ -238,7 +282,7 @@ def test_the_page_is_whole_and_text_stays_text(folder: Path) -> None:
     assert "default-src 'none'" in text
     assert all(s.startswith(("data:", "#")) for s in read.sources)
     assert {s[1:] for s in read.sources if s.startswith("#")} <= read.anchors
-    assert {"twice", "alike", "unknown"} <= read.anchors
+    assert {"twice", "same", "alike", "unknown"} <= read.anchors
     assert all(name in text for name in LEFT_OUT)
 
 

@@ -85,14 +85,18 @@ def test_one_line_in_another_encoding_costs_that_line_only(tmp_path: Path) -> No
     good = json.dumps(row("a.png")).encode()
     (tmp_path / "metadata.jsonl").write_bytes(good + b'\n{"file_name": "b.png", "text": "caf\xe9"}\n')
     assert texts(tmp_path) == ["a a"]
-    assert "UTF-8" in reasons(tmp_path)["metadata.jsonl line 2"]
+    assert reasons(tmp_path)["metadata.jsonl line 2"] == "it is not UTF-8"
+    (tmp_path / "metadata.jsonl").write_bytes(good + b"\n{1}\n" + b"[" * 100_000)
+    assert reasons(tmp_path)["metadata.jsonl line 2"].startswith("not a line of JSON: Expecting property name")
+    assert "at its character 2" in reasons(tmp_path)["metadata.jsonl line 2"]
+    assert "not a line of JSON: maximum recursion" in reasons(tmp_path)["metadata.jsonl line 3"]
 
 
 def test_a_caption_in_another_encoding_is_named(tmp_path: Path) -> None:
     pictures(tmp_path, "a.png", "b.png", captions=True)
     (tmp_path / "b.txt").write_bytes(b"caf\xe9")
     assert texts(tmp_path) == ["a"]
-    assert "b.txt" in reasons(tmp_path)["b.png"]
+    assert reasons(tmp_path)["b.png"] == "its caption b.txt is no text in UTF-8"
 
 
 @pytest.mark.parametrize("caption", [b"", b" \n", codecs.BOM_UTF8, codecs.BOM_UTF8 + b" \r\n"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,10 @@ from fromnoise.data.pack import pack
 from fromnoise.data.packed import PackedPicture
 from fromnoise.data.pictures import load_folder
 from fromnoise.data.places import entries_of
+from fromnoise.data.record import MOST_SAID
+from fromnoise.data.shards import ShardPicture
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.pictures import MARKED
 
 TEXTS = ("a red square", "a blue circle, linocut style", "ein grüner Stern")
 SAID = ("a red square", "a blue circle", "ein grüner Stern")  # without the style
@@ -143,13 +147,75 @@ def test_a_shard_uses_or_names_all_that_is_in_it(tmp_path: Path) -> None:
         add(tar, "broken.json", b"{")
         add(tar, "broken.png", png(5))
         add(tar, "good.cls", b"7")
+        add(tar, "long.png", png(6))
+        add(tar, "long.txt", b"x" * (MOST_SAID + 1))
     found = load_folder(tmp_path / "val-0.tar", 8)
     assert [(r.file_name, r.text, r.split) for r in found.records] == [("val-0.tar/good.jpg", "good", "test_pair")]
     reasons = {name.removeprefix("val-0.tar/"): why for name, why in found.quarantine}
-    assert set(reasons) == {"two.png", "alone", "mute.png", "latin.png", "broken.png"}
+    assert set(reasons) == {"two.png", "alone", "mute.png", "latin.png", "broken.png", "long.png"}
+    assert reasons["long.png"] == "its txt file is too long: it has 1,048,577 bytes, and the most is 1,048,576"
+    assert reasons["latin.png"] == "its txt file is no text in UTF-8"
     assert "second picture" in reasons["two.png"]
     assert "no picture of that name" in reasons["alone"]
     assert "no caption" in reasons["mute.png"]
+
+
+def test_a_picture_in_a_shard_is_one_whatever_its_suffix(tmp_path: Path) -> None:
+    """As in a folder: used with a caption, left out without one, noted where its name has a picture already."""
+    members = {
+        "0.bin": png(0), "0.txt": b"first", "1.txt": b"second", "1.cls": b"7", "1.bin": png(1), "2": png(2),
+        "2.txt": b"no suffix", "3.dat": png(3), "3.png": png(4), "3.txt": b"has a picture", "4.bin": png(5),
+        "5.one": png(6), "5.txt": b"has two", "5.two": png(7), "6.cls": b"7", "README.md": b"P1 is no picture here",
+        "7.mp4": bytes(999), "7.txt": b"a film", "8.bin": png(8)[:20], "8.txt": b"a head alone",
+    }  # fmt: skip
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, data in members.items():
+            add(tar, name, data)
+    found = entries_of(tmp_path / "a.tar")
+    used = {e.record.file_name.removeprefix("a.tar/"): (e.record.text, e.read()) for e in found.entries}
+    texts = {"0.bin": "first", "1.bin": "second", "2": "no suffix", "3.png": "has a picture", "5.one": "has two"}
+    assert used == {name: (text, members[name]) for name, text in texts.items()}
+    why = "not read, for another picture has its name"
+    assert found.noted == [("a.tar/3.dat", why), ("a.tar/5.two", why)]
+    assert found.left_out == [
+        ("a.tar/4.bin", "no caption: there is no .txt of that name, and no .json with a text or caption"),
+        ("a.tar/7", "there is a caption, but no picture of that name"),
+        ("a.tar/8", "there is a caption, but no picture of that name"),
+    ]
+
+
+def test_of_a_large_member_that_is_no_picture_only_the_head_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, data in (("0.mp4", bytes(100_000)), ("0.txt", b"a film"), ("1.png", png(1)), ("1.txt", b"one")):
+            add(tar, name, data)
+    asked: list[int] = []
+    real = ShardPicture.read_bytes
+
+    def read_bytes(self: ShardPicture) -> bytes:
+        asked.append(self.size)
+        return real(self)
+
+    monkeypatch.setattr(ShardPicture, "read_bytes", read_bytes)
+    entries_of(tmp_path / "a.tar")
+    assert asked == [MARKED]
+
+
+def test_hidden_pictures_with_captions_in_a_shard_are_noted(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        add(tar, "./good.png", png(1))
+        add(tar, "./good.txt", b"good")
+        for i, name in enumerate((".h", ".x/h", "sub/.i", "._good", "sub/._i")):
+            add(tar, f"{name}.png", png(i + 2))
+            add(tar, f"{name}.txt", b"hidden")
+        add(tar, ".mute.png", png(9))
+        add(tar, ".alone.txt", b"hidden")
+    found = entries_of(tmp_path / "a.tar")
+    assert [e.record.text for e in found.entries] == ["good"]
+    why = "not read, for its name begins with a dot"
+    assert found.noted == [(f"a.tar/{name}.png", why) for name in (".h", ".x/h", "sub/.i")]
+    assert found.left_out == []
 
 
 def test_a_shard_that_is_cut_off_keeps_what_is_whole(tmp_path: Path) -> None:
@@ -325,6 +391,26 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_line(monkeypatch: pytest.Monk
         entries_of("hf:only")
     with pytest.raises(UserError, match="for one on the hub give hf:some/offline"):
         entries_of("some/offline")
+
+
+def test_what_the_hubs_library_says_of_each_try_is_not_passed_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    log = logging.getLogger("huggingface_hub.utils._http")
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "level", logging.WARNING)
+    log.manager._clear_cache()  # type: ignore[attr-defined]  # of what each level lets through
+
+    def load(*names: str, **options: Any) -> Any:
+        log.warning("Retrying in 1s [Retry 1/5].")
+        log.error("what matters")
+        raise ConnectionError("no way to the hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    with pytest.raises(UserError, match=r"some/silent.*no way to the hub"):
+        entries_of("hf:some/silent")
+    assert caplog.messages == ["what matters"]
 
 
 def test_a_pack_lies_in_groups_that_can_be_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from fromnoise.ground.pictures import (
     count_scans,
     from_bytes,
     glimpse,
+    is_picture,
     on_white,
     open_picture,
     read_picture,
@@ -103,6 +104,26 @@ def test_every_kind_of_pixel_becomes_eight_bits(data: bytes, expected: tuple[int
     picture = open_picture(data)
     assert picture.mode == ("RGB" if len(expected) == 3 else "RGBA")
     assert picture.getpixel((2, 2)) == expected
+
+
+def greys(kind: type, values: list[float]) -> Image.Image:
+    return Image.fromarray(np.array(values, kind).reshape(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "told"),
+    [
+        (greys(np.uint16, [0, 300, 9, 65535]), "PNG", "its 16 bits are reduced to 8"),
+        (greys(np.uint16, [0, 300, 9, 65535]), "TIFF", "its 16 bits are reduced to 8"),
+        (greys(np.int32, [0, 300, 9, 65535]), "PPM", "its 16 bits are reduced to 8"),
+        (greys(np.int32, [0, 300, 9, 65535]), "TIFF", "its 32-bit whole numbers are reduced to 8 bits"),
+        (greys(np.float32, [0, 0.3, 0.9, 1]), "TIFF", "its floating-point numbers are reduced to 8 bits"),
+        (greys(np.float32, [0, 0.3, 0.9, 1]), "PPM", "its floating-point numbers are reduced to 8 bits"),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Image.Image) else None,
+)
+def test_what_is_done_to_deep_pixels_is_said_as_it_is(image: Image.Image, kind: str, told: str) -> None:
+    assert read_picture(encoded(image, kind)).changed == (told,)
 
 
 def test_lab_has_the_colours_that_it_means() -> None:
@@ -285,6 +306,20 @@ def test_large_jpegs_may_have_fewer_scans(monkeypatch: pytest.MonkeyPatch) -> No
     for opens in (read_picture, size_of, lambda data: glimpse(data, 8)):
         with pytest.raises(PictureError, match="more than 15 scans"):
             opens(in_scans(16))
+
+
+def test_a_picture_is_known_by_its_first_bytes_whatever_its_name_says(tmp_path: Path) -> None:
+    red = Image.new("RGB", (8, 8), "red")
+    for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "ICO"):
+        (tmp_path / "a.dat").write_bytes(encoded(red, kind))
+        assert is_picture(tmp_path / "a.dat"), kind
+        assert is_picture(encoded(red, kind)), kind
+    for data in (b"", b"P", b"Python", b"BM of the town", b"\x89PNG\r\n\x1a\n", b"PK\3\4" + bytes(99), bytes(99)):
+        (tmp_path / "a.dat").write_bytes(data)
+        assert not is_picture(tmp_path / "a.dat"), data
+        assert not is_picture(data), data
+    assert not is_picture(tmp_path)
+    assert not is_picture(tmp_path / "gone")
 
 
 def test_there_is_one_place_that_opens_pictures() -> None:

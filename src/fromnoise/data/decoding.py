@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.data.begun import in_batches
-from fromnoise.data.folders import UNREADABLE
+from fromnoise.data.kinds import UNREADABLE
 from fromnoise.data.reading import Canvas, square
 from fromnoise.data.record import Entry, Record
 from fromnoise.ground.pictures import PictureError, open_picture, read_picture, size_of

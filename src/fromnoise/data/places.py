@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from fromnoise.data.aside import divided
-from fromnoise.data.folders import files_below, is_packed, read_folder
+from fromnoise.data.below import all_below
+from fromnoise.data.folders import read_folder
+from fromnoise.data.kinds import is_archive, is_packed
 from fromnoise.data.packed import DRAWINGS_FILE, add_packed, pyarrow, read_packed
 from fromnoise.data.reading import AS_IT_LIES, Reading
 from fromnoise.data.record import SPLITS, Found, NothingFound, Record
@@ -61,6 +63,8 @@ def _entries_of(place: Path | str) -> Found:
 def _from_file(path: Path) -> Found:
     if path.suffix.lower() == ".parquet":
         return read_packed(path)
+    if is_archive(path):
+        raise UserError(f"{path} is not read as it is: unpack it and give the folder, or the .tar file, that comes out")
     if path.suffix.lower() != ".tar":
         raise UserError(f"{path} is a file; data is a folder of pictures, a .parquet or .tar file, or 'starter'")
     return _from_files(path.parent, [path])
@@ -68,7 +72,7 @@ def _from_file(path: Path) -> Found:
 
 def _from_folder(folder: Path) -> Found:
     """Captioned pictures that are files of their own, or, where there are none, those of all packed files in it."""
-    packs = [f for f in files_below(folder, Found()) if is_packed(f) and f.is_file()]
+    packs = [f for f in all_below(folder, Found()).files if is_packed(f) and f.is_file()]
     try:
         found = read_folder(folder)
     except NothingFound as nothing:

@@ -15,6 +15,7 @@ from fromnoise.ground.text import is_unicode, spelled
 from fromnoise.ground.wording import said_style
 
 TRAIN, HELD_OUT = "train", "test_pair"
+MOST_SAID = 1 << 20  # bytes of a caption, or of what else is said of one picture
 ASIDE = "aside"  # held out by a training, where the data hold nothing out
 # What others call their splits → what it is called here.
 SPLITS = {
@@ -187,7 +188,7 @@ def record_of(facts: Mapping[str, Any]) -> Record:
     """A record of what a line or a row says; facts that no record has are left aside, and so are nulls.
 
     Raises:
-        ValueError: an empty caption, one that is no valid Unicode, or an unknown split.
+        ValueError: an empty caption, one that is no valid Unicode, more than :data:`MOST_SAID`, or an unknown split.
         UserError: a fact of the wrong kind.
     """
     record = Record.from_dict({k: v for k, v in facts.items() if k in _FACTS and v is not None})
@@ -195,18 +196,26 @@ def record_of(facts: Mapping[str, Any]) -> Record:
         record = dataclasses.replace(record, file_name=spelled(record.file_name))
     if not record.text.strip():
         raise ValueError("the caption is empty")
-    _check_unicode(record)
+    _check_said(record)
     split = split_named(record.split)
     return record if split == record.split else dataclasses.replace(record, split=split)
 
 
-def _check_unicode(record: Record) -> None:
-    """Refuse halves of signs, which JSON can write ("\\ud83d") and no file can."""
+def too_long(size: int, what: str) -> str:
+    """What is wrong with words of so many bytes, as a sentence about ``what``; "" where they are not too many."""
+    return f"{what} is too long: it has {size:,} bytes, and the most is {MOST_SAID:,}" if size > MOST_SAID else ""
+
+
+def _check_said(record: Record) -> None:
+    """Refuse halves of signs, which JSON can write ("\\ud83d") and no file can, and more than anybody says."""
     for name in _FACTS:
         value = getattr(record, name)
         texts = (value,) if isinstance(value, str) else value
         if not all(map(is_unicode, texts)):
             raise ValueError(f"its {name} is not valid Unicode: it holds half a sign (\\ud800 to \\udfff)")
+        wrong = too_long(sum(len(text.encode()) for text in texts), f"its {name}")
+        if wrong and name != "key":  # which may be the caption and a few letters
+            raise ValueError(wrong)
 
 
 def split_named(name: str) -> str:

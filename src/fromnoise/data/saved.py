@@ -5,6 +5,7 @@ maps into memory, so that a set may be larger than it.
 from __future__ import annotations
 
 import functools
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -130,8 +131,14 @@ def hub_id(place: str) -> tuple[str, list[str]]:
     return f"{owner}/{kind}", configuration
 
 
+def quiet_hub() -> None:
+    """Let the hub's library say errors only: each try again would be a line, and what became of all is told by us."""
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+
+
 def _from_hub(datasets: Any, place: str) -> Any:
     name, configuration = hub_id(place)
+    quiet_hub()
     try:
         return datasets.load_dataset(name, *configuration)
     except (ConnectionError, OSError) as error:

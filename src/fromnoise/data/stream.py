@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from fromnoise.data.left_out import LEFT_OUT, write_list
 from fromnoise.data.pack import table_of
 from fromnoise.data.packed import pyarrow
 from fromnoise.data.record import Record, record_of
-from fromnoise.data.saved import HUB, classes_named, hub_id
+from fromnoise.data.saved import HUB, classes_named, hub_id, quiet_hub
 from fromnoise.ground.errors import UserError, missing_packages, one_line
 from fromnoise.ground.pictures import open_picture
 from fromnoise.ground.whole import whole_file
@@ -115,7 +114,7 @@ def _streams(place: str) -> dict[str, Any]:
             raise UserError(f"'{place}' is here already: give it to train as it is; fetch takes {HUB}owner/name")
         raise UserError(f"'{place}' names no data set of the hub; write {HUB}owner/name")
     name, configuration = hub_id(place)
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each try again would be a line; the last one is ours
+    quiet_hub()
     try:
         found = datasets.load_dataset(name, *configuration, streaming=True)
     except Exception as error:  # of a dozen kinds

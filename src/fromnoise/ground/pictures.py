@@ -22,6 +22,7 @@ from torch import Tensor
 
 MOST_SIDE = 8192  # pixels, of what is drawn
 MOST_PIXELS = MOST_SIDE**2  # of what is opened: whatever was drawn can be read back, and a bomb cannot
+MARKED = 16  # bytes by which Pillow knows the kind of a file
 MOST_SCANS, MOST_SCANNED = 100, 30 * MOST_PIXELS  # of a JPEG, and pixels of all of them
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # not a byte of numbers, nor where they begin anew
 THRESHOLD = 128  # a mask is white, and a picture opaque, from this value of 255 on
@@ -30,6 +31,7 @@ _NOT_READ = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
 # What Pillow raises for a file that it cannot read (EOFError of a moving picture that lacks one). Its decoders raise
 # others as well, so what reads pictures of anybody catches all.
 UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+_SIXTEEN_BITS = ("PNG", "PPM")  # what their whole numbers have, however Pillow keeps them
 _NOT_FILMS = frozenset({"MPO", "PSD"})  # what else they hold are thumbnails, views and layers
 
 
@@ -182,6 +184,35 @@ def _scans(data: bytes | mmap.mmap, most: int) -> int:
     return scans
 
 
+def is_picture(source: Path | bytes) -> bool:
+    """Whether a file is a picture by its first bytes, whatever its name says, which is quick where it is none. Kinds
+    without a mark of their own, such as TGA, are not found."""
+    try:
+        if isinstance(source, Path) and not source.is_file():
+            return False
+        if not begins_as_picture(source[:MARKED] if isinstance(source, bytes) else _head_of(source)):
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with opened_file(source):
+                return True
+    except Exception:  # decoders fail in many ways
+        return False
+
+
+def _head_of(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(MARKED)
+
+
+def begins_as_picture(head: bytes) -> bool:
+    """Whether a file with these first bytes, :data:`MARKED` of them, has the mark of a kind that is read. Some marks
+    are short, so it may be none all the same."""
+    head = head.ljust(MARKED, b"\0")
+    return any((begins := Image.OPEN[kind][1]) is not None and begins(head) for kind in _readable())
+
+
+@functools.cache
 def readable_suffixes() -> frozenset[str]:
     """Suffixes of the kinds that are read, in lower case: ".png", ".jpg", ".avif" …"""
     kinds = _readable()
@@ -204,8 +235,7 @@ def _read(source: bytes | Path, most_pixels: int, formats: tuple[str, ...] | Non
         turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
         # A copy of the largest picture is a quarter of a gigabyte.
         image = eight_bits(ImageOps.exif_transpose(picture) if turned else picture, kind)
-        changed = _changed(stored, image, turned)
-        return Opened(image, _is_film(picture, kind), kind, changed)
+        return Opened(image, _is_film(picture, kind), kind, _changed(stored, kind, image, turned))
 
 
 def _check_size(size: tuple[int, int], most_pixels: int) -> None:
@@ -214,12 +244,16 @@ def _check_size(size: tuple[int, int], most_pixels: int) -> None:
         raise TooLargeError(f"it has {width}×{height} pixels; the most is {most_pixels:,}")
 
 
-def _changed(stored: str, image: Image.Image, turned: bool) -> tuple[str, ...]:
-    """What had to be done to pixels of this mode and raw mode, and to what came out, and whether it was turned."""
+def _changed(stored: str, kind: str, image: Image.Image, turned: bool) -> tuple[str, ...]:
+    """What had to be done to pixels of this mode and raw mode, from a file of this kind, and to what came out, and
+    whether it was turned."""
     mode = stored.split()[0]
+    sixteen = ";16" in stored or (mode == "I" and kind in _SIXTEEN_BITS)
     told = {
         f"its {mode} colours are converted to RGB": mode in ("CMYK", "YCCK", "LAB", "HSV"),
-        "its 16 bits are reduced to 8": mode in ("I", "F") or ";16" in stored,
+        "its 16 bits are reduced to 8": sixteen,
+        "its 32-bit whole numbers are reduced to 8 bits": mode == "I" and not sixteen,
+        "its floating-point numbers are reduced to 8 bits": mode == "F" and not sixteen,
         "its transparent parts are put on white": image.mode == "RGBA",
         "it is turned upright, as its EXIF data says": turned,
     }
@@ -261,7 +295,7 @@ def _grey(picture: Image.Image, kind: str) -> Image.Image:
     values = np.asarray(picture)
     if picture.mode == "F":
         grey = _of_real_numbers(values)
-    elif picture.mode.startswith("I;16") or kind in ("PNG", "PPM"):  # these files have 16 bits, however Pillow keeps it
+    elif picture.mode.startswith("I;16") or kind in _SIXTEEN_BITS:
         grey = (values.astype(np.int64) // 257).clip(0, 255).astype(np.uint8)
     else:
         grey = _of_whole_numbers(values.astype(np.int64))

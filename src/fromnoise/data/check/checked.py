@@ -57,6 +57,8 @@ class Checked:
         sizes: of usable pictures; None where there are none.
         words: of their captions.
         twice: groups of pictures that are the same file with other words.
+        same: groups of pictures that are the same file with the same words: the one that is used, then those that are
+            left out.
         alike: groups of pictures that are nearly the same.
         hearer: name of the model that captions were compared with; "" for none.
         too_long: captions of which it does not hear the end.
@@ -75,6 +77,7 @@ class Checked:
     sizes: Sizes | None
     words: Words
     twice: list[list[Entry]]
+    same: list[list[Entry]]
     alike: list[list[Entry]]
     hearer: str = ""
     too_long: int = 0
@@ -125,6 +128,8 @@ class _Read:
     outlines: bytearray = field(default_factory=bytearray)
     shades: bytearray = field(default_factory=bytearray)
     seen: dict[bytes, str] = field(default_factory=dict)
+    used: dict[bytes, int] = field(default_factory=dict)
+    twins: dict[bytes, list[Entry]] = field(default_factory=lambda: defaultdict(list))
 
     def take(self, entry: Entry, look: Look) -> None:
         """Note what a look has found."""
@@ -132,11 +137,14 @@ class _Read:
         try:
             if look.identity:
                 refuse_duplicate(look.identity, name, self.seen)
-            if look.wrong:
-                raise ValueError(look.wrong)
         except ValueError as error:
             self.left_out.append((name, str(error)))
+            self.twins[look.identity].append(entry)
             return
+        if look.wrong:
+            self.left_out.append((name, look.wrong))
+            return
+        self.used[look.identity] = len(self.entries)
         self.files[look.file].append(len(self.entries))
         self.entries.append(entry)
         self.noted += [(name, note) for note in look.notes]
@@ -144,6 +152,10 @@ class _Read:
         self.sizes.append(look.size)
         self.outlines += look.outline
         self.shades += look.shades
+
+    def same(self) -> list[list[Entry]]:
+        """Groups of pictures that are the same file with the same words, the one that is used first."""
+        return [[self.entries[self.used[of]], *twins] for of, twins in self.twins.items() if of in self.used]
 
     def alike(self) -> list[list[int]]:
         """Groups of pictures that are nearly the same, each file counted once."""
@@ -185,6 +197,7 @@ def checked(place: Path | str, pixels: int = 64, hearer: Hearer | None = None, w
         sizes=_sizes(read.sizes, pixels),
         words=words([e.record for e in read.entries], hearer),
         twice=[[read.entries[i] for i in group] for group in read.files.values() if len(group) > 1],
+        same=read.same(),
         alike=[[read.entries[i] for i in group] for group in read.alike()],
         hearer="" if hearer is None else hearer.name,
         too_long=len(long),

@@ -62,7 +62,7 @@ def check_out(out: Path) -> None:
 
 def page(found: Checked) -> str:
     """The page as HTML."""
-    groups = [*found.twice[:GROUPS], *found.alike[:GROUPS]]
+    groups = [*found.twice[:GROUPS], *found.same[:GROUPS], *found.alike[:GROUPS]]
     chosen = [*found.shown(), *(entry for group in groups for entry in group[:OF_ONE])]
     small = dict(zip(map(id, chosen), in_batches(_thumbnails, chosen, "drawing the report"), strict=True))
 
@@ -75,6 +75,7 @@ def page(found: Checked) -> str:
         "noted": [(one_line(said), n, ", ".join(map(one_line, names))) for said, n, names in summed_up(found.noted)],
         "random": shown(found.shown()),
         "twice": [(len(group), shown(group[:OF_ONE])) for group in found.twice[:GROUPS]],
+        "same": [(len(group), shown(group[:OF_ONE])) for group in found.same[:GROUPS]],
         "alike": [(len(group), shown(group[:OF_ONE])) for group in found.alike[:GROUPS]],
         "most": max((n for _, n in found.words.lengths), default=0) or 1,
         "command": f"fromnoise data check {shlex.quote(found.place)}",
@@ -91,6 +92,7 @@ def _sections(found: Checked) -> list[tuple[str, str, bool]]:
         ("noted", "Used, but", True),
         ("pictures", "Pictures", True),
         ("twice", "One file, several captions", bool(found.twice)),
+        ("same", "One file, one caption, several times", bool(found.same)),
         ("alike", "Nearly the same", bool(found.alike)),
         ("captions", "Captions", True),
         ("unknown", "Words that are new", bool(found.words.unknown)),

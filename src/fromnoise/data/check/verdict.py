@@ -6,16 +6,23 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-# Reasons by what is to be done about them: how one file and how several are told of, the commonest kinds first.
+# Reasons by what is to be done about them: how one file and how several are told of, the commonest kinds first. Some
+# are a decoder's own, in letters of any kind: "Truncated File Read".
 _KINDS = (
-    (r"no caption|has no text|no picture of that name", "has no caption", "have no caption"),
+    (r"no caption|has no text", "has no caption", "have no caption"),
+    (r"no picture of that name|has no picture$", "has a caption, but no picture", "have a caption, but no picture"),
     (r"caption is empty", "has an empty caption", "have an empty caption"),
     (r"^same picture and caption", "is there twice, with the same words", "are there twice, with the same words"),
     (r"no line of metadata", "is not named by the list of its folder", "are not named by the list of their folder"),
     (r"file is empty", "is empty", "are empty"),
-    (r"file is missing|leads nowhere|[Nn]o such file", "is missing", "are missing"),
-    (r"UTF-8|Unicode|text", "has a caption that is no text in UTF-8", "have a caption that is no text in UTF-8"),
-    (r"truncated|damaged|cut off|broken", "is damaged", "are damaged"),
+    (r"file is missing|leads nowhere|no such file", "is missing", "are missing"),
+    (r"too long", "has a caption that is too long", "have a caption that is too long"),
+    (
+        r"UTF-8|valid Unicode|is no text",
+        "has a caption that is no text in UTF-8",
+        "have a caption that is no text in UTF-8",
+    ),
+    (r"truncated|damaged|cut off|broken|^it cannot be read", "is damaged", "are damaged"),
     (r"far more than|the most is", "is too large", "are too large"),
     (r"not a picture|not read", "is no picture that can be read", "are no pictures that can be read"),
     (r"split is", "is of a split that nobody knows", "are of a split that nobody knows"),
@@ -42,7 +49,7 @@ def verdict(usable: int, left_out: Iterable[tuple[str, str]]) -> str:
 
 def kind_of(reason: str) -> tuple[str, str]:
     """What a reason says of one file, and of several."""
-    return next(((one, many) for pattern, one, many in _KINDS if re.search(pattern, reason)), _OTHER)
+    return next(((one, many) for pattern, one, many in _KINDS if re.search(pattern, reason, re.IGNORECASE)), _OTHER)
 
 
 def summed_up(noted: Iterable[tuple[str, str]]) -> list[tuple[str, int, list[str]]]:
