@@ -91,9 +91,7 @@ def main() -> None:
     worst, total = 0, 0
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        environment = {
-            k: v for k, v in os.environ.items() if not re.match("PIP_|HF_|FROMNOISE|PYTHON|.*proxy", k, re.I)
-        }
+        environment = {k: v for k, v in os.environ.items() if not re.match("PIP_|HF_|FROMNOISE|PYTHON|.*proxy", k, re.I)}
         environment |= {"HOME": str(folder), "PIP_CONFIG_FILE": os.devnull}
         command = str(folder / "environment/bin/fromnoise")
         pip = f"{folder}/environment/bin/python -m pip install -q --no-index --find-links {wheels} fromnoise[train]"
@@ -105,15 +103,11 @@ def main() -> None:
             trace, begin = folder / "trace.txt", time.monotonic()
             watched = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={','.join(OUTSIDE)}", "-o", str(trace)]
             inside = ["sh", "-c", 'ip link set lo up 2>/dev/null; exec "$@"', "sh", *watched, *words]
-            done = subprocess.run(
-                [*cage, *inside], cwd=folder, env=environment, capture_output=True, text=True, check=False
-            )
+            done = subprocess.run([*cage, *inside], cwd=folder, env=environment, capture_output=True, text=True, check=False)
             tried = asked(trace.read_text(errors="replace"))
             total, worst = total + len(tried), worst or done.returncode
             shown = line.replace(str(folder), "~").replace(str(wheels), "WHEELS").replace("%20", " ")
-            print(
-                f"{time.monotonic() - begin:6.1f} s  code {done.returncode}, attempts {len(tried)}  {shown}", flush=True
-            )
+            print(f"{time.monotonic() - begin:6.1f} s  code {done.returncode}, attempts {len(tried)}  {shown}", flush=True)
             for text in (*tried[:3], *([done.stdout[-1500:] + done.stderr[-1500:]] if done.returncode else [])):
                 print(f"    {text}")
     print(f"{machine()}: {total} attempts to reach another machine; {'all well' if not worst else 'NOT all well'}")

@@ -1,5 +1,5 @@
-"""Writing a LoRA that was learnt beside a model: the file that fromnoise and diffusers read, the folder that peft reads,
-and what they say."""
+"""Writing a LoRA that was learnt beside a model: a file for fromnoise and diffusers, a folder for peft, and what they
+say."""
 
 from __future__ import annotations
 

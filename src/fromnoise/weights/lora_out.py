@@ -1,6 +1,6 @@
-"""Writing a LoRA of a U-Net: the file that diffusers reads, the folder that peft reads; :mod:`fromnoise.weights.lora_file`
-reads both.
+"""Writing a LoRA of a U-Net: the file that diffusers reads, and the folder that peft reads.
 
+:mod:`fromnoise.weights.lora_file` reads both.
 In diffusers' file names are peft's with the part before them: "unet.mid_block.attentions.0.proj_in.lora_A.weight". All
 modules have the same rank and the file says no alpha: every reader takes alpha / rank as 1 then. peft's folder has
 "base_model.model." in place of "unet.", and says rank, alpha and modules in a file of its own.
