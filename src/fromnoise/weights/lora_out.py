@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,7 +72,7 @@ def write_peft(
     modules = sorted(
         name.removeprefix("base_model.model.").removesuffix(".lora_A.weight") for name in state if ".lora_A." in name
     )
-    settings = {
+    settings: dict[str, Any] = {
         "peft_type": "LORA", "task_type": None, "base_model_name_or_path": None, "inference_mode": True,
         "r": rank, "lora_alpha": rank, "target_modules": modules, "rank_pattern": {}, "alpha_pattern": {},
         "lora_dropout": 0.0, "bias": "none", "fan_in_fan_out": False, "use_rslora": False, "use_dora": False,
