@@ -42,6 +42,7 @@ LONG = (
     "system/test_diffusers_call.py", "test_install.py", "test_kept.py",
     "system/test_offline.py::test_pictures_are_looked_through_and_learnt_without_a_network",
     "test_every_test.py::test_skips_are_told_and_in_ci_a_failure_and_every_test_begins_alike_in_any_order",
+    "test_portable.py::test_pictures_are_looked_through_by_processes_that_begin_as_on_macos",
     "test_torture.py::test_no_prompt_ends_in_a_traceback_or_comes_back_changed",
     "training/test_aside.py::test_a_vae_that_blurs_an_ordinary_folder_is_told_of",
     "training/test_large_sets.py::test_a_run_on_a_large_set_ends_with_the_bits_of_a_small_one",

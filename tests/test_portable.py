@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import ctypes
+import multiprocessing
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 import psutil  # noqa: F401  (it reads its own part for this system, before the system is said to be another)
 import pytest
 import torch
+from PIL import Image
 
 import fromnoise
 from fromnoise.cli.train import load_recipe
@@ -164,6 +166,46 @@ def test_a_disk_that_knows_neither_permissions_nor_folders_keeps_checkpoints(
     write_atomically(file, "a")
     monkeypatch.setattr(Path, "chmod", lambda *_: (_ for _ in ()).throw(PermissionError(1, "no")))
     allow(file, 0o644)
+
+
+# As ``python -m fromnoise``, with another way to begin processes: macOS and Windows begin them anew ("spawn"), where
+# they import the command's module again and are told their work, and Linux copies the one that is there ("fork").
+BEGUN = """
+import atexit, multiprocessing, runpy, sys
+multiprocessing.set_start_method(sys.argv.pop(1))
+atexit.register(lambda: print(multiprocessing.get_start_method(), file=sys.stderr))
+runpy.run_module("fromnoise", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is only one way here")
+def test_pictures_are_looked_through_by_processes_that_begin_as_on_macos(
+    tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(80):  # two processes are given 32 at a time
+        Image.new("RGB", (40, 30 + i % 7), (3 * i, 255 - 3 * i, 90)).save(pictures / f"{i:02}.png")
+        (pictures / f"{i:02}.txt").write_text(f"thing {i // 2}")
+    shutil.copy(pictures / "07.png", pictures / "twice.png")
+    shutil.copy(pictures / "07.txt", pictures / "twice.txt")
+    (pictures / "torn.png").write_bytes((pictures / "08.png").read_bytes()[:60])
+    (pictures / "torn.txt").write_text("nothing")
+    said, reports = {}, {}
+    for way in ("fork", "spawn"):
+        out = tmp_path / way
+        command = [sys.executable, "-c", BEGUN, way, "data", "check", str(pictures), "--out", str(out)]
+        command += ["--model", str(tiny_model_folder), "--workers", "2"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.splitlines()[-1] == way
+        said[way] = done.stdout.replace(str(out), "OUT")
+        reports[way] = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert "80 of 82" in said["fork"]
+    assert said["spawn"] == said["fork"]
+    assert b"torn.png" in reports["fork"]["left_out.csv"]
+    assert b"twice.png" in reports["fork"]["left_out.csv"]
+    assert reports["spawn"] == reports["fork"]
 
 
 # --- make on macOS: GNU make 3.81 and BSD tools -----------------------------------------------------------------

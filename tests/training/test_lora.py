@@ -7,6 +7,7 @@ import copy
 import itertools
 import json
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fromnoise.cli.plan import spoken, tell_plan
@@ -26,6 +27,7 @@ from fromnoise.diffusion.loss import v_target
 from fromnoise.drawing.notes import unknown_words
 from fromnoise.drawing.opened import Opening, open_model
 from fromnoise.ground.errors import UserError
+from fromnoise.system.own_lora import save_lora
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import adapting
 from fromnoise.training.clock import Clock
@@ -40,7 +42,7 @@ from fromnoise.training.situation import Shown, Situation, Suited, situation_of
 from fromnoise.training.stages import LoraStage
 from fromnoise.training.tasks.base import Compute
 from fromnoise.training.tasks.lora import Adapted, LoraTask
-from fromnoise.weights.lora_out import write_lora
+from fromnoise.weights.lora_out import PEFT_FILE, write_lora, write_peft
 
 COMPUTE = Compute(torch.device("cpu"), torch.float32, torch.channels_last)
 LOOP = LoopConfig(pictures=10**6, batch=8, warmup=0, learning_rate=3e-3, weight_decay=0.0, ema=0.9)
@@ -234,6 +236,49 @@ def test_diffusers_computes_with_the_file_what_was_trained(tiny_model_folder: Pa
     torch.testing.assert_close(theirs, network(*inputs()).detach(), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("layers", ["all", "attention"])
+def test_peft_computes_with_the_folder_what_our_u_net_computes(
+    layers: str, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    """As it is trained, and as it is drawn with; without the last of its layers it would be something else."""
+    diffusers, peft = pytest.importorskip("diffusers"), pytest.importorskip("peft")
+    model = TextToImage.load(tiny_model_folder, torch.float32)
+    chosen = adapting.is_attention if layers == "attention" else lambda name: True
+    network = moved(Beside(copy.deepcopy(model.unet), 4, 0, chosen))
+    assert 0 < len(network.changes()) < len(Beside(copy.deepcopy(model.unet), 4, 0).changes()) or layers == "all"
+
+    def theirs(folder: Path) -> Tensor:
+        unet = diffusers.UNet2DConditionModel.from_pretrained(tiny_model_folder / "unet", torch_dtype=torch.float32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # peft only warns of a tensor that it does not find
+            adapted = peft.PeftModel.from_pretrained(unet, folder).eval()
+        with torch.no_grad():
+            return adapted(*inputs()[:2], encoder_hidden_states=inputs()[2]).sample
+
+    write_peft(tmp_path / "exact", network.changes(), model.unet.config, torch.float32)
+    torch.testing.assert_close(theirs(tmp_path / "exact"), network(*inputs()).detach(), rtol=0, atol=1e-5)
+
+    save_lora(tmp_path / "lora.safetensors", network.changes(), model, "linocut", "linocut")
+    folder, plain = tmp_path / "peft", model.unet(*inputs()).detach()
+    drawn = open_model(Opening(tiny_model_folder, (str(folder),), "fp32"))[1]
+    assert "linocut" in drawn.styles
+    ours = TextToImage.load(tiny_model_folder, torch.float32).with_loras([(folder / PEFT_FILE, 1.0)])
+    found = ours.unet(*inputs()).detach()
+    assert (found - plain).abs().max() > 0.1
+    torch.testing.assert_close(theirs(folder), found, rtol=0, atol=1e-5)
+    file = TextToImage.load(tiny_model_folder, torch.float32).with_loras([(tmp_path / "lora.safetensors", 1.0)])
+    assert torch.equal(file.unet(*inputs()), found)
+
+
+def test_a_folder_that_is_no_lora_is_not_replaced(tiny_model: TextToImage, tmp_path: Path) -> None:
+    changes = moved(Beside(copy.deepcopy(tiny_model.unet), 4, 0)).changes()
+    (tmp_path / "peft").mkdir()
+    (tmp_path / "peft" / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="peft holds something that is not a LoRA for peft"):
+        save_lora(tmp_path / "lora.safetensors", changes, tiny_model, "linocut")
+    assert (tmp_path / "peft" / "notes.txt").read_text() == "mine"
+
+
 # --- the whole way, as people go it ------------------------------------------------------------------------------
 
 
@@ -288,6 +333,9 @@ def test_from_a_folder_to_a_file_that_is_drawn_with(place: Path, run: Any) -> No
         open_model(Opening(place / "tiny", (str(lora),)))[1] for lora in (file, file.parent, f"{file.parent}:1.0")
     ]
     assert len({model.hash for model in opened}) == 1
+    of_peft = open_model(Opening(place / "tiny", (f"{file.parent / 'peft'}:1.0",)))[1]
+    for ours, theirs in zip(opened[0].unet.parameters(), of_peft.unet.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
     assert opened[0].hash != TextToImage.load(place / "tiny").hash
 
     # The same command changes nothing more; on another machine, where other things would suit, neither.
@@ -296,6 +344,17 @@ def test_from_a_folder_to_a_file_that_is_drawn_with(place: Path, run: Any) -> No
     assert again.code in (0, None), again.err
     assert file.read_bytes() == before
     assert "a LoRA of rank" not in again.err
+
+    # Killed after the last checkpoint, but before the file was written anew: the same command writes it.
+    with safe_open(file, "pt") as stored:
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    save_file({name: torch.zeros_like(x) for name, x in tensors.items()}, file, {"fromnoise.pictures_seen": "24"})
+    shutil.rmtree(file.parent / "peft")
+    again = run("train", "lora", "--data", f"{place}/pictures", "--out", f"{place}/mine")
+    assert again.code in (0, None), again.err
+    written = load_file(file)
+    assert all(torch.equal(written[name], tensors[name]) for name in tensors)
+    assert (file.parent / "peft" / PEFT_FILE).is_file()
 
 
 def test_what_does_not_go_together_is_said_in_one_line(place: Path, run: Any) -> None:

@@ -19,7 +19,8 @@ from fromnoise.system.few_steps import with_few_steps
 from fromnoise.system.opening import DEFAULT_MODEL
 from fromnoise.system.text_to_image import TextToImage
 
-LORA_FILES = ("lora.safetensors", "pytorch_lora_weights.safetensors")  # of a training of ours, of diffusers
+# In a folder: of a training of ours, of diffusers, of peft.
+LORA_FILES = ("lora.safetensors", "pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -118,5 +119,5 @@ def _lora(text: str) -> tuple[Path, float]:
 
 
 def _file_of(place: Path) -> Path:
-    """A LoRA's file: the place itself, or what diffusers or a training of ours has put there."""
+    """A LoRA's file: the place itself, or what a training of ours, diffusers or peft has put there."""
     return next((place / name for name in LORA_FILES if (place / name).is_file()), place)

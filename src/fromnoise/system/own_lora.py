@@ -1,4 +1,5 @@
-"""Writing a LoRA that was learnt beside a model: the file that fromnoise and diffusers read, and what it says."""
+"""Writing a LoRA that was learnt beside a model: a file for fromnoise and diffusers, a folder for peft, and what they
+say."""
 
 from __future__ import annotations
 
@@ -8,16 +9,25 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fromnoise.ground.whole import whole_file
+from fromnoise.ground.whole import whole_file, whole_folder
 from fromnoise.ground.wording import styled
 from fromnoise.system.text_to_image import TextToImage
-from fromnoise.weights.lora_out import write_lora
+from fromnoise.weights.lora_out import PEFT_SETTINGS, write_lora, write_peft
+
+PEFT = "peft"  # the folder beside the file
 
 
 def save_lora(
-    file: Path, changes: Mapping[str, tuple[Tensor, Tensor]], model: TextToImage, title: str, trigger: str = ""
+    file: Path,
+    changes: Mapping[str, tuple[Tensor, Tensor]],
+    model: TextToImage,
+    title: str,
+    trigger: str = "",
+    seen: int = 0,
 ) -> None:
-    """Write a LoRA, whole or not at all, with what it is in its head (ModelSpec 1.0.0).
+    """Write a LoRA, with what it is in its head (ModelSpec 1.0.0), and a folder ``peft`` beside it that says the same.
+
+    Each is written whole or not at all, the file last: what it says is then in the folder, too.
 
     Args:
         file: ends in .safetensors; one that is there already is replaced.
@@ -25,9 +35,10 @@ def save_lora(
         model: that it belongs to.
         title: what it is called.
         trigger: the style's name that it listens to, or "".
+        seen: pictures that it has learnt from.
 
     Raises:
-        UserError: a value that is not finite.
+        UserError: a value that is not finite, or ``peft`` holds something else.
         OSError: the disk is full.
     """
     about = {
@@ -37,7 +48,10 @@ def save_lora(
         "modelspec.title": title,
         "modelspec.date": datetime.now(UTC).date().isoformat(),
         "fromnoise.model": model.hash,
+        "fromnoise.pictures_seen": str(seen),
         **({"modelspec.trigger_phrase": styled("", trigger)} if trigger else {}),
     }
+    with whole_folder(file.parent / PEFT, PEFT_SETTINGS, "a LoRA for peft") as draft:
+        write_peft(draft, changes, model.unet.config, about=about)
     with whole_file(file) as draft:
         write_lora(draft, changes, model.unet.config, about=about)

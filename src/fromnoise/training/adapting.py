@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -16,9 +17,9 @@ from fromnoise.data.record import Record
 from fromnoise.ground.wording import styled
 from fromnoise.models.layers.attention import SpatialTransformer
 from fromnoise.models.layers.residual import ResidualBlock
-from fromnoise.system.own_lora import save_lora
+from fromnoise.system.own_lora import PEFT, save_lora
 from fromnoise.system.text_to_image import TextToImage
-from fromnoise.training.clock import seeded
+from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.conditioning import Remembered
 from fromnoise.training.distilling import Materials, check_kind
 from fromnoise.training.examples import Examples, StoredExamples
@@ -77,8 +78,8 @@ def lora_task(model: TextToImage, materials: Materials) -> LoraTask:
     return task
 
 
-def keep_lora(model: TextToImage, materials: Materials, out: Path, network: nn.Module) -> None:
-    """Write what was learnt so far as ``out/lora.safetensors``.
+def keep_lora(model: TextToImage, materials: Materials, out: Path, network: nn.Module, clock: Clock) -> None:
+    """Write what was learnt so far as ``out/lora.safetensors`` and ``out/peft``.
 
     Raises:
         UserError: a value is not finite.
@@ -87,7 +88,17 @@ def keep_lora(model: TextToImage, materials: Materials, out: Path, network: nn.M
     assert isinstance(network, Beside)
     recipe = materials.recipe
     trigger = recipe.data.trigger
-    save_lora(out / FILE, network.changes(), model, trigger or recipe.name, trigger)
+    save_lora(out / FILE, network.changes(), model, trigger or recipe.name, trigger, clock.pictures)
+
+
+def lora_seen(out: Path) -> int | None:
+    """How many pictures the LoRA in a run's folder has learnt from; None where there is none that says it, whole."""
+    try:
+        with safe_open(out / FILE, "pt") as stored:
+            said = (stored.metadata() or {}).get("fromnoise.pictures_seen", "")
+    except (OSError, SafetensorError):
+        return None
+    return int(said) if said.isdecimal() and (out / PEFT).is_dir() else None
 
 
 def held_prompts(told: Sequence[str], styles: Sequence[str], learnt: set[str]) -> tuple[str, ...]:

@@ -27,8 +27,7 @@ from fromnoise.models.clip.clip import CLIPConfig
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
-from fromnoise.training.adapting import FILE as LORA
-from fromnoise.training.adapting import keep_lora, lora_task
+from fromnoise.training.adapting import keep_lora, lora_seen, lora_task
 from fromnoise.training.assembling import Networks, add_clip, assembled, hardware, kept_tokenizer
 from fromnoise.training.beginning import Keeper, begin_with, check_materials
 from fromnoise.training.clock import Clock, seeded
@@ -209,8 +208,8 @@ class Run:
         """Learn a small difference beside a finished model, which stays as it is."""
         model, materials = self.base, self._materials("lora")
         assert model is not None  # the recipe was checked
-        keep_it: Hook = lambda network, clock, hours: keep_lora(model, materials, self.out, network)  # noqa: E731
-        self._train(lora_task(model, materials), keep_it, lambda clock: (self.out / LORA).is_file())
+        keep_it: Hook = lambda network, clock, hours: keep_lora(model, materials, self.out, network, clock)  # noqa: E731
+        self._train(lora_task(model, materials), keep_it, lambda clock: lora_seen(self.out) == clock.pictures)
 
     def _materials(self, name: str) -> Materials:
         stage = replace(getattr(self.recipe, name), loop=self._loop(name))
