@@ -429,6 +429,11 @@ def test_a_run_becomes_a_film_of_its_sheets(run: Any, tmp_path: Path) -> None:
         done = run("film", *arguments)
         assert done.code == 2
         assert word in done.err
+    sheets.parent.rename(tmp_path / "run" / "lora")
+    assert run("film", "run").out.startswith("2 sheets")  # the only ones that are there
+    (tmp_path / "run" / "vae" / "sheets").mkdir(parents=True)
+    assert "no sheets of 'diffusion'; tasks with sheets: lora, vae" in run("film", "run").err
+    (tmp_path / "run" / "lora").rename(sheets.parent)
     (sheets / "0000020000.png").write_bytes(b"not a picture")
     assert "cannot be read" in run("film", "run").err
 

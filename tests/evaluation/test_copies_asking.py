@@ -132,6 +132,27 @@ def test_given_pictures_make_the_index_of_the_first_model_only(monkeypatch: pyte
     assert made == ["m1", "m1"]
 
 
+def test_a_folder_of_pictures_is_compared_with_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Is what my LoRA draws one of my pictures? Nothing else knows what that learnt from."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    monkeypatch.setattr(asking, "load_folder", lambda place, pixels, split: place)
+    monkeypatch.setattr(asking, "built", lambda pictures: index(37) if pictures == str(mine) else index(0))
+    asked = witnesses(monkeypatch, None, (str(mine),))
+    found = asked.question(PICTURE, origin("shipped+l", loras=("x.safetensors",)))
+    assert [source.pictures for source in found.sources] == [
+        "any of the 5,696 pictures that stickers-64 (shipped) was trained on",
+        f"any of the 37 pictures in {mine}",
+    ]
+    assert names(asked.question(PICTURE, None)) == [str(mine)]
+    stranger = asked.question(PICTURE, origin("elsewhere"))
+    assert names(stranger) == [str(mine)]
+    assert "whose training pictures were not asked" in stranger.unasked[0]
+    (mine / "lora.safetensors").touch()
+    with pytest.raises(UserError, match=r"is the run of a LoRA: give that with --lora .*the pictures .*with --against"):
+        witnesses(monkeypatch, None, (str(mine),)).question(PICTURE, None)
+
+
 def test_one_picture_is_called_one() -> None:
     assert Source("m", "h", index(1)).pictures == "the one picture that m (h) was trained on"
 

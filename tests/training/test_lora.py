@@ -536,6 +536,7 @@ def test_the_length_is_that_of_the_tasks_that_are_asked_for(monkeypatch: pytest.
     assert asked == [(suited.recipe, ("vae",), 10, 3.0, 0)]
     another, said = capsys.readouterr().err.splitlines()
     assert another == (
-        "you ask for another length than the usual one: what is said of pictures is of that, and the time of yours"
+        "you ask for another length than the usual one: how often pictures are seen is told of that one, "
+        "the time at the end of yours"
     )
     assert said.startswith("first sheet after about 60 minutes, to the end about 2 hours, if nothing else runs")

@@ -13,7 +13,10 @@ from fromnoise.ground.errors import UserError
 def film(
     run: Annotated[Path, typer.Argument(help="A run's folder, as given to fromnoise train --out.")],
     out: Annotated[Path, typer.Option(help="A .gif or .webp, or a .png strip.")] = Path("learning.gif"),
-    task: Annotated[str, typer.Option(help="Whose sheets: clip, vae, diffusion, distill or story.")] = "diffusion",
+    task: Annotated[
+        str | None,
+        typer.Option(help="Whose sheets: diffusion, lora, clip, vae, distill or story.", show_default="the U-Net's"),
+    ] = None,
     seconds: Annotated[float, typer.Option(help="Length of the film.")] = 8.0,
 ) -> None:
     """Make a film of a run's sample sheets: the same prompts and seeds, from the first minute to the last."""
@@ -27,10 +30,13 @@ def film(
         raise UserError(f"--seconds must be above 0 and at most 600, not {seconds}")
     if not run.is_dir():
         raise UserError(f"there is no run '{run}'")
+    known = sorted(path.parent.name for path in run.glob("*/sheets"))
+    if task is None:  # the U-Net's, or those of the only one
+        task = known[0] if len(known) == 1 else "diffusion"
     sheets = sorted(file for file in (run / task / "sheets").glob("*.png") if file.stem.isdigit())
     if not sheets:
-        known = ", ".join(sorted(path.parent.name for path in run.glob("*/sheets"))) or "none"
-        raise UserError(f"'{run}' has no sheets of '{task}'; tasks with sheets: {known}; name one with --task")
+        tasks = ", ".join(known) or "none"
+        raise UserError(f"'{run}' has no sheets of '{task}'; tasks with sheets: {tasks}; name one with --task")
     check_file(out)
     try:
         frames = [(int(sheet.stem), opened_file(sheet, ("PNG",)).convert("RGB")) for sheet in sheets]

@@ -81,7 +81,10 @@ def copies(
     ] = None,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="Compare with this model's training pictures, whatever drew; may be repeated."),
+        typer.Option(
+            help="Compare with this model's training pictures, or with those of this folder, whatever drew; may be "
+            "repeated."
+        ),
     ] = None,
     lora: Annotated[
         list[str] | None, typer.Option(help="A LoRA that they were drawn with: file, or file:weight.")

@@ -113,7 +113,10 @@ def tell_plan(
     if launched()[0] != 0:
         return
     shorter = minutes is not None or any(name.endswith(LENGTHS) for name in settings)
-    told = "you ask for another length than the usual one: what is said of pictures is of that, and the time of yours"
+    told = (
+        "you ask for another length than the usual one: how often pictures are seen is told of that one, "
+        "the time at the end of yours"
+    )
     end = _length_told(suited, tasks or suited.recipe.tasks, minutes)
     cropped = suited.cropped if suited.recipe.data.fit == "crop" else ()
     for line in (*((told,) if shorter else ()), *suited.reasons, *cropped, *end):

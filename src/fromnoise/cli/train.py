@@ -136,7 +136,13 @@ def _keep_beside(model: Path, data: str) -> None:
     def index() -> None:
         from fromnoise.evaluation.copies.check import build_index
 
-        with Console(stderr=True).status("looking at the training pictures once more, to find copies of them later"):
+        console, looking = (
+            Console(stderr=True),
+            "looking at the training pictures once more, to find copies of them later",
+        )
+        if not console.is_terminal:  # where nothing turns, somebody would take the silence for a hang
+            _say(f"{looking}; this may take minutes, and --no-index leaves it out")
+        with console.status(looking):
             build_index(model, data)
         print(f"is a drawing a copy? fromnoise inspect copies PICTURE --model {named}")
 

@@ -248,6 +248,10 @@ def find_model(name: Path | str | None = None) -> Path:
         return fetch(str(name))
     if any((path / "story.json").is_file() for path in (wanted, shipped / wanted, wanted / "model")):
         raise UserError(f"'{wanted}' is a story model; use it with: fromnoise story --model …")
+    if (wanted / "lora.safetensors").is_file():
+        raise UserError(
+            f"'{wanted}' is the run of a LoRA, which is used beside a model: --lora {wanted}/lora.safetensors"
+        )
     known = ", ".join(sorted(x.parent.name for x in shipped.glob("*/model_index.json"))) or "none"
     raise UserError(f"'{wanted}' is not a model: no model_index.json there; shipped models: {known}")
 

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fromnoise.data.pictures import load_folder
 from fromnoise.drawing.picture_file import Origin
+from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.check import index_of
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.ground.errors import UserError
@@ -22,9 +24,11 @@ from fromnoise.system.text_to_image import TextToImage
 # others trained further from them is compared with the shipped index too.
 INCLUDED = frozenset({"73adef740c86"})
 
+SIDE = 64  # pixels, at which the pictures of a folder are looked at
+
 UNNAMED = (
-    "the training pictures of whatever model drew it; the file does not name one, so only those of the models that "
-    "were named here were compared with it"
+    "the training pictures of whatever model drew it; the file does not name one, so it was compared only "
+    "with what was named here"
 )
 
 # Opens a model by its place (None: the shipped one), with the LoRAs of the command if the flag says so, and with few
@@ -35,10 +39,10 @@ MakeIndex = Callable[[TextToImage], Index]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A model whose training pictures are compared with.
+    """A model whose training pictures are compared with, or a folder of pictures.
 
     Attributes:
-        name, hash: of the model.
+        name, hash: of the model; of a folder its path and "".
         index: of its training pictures.
         base: hash of the model that it was trained further from, or "".
     """
@@ -53,6 +57,8 @@ class Source:
         """Its training pictures, in words."""
         count = self.index.trained
         which = "the one picture" if count == 1 else f"any of the {count:,} pictures"
+        if not self.hash:
+            return f"{which} in {self.name}"
         return f"{which} that {self.name} ({self.hash}) was trained on"
 
 
@@ -78,7 +84,7 @@ class Witnesses:
     Args:
         open_model: opens models; asked once for each.
         model: the one that is said to have drawn the pictures; None for what they say themselves.
-        against: further models whose pictures are compared with, whoever drew.
+        against: further models whose pictures are compared with, whoever drew; and folders of pictures.
         make_index: of a model, instead of the index that it carries; for the first model that was named.
     """
 
@@ -118,11 +124,13 @@ class Witnesses:
         return self._with_bases(file, [drawer, *(s for s in named if s is not drawer)], beyond(origin))
 
     def source(self, place: str | None) -> Source:
-        """A model to ask.
+        """A model to ask, or pictures.
 
         Raises:
             UserError: it cannot be opened, or has no index.
         """
+        if place not in self._sources and place is not None and holds_pictures(place):
+            self._sources[place] = Source(place, "", built(load_folder(place, SIDE, split=None)))
         if place not in self._sources:
             name, model = self._open(place)
             first = self.against[0] if self.model is None and self.against else self.model
@@ -136,7 +144,8 @@ class Witnesses:
         Raises:
             UserError: the model that was named, or the shipped one, did not draw it.
         """
-        places = [self.model] if self.model is not None or not self.against else list(self.against)
+        models = [place for place in self.against if not holds_pictures(place)]
+        places = [self.model] if self.model is not None or not models else models
         for place in places:
             _, model = self._open(place, bool(origin.loras), origin.fast)
             if model.hash == origin.model_hash:
@@ -179,11 +188,29 @@ class Witnesses:
         return self._opened[key]
 
 
+def holds_pictures(place: str) -> bool:
+    """Whether a place is one of pictures: there, and no model.
+
+    Raises:
+        UserError: it is the run of a LoRA, which is neither.
+    """
+    path = Path(place)
+    if (path / "lora.safetensors").is_file():
+        raise UserError(
+            f"{place} is the run of a LoRA: give that with --lora {path / 'lora.safetensors'}, and the folder of the "
+            "pictures that it learnt from with --against"
+        )
+    return path.exists() and not (path / "model_index.json").is_file() and path.suffix != ".safetensors"
+
+
 def beyond(origin: Origin) -> tuple[str, ...]:
     """What a picture may hold that no model's training pictures can tell of."""
     found = []
     if origin.loras:
-        found.append(f"what its LoRAs learnt from ({', '.join(origin.loras)}) is not known")
+        found.append(
+            f"what its LoRAs learnt from ({', '.join(origin.loras)}) is not known; their pictures are compared with by "
+            "--against FOLDER"
+        )
     if origin.start is not None:
         found.append(
             "it began with another picture (--image, or one given in the studio), and likeness to that was not "
