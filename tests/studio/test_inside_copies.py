@@ -161,7 +161,8 @@ def test_loras_of_the_studio_are_in_the_file_and_not_asked(folder: Path, tmp_pat
         picture = finished(http, job)["pictures"][0]
         assert picture["origin"]["loras"] == ["ink.safetensors:0.5"]
         assert copies_of(live, picture["id"])["not_asked"] == [
-            "what its LoRAs learnt from (ink.safetensors:0.5) is not known"
+            "what its LoRAs learnt from (ink.safetensors:0.5) is not known; their pictures are compared with by "
+            "--against FOLDER"
         ]
 
 
@@ -245,7 +246,7 @@ def test_a_training_picture_is_caught_until_it_is_changed_too_far(known: Live) -
     index = index_of(known.state.models.base, None)
     for level, verdict in zip(levels, check(index, torch.stack([seen_in(x["picture"]) for x in levels])), strict=True):
         assert (level["copy"], level["suspect"]["name"]) == (verdict.copy, verdict.suspect.name)
-        assert level["pixels"] == pytest.approx(verdict.pixels, abs=1e-5)
+        assert level["pixels"] == pytest.approx(verdict.pixels, abs=1e-4)  # by threads
     assert plain["pixels"] < 0.15 < [level for level in levels if level["way"] == "noise"][-1]["pixels"]
 
 

@@ -21,6 +21,7 @@ from fromnoise.system.text_to_image import TextToImage
 
 AT_ONCE = 64
 MOST = 2000  # captions
+ROUNDING = 1e-6  # by which a caption may seem nearer than itself, read in other company
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class Captions:
 
     def rank(self, vector: Tensor, said: Tensor) -> int:
         """Which place words (a unit vector [P]) have among all captions for a picture (another): 1 is the best."""
-        return 1 + int((self.vectors @ vector > said @ vector).sum())
+        return 1 + int((self.vectors @ vector > said @ vector + ROUNDING).sum())
 
 
 def clip_of(model: TextToImage) -> CLIP:
