@@ -1,7 +1,7 @@
 """Keep a model in half of its size, and get it back: weights as 8-bit numbers, with a scale for each row.
 
-    python kept/keep.py pack runs/stickers-128/model kept/stickers-128
-    python kept/keep.py unpack kept/stickers-128 runs/from_kept
+    python kept/keep.py pack runs/shapes/model kept/shapes
+    python kept/keep.py unpack kept/shapes runs/from_kept
 
 Good enough to go on training from, and to draw with; not what a finished model is shipped as. A row of a matrix, or an
 output channel of a kernel, is rounded to 255 steps between minus and plus its largest weight, so the error of a weight

@@ -238,9 +238,10 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     alone, two = trained(tmp_path / "one", names, 20), json.loads((tmp_path / "two" / "found.json").read_text())
     for name in names.split(","):
         assert len(alone[name]) == len(two[name]) == 20
-        assert losses(two[name]) == pytest.approx(losses(alone[name]), rel=1e-5), name
+        # L1's gradient jumps where a pixel is right, so what is rounded otherwise soon shows in the VAE's figures.
+        near = 1e-4 if name == "vae" else 1e-5
+        assert losses(two[name]) == pytest.approx(losses(alone[name]), rel=near), name
         for step, (one, other) in enumerate(zip(alone[name], two[name], strict=True)):
-            # L1's gradient jumps where a pixel is right, so what is rounded otherwise soon shows in the VAE's norms.
             assert other == pytest.approx(one, rel=5e-5 if step < 4 else 1e-2, abs=1e-7), (name, step)
         ours, theirs = (checkpoint.newest(tmp_path / which / name)[0] for which in ("one", "two"))
         assert ours is not None
