@@ -242,7 +242,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
         near = 1e-4 if name == "vae" else 1e-5
         assert losses(two[name]) == pytest.approx(losses(alone[name]), rel=near), name
         for step, (one, other) in enumerate(zip(alone[name], two[name], strict=True)):
-            assert other == pytest.approx(one, rel=5e-5 if step < 4 else 1e-2, abs=1e-7), (name, step)
+            assert other == pytest.approx(one, rel=5e-5 if step < 4 else 3e-2, abs=1e-7), (name, step)
         ours, theirs = (checkpoint.newest(tmp_path / which / name)[0] for which in ("one", "two"))
         assert ours is not None
         assert theirs is not None
