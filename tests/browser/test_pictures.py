@@ -315,6 +315,7 @@ def test_back_closes_a_picture(visit: Visitors) -> None:
     page.get_by_role("button", name="Look at: a first leaf").first.click()
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_have_count(0)
+    expect(page).to_have_url(re.compile("#gallery$"))  # closing goes back by itself, and not at once
     page.go_back()  # no dead end: the closed picture is not in the way
     expect(page.get_by_role("heading", name="Make a picture")).to_be_visible()
     expect(dialog).to_have_count(0)
