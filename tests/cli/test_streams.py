@@ -127,3 +127,16 @@ def test_a_full_disk_behind_the_output_is_told_and_behind_the_errors_is_not(
     assert b"cannot write to standard output" in told.stderr
     assert told.stderr.count(b"\n") == 1
     assert started(["info", str(tiny_model_folder)], "2>/dev/full", folder).returncode == 0
+
+
+def test_a_disk_that_is_full_elsewhere_is_not_told_as_the_output() -> None:
+    """The name of a file that was open already is not in the error."""
+    code = (
+        "import errno, os, fromnoise.cli.entry as entry\n"
+        "def full(**_): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
+        "entry.app = full\n"
+        "entry.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    said = "fromnoise: a disk is full (No space left on device): free some space and run again\n"
+    assert (done.returncode, done.stderr) == (2, said)

@@ -148,6 +148,11 @@ def test_a_folder_of_pictures_is_compared_with_too(monkeypatch: pytest.MonkeyPat
     stranger = asked.question(PICTURE, origin("elsewhere"))
     assert names(stranger) == [str(mine)]
     assert "whose training pictures were not asked" in stranger.unasked[0]
+    assert [asking.holds_pictures(str(place)) for place in (mine, tmp_path / "none")] == [True, False]
+    for what in ("model_index.json", "run.json"):  # opened as models, which says of a run where its model is
+        (tmp_path / what).touch()
+        assert not asking.holds_pictures(str(tmp_path))
+        (tmp_path / what).unlink()
     (mine / "lora.safetensors").touch()
     with pytest.raises(UserError, match=r"is the run of a LoRA: give that with --lora .*the pictures .*with --against"):
         witnesses(monkeypatch, None, (str(mine),)).question(PICTURE, None)

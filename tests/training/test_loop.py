@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from fromnoise.ground.errors import UserError
 from fromnoise.training import checkpoint, ema, loop
 from fromnoise.training.clock import Clock, GroupedOrder, Order
-from fromnoise.training.log import Telling
+from fromnoise.training.log import Log, Telling
 from fromnoise.training.loop import Paused, Trainer, learning_rate
 from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.tasks.base import Task
@@ -70,6 +70,18 @@ def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, dtype: torc
         result = broken.run(steps)
     assert bits(result) == expected
     assert [m.numpy().tobytes() for m in broken.masters] == [m.numpy().tobytes() for m in whole.masters]
+
+
+def test_a_stop_that_is_asked_for_as_soon_as_it_is_told_to_begin_is_honoured_after_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The studio's Pause comes as early as that: a run that ended without a checkpoint would have to begin anew."""
+    monkeypatch.setattr(Log, "note", lambda self, text: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(Line(config()), tmp_path, seed=5).run()
+    found, _ = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert found.facts["step"] == 1
 
 
 def test_a_run_whose_time_is_over_saves_and_goes_on_to_the_same_bits(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,21 @@ def test_it_says_how_many_it_has_looked_at(batch: int, tmp_path: Path) -> None:
     assert f"the loss of one batch of {looked} falls, " in said
     with pytest.raises(UserError, match=rf"steps on one batch of {looked} pictures took the loss of line from"):
         rehearsed(Line(config(batch=batch, learning_rate=1e-12)))
+
+
+def test_waiting_for_the_first_pictures_is_no_slowness(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The endless world draws some thousands before the first step."""
+
+    class Waiting(Line):
+        waits = 0.5
+
+        def batch(self, clock: Any) -> Any:
+            time.sleep(self.waits)
+            self.waits = 0.0
+            return super().batch(clock)
+
+    monkeypatch.setattr(module, "SECONDS", 0.4)
+    assert module.learnt_by_heart(Waiting(config()), tmp_path, 0).steps > 1
 
 
 def test_a_slow_machine_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,14 @@ def test_a_run_whose_disk_was_full_for_a_while_ends_as_an_unbroken_one(
     assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
+def test_curves_on_a_full_disk_are_one_line() -> None:
+    def full(name: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as TensorBoard's own thread does, without a name
+
+    with pytest.raises(UserError, match=r"^cannot write the run's curves: No space left on device; free some space"):
+        run_folder.curves(type("Full", (), {"init_trackers": staticmethod(full)}))
+
+
 @pytest.mark.parametrize("kind", ["mps", "xpu", None])
 def test_an_accelerator_that_nobody_tried_is_left_alone_and_that_is_said(
     kind: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

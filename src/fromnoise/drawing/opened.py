@@ -14,13 +14,13 @@ from fromnoise.drawing.start import Start
 from fromnoise.ground.collecting import without_collecting
 from fromnoise.ground.cores import give_back_memory
 from fromnoise.ground.errors import UserError
-from fromnoise.system.defaults import drawing_format
+from fromnoise.system.defaults import LORA, drawing_format
 from fromnoise.system.few_steps import with_few_steps
 from fromnoise.system.opening import DEFAULT_MODEL
 from fromnoise.system.text_to_image import TextToImage
 
 # In a folder: of a training of ours, of diffusers, of peft.
-LORA_FILES = ("lora.safetensors", "pytorch_lora_weights.safetensors", "adapter_model.safetensors")
+LORA_FILES = (LORA, "pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 
 
 @dataclass(frozen=True)

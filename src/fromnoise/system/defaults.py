@@ -21,6 +21,7 @@ FACTS = "fromnoise.json"
 FORMAT = 1  # of fromnoise.json
 ANY_STYLE = "any"  # said in place of a style: none, also where the model has one of its own choice
 COPIES = "copies.safetensors"  # what a model was trained on, to look for copies; carried along, read by evaluation
+LORA = "lora.safetensors"  # in the folder of a LoRA's training
 MAP = "map.safetensors"  # where its captions and pictures lie in CLIP space; carried along, read by inspection
 LEARNING = "learning.safetensors"  # a small film of its training; carried along, read by inspection
 MOST_LEARNING = 2**20  # bytes of that

@@ -19,6 +19,7 @@ from fromnoise.models.clip.text_tower import TextConfig, TextTower
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.unet.unet import UNet, UNetConfig
 from fromnoise.models.vae.vae import VAE, VAEConfig
+from fromnoise.system.defaults import LORA
 from fromnoise.weights.clip_layout import filled, load_clip, load_text, text_table
 from fromnoise.weights.diffusers_layout import filled_unet, filled_vae, load_unet, load_vae
 from fromnoise.weights.files import read_json
@@ -248,10 +249,8 @@ def find_model(name: Path | str | None = None) -> Path:
         return fetch(str(name))
     if any((path / "story.json").is_file() for path in (wanted, shipped / wanted, wanted / "model")):
         raise UserError(f"'{wanted}' is a story model; use it with: fromnoise story --model …")
-    if (wanted / "lora.safetensors").is_file():
-        raise UserError(
-            f"'{wanted}' is the run of a LoRA, which is used beside a model: --lora {wanted}/lora.safetensors"
-        )
+    if (wanted / LORA).is_file():
+        raise UserError(f"'{wanted}' is the run of a LoRA, which is used beside a model: --lora {wanted / LORA}")
     known = ", ".join(sorted(x.parent.name for x in shipped.glob("*/model_index.json"))) or "none"
     raise UserError(f"'{wanted}' is not a model: no model_index.json there; shipped models: {known}")
 

@@ -17,6 +17,7 @@ from fromnoise.data.record import Record
 from fromnoise.ground.wording import styled
 from fromnoise.models.layers.attention import SpatialTransformer
 from fromnoise.models.layers.residual import ResidualBlock
+from fromnoise.system.defaults import LORA
 from fromnoise.system.own_lora import PEFT, save_lora
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.clock import Clock, seeded
@@ -32,7 +33,7 @@ from fromnoise.training.shaped import examples_in, repeated
 from fromnoise.training.stored_latents import kept_latents
 from fromnoise.training.tasks.lora import Adapted, LoraTask
 
-FILE = "lora.safetensors"
+FILE = LORA
 
 
 def lora_task(model: TextToImage, materials: Materials) -> LoraTask:

@@ -17,6 +17,7 @@ from fromnoise.evaluation.copies.build import built
 from fromnoise.evaluation.copies.check import index_of
 from fromnoise.evaluation.copies.index import Index
 from fromnoise.ground.errors import UserError
+from fromnoise.system.defaults import LORA
 from fromnoise.system.text_to_image import TextToImage
 
 # Models whose training pictures are all in the index of the shipped one, which was trained further from them: the first
@@ -189,18 +190,20 @@ class Witnesses:
 
 
 def holds_pictures(place: str) -> bool:
-    """Whether a place is one of pictures: there, and no model.
+    """Whether a place is one of pictures: a folder that is neither a model nor a run, or a packed file.
 
     Raises:
         UserError: it is the run of a LoRA, which is neither.
     """
     path = Path(place)
-    if (path / "lora.safetensors").is_file():
+    if (path / LORA).is_file():
         raise UserError(
-            f"{place} is the run of a LoRA: give that with --lora {path / 'lora.safetensors'}, and the folder of the "
-            "pictures that it learnt from with --against"
+            f"{place} is the run of a LoRA: give that with --lora {path / LORA}, and the folder of the pictures that "
+            "it learnt from with --against"
         )
-    return path.exists() and not (path / "model_index.json").is_file() and path.suffix != ".safetensors"
+    if path.is_dir():
+        return not any((path / name).is_file() for name in ("model_index.json", "run.json", "story.json"))
+    return path.is_file() and path.suffix.lower() in (".parquet", ".tar")
 
 
 def beyond(origin: Origin) -> tuple[str, ...]:
