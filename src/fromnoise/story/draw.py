@@ -84,7 +84,7 @@ class Beginning:
     """Where a walk begins: x at its first level, what is kept, at which level it begins.
 
     Attributes:
-        x: int64 [B, L], as long as the longest of them.
+        x: int64 [B, L], as long as the longest of them; as long as any may be, for a network that reads their ends too.
         kept: where words stay, bool [B, L].
         t: the first level.
     """
@@ -161,7 +161,8 @@ def beginning(model: StoryModel, request: StoryRequest, rng: Sequence[torch.Gene
         rows.append(row)
         kept.append(torch.cat([stays, torch.ones(model.longest - len(stays), dtype=torch.bool)]))
     t = math.ceil(request.strength * model.schedule.steps) - 1 if request.start else model.schedule.steps - 1
-    longest = max(map(len, rows))
+    # A network that reads ends sees how many follow: a sentence may not depend on how long the others are.
+    longest = model.longest if model.network.config.ends else max(map(len, rows))
     return Beginning(model.padded(rows)[:, :longest], torch.stack(kept)[:, :longest], t)
 
 
