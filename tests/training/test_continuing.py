@@ -178,6 +178,8 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "known",
         "remember",
         "replay",
+        "diffusion.widths",
+        "snapshots",
         "vae.adversary.weight",
         *(f"vae.adversary.{name}" for name in ("gamma", "learning_rate", "betas", "widths")),  # nothing at weight 0
     }  # a new one belongs here and in AS_IT_WAS

@@ -10,6 +10,7 @@ import typer
 
 from fromnoise import __version__
 from fromnoise.cli import (
+    average,
     convert,
     data,
     distill,
@@ -45,6 +46,7 @@ app.command()(sheet.sheet)
 app.command()(convert.convert)
 app.command()(train.train)
 app.command()(distill.distill)
+app.command()(average.average)
 app.command()(film.film)
 app.add_typer(data.app, name="data")
 app.command()(evaluate.evaluate)

@@ -29,6 +29,8 @@ AS_IT_WAS: dict[str, Any] = {
     "diffusion.remember": False,
     "diffusion.known": 0,
     "diffusion.replay": 0.0,
+    "diffusion.widths": [],
+    "diffusion.snapshots": 50_000,
     "diffusion.model.pooled_heads": 0,
     "words.told": 0.0,
     "words.empty": 0.0,

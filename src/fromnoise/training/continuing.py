@@ -29,6 +29,7 @@ SAMPLE = "world.parquet"  # made before a run begins, where its data are drawing
 
 # What changes nothing that is learnt: it may be changed at any time, when it is asked for.
 FREE = {"name", "threads", "default_style", "diffusion.prompts", "diffusion.sheet_steps", "diffusion.guidance",
+        "diffusion.widths", "diffusion.snapshots",
         "distill.prompts", "distill.steps", "lora.prompts", "lora.steps", "lora.drawings", "lora.checkpointing",
         "data.world.workers", "data.world.ahead"}  # fmt: skip
 FREE_OF_LOOP = {"log_steps", "sheet_minutes", "save_minutes"}

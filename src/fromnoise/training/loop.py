@@ -26,9 +26,10 @@ from fromnoise.training import checkpoint, ema
 from fromnoise.training.checkpoint import Checkpoint
 from fromnoise.training.clock import Clock
 from fromnoise.training.log import Log, Silence, Telling
+from fromnoise.training.long_averages import LongAverages, forget_later
+from fromnoise.training.loop_config import learning_rate as learning_rate
 from fromnoise.training.optimizers import Optimizers
 from fromnoise.training.processes import Asked, here
-from fromnoise.training.recipe import LoopConfig
 from fromnoise.training.sharded import own_part, shards_of
 from fromnoise.training.sheet import png_of
 from fromnoise.training.stopping import stop_requests
@@ -41,20 +42,6 @@ class Paused(Exception):
 
 
 Hook = Callable[[nn.Module, Clock, float], None]
-
-
-def learning_rate(config: LoopConfig, clock: Clock) -> float:
-    """Warm-up, constant, from ``config.falls_from`` on an inverse square root, and linear to 0 over the last ``decay``.
-
-    Warm-up takes ``config.warmup`` pictures, or ``config.warmup_most`` of the run if that is less.
-    """
-    warm = (clock.pictures + clock.batch) / max(1, config.warmup)
-    if config.warmup_most:
-        after = max((clock.pictures + clock.batch) / max(1, clock.total), clock.spent)
-        warm = max(warm, after / config.warmup_most)
-    cool = min(1.0, (1.0 - clock.progress) / config.decay) if config.decay > 0 else 1.0
-    fall = math.sqrt(config.falls_from / max(config.falls_from, clock.pictures)) if config.falls_from else 1.0
-    return config.learning_rate * min(1.0, warm) * fall * cool
 
 
 class Trainer:
@@ -100,6 +87,7 @@ class Trainer:
         for master, gradient in zip(self.masters, self.gradients, strict=True):
             master.grad = gradient
         self.averages = [m.clone() for m in self.masters]
+        self.long = LongAverages(task.widths, task.snapshots, self.masters)
         named = dict(zip(self.names, self.masters, strict=True))
         self.optimizer = Optimizers(task.network, named, self.config, of_muon)
         self._losses: Callable[[Any, Clock], Losses] = task.losses
@@ -135,14 +123,15 @@ class Trainer:
             log.close()
         return self.averaged()
 
-    def averaged(self) -> nn.Module:
-        """A copy of the network in fp32 with the averaged weights, in eval mode."""
+    def averaged(self, averages: list[Tensor] | None = None) -> nn.Module:
+        """A copy of the network in fp32, in eval mode, with the averaged weights, or with other averages of them."""
+        averages = self.averages if averages is None else averages
         if self.shards is not None:
-            return self.shards.averaged(dict(zip(self.names, self.averages, strict=True)))
+            return self.shards.averaged(dict(zip(self.names, averages, strict=True)))
         network = self.task.copied()
         state = dict(network.named_parameters())
         with torch.no_grad():
-            for name, average in zip(self.names, self.averages, strict=True):
+            for name, average in zip(self.names, averages, strict=True):
                 state[name].copy_(average)
         return network.requires_grad_(False)
 
@@ -170,6 +159,7 @@ class Trainer:
         with torch.no_grad():
             torch._foreach_copy_(self.weights, self.masters)
             ema.update(self.averages, self.masters, self.clock.step, self.config.ema)
+            self.long.update(self.masters, self.clock.step)
         self.clock = self.clock.tick()
         return {**losses, "gradient_norm": norm}
 
@@ -202,10 +192,19 @@ class Trainer:
             ) from error
         self.here.meet()
 
-    def _shown(self) -> nn.Module | None:
+    def _shown(self, averages: list[Tensor] | None = None) -> nn.Module | None:
         """The averaged network for the process that writes and draws, None for others."""
-        network = self.averaged() if self.here.main or self.shards is not None else None
+        network = self.averaged(averages) if self.here.main or self.shards is not None else None
         return network if self.here.main else None
+
+    def _store_averages(self, log: Log) -> None:
+        for width, averages in self.long.kept.items():
+            network = self._shown(averages)
+            try:
+                if network is not None:
+                    self.long.store(self.folder, width, network, self.names, self.clock)
+            except UserError as error:
+                log.note(f"{error}; it is left out")
 
     def _loop(self, log: Log, end: int | None, stop: Callable[[], bool]) -> None:
         sheet_due = save_due = last = self._worked()
@@ -222,6 +221,8 @@ class Trainer:
             self.elapsed = asked.elapsed
             self.clock = replace(self.clock, spent=self._spent())
             log.show(self.clock)
+            if self.long.due(self.clock):
+                self._store_averages(log)
             if self.clock.step % self.config.log_steps == 0 or self.clock.done:  # a last row says that it has ended
                 values = {key: float(value) for key, value in losses.items()}
                 log.record(self.clock, {**values, "learning_rate": learning_rate(self.config, self.clock)})
@@ -285,13 +286,14 @@ class Trainer:
     def _state(self) -> Checkpoint:
         groups = {"weights": self.masters, "ema": self.averages}
         named = {key: dict(zip(self.names, tensors, strict=True)) for key, tensors in groups.items()}
+        named |= self.long.groups(self.names)
         if self.frozen:
             named["frozen"] = {name: weight.detach() for name, weight in self.frozen.items()}
         facts = {"step": self.clock.step, "batch": self.clock.batch, "seed": self.clock.seed}
         times = {"seconds": self.seconds, "elapsed": self.elapsed}
         return Checkpoint(
             {**named, **self.optimizer.state(), **self.task.rival.state()},
-            {**facts, **times, "task": self.task.name, "loop": self.config.to_dict()},
+            {**facts, **times, **self.long.facts(), "task": self.task.name, "loop": self.config.to_dict()},
         )
 
     def _resume(self) -> list[str]:
@@ -303,6 +305,9 @@ class Trainer:
             found = self.shards.own(found)
         for own, key in ((self.masters, "weights"), (self.averages, "ema")):
             self._fill(own, found.groups[key])
+        self.long.load(self.names, self.masters, found)
+        if self.here.main:
+            forget_later(self.folder, int(found.facts["step"]))
         if found.facts["batch"] != self.config.batch or found.facts["seed"] != self.clock.seed:
             raise UserError(f"{self.folder} was started with another batch size or seed; use a new --out")
         step = int(found.facts["step"])

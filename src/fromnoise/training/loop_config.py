@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from fromnoise.ground.config import Config, Wishes, check
 from fromnoise.ground.errors import UserError
+from fromnoise.training.clock import Clock
 
 OPTIMIZERS = ("adamw", "muon")
 ORTHOGONAL = ("polar_express", "jordan")
@@ -88,3 +89,17 @@ class LoopConfig(Config):
         square root. Few pictures are seen more often each, and many need longer in all.
         """
         return self if self.pictures else replace(self, pictures=round(PER_ROOT * math.sqrt(max(1, count))))
+
+
+def learning_rate(config: LoopConfig, clock: Clock) -> float:
+    """Warm-up, constant, from ``config.falls_from`` on an inverse square root, and linear to 0 over the last ``decay``.
+
+    Warm-up takes ``config.warmup`` pictures, or ``config.warmup_most`` of the run if that is less.
+    """
+    warm = (clock.pictures + clock.batch) / max(1, config.warmup)
+    if config.warmup_most:
+        after = max((clock.pictures + clock.batch) / max(1, clock.total), clock.spent)
+        warm = max(warm, after / config.warmup_most)
+    cool = min(1.0, (1.0 - clock.progress) / config.decay) if config.decay > 0 else 1.0
+    fall = math.sqrt(config.falls_from / max(config.falls_from, clock.pictures)) if config.falls_from else 1.0
+    return config.learning_rate * min(1.0, warm) * fall * cool

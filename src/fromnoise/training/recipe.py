@@ -19,6 +19,7 @@ from fromnoise.models.vae.vae import VAEConfig
 from fromnoise.training import precision
 from fromnoise.training.adversary import AdversaryConfig
 from fromnoise.training.data_config import DataConfig as DataConfig
+from fromnoise.training.ema import WIDEST
 from fromnoise.training.loop_config import LARGEST_BATCH, LoopConfig
 from fromnoise.training.names import TASKS as TASKS
 from fromnoise.training.noise_levels import KINDS as NOISE_LEVELS
@@ -146,6 +147,8 @@ class DiffusionStage(Config):
     their captions allow it. ``known`` pictures are drawn by the model of ``Recipe.start_from`` before the training, and
     are a share ``replay`` of every batch, so that it does not forget (Ruiz et al. 2022, arXiv 2208.12242). ``prompts``
     are drawn for the sample sheets; empty takes captions from the data.
+    Averages of the weights with these ``widths`` are stored every ``snapshots`` pictures, for ``fromnoise average``
+    (:mod:`fromnoise.training.ema`).
     """
 
     model: UNetConfig = field(default_factory=UNetConfig)
@@ -158,6 +161,8 @@ class DiffusionStage(Config):
     remember: bool = True
     known: int = 0
     replay: float = 0.0
+    widths: tuple[float, ...] = ()
+    snapshots: int = 50_000
     loop: LoopConfig = field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
@@ -169,6 +174,9 @@ class DiffusionStage(Config):
             ("mirror", 0 <= self.mirror <= 1, "0…1"),
             ("known", 0 <= self.known <= 100_000, "0 (none) or more"),
             ("replay", 0 <= self.replay < 1, "0 or more and below 1"),
+            ("widths", all(0.01 <= w <= WIDEST for w in self.widths), f"each 0.01…{WIDEST}"),
+            ("widths", len(set(self.widths)) == len(self.widths) <= 4, "at most four, each once"),
+            ("snapshots", 1 <= self.snapshots <= 10**12, "1 or more"),
         )
         check(self, "diffusion.", wishes)
 

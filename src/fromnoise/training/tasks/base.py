@@ -50,6 +50,8 @@ class Task(ABC):
             model's, which may be large and is there anyway.
         share: the part of every batch that this process computes with; the loop sets it before the first step.
         steady: whether the loss asks the same all the time, so that it must not rise.
+        widths: of the long averages that are kept beside it (:mod:`fromnoise.training.long_averages`).
+        snapshots: pictures between two times at which they are stored.
     """
 
     name: str
@@ -60,6 +62,8 @@ class Task(ABC):
     keeps_frozen: bool = True
     share: Share = ALL
     steady: bool = True
+    widths: tuple[float, ...] = ()
+    snapshots: int = 50_000
 
     @property
     def setting(self) -> str:

@@ -97,6 +97,7 @@ class DiffusionTask(Task):
         self.held_out: HeldOut | None = None
         self.beside: Beside | None = None
         self.steady = stage.noise_levels != "curriculum"
+        self.widths, self.snapshots = stage.widths, stage.snapshots
         self._by_level: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
 
     def rehearsing(self) -> Self:
