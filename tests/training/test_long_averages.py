@@ -212,4 +212,4 @@ def test_what_cannot_be_made_is_said(
 def test_a_run_without_averages_says_how_to_get_them(run: Any, tmp_path: Path) -> None:
     found = run("average", tmp_path, "--width", 0.1, "--out", tmp_path / "made")
     assert (found.code, found.err.count("\n")) == (2, 1)
-    assert "--set diffusion.widths=[0.05,0.1]" in found.err
+    assert "--set diffusion.widths=0.05,0.1" in found.err

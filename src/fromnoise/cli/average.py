@@ -9,7 +9,7 @@ import typer
 
 
 def average(
-    run: Annotated[Path, typer.Argument(help="A run's folder, trained with --set diffusion.widths=[0.05,0.1].")],
+    run: Annotated[Path, typer.Argument(help="A run's folder, trained with --set diffusion.widths=0.05,0.1.")],
     width: Annotated[float, typer.Option(help="How far it looks back: a share of the training, 0.01 to 0.28.")],
     out: Annotated[Path, typer.Option(help="The model's folder.")],
     pictures: Annotated[int, typer.Option(help="As it was after so many pictures; 0: at the end.")] = 0,

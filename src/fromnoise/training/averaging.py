@@ -67,7 +67,7 @@ def chosen(run: Path, pictures: int = 0) -> list[Stored]:
     found = stored_averages(run / "diffusion")
     if not found:
         raise UserError(
-            f"{run / 'diffusion' / FOLDER} holds no averages: train with --set diffusion.widths=[0.05,0.1], which may "
+            f"{run / 'diffusion' / FOLDER} holds no averages: train with --set diffusion.widths=0.05,0.1, which may "
             "be given at any time"
         )
     until = [each for each in found if not pictures or each.pictures <= pictures]
