@@ -37,7 +37,7 @@ from fromnoise.system.text_to_image import TextToImage
 
 TINY = Sizes(
     concepts=8, asked=2, held_out=2, words=2, per_style=20, rebuilt=4, colours=2, counts=2, pairs=2, attributes=3,
-    seeds=1, chains=2, spread=3, curve=2, steps=(2, 3), guidances=(1.0,),
+    free=6, seeds=1, chains=2, spread=3, curve=2, steps=(2, 3), guidances=(1.0,),
 )  # fmt: skip
 STYLES = ("noto", "fluent-emoji-flat")
 

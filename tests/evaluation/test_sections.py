@@ -23,6 +23,7 @@ from fromnoise.data.pictures import PictureSet
 from fromnoise.data.stickers.render import PALETTE
 from fromnoise.data.unheard import unheard
 from fromnoise.drawing.request import Request
+from fromnoise.evaluation.free import free_prompts
 from fromnoise.evaluation.nouns import COLOURED, COUNTED, PAIRED, Noun
 from fromnoise.evaluation.retrieval import Question
 from fromnoise.evaluation.section import Headline, Section
@@ -34,6 +35,7 @@ from fromnoise.evaluation.sections.counts import counts_section
 from fromnoise.evaluation.sections.curves import curves_section
 from fromnoise.evaluation.sections.distance import distances_section
 from fromnoise.evaluation.sections.film import film_section
+from fromnoise.evaluation.sections.free import free_section
 from fromnoise.evaluation.sections.no_style import no_style_section
 from fromnoise.evaluation.sections.pairs import FIRST, chosen_pairs, pairs_section
 from fromnoise.evaluation.sections.reconstruction import reconstruction_section
@@ -108,6 +110,50 @@ def test_composition(model: TextToImage, unseen: int, value: float, way: float) 
     assert is_share(found, round(8 * value), 8)
     assert headline(found, 1) == (pytest.approx(way, abs=1e-5), 0.0, 1.0)  # all seen pairs are found
     assert found.data["ways"] == {"never seen": pytest.approx(way), "seen": 1.0}
+
+
+def test_free_prompts(model: TextToImage) -> None:
+    """The data has ten things. Prompts of every second kind are understood, for the others nothing is drawn, which the
+    judge takes for its first thing, the cat."""
+    names = ["cat", "dog", "elephant", "owl", "pizza", "banana", "man", "castle", "rocket", "guitar"]
+    pictures = world_of(names)
+    every = free_prompts()
+    kinds = list(dict.fromkeys(p.kind for p in every))
+    right = {p.text: [name for name in p.right if name in names] for p in every}
+    understood = {p.text for p in every if kinds.index(p.kind) % 2 == 0}
+
+    def draw(r: Request) -> Tensor:
+        known = right[r.prompt] if r.prompt in understood else []
+        return real(pictures, known[0], STYLES[0]) if known else WHITE
+
+    found = free_section(World(model, pictures, draw))
+    asked = [p for p in every if right[p.text]]
+    seen = [right[p.text][0] if p.text in understood else "cat" for p in asked]
+    hits = sum(s in right[p.text] for s, p in zip(seen, asked, strict=True))
+    others = [[s in right[q.text] for q in asked if not {*right[q.text]} & {*right[p.text]}]
+              for s, p in zip(seen, asked, strict=True)]  # fmt: skip
+    floor = sum(sum(row) / len(row) for row in others) / len(others)
+    assert 0 < hits < len(asked)
+    assert headline(found) == (pytest.approx(hits / len(asked), abs=1e-6), pytest.approx(floor), 1.0)
+    assert is_share(found, hits, len(asked))
+    assert f"among {len({s for row in right.values() for s in row})} concepts" in found.tables[0].caption
+    rows = {row[0]: row for row in found.tables[1].rows}
+    assert rows["animal"][1:3] == ("100.0%", "100.0%")
+    assert len(found.pictures) == 1
+    assert found.pictures[0].picture.width == 8 * (32 + 2)  # type: ignore[union-attr]
+
+
+def test_free_prompts_of_which_the_data_knows_nothing_are_shown(model: TextToImage) -> None:
+    found = free_section(World(model, world_of(NAMES), lambda r: WHITE))
+    assert not found.headlines
+    assert len(found.pictures) == 1
+
+
+def test_few_free_prompts_are_of_every_kind() -> None:
+    every, few = free_prompts(), free_prompts(24)
+    assert len(every) == len({p.text for p in every}) == 200
+    assert {p.kind for p in few} == {p.kind for p in every}
+    assert len(few) == 24
 
 
 def test_words(model: TextToImage) -> None:

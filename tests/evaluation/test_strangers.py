@@ -66,7 +66,7 @@ def opened_by(file: Path) -> set[str]:
     found = {name.split(".")[0] for node in nodes(file) for name in full_imports(node, file)}
     texts = [n.value for n in nodes(file) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     texts = [text for text in texts if "\n" not in text]  # what explains is no name
-    told = (*PACKAGES, "fromnoise.evaluation", "assets/evaluation", "synonyms.tsv", "attributes.tsv")
+    told = (*PACKAGES, "fromnoise.evaluation", "assets/evaluation", "synonyms.tsv", "attributes.tsv", "free.tsv")
     return {name for name in found if name in PACKAGES} | {t for t in told for text in texts if t in text}
 
 

@@ -15,13 +15,14 @@ from PIL import Image
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError
+from fromnoise.ground.labelled_sheet import labelled
 from fromnoise.system.defaults import MOST_LEARNING
 from fromnoise.system.learning_file import Learning, learning_bytes, read_learning
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.continuing import Call
 from fromnoise.training.learning import keep_learning, learning_of_run, spread
 from fromnoise.training.run import train
-from fromnoise.training.sheet import cut_apart, labelled, noted, png_of, with_note
+from fromnoise.training.sheet import cut_apart, noted, png_of, with_note
 from training.test_run import small
 
 PROMPTS = (

@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fromnoise.cli.train import load_recipe
 from fromnoise.data.record import Record
+from fromnoise.ground.labelled_sheet import labelled
 from fromnoise.training import log as module
 from fromnoise.training.clock import Clock
 from fromnoise.training.costs import ahead, multiplications
@@ -20,7 +21,6 @@ from fromnoise.training.health.history import read_rows
 from fromnoise.training.log import Later, Log, Telling
 from fromnoise.training.run_data import some_prompts
 from fromnoise.training.run_folder import accelerator, curves
-from fromnoise.training.sheet import labelled
 
 FIGURES = {"loss": 0.5, "loss_log_snr_-4..-2": 0.25}
 

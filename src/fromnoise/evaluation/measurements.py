@@ -18,6 +18,7 @@ from fromnoise.evaluation.sections.counts import counts_section
 from fromnoise.evaluation.sections.curves import curves_section
 from fromnoise.evaluation.sections.distance import distances_section
 from fromnoise.evaluation.sections.film import film_section
+from fromnoise.evaluation.sections.free import free_section
 from fromnoise.evaluation.sections.no_style import no_style_section
 from fromnoise.evaluation.sections.pairs import pairs_section
 from fromnoise.evaluation.sections.reconstruction import reconstruction_section
@@ -43,6 +44,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "counts": counts_section,
     "pairs": pairs_section,
     "attributes": attributes_section,
+    "free": free_section,
     "specificity": specificity_section,
     "curves": curves_section,
     "film": film_section,

@@ -21,6 +21,7 @@ class Sizes(Config):
         colours, counts: nouns asked in every colour, and in every number.
         pairs: "X and Y" prompts.
         attributes: questions of each kind, at most.
+        free: prompts as people type them, at most.
         seeds: pictures per prompt of colours, counts and attributes.
         chains: of narrowing descriptions.
         spread: pictures per prompt of a chain.
@@ -38,6 +39,7 @@ class Sizes(Config):
     counts: int = 10
     pairs: int = 60
     attributes: int = 15
+    free: int = 200
     seeds: int = 2
     chains: int = 12
     spread: int = 12
@@ -54,6 +56,6 @@ def quick(styles: int) -> Sizes:
     """
     return Sizes(
         concepts=25, asked=max(3, 24 // styles), held_out=6, words=8, per_style=max(60, 480 // styles), rebuilt=16,
-        colours=2, counts=4, pairs=6, attributes=3, seeds=1, chains=2, spread=3, curve=6, steps=(4, 8),
+        colours=2, counts=4, pairs=6, attributes=3, free=8, seeds=1, chains=2, spread=3, curve=6, steps=(4, 8),
         guidances=(1.0, 7.0),
     )  # fmt: skip

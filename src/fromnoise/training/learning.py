@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from fromnoise.ground.errors import UserError, one_line
+from fromnoise.ground.labelled_sheet import labelled
 from fromnoise.ground.pictures import UNREADABLE, opened_file
 from fromnoise.ground.whole import write_atomically
 from fromnoise.system.copies_file import pictures_of
@@ -33,7 +34,7 @@ from fromnoise.system.learning_file import (
     webp,
 )
 from fromnoise.training.continuing import RUN
-from fromnoise.training.sheet import cut_apart, labelled, noted
+from fromnoise.training.sheet import cut_apart, noted
 from fromnoise.training.tasks.diffusion import COLUMNS, EACH
 
 FEWEST_MOMENTS, FEWEST_PROMPTS = 6, 4  # down to which pictures are left out where the file would be too large

@@ -21,6 +21,7 @@ from fromnoise.data.meanings import Meanings
 from fromnoise.data.pictures import PictureSet
 from fromnoise.data.world.chance import Chance
 from fromnoise.data.world.nearly_right import nearly_right
+from fromnoise.ground.labelled_sheet import labelled
 from fromnoise.ground.mapped import parts, placed, rows
 from fromnoise.ground.pictures import from_bytes
 from fromnoise.ground.wording import styled
@@ -30,7 +31,6 @@ from fromnoise.training.beginning import Keeper
 from fromnoise.training.clock import Clock, GroupedOrder, Order
 from fromnoise.training.lessons import Lessons, Smear, teachable, whole_words
 from fromnoise.training.recipe import ClipStage
-from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
 

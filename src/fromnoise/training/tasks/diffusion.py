@@ -20,6 +20,7 @@ from fromnoise.diffusion.denoiser import Denoiser, NetworkDenoiser
 from fromnoise.diffusion.loss import diffusion_loss, v_target
 from fromnoise.diffusion.prediction import from_x0
 from fromnoise.diffusion.schedule import NoiseSchedule
+from fromnoise.ground.labelled_sheet import labelled
 from fromnoise.ground.pictures import to_bytes
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.conditioning import Conditioning
@@ -28,7 +29,7 @@ from fromnoise.training.examples import Examples
 from fromnoise.training.health.beside import Beside
 from fromnoise.training.noise_levels import NoiseLevels
 from fromnoise.training.recipe import DiffusionStage
-from fromnoise.training.sheet import labelled, with_note
+from fromnoise.training.sheet import with_note
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
 EACH, COLUMNS = 2, 8  # drawings of each prompt of a sheet, and pictures beside each other

@@ -21,6 +21,7 @@ from fromnoise.diffusion.loss import diffusion_loss, v_target
 from fromnoise.diffusion.prediction import from_x0
 from fromnoise.diffusion.samplers import sampler
 from fromnoise.diffusion.schedule import DISTILLED_LEVELS, NoiseSchedule
+from fromnoise.ground.labelled_sheet import labelled
 from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock, seeded
@@ -28,7 +29,6 @@ from fromnoise.training.conditioning import Conditioning
 from fromnoise.training.examples import Examples
 from fromnoise.training.low_rank import LowRank
 from fromnoise.training.recipe import DistillStage
-from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
 from fromnoise.training.tasks.diffusion import HeldOut
 

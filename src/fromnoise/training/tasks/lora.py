@@ -20,6 +20,7 @@ from fromnoise.diffusion.denoiser import NetworkDenoiser
 from fromnoise.diffusion.loss import diffusion_loss, sample_t
 from fromnoise.diffusion.prediction import from_x0
 from fromnoise.diffusion.schedule import NoiseSchedule
+from fromnoise.ground.labelled_sheet import labelled
 from fromnoise.ground.pictures import to_bytes
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.clock import Clock
@@ -29,7 +30,7 @@ from fromnoise.training.examples import Examples
 from fromnoise.training.health.beside import Beside as Pictures
 from fromnoise.training.low_rank import Beside
 from fromnoise.training.shaped import again_of
-from fromnoise.training.sheet import labelled, with_note
+from fromnoise.training.sheet import with_note
 from fromnoise.training.stages import LoraStage
 from fromnoise.training.tasks.base import Compute, Losses, Task
 from fromnoise.training.tasks.diffusion import HeldOut

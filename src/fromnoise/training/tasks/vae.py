@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from fromnoise.ground.labelled_sheet import labelled
 from fromnoise.ground.mapped import parts, placed, rows
 from fromnoise.ground.pictures import from_bytes, to_bytes
 from fromnoise.models.vae.vae import VAE
@@ -25,7 +26,6 @@ from fromnoise.training.health.beside import detail
 from fromnoise.training.recipe import VAEStage
 from fromnoise.training.rival import NOBODY
 from fromnoise.training.share import ALL, Share
-from fromnoise.training.sheet import labelled
 from fromnoise.training.tasks.base import Compute, Losses, Task
 
 
