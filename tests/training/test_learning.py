@@ -23,6 +23,7 @@ from fromnoise.training.continuing import Call
 from fromnoise.training.learning import keep_learning, learning_of_run, spread
 from fromnoise.training.run import train
 from fromnoise.training.sheet import cut_apart, noted, png_of, with_note
+from fromnoise.training.tasks.lora import AT_ONCE
 from training.test_run import small
 
 PROMPTS = (
@@ -175,6 +176,28 @@ def test_large_pictures_are_kept_smaller_and_say_so(tmp_path: Path) -> None:
     film = learning_of_run(a_run(tmp_path, {64: flat[:10], 128: flat[10:]}))
     assert (film.size, film.drawn_at) == ((100, 100), 300)
     assert film.pictures()[:, :, 0, 50, 50].tolist() == [[0, 2, 4, 6, 8], [10, 12, 14, 16, 18]]
+
+
+def test_the_film_of_a_lora_is_that_of_its_sheets(tmp_path: Path) -> None:
+    """One picture for every prompt, eight in a row."""
+    prompts = tuple(f"thing {i}" for i in range(10))
+    seen = {16: noise(1, 10), 80: noise(2, 10), 400: noise(3, 10)}
+    (tmp_path / "lora" / "sheets").mkdir(parents=True)
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": {"lora": {"prompts": list(prompts)}}}))
+    for pictures, drawn in seen.items():
+        sheet = with_note(labelled(drawn, prompts, min(len(prompts), AT_ONCE)), prompts)
+        (tmp_path / "lora" / "sheets" / f"{pictures:010d}.png").write_bytes(png_of(sheet))
+    (tmp_path / "lora" / "log.jsonl").write_text(json.dumps({"pictures": 80, "loss": 0.5}) + "\n")
+    film = learning_of_run(tmp_path)
+    assert [m.pictures for m in film.moments] == [16, 80, 400]
+    assert film.moments[1].loss == 0.5
+    for moment, drawn in zip(film.moments, film.pictures(), strict=True):
+        for prompt, picture in zip(film.prompts, drawn, strict=True):
+            assert torch.equal(picture, seen[moment.pictures][prompts.index(prompt)])
+    (tmp_path / "lora" / "sheets" / f"{16:010d}.png").unlink()
+    (tmp_path / "lora" / "sheets" / f"{80:010d}.png").unlink()
+    with pytest.raises(UserError, match="has one sheet of its LoRA that can be used so far"):
+        learning_of_run(tmp_path)
 
 
 def test_what_has_no_film_says_so_in_one_line(tmp_path: Path) -> None:

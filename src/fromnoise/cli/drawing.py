@@ -164,7 +164,8 @@ def redraw(files: Files, opening: Opening) -> None:
         replace(opening, place=place, precision=origin.precision, backend=origin.backend, fast=origin.fast)
     )
     if model.hash != origin.model_hash:
-        raise UserError(f"{needed}; this model is {name} ({model.hash}). Give its folder with --model")
+        files_too = ", and with --lora the very files it was drawn with" if opening.loras else ""
+        raise UserError(f"{needed}; this model is {name} ({model.hash}). Give its folder with --model{files_too}")
     file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
     before = as_tensor(picture, 4 if origin.request.transparent else 3)
     made, begun = planned(model, replace(as_drawn(model, origin.request), count=1), *start)

@@ -35,12 +35,34 @@ from fromnoise.system.learning_file import (
 )
 from fromnoise.training.continuing import RUN
 from fromnoise.training.sheet import cut_apart, noted
+from fromnoise.training.tasks import lora as lora_sheets
 from fromnoise.training.tasks.diffusion import COLUMNS, EACH
 
 FEWEST_MOMENTS, FEWEST_PROMPTS = 6, 4  # down to which pictures are left out where the file would be too large
 LOOKED_AT = 8 * MOST_MOMENTS  # sheets of a run
 LEVEL = "loss_log_snr_"
 TRUSTED = 64 * 2**20  # bytes of a log that are read, from its end
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """Who drew a run's sheets.
+
+    Attributes:
+        task: folder of the network in the run.
+        called: in messages.
+        columns: most pictures beside each other.
+        each: pictures of every prompt.
+    """
+
+    task: str
+    called: str
+    columns: int
+    each: int
+
+
+UNET = Drawer("diffusion", "U-Net", COLUMNS, EACH)
+LORA = Drawer("lora", "LoRA", lora_sheets.AT_ONCE, 1)
 
 
 @dataclass(frozen=True)
@@ -88,13 +110,14 @@ def learning_of_run(run: Path) -> Learning:
     """
     if not is_run(run):
         raise UserError(f"{run} is no run's folder (as given to fromnoise train --out)")
-    sheets = _alike(run, _sheets(run))
+    drawer = LORA if (run / LORA.task).is_dir() and not (run / UNET.task).is_dir() else UNET
+    sheets = _alike(run, drawer)
     if len(sheets) < 2:
         raise UserError(
-            f"{run} has {'one sheet' if sheets else 'no sheets'} of its U-Net that can be used so far; a film needs "
-            "two or more, and they come by themselves every few minutes"
+            f"{run} has {'one sheet' if sheets else 'no sheets'} of its {drawer.called} that can be used so far; a "
+            "film needs two or more, and they come by themselves every few minutes"
         )
-    return _fitted(run, sheets)
+    return _fitted(run, drawer, sheets)
 
 
 def spread(seen: Sequence[int], count: int) -> list[int]:
@@ -121,9 +144,9 @@ def spread(seen: Sequence[int], count: int) -> list[int]:
     return kept[::-1]
 
 
-def _sheets(run: Path) -> list[Sheet]:
-    """The sheets of a run, rising; of very many only so many that the film has a wide choice."""
-    files = (run / "diffusion" / "sheets").glob("*.png")
+def _sheets(folder: Path) -> list[Sheet]:
+    """The sheets of a task, rising; of very many only so many that the film has a wide choice."""
+    files = (folder / "sheets").glob("*.png")
     found = sorted((Sheet(f, int(f.stem)) for f in files if f.stem.isdecimal()), key=lambda sheet: sheet.seen)
     if len(found) <= LOOKED_AT:
         return found
@@ -132,14 +155,14 @@ def _sheets(run: Path) -> list[Sheet]:
     return [found[i] for i in np.unique(nearest)]
 
 
-def _alike(run: Path, sheets: Sequence[Sheet]) -> dict[Sheet, tuple[str, ...]]:
+def _alike(run: Path, drawer: Drawer) -> dict[Sheet, tuple[str, ...]]:
     """The sheets that show what the newest one does, and what that is; those that cannot be read are left out."""
-    told = _told_prompts(run)
+    told = _told_prompts(run, drawer)
     known: dict[Sheet, tuple[tuple[str, ...], tuple[int, int]]] = {}
-    for sheet in sheets:
+    for sheet in _sheets(run / drawer.task):
         try:
             with opened_file(sheet.file, ("PNG",)) as opened:
-                texts = noted(opened) or (told if told and _was_asked(opened, told) else None)
+                texts = noted(opened) or (told if told and _was_asked(opened, told, drawer) else None)
                 if texts:
                     known[sheet] = texts, opened.size
         except UNREADABLE:
@@ -148,20 +171,20 @@ def _alike(run: Path, sheets: Sequence[Sheet]) -> dict[Sheet, tuple[str, ...]]:
     return {sheet: said[0] for sheet, said in known.items() if said == newest}
 
 
-def _told_prompts(run: Path) -> tuple[str, ...]:
+def _told_prompts(run: Path, drawer: Drawer) -> tuple[str, ...]:
     """The prompts of the run's recipe; () where it has none of its own, or cannot be read."""
     try:
-        prompts = json.loads((run / RUN).read_bytes())["recipe"]["diffusion"]["prompts"]
+        prompts = json.loads((run / RUN).read_bytes())["recipe"][drawer.task]["prompts"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ()
     return tuple(prompts) if isinstance(prompts, list) and all(isinstance(p, str) for p in prompts) else ()
 
 
-def _was_asked(sheet: Image.Image, texts: tuple[str, ...]) -> bool:
+def _was_asked(sheet: Image.Image, texts: tuple[str, ...], drawer: Drawer) -> bool:
     """Whether a sheet without a note shows these texts: laid out anew, its pictures make the very same sheet."""
     plain = sheet.convert("RGB")
-    pictures = torch.stack([_numbers(each) for each in cut_apart(plain, texts, COLUMNS, EACH)])
-    again = labelled(pictures, texts, COLUMNS)
+    pictures = torch.stack([_numbers(each) for each in cut_apart(plain, texts, drawer.columns, drawer.each)])
+    again = labelled(pictures, texts, drawer.columns)
     return again.size == plain.size and again.tobytes() == plain.tobytes()
 
 
@@ -172,8 +195,8 @@ def _numbers(picture: Image.Image) -> torch.Tensor:
 class _Cutter:
     """The pictures of sheets as files, each cut and packed once."""
 
-    def __init__(self, texts: tuple[str, ...]) -> None:
-        self.texts, self.drawn_at, self.size = texts, 0, (0, 0)
+    def __init__(self, texts: tuple[str, ...], drawer: Drawer) -> None:
+        self.texts, self.drawer, self.drawn_at, self.size = texts, drawer, 0, (0, 0)
         self._cut: dict[tuple[Sheet, int], bytes] = {}
 
     def files(self, sheets: Sequence[Sheet], prompts: Sequence[int]) -> tuple[bytes, ...]:
@@ -186,19 +209,19 @@ class _Cutter:
 
     def _take(self, sheet: Sheet, prompts: Sequence[int]) -> None:
         with opened_file(sheet.file, ("PNG",)) as opened:
-            pictures = cut_apart(opened.convert("RGB"), self.texts, COLUMNS, EACH)
+            pictures = cut_apart(opened.convert("RGB"), self.texts, self.drawer.columns, self.drawer.each)
         for prompt in prompts:
-            picture = pictures[prompt * EACH]
+            picture = pictures[prompt * self.drawer.each]
             self.drawn_at = max(picture.size)
             kept = picture.reduce(-(-self.drawn_at // SIDE)) if self.drawn_at > SIDE else picture
             self.size = kept.height, kept.width
             self._cut[sheet, prompt] = webp(kept)
 
 
-def _fitted(run: Path, alike: Mapping[Sheet, tuple[str, ...]]) -> Learning:
+def _fitted(run: Path, drawer: Drawer, alike: Mapping[Sheet, tuple[str, ...]]) -> Learning:
     """The film, with as many prompts and moments as its file has room for: prompts go first, then moments."""
     sheets, texts = list(alike), next(iter(alike.values()))
-    cutter, log, whose = _Cutter(texts), _log(run), _trained_on(run)
+    cutter, log, whose = _Cutter(texts, drawer), _log(run / drawer.task), _trained_on(run)
     of_prompts, of_moments = min(MOST_PROMPTS, len(texts)), min(MOST_MOMENTS, len(sheets))
     spread_prompts = [i * len(texts) // of_prompts for i in range(of_prompts)]
     while True:
@@ -224,9 +247,9 @@ def _trained_on(run: Path) -> str:
     return pictures_of(facts.styles, facts.card)
 
 
-def _log(run: Path) -> list[dict[str, Any]]:
-    """The rows of the U-Net's log, rising; a row that is not whole yet, or makes no sense, is left out."""
-    file, rows = run / "diffusion" / "log.jsonl", []
+def _log(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a task's log, rising; a row that is not whole yet, or makes no sense, is left out."""
+    file, rows = folder / "log.jsonl", []
     try:
         with file.open("rb") as opened:
             opened.seek(max(0, file.stat().st_size - TRUSTED))

@@ -92,7 +92,7 @@ class Checked:
         """What else somebody should know who trains on them, a sentence each."""
         small = 0 if self.sizes is None else self.sizes.smaller
         counts = (
-            (len(self.twice), "picture is there", "pictures are there", "under several names, with other words"),
+            (len(self.twice), "picture has", "pictures have", "several captions, which are all learnt"),
             (len(self.alike), "group of pictures looks", "groups of pictures look", "nearly the same"),
             (len(self.words.unknown), "word is", "words are", f"new to {self.hearer}"),
             (self.too_long, "caption is", "captions are", f"longer than {self.hearer} can hear, which misses the end"),
