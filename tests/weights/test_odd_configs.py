@@ -91,3 +91,65 @@ def test_what_diffusers_writes_is_read(
 ) -> None:
     model = TextToImage.load(with_setting(tiny_model_folder, tmp_path / "model", file, name, value))
     assert model.zero_empty is (value is True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("model_max_length", 78, "model_max_length = 78 is more than the 12 tokens that the text encoder reads"),
+        ("model_max_length", 10**6, "more than the 12 tokens"),
+    ],
+)
+def test_a_tokenizer_of_longer_prompts_than_the_tower_reads_is_refused(
+    tiny_model_folder: Path, tmp_path: Path, name: str, value: Any, said: str
+) -> None:
+    folder = with_setting(tiny_model_folder, tmp_path / "model", "tokenizer/tokenizer_config.json", name, value)
+    with pytest.raises(UserError, match=said):
+        TextToImage.load(folder)
+
+
+@pytest.mark.parametrize("value", [None, 1e30])
+def test_a_tokenizer_that_says_no_length_makes_prompts_as_long_as_the_tower_reads(
+    tiny_model_folder: Path, tmp_path: Path, value: float | None
+) -> None:
+    """transformers writes 1e30 where nobody gave one."""
+    file = "tokenizer/tokenizer_config.json"
+    folder = with_setting(tiny_model_folder, tmp_path / "model", file, "model_max_length", value)
+    if value is None:
+        values = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps({k: v for k, v in values.items() if k != "model_max_length"}))
+    assert TextToImage.load(folder).tokenizer.context == 12
+
+
+def test_more_tokens_than_the_tower_knows_are_refused(tiny_model_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model_folder, tmp_path / "model")
+    file = tmp_path / "model" / "tokenizer" / "vocab.json"
+    words = json.loads(file.read_text())
+    for other in ("vocab.json", "tokenizer.json"):
+        place = tmp_path / "model" / "tokenizer" / other
+        if other == "vocab.json":
+            place.write_text(json.dumps({**words, "wobblefish</w>": len(words)}))
+        else:
+            place.unlink(missing_ok=True)
+    with pytest.raises(UserError, match=rf"has {len(words) + 1} tokens, the text encoder knows {len(words)}"):
+        TextToImage.load(tmp_path / "model")
+
+
+def test_two_towers_of_one_prompt_read_it_at_one_length(tiny_model_folder: Path, tmp_path: Path) -> None:
+    from checkpoints import pipeline
+
+    pipeline("sdxl", tokenizer=tiny_model_folder / "tokenizer").save_pretrained(tmp_path / "sdxl")
+    assert TextToImage.load(tmp_path / "sdxl").second is not None
+    file = "tokenizer_2/tokenizer_config.json"
+    folder = with_setting(tmp_path / "sdxl", tmp_path / "model", file, "model_max_length", 8)
+    with pytest.raises(UserError, match="makes prompts of 12 tokens, tokenizer_2 for 8; both read the same prompt"):
+        TextToImage.load(folder)
+
+
+@pytest.mark.parametrize("steps", [1, 10**6 + 1, 10**9])
+def test_a_schedule_of_any_length_is_none(tiny_model_folder: Path, tmp_path: Path, steps: int) -> None:
+    """A thousand million levels would take eight gigabytes."""
+    file = "scheduler/scheduler_config.json"
+    folder = with_setting(tiny_model_folder, tmp_path / "model", file, "num_train_timesteps", steps)
+    with pytest.raises(UserError, match=r"num_train_timesteps = \d+.*needs 2 to 1,000,000 steps"):
+        TextToImage.load(folder)

@@ -27,6 +27,7 @@ SPACINGS: tuple[Spacing, ...] = ("trailing", "log_snr", "linspace", "leading", "
 LOG_SNR_RANGE = (-4.0, 3.7)  # where "log_snr" spacing puts its steps after pure noise
 DISTILLED_RANGE = (-2.0, 2.3)  # and "distilled": where a jump to the picture still changes what it shows
 DISTILLED_LEVELS = 50  # how many trailing levels a model that draws in a few steps was taught on
+MOST_LEVELS = 10**6  # of a schedule; those that people use have a thousand
 MOST_DISTILLED = 8  # steps; from about 20 on two would meet on one level, and ordinary sampling is better there
 
 
@@ -56,10 +57,10 @@ class ScheduleConfig(Config):
         """Compute the levels in float64.
 
         Raises:
-            UserError: fewer than 2 steps, betas outside 0 < start <= end < 1, or an unknown kind.
+            UserError: not 2 to a million steps, betas outside 0 < start <= end < 1, or an unknown kind.
         """
-        if self.steps < 2 or not 0 < self.beta_start <= self.beta_end < 1:
-            raise UserError("a noise schedule needs steps >= 2 and 0 < beta_start <= beta_end < 1")
+        if not 2 <= self.steps <= MOST_LEVELS or not 0 < self.beta_start <= self.beta_end < 1:
+            raise UserError(f"a noise schedule needs 2 to {MOST_LEVELS:,} steps and 0 < beta_start <= beta_end < 1")
         if self.kind == "flow":
             return FlowSchedule(self)
         alpha_bar = torch.cumprod(1 - self._betas(), dim=0)

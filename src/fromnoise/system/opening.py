@@ -87,12 +87,13 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
     text_tower = load_text(folder / "text_encoder", dtype)
     second = None
     if (folder / "text_encoder_2").is_dir():
-        second = Tokenizer.load(folder / "tokenizer_2"), load_text(folder / "text_encoder_2", dtype)
+        second_tower = load_text(folder / "text_encoder_2", dtype)
+        second = _tokenizer(folder / "tokenizer_2", second_tower), second_tower
     own = None if dtype is None else torch.float32  # of what is not rounded for speed
     said = _with_class(read_json(folder / SCHEDULER), index)
     unet_files = find_weights(folder / "unet", "diffusion_pytorch_model")
     parts = Parts(
-        tokenizer=Tokenizer.load(folder / "tokenizer"),
+        tokenizer=_tokenizer(folder / "tokenizer", text_tower),
         text_tower=text_tower,
         unet=load_unet(folder / "unet", dtype),
         vae=load_vae(folder / "vae", own),
@@ -107,7 +108,27 @@ def open_folder(folder: Path, dtype: torch.dtype | None = torch.float32) -> Part
     check_sizes(
         parts.unet.config, parts.vae.config, [text_tower.config, *([second[1].config] if second else [])], folder
     )
+    if second and second[0].context != parts.tokenizer.context:
+        lengths = f"{parts.tokenizer.context} tokens, tokenizer_2 for {second[0].context}"
+        raise UserError(f"{folder}: tokenizer makes prompts of {lengths}; both read the same prompt")
     return parts
+
+
+def _tokenizer(folder: Path, tower: TextTower) -> Tokenizer:
+    """The tokenizer that a text tower reads with.
+
+    Raises:
+        UserError: it is damaged, or makes longer prompts or more tokens than the tower knows.
+    """
+    tokenizer, config = Tokenizer.load(folder, tower.config.context), tower.config
+    if tokenizer.context > config.context:
+        raise UserError(
+            f"{folder}: model_max_length = {tokenizer.context} is more than the {config.context} tokens that the text "
+            "encoder reads"
+        )
+    if tokenizer.vocab_size > config.vocab_size:
+        raise UserError(f"{folder} has {tokenizer.vocab_size} tokens, the text encoder knows {config.vocab_size}")
+    return tokenizer
 
 
 def _zero_empty(index: Mapping[str, Any], file: Path) -> bool:

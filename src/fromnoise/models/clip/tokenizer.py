@@ -13,7 +13,7 @@ from tokenizers import Tokenizer as Backend
 from torch import Tensor
 
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.models.clip.tokenizer_files import END, START, WORD_END, read_tokenizer
+from fromnoise.models.clip.tokenizer_files import END, START, USUAL_CONTEXT, WORD_END, read_tokenizer
 
 __all__ = ["END", "START", "WORD_END", "Piece", "Tokenizer"]
 # CLIP's own split: contractions, runs of letters, single digits, runs of other signs.
@@ -145,13 +145,17 @@ class Tokenizer:
         (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=1), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Tokenizer:
+    def load(cls, folder: Path, usual: int = USUAL_CONTEXT) -> Tokenizer:
         """Open a tokenizer folder: ``vocab.json`` and ``merges.txt``, or ``tokenizer.json`` where they are missing.
+
+        Args:
+            folder: the tokenizer's.
+            usual: tokens per prompt where the files do not say it, as those of transformers may not.
 
         Raises:
             UserError: a file is missing or damaged; the message names it.
         """
-        vocabulary, merges, context, pad, file = read_tokenizer(folder)
+        vocabulary, merges, context, pad, file = read_tokenizer(folder, usual)
         try:
             model = models.BPE(vocabulary, merges, unk_token=END, end_of_word_suffix=WORD_END)
         except Exception as error:  # the backend raises its own untyped errors

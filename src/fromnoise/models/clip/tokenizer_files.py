@@ -38,14 +38,18 @@ class Read(NamedTuple):
     file: Path
 
 
-def read_tokenizer(folder: Path) -> Read:
+def read_tokenizer(folder: Path, usual: int = USUAL_CONTEXT) -> Read:
     """Read ``vocab.json`` and ``merges.txt``, or ``tokenizer.json`` where they are missing, and the settings.
+
+    Args:
+        folder: the tokenizer's.
+        usual: longest prompt in tokens, where the files do not say it.
 
     Raises:
         UserError: a file is missing or damaged, or asks for other tokens than CLIP's; the message names it.
     """
     options, whole = _read_json(folder / CONFIG), _object_of(folder / WHOLE)
-    context = _context(options, folder / CONFIG)
+    context = _context(options, folder / CONFIG, usual)
     vocabulary, merges, file = _read_bpe(folder, whole)
     _check_bpe(vocabulary, merges, file)
     if whole:
@@ -69,12 +73,12 @@ def _read(file: Path) -> str:
         raise UserError(f"cannot read {file}: {error}; the tokenizer folder is incomplete") from error
 
 
-def _context(options: dict[str, Any], file: Path) -> int:
+def _context(options: dict[str, Any], file: Path, usual: int) -> int:
     """Longest prompt in tokens; start, end and one more have to fit."""
-    context = expect(options, "model_max_length", float, file, USUAL_CONTEXT)
+    context = expect(options, "model_max_length", float, file, usual)
     if not context >= 3:  # nor is what is no number
         raise UserError(f"{file}: model_max_length should be a number of at least 3, not {context}")
-    return USUAL_CONTEXT if context > UNSET else int(context)
+    return usual if context > UNSET else int(context)
 
 
 def _read_bpe(folder: Path, whole: dict[str, Any]) -> tuple[dict[str, int], list[tuple[str, str]], Path]:
