@@ -31,6 +31,7 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
+from formats import machine  # noqa: E402
 from fromnoise.data.captions import CaptionMix, CaptionSampler  # noqa: E402
 from fromnoise.data.pictures import PictureSet, load_folder  # noqa: E402
 from fromnoise.data.record import Record  # noqa: E402
@@ -181,7 +182,7 @@ def main() -> None:
     unseen = Words(model, other, [styled(r.text, r.style) for r in known(model, pictures, "test_concept")[:300]])
     tower = copy.deepcopy(other.text_tower)
     linear = least_squares(words, tower)
-    print(f"{len(words):,} of {options.captions:,} captions have as many tokens in both")
+    print(f"{len(words):,} of {options.captions:,} captions have as many tokens in both; {machine()}")
     print(f"least squares: seen {off(seen, tower, linear):.1%}, never seen {off(unseen, tower, linear):.1%}")
     teach(words, tower, linear, options.steps)
     print(f"taught: seen {off(seen, tower, linear):.1%}, never seen {off(unseen, tower, linear):.1%}")

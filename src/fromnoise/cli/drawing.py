@@ -160,12 +160,11 @@ def redraw(files: Files, opening: Opening) -> None:
         other = "was not made from another picture; leave out --image" if start[0] else "started from another picture"
         raise UserError(f"{picture} {other}" + ("" if start[0] else "; give it with --image, and its --mask"))
     place = opening.place if opening.place is not None else _shipped(origin.model, needed)
-    name, model = open_model(
-        replace(opening, place=place, precision=origin.precision, backend=origin.backend, fast=origin.fast)
-    )
+    drawn_by = replace(opening, place=place, precision=origin.precision, backend=origin.backend, fast=origin.fast)
+    name, model = open_model(drawn_by)
     if model.hash != origin.model_hash:
-        files_too = ", and with --lora the very files it was drawn with" if opening.loras else ""
-        raise UserError(f"{needed}; this model is {name} ({model.hash}). Give its folder with --model{files_too}")
+        too = ", and with --lora the very files" if opening.loras else ""
+        raise UserError(f"{needed}; this model is {name} ({model.hash}). Give its folder with --model{too}")
     file = _files(out or _free_name(picture.with_name(f"{picture.stem}-again.png"), 1), 1, (".png",))[0]
     before = as_tensor(picture, 4 if origin.request.transparent else 3)
     made, begun = planned(model, replace(as_drawn(model, origin.request), count=1), *start)
