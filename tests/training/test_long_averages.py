@@ -124,6 +124,18 @@ def test_what_was_stored_later_than_the_checkpoint_is_forgotten(tmp_path: Path) 
     assert stored_averages(tmp_path)[-1].step == 19
 
 
+def test_a_damaged_average_and_a_draft_keep_no_training_from_going_on(tmp_path: Path) -> None:
+    line(tmp_path).run(20)
+    folder = tmp_path / "averages"
+    (folder / "average_0.0500-00000007.safetensors").write_bytes(b"torn")
+    draft = folder / f".{2**22 - 3}-0.tmp.average_0.0500-00000025.safetensors"  # of a process that lives no more
+    draft.write_bytes(b"half")
+    line(tmp_path).run()
+    assert not draft.exists()
+    with pytest.raises(UserError, match=r"00000007.safetensors is no stored average .* move it away"):
+        stored_averages(tmp_path)
+
+
 def test_averages_may_begin_in_the_middle_of_a_run(tmp_path: Path) -> None:
     """Their time counts from there, so what the weights were before is in none of them."""
     line(tmp_path, ()).run(20)

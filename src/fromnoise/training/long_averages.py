@@ -19,12 +19,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fromnoise.ground.errors import UserError, one_line
-from fromnoise.ground.whole import whole_file
+from fromnoise.ground.whole import sweep, whole_file
 from fromnoise.training import ema
 from fromnoise.training.checkpoint import Checkpoint, Tensors
 from fromnoise.training.clock import Clock
 
 FOLDER, ABOUT = "averages", "average"
+NAMES = "average_*.safetensors"  # and not the hidden drafts that a kill -9 leaves
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def stored_averages(folder: Path) -> list[Stored]:
         UserError: a file that is none of ours, or is damaged.
     """
     found = []
-    for file in sorted((folder / FOLDER).glob("*.safetensors")):
+    for file in sorted((folder / FOLDER).glob(NAMES)):
         try:
             with safe_open(file, "pt") as opened:
                 about = json.loads((opened.metadata() or {})[ABOUT])
@@ -136,10 +137,15 @@ def stored_averages(folder: Path) -> list[Stored]:
 
 
 def forget_later(folder: Path, step: int) -> None:
-    """Remove what was stored after a step: a run that goes back to an earlier checkpoint may take another way."""
-    for each in stored_averages(folder):
-        if each.step > step:
-            each.file.unlink(missing_ok=True)
+    """Remove what was stored after a step: a run that goes back to an earlier checkpoint may take another way.
+
+    By the files' names alone: a damaged one keeps no training from going on. Drafts of a killed process go too.
+    """
+    sweep(folder / FOLDER)
+    for file in (folder / FOLDER).glob(NAMES):
+        number = file.stem.rpartition("-")[2]
+        if number.isdecimal() and int(number) > step:
+            file.unlink(missing_ok=True)
 
 
 def _group(width: float) -> str:

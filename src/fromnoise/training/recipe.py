@@ -175,7 +175,7 @@ class DiffusionStage(Config):
             ("known", 0 <= self.known <= 100_000, "0 (none) or more"),
             ("replay", 0 <= self.replay < 1, "0 or more and below 1"),
             ("widths", all(0.01 <= w <= WIDEST for w in self.widths), f"each 0.01…{WIDEST}"),
-            ("widths", len(set(self.widths)) == len(self.widths) <= 4, "at most four, each once"),
+            ("widths", len({round(w, 4) for w in self.widths}) == len(self.widths) <= 4, "at most four, each once"),
             ("snapshots", 1 <= self.snapshots <= 10**12, "1 or more"),
         )
         check(self, "diffusion.", wishes)
