@@ -46,6 +46,9 @@ class WorldMix(Config):
         ground_too: share of the other kinds' pictures that have something behind them.
         two_hands: share of pictures of two things that are drawn by two hands.
         silhouettes: largest share of drawings in one colour, where there are others.
+        alone: side of what stands alone in no size that is named, as shares of the picture's side from which to which.
+            One that always fills the picture is learnt from far fewer pictures (docs/training.md); nothing is "huge"
+            beside it.
     """
 
     plain: float = 0.16
@@ -63,12 +66,16 @@ class WorldMix(Config):
     ground_too: float = 0.25
     two_hands: float = 0.15
     silhouettes: float = 0.2
+    alone: tuple[float, float] = (0.62, 0.86)
 
     def __post_init__(self) -> None:
         shares = list(self.kinds().values())
         rest = (self.colour_too, self.ground_too, self.two_hands, self.silhouettes)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or not all(0 <= share <= 1 for share in rest):
             raise UserError("a WorldMix needs shares of kinds >= 0 that sum to 1, and the others between 0 and 1")
+        least, most = self.alone
+        if not 0.5 <= least <= most <= layout.WHOLE:
+            raise UserError(f"a WorldMix needs two sides of what is alone, of 0.5 to {layout.WHOLE}, the larger one last")
 
     def kinds(self) -> dict[str, float]:
         """The kinds and their shares."""
@@ -188,6 +195,11 @@ class World:
         kind = chance.pick(("plain", "plain", "gradient", "scene"))
         return a_ground(kind, chance, ("sky", "night"))
 
+    @property
+    def huge(self) -> tuple[str, ...]:
+        """The size above the usual one, unless what is alone fills the picture anyway."""
+        return ("huge",) if self.mix.alone[1] < layout.SIZES["huge"][0] - 0.05 else ()
+
     def at(self, thing: Thing, places: tuple[Place, ...], **facts: str) -> Thing:
         """The thing at these places."""
         return replace(thing, places=places, **facts)  # type: ignore[arg-type]
@@ -214,7 +226,7 @@ def _same(first: Thing, second: Thing) -> bool:
 def _alone(world: World, thing: Thing | None, chance: Chance, size: str = "") -> Found:
     if thing is None or (look := world.look(thing)) is None:
         return None
-    side = chance.between(*layout.SIZES[size])
+    side = chance.between(*(layout.SIZES[size] if size else world.mix.alone))
     spread = 0.5 * (1 - side) * (0.9 if size in ("tiny", "small") else 0.4)
     x, y = 0.5 + chance.between(-spread, spread), 0.5 + chance.between(-spread, spread)
     return (world.at(thing, (layout.boxed(look, x, y, side),), size=size),), "", world.ground_too(chance)
@@ -229,7 +241,7 @@ def _recoloured(world: World, chance: Chance) -> Found:
 
 
 def _sizes(world: World, chance: Chance) -> Found:
-    size = chance.pick(("tiny", "small", "huge"))
+    size = chance.pick(("tiny", "small", *world.huge))
     return _alone(world, world.some_thing("things", chance), chance, size)
 
 
@@ -318,7 +330,7 @@ def _mixed(world: World, chance: Chance) -> Found:
 def _faces(world: World, chance: Chance) -> Found:
     if chance(0.5):
         return _alone(
-            world, world.some_thing("faces", chance, colour=0.0), chance, chance.pick(("", "", "tiny", "huge"))
+            world, world.some_thing("faces", chance, colour=0.0), chance, chance.pick(("", "", "tiny", *world.huge))
         )
     two = world.two_things(("faces", "faces"), chance, 0.0)
     looks = _looks(world, two)

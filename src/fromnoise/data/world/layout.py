@@ -11,7 +11,8 @@ from fromnoise.data.world.looks import Look
 EDGE = 0.015  # nothing comes nearer to the picture's edge than this
 GAP = 0.03  # nor things that are counted to each other
 GRID = 96  # cells a side, for measuring what covers what
-SIZES = {"tiny": (0.21, 0.26), "small": (0.33, 0.40), "": (0.62, 0.86), "huge": (0.95, 0.97)}
+WHOLE = 1 - 2 * EDGE  # the longest side that a thing may have
+SIZES = {"tiny": (0.21, 0.26), "small": (0.33, 0.40), "huge": (0.95, WHOLE)}
 WHERE = {
     "on the left": (0.24, None), "on the right": (0.76, None), "at the top": (None, 0.24),
     "at the bottom": (None, 0.76),
