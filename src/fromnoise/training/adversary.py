@@ -36,6 +36,7 @@ class AdversaryConfig(Config):
         learning_rate: of the discriminator; it warms up and decays as the VAE's does.
         betas: of its AdamW, which decays no weights.
         widths: its channels at factors 2, 4, 8, … of the pictures.
+        crop: side of the random square that it sees of each picture, since it costs as much as the VAE; 0: all of it.
     """
 
     weight: float = 0.0
@@ -43,14 +44,17 @@ class AdversaryConfig(Config):
     learning_rate: float = 5e-4
     betas: tuple[float, float] = (0.0, 0.99)
     widths: tuple[int, ...] = (16, 32)
+    crop: int = 0
 
     def __post_init__(self) -> None:
+        least = 2 ** (len(self.widths) + 1)
         wishes: Wishes = (
             ("weight", 0 <= self.weight < 1e6, "0 (none) or more"),
             ("gamma", 0 <= self.gamma < 1e9, "0 or more"),
             ("learning_rate", 0 < self.learning_rate < 10, "above 0 and below 10"),
             ("betas", all(0 <= beta < 1 for beta in self.betas), "two numbers of 0 or more and below 1"),
             ("widths", 1 <= len(self.widths) <= 6 and all(1 <= n <= 4096 for n in self.widths), "1 to 6 of 1…4096"),
+            ("crop", self.crop >= 0 and self.crop % least == 0, f"a multiple of {least}, or 0 for all of it"),
         )
         check(self, "vae.adversary.", wishes)
 

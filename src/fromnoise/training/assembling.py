@@ -5,19 +5,23 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 
 from fromnoise.data.record import Record
 from fromnoise.diffusion.schedule import ScheduleConfig
 from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.tokenizer import Tokenizer
+from fromnoise.models.vae.vae import VAE
 from fromnoise.system.known_words import KnownWords
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.beginning import asked_vocabulary
-from fromnoise.training.recipe import ClipStage
+from fromnoise.training.clock import Clock
+from fromnoise.training.loop import Hook
+from fromnoise.training.recipe import ClipStage, Recipe
 from fromnoise.training.run_data import all_words, begun_with, heard_words, taught_words
 
 
@@ -58,6 +62,25 @@ def add_clip(folder: Path, clip: Any, base: TextToImage | None) -> None:
     if model is not None:
         clip.text = model.text_tower
         replace(model, clip=clip).save(folder)
+
+
+def vae_keeper(recipe: Recipe, base: TextToImage | None, out: Path) -> Hook | None:
+    """What writes ``out/model`` while a VAE learns that keeps the latents of ``base``: that model with this VAE.
+
+    Its U-Net, words, map and index of training pictures stay right. None where latents are new ones; nothing is written
+    where the run has a U-Net of its own.
+    """
+    if base is None or not recipe.vae.keeps_latents:
+        return None
+
+    def keep(vae: nn.Module, clock: Clock, hours: float) -> None:
+        if (out / "diffusion").exists():
+            return
+        told = {"pixels": recipe.data.pixels, "pictures_seen": clock.pictures, "hours": round(hours, 2)}
+        facts = {**base.card, "vae": {**told, "recipe": recipe.vae.to_dict()}}
+        replace(base, vae=cast(VAE, vae), card=facts).save(out / "model")
+
+    return keep
 
 
 def hardware(device: torch.device, number_format: str) -> str:

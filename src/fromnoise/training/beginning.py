@@ -26,6 +26,7 @@ from fromnoise.models.clip.transformer import Block
 from fromnoise.models.unet import UNet
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.continuing import has_learnt, leaves
+from fromnoise.training.growing import check_grows, inner_names, is_inside, let_through
 from fromnoise.training.processes import check_shares
 from fromnoise.training.recipe import Recipe
 
@@ -52,6 +53,8 @@ def check_materials(recipe: Recipe, base: TextToImage | None, tasks: tuple[str, 
     clip_learns_words = "clip" in tasks and not recipe.clip.locked and not has_learnt(out, "text")
     if recipe.clip.meanings and ("text" in tasks or clip_learns_words):
         Meanings.load(Path(recipe.clip.meanings))
+    if recipe.vae.grows and "vae" in tasks:
+        check_grows(recipe.vae.model, base.vae.config if base is not None else None)
     if base is None or "clip" not in tasks:
         return
     if not recipe.clip.locked and base.clip is None:
@@ -101,6 +104,8 @@ def begin_with(network: nn.Module, known: nn.Module | None, name: str) -> float:
     for key in fits:
         own[key].copy_(other[key])
     _silence(network, set(fits))
+    if is_inside(known, network):
+        let_through(network)
     share = sum(own[key].numel() for key in fits) / sum(tensor.numel() for tensor in own.values())
     if share < LEAST:
         raise UserError(
@@ -111,13 +116,15 @@ def begin_with(network: nn.Module, known: nn.Module | None, name: str) -> float:
 
 
 def _named_as_in(network: nn.Module, known: nn.Module) -> dict[str, Tensor]:
-    """Tensors of ``known`` by their names in ``network``: a U-Net's blocks are called after what they see of a picture.
+    """Tensors of ``known`` by their names in ``network``: blocks are called after what they see of a picture.
 
     So the same block has another name where pictures have another size. With more levels or fewer the innermost are the
     same: a model of small pictures goes on as the inner levels of one of larger pictures (Karras et al. 2018, arXiv
     1710.10196, grow their networks so).
     """
     state = known.state_dict()
+    if is_inside(known, network):
+        return inner_names(known)
     if not isinstance(network, UNet) or not isinstance(known, UNet):
         return state
     own, other = ([each.config.resolution(i) for i in range(len(each.config.block_out_channels))]

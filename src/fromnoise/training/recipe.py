@@ -28,7 +28,7 @@ from fromnoise.training.stages import DistillStage, LoraStage, TextStage
 # Settings of a task that other tasks read, too: sizes that have to fit together, words, and how drawings are guided.
 ALSO_READ = {
     "clip": ("vocabulary", "meanings", "projection", "text.", "image.", "locked"),
-    "vae": ("model.", "whiten", "decoder_only"),
+    "vae": ("model.", "whiten", "decoder_only", "grows"),
     "diffusion": ("model.", "guidance", "prompts"),
 }
 
@@ -92,8 +92,9 @@ class VAEStage(Config):
     """VAE: its size, its loss weights (docs/training.md) and its training.
 
     ``equivariance`` asks that a smaller latent decode to a smaller picture. ``decoder_only`` leaves the encoder as it
-    began (see ``Recipe.start_from``), so that a U-Net trained with it stays right. ``whiten`` gives every channel of
-    the latents zero mean and unit variance before the U-Net learns from them.
+    began (see ``Recipe.start_from``), so that a U-Net trained with it stays right. ``grows`` keeps the latents of
+    ``Recipe.start_from``'s VAE, too, but with one level more, for pictures of twice the side (``training/growing.py``).
+    ``whiten`` gives every channel of the latents zero mean and unit variance before the U-Net learns from them.
 
     With ``prefixes``, such as (8, 32, 64), each picture is decoded from its first 8, 32 or 64 channels alone, so that
     these say what it is and the last ones how crisp it is (DC-AE 1.5, arXiv 2508.00413). ``noise`` is the most that is
@@ -111,6 +112,7 @@ class VAEStage(Config):
     perceptual: float = 0.0
     equivariance: float = 0.0
     decoder_only: bool = False
+    grows: bool = False
     whiten: bool = True
     prefixes: tuple[int, ...] = ()
     noise: float = 0.0
@@ -125,14 +127,24 @@ class VAEStage(Config):
             ("prefixes", all(1 <= n <= channels for n in self.prefixes), f"numbers of 1…{channels}, the VAE's latents"),
             ("noise", 0 <= self.noise < 100, "0 or more and below 100"),
             ("crop", crop_fits, f"a multiple of {factor} and 8 or more, or 0 for whole pictures"),
+            (
+                "grows",
+                not (self.grows and (self.decoder_only or self.equivariance or self.prefixes)),
+                "alone: its latents are another VAE's, so leave out decoder_only, equivariance and prefixes",
+            ),
         )
         check(self, "vae.", wishes)
+
+    @property
+    def keeps_latents(self) -> bool:
+        """Whether its latents are those of ``start_from``, so that a U-Net trained with them stays right."""
+        return self.decoder_only or self.grows
 
     def weights(self) -> dict[str, float]:
         """The weight of each part of the loss; L1 is the others' yardstick."""
         return {
             "l1": 1.0, "multiscale": self.multiscale, "gradient": self.gradient, "ssim": self.ssim, "kl": self.kl,
-            "equivariance": self.equivariance, "adversarial": self.adversary.weight,
+            "equivariance": self.equivariance, "adversarial": self.adversary.weight, "latents": 1.0,
         }  # fmt: skip
 
 
@@ -292,6 +304,8 @@ class Recipe(Config):
             raise UserError(f"data.pixels must be a multiple of {smallest} for these networks, not {pixels}")
         if self.vae.crop > pixels:
             raise UserError(f"vae.crop = {self.vae.crop} is more than data.pixels; set it to {pixels} or less, or to 0")
+        if (seen := self.vae.adversary.crop) > (most := self.vae.crop or pixels):
+            raise UserError(f"vae.adversary.crop = {seen} is more than the VAE sees; set it to {most} or less, or to 0")
         fits = (
             ("clip.image.pixels", self.clip.image.pixels, pixels, "data.pixels"),
             ("diffusion.model.in_channels", unet.in_channels, self.vae.model.latent_channels, "the VAE's latents"),

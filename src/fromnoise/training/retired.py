@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from fromnoise.ground.errors import UserError
 from fromnoise.training.continuing import LATER, Call, begun, leaves
 from fromnoise.training.recipe import Recipe
@@ -23,6 +25,12 @@ GOES_ON = (
     f"note: this run began with {PERCEPTUAL} = {{:g}}; its VAE goes on without that term, since the network it looks "
     "with judges what is drawn, and a judge must not have taught"
 )
+
+
+def tell_retired(perceptual: float, console: Console) -> None:
+    """Say of a run whose VAE began with the perceptual term that it goes on without."""
+    if perceptual:
+        console.print(GOES_ON.format(perceptual), style="yellow", highlight=False, soft_wrap=True)
 
 
 def without_judges(recipe: Recipe, stored: dict[str, Any] | None, out: Path, call: Call) -> tuple[Recipe, Call]:

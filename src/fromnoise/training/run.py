@@ -28,7 +28,7 @@ from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training import checkpoint, continuing
 from fromnoise.training.adapting import keep_lora, lora_seen, lora_task
-from fromnoise.training.assembling import Networks, add_clip, assembled, hardware, kept_tokenizer
+from fromnoise.training.assembling import Networks, add_clip, assembled, hardware, kept_tokenizer, vae_keeper
 from fromnoise.training.beginning import Keeper, begin_with, check_materials
 from fromnoise.training.clock import Clock, seeded
 from fromnoise.training.conditioning import listening
@@ -36,6 +36,7 @@ from fromnoise.training.continuing import Call
 from fromnoise.training.costs import ahead
 from fromnoise.training.distilling import Materials, distill_task, keep
 from fromnoise.training.examples import Examples
+from fromnoise.training.growing import known_vae
 from fromnoise.training.health.beside import Beside
 from fromnoise.training.health.self_test import self_test
 from fromnoise.training.identity import Going, Identity, fingerprint
@@ -48,7 +49,7 @@ from fromnoise.training.memory import keep_freed_memory
 from fromnoise.training.processes import here
 from fromnoise.training.recipe import LoopConfig, Recipe
 from fromnoise.training.redrawn import with_redrawn
-from fromnoise.training.retired import GOES_ON
+from fromnoise.training.retired import tell_retired
 from fromnoise.training.run_data import (
     card,
     held_out_latents,
@@ -162,10 +163,10 @@ class Run:
         """Learn to go between pictures and latents."""
         stage = replace(self.recipe.vae, loop=self._loop("vae"))
         network = self._compute(self._fresh("vae", stage.model))
-        pictures = (self.train_set.images, self.held_out.images)
-        if stage.perceptual and not self._is_made("vae"):
-            self.console.print(GOES_ON.format(stage.perceptual), style="yellow", highlight=False, soft_wrap=True)
-        self._train(VAETask(stage, pictures, network, self.compute, self.recipe.seed))
+        tell_retired(0 if self._is_made("vae") else stage.perceptual, self.console)
+        pictures, known = (self.train_set.images, self.held_out.images), known_vae(stage, self.base, self.compute)
+        task = VAETask(stage, pictures, network, self.compute, self.recipe.seed, known)
+        self._train(task, vae_keeper(self.recipe, self.base, self.out))
 
     def train_diffusion(self) -> None:
         """Learn to remove noise, guided by words."""
@@ -331,7 +332,7 @@ class Run:
         found, _ = checkpoint.newest(self.out / "vae")
         stamp = f"pictures {self._fingerprint}, vae step {found.facts['step'] if found else 0}"
         # An encoder that is taken as it is has been whitened for the U-Net that comes with it.
-        whiten = self.recipe.vae.whiten and found is not None and not self.recipe.vae.decoder_only
+        whiten = self.recipe.vae.whiten and found is not None and not self.recipe.vae.keeps_latents
         return examples_of(self.recipe, self.data, self.out, stamp, (vae, self.compute, whiten), self.train_set)
 
     def _save_model(self, networks: Networks, progress: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ def drawings() -> list[Drawing]:
     return made
 
 
-def only(drawings: list[Drawing], kind: str, **shares: float) -> World:
+def only(drawings: list[Drawing], kind: str, **shares: float | tuple[float, float]) -> World:
     return World(drawings, replace(WorldMix.only(kind), **{"ground_too": 0.0, "colour_too": 0.0, **shares}))
 
 
@@ -195,6 +195,21 @@ def test_sizes_and_places_are_what_they_are_called(drawings: list[Drawing]) -> N
         assert ("right" in place) == (x > 0.63), place
         assert ("top" in place) == (y < 0.37), place
         assert ("bottom" in place) == (y > 0.63), place
+
+
+def test_what_stands_alone_is_as_large_as_asked_and_nothing_is_huge_beside_it(drawings: list[Drawing]) -> None:
+    world = only(drawings, "plain", alone=(0.94, 0.94))
+    for described in (world.choose(0, n) for n in range(20)):
+        y, x = np.nonzero(solid(world, described))
+        assert 0.9 < max(np.ptp(x), np.ptp(y)) / P < 0.96
+        assert abs((x.min() + x.max()) / 2 / P - 0.5) < 0.03 and abs((y.min() + y.max()) / 2 / P - 0.5) < 0.03
+    said = Counter(only(drawings, "sizes", alone=(0.94, 0.94)).choose(0, n).things[0].size for n in range(40))
+    assert set(said) == {"tiny", "small"}
+    said = Counter(only(drawings, "faces", alone=(0.94, 0.94)).choose(0, n).things[0].size for n in range(40))
+    assert set(said) == {"tiny", ""}
+    for wrong in ((0.9, 0.8), (0.3, 0.8), (0.9, 1.0)):
+        with pytest.raises(UserError, match="two sides of what is alone"):
+            WorldMix(alone=wrong)
 
 
 def test_nothing_is_cut_off_and_alpha_is_that_of_the_things(drawings: list[Drawing]) -> None:

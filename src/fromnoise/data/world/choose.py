@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import Any
 
 from fromnoise.data.stickers.render import PALETTE
 from fromnoise.data.world import layout
@@ -75,7 +76,7 @@ class WorldMix(Config):
             raise UserError("a WorldMix needs shares of kinds >= 0 that sum to 1, and the others between 0 and 1")
         least, most = self.alone
         if not 0.5 <= least <= most <= layout.WHOLE:
-            raise UserError(f"a WorldMix needs two sides of what is alone, of 0.5 to {layout.WHOLE}, the larger one last")
+            raise UserError(f"a WorldMix needs two sides of what is alone, of 0.5 to {layout.WHOLE}, the larger last")
 
     def kinds(self) -> dict[str, float]:
         """The kinds and their shares."""
@@ -89,7 +90,7 @@ class WorldMix(Config):
         Raises:
             UserError: there is no such kind.
         """
-        none = dict.fromkeys(cls().kinds(), 0.0)
+        none: dict[str, Any] = dict.fromkeys(cls().kinds(), 0.0)
         if kind not in none:
             raise UserError(f"there is no kind '{kind:.40}' of picture; there are {', '.join(none)}")
         return cls(**{**none, kind: 1.0})

@@ -22,6 +22,7 @@ from fromnoise.ground.pictures import from_bytes, to_bytes
 from fromnoise.models.vae.vae import VAE
 from fromnoise.training.adversary import Adversary
 from fromnoise.training.clock import Clock, Order
+from fromnoise.training.growing import said_of_half
 from fromnoise.training.health.beside import detail
 from fromnoise.training.recipe import VAEStage
 from fromnoise.training.rival import NOBODY
@@ -39,13 +40,15 @@ class VAETask(Task):
         network: the VAE, in the compute format.
         compute: device and format.
         seed: the run's seed.
+        known: the VAE whose latents are kept, where the stage ``grows``; frozen.
     """
 
     name = "vae"
 
     def __init__(
-        self, stage: VAEStage, pictures: tuple[Tensor, Tensor], network: VAE, compute: Compute, seed: int
-    ) -> None:
+        self, stage: VAEStage, pictures: tuple[Tensor, Tensor], network: VAE, compute: Compute, seed: int,
+        known: VAE | None = None,
+    ) -> None:  # fmt: skip
         self.stage, self.config, self.network, self.compute = stage, stage.loop, network, compute
         images, held_out = pictures
         self._watched = "held_out" if len(held_out) else "train"
@@ -55,6 +58,7 @@ class VAETask(Task):
         self.adversary = Adversary(stage.adversary, compute.device, seed) if stage.adversary.weight else None
         self.rival = self.adversary or NOBODY
         self.steady = self.adversary is None
+        self.known = known
         if stage.decoder_only:
             network.requires_grad_(False)
             network.decoder.requires_grad_(True)
@@ -86,16 +90,29 @@ class VAETask(Task):
         """The weighted loss and its parts."""
         pictures = batch.to(self.compute.dtype).contiguous(memory_format=self.compute.memory_format)
         posterior = self.network.encode(pictures)
-        noise = self.share.noise(posterior.mean, clock.batch, clock.generator("posterior", batch.device))
-        latents = posterior.sample(noise=noise)
+        if self.known is None:
+            noise = self.share.noise(posterior.mean, clock.batch, clock.generator("posterior", batch.device))
+            latents = posterior.sample(noise=noise)
+        else:
+            latents = said_of_half(self.known, pictures)
         decoded = self._decode(self._harder(latents, clock))
         parts = reconstruction_losses(decoded, batch)
         parts["kl"] = posterior.kl().float().mean()
+        if self.known is not None:
+            parts["latents"] = F.mse_loss(posterior.mean.float(), latents)
         if self.stage.equivariance:
             parts["equivariance"] = self._equivariance(latents, batch, clock)
         if self.adversary is not None:
-            parts["adversarial"] = self.adversary.fooled(decoded, batch)
+            parts["adversarial"] = self.adversary.fooled(*self._shown(decoded, batch, clock))
         return {"loss": self._weighted(parts), **parts}
+
+    def _shown(self, decoded: Tensor, batch: Tensor, clock: Clock) -> tuple[Tensor, Tensor]:
+        """What the adversary sees of reconstructions and their pictures: all, or the same square of both."""
+        if not (side := self.stage.adversary.crop):
+            return decoded, batch
+        both = torch.cat([decoded, batch], 1)
+        shown, real = random_crops(both, side, clock.generator("adversary"), self.share).split(3, 1)
+        return shown.contiguous(), real.contiguous()
 
     def _harder(self, latents: Tensor, clock: Clock) -> Tensor:
         """Latents with noise added and their last channels left out, as far as the stage asks for it."""
@@ -153,6 +170,9 @@ class VAETask(Task):
             f"{self._watched}_loss": float(self._weighted(reconstruction_losses(again, pictures))),
             "detail": detail(again, pictures),
         }
+        if self.known is not None:
+            wanted = said_of_half(self.known, pictures)
+            found["latents_off"] = float((network.encode(pictures).mean - wanted).square().mean() / wanted.var())  # type: ignore[operator]
         for count in self.stage.prefixes:
             fewer = [_reconstruct(network, part, count) for part in pictures.split(64)]
             found[f"{self._watched}_psnr_{count}"] = psnr(torch.cat(fewer).clamp(-1, 1), pictures)
