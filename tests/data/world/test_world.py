@@ -202,7 +202,8 @@ def test_what_stands_alone_is_as_large_as_asked_and_nothing_is_huge_beside_it(dr
     for described in (world.choose(0, n) for n in range(20)):
         y, x = np.nonzero(solid(world, described))
         assert 0.9 < max(np.ptp(x), np.ptp(y)) / P < 0.96
-        assert abs((x.min() + x.max()) / 2 / P - 0.5) < 0.03 and abs((y.min() + y.max()) / 2 / P - 0.5) < 0.03
+        assert abs((x.min() + x.max()) / 2 / P - 0.5) < 0.03
+        assert abs((y.min() + y.max()) / 2 / P - 0.5) < 0.03
     said = Counter(only(drawings, "sizes", alone=(0.94, 0.94)).choose(0, n).things[0].size for n in range(40))
     assert set(said) == {"tiny", "small"}
     said = Counter(only(drawings, "faces", alone=(0.94, 0.94)).choose(0, n).things[0].size for n in range(40))
