@@ -12,6 +12,14 @@ def distill(
     model: Annotated[str, typer.Argument(help="A model: folder, file or name.")],
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, best those it was trained on.")],
     out: Annotated[Path, typer.Option(help="A run's folder; the same command goes on where it was stopped.")],
+    solver: Annotated[
+        bool,
+        typer.Option(
+            "--solver", help="Learn no weights: fit the sampler's times and numbers to the model, in minutes."
+        ),
+    ] = False,
+    steps: Annotated[str, typer.Option(help="Of the solvers, with --solver.")] = "4,8",
+    seed: Annotated[int, typer.Option(help="Of the noises, with --solver.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: distill.rank=16")] = None,
     as_before: Annotated[
         bool, typer.Option("--as-before", help="Go on with the recipe that the run began with, whatever it is now.")
@@ -21,7 +29,11 @@ def distill(
     """Teach a finished model to draw in a few steps; OUT/model then draws with --fast.
 
     fromnoise distill stickers-64 --data data/stickers --out runs/fast
+    fromnoise distill stickers-64 --data data/stickers --out runs/fitted --solver
     """
+    if solver:
+        _fit(model, data, out, _numbers(steps), seed, bool(set_ or as_before))
+        return
     from fromnoise.training.memory import let_idle_threads_sleep
 
     let_idle_threads_sleep()
@@ -34,3 +46,34 @@ def distill(
     check_out(out)
     alone("a distillation of a finished model")
     print(run(model, data, out, overrides(set_ or []), Call(as_before=as_before, verbose=verbose)))
+
+
+def _numbers(steps: str) -> list[int]:
+    from fromnoise.ground.errors import UserError
+
+    try:
+        return [int(number) for number in steps.split(",")]
+    except ValueError:
+        raise UserError(f"--steps of solvers are whole numbers such as 4,8, not '{steps:.40}'") from None
+
+
+def _fit(model: str, data: str, out: Path, steps: list[int], seed: int, others: bool) -> None:
+    """Fit solvers, and say how near they come."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fromnoise.data.texts import captions_in
+    from fromnoise.drawing.fitting import CAPTIONS, FINE, fit_to
+    from fromnoise.ground.errors import UserError
+    from fromnoise.system.text_to_image import TextToImage
+
+    if others:
+        raise UserError("--solver learns no weights, so --set and --as-before change nothing; leave them out")
+    console = Console(stderr=True, highlight=False)
+    prompts = captions_in(data, TextToImage.load(model).styles, CAPTIONS, seed)
+    folder, fitted = fit_to(model, prompts, out, steps, seed, console.print)
+    table = Table("steps", f"distance from {FINE} steps", title="other captions: mean squared distance of latents")
+    for name, distance in fitted.distances.items():
+        table.add_row(name, f"{distance:.4f}")
+    console.print(table)
+    print(folder)

@@ -140,6 +140,7 @@ class PathConfig(Config):
         sigma_min, sigma_max: ends of s for ``sigmas``; by default those of the schedule.
         shift: of a flow's levels towards noise (Esser et al. 2024, arXiv 2403.03206, eq. 23); 1 is none.
         original_steps: LCM only: how many levels it was distilled on.
+        times: the whole times themselves, falling, of a solver that was fitted to them; () leaves them to the others.
     """
 
     spacing: Spacing = "trailing"
@@ -149,6 +150,7 @@ class PathConfig(Config):
     sigma_max: float | None = None
     shift: float = 1.0
     original_steps: int = 50
+    times: tuple[int, ...] = ()
 
     def check(self) -> None:
         """Raise ``UserError`` for a name or number that no walk has."""
@@ -170,7 +172,11 @@ class PathConfig(Config):
         Raises:
             UserError: settings that do not go together.
         """
-        if schedule.is_flow:
+        if self.times:
+            if len(self.times) != n:
+                raise UserError(f"this path has {len(self.times)} times, not {n}", "steps")
+            levels = [level_at(schedule, t) for t in self.times]
+        elif schedule.is_flow:
             levels = self._flow_levels(schedule.steps, sampler, n)
         elif self.sigmas and sampler != "lcm":
             levels = self._spread_levels(schedule, n)

@@ -113,8 +113,11 @@ def check_fixed(request: Request, model: TextToImage) -> None:
         )
     if request.towards is not None and request.towards.negative and "negative" in model.fixed:
         raise UserError("fast has no negative prompt; leave out that of the other picture, or fast", "towards")
-    if request.steps is not None and not 1 <= request.steps <= MOST_DISTILLED:
-        usual = model.defaults.steps
+    usual = model.defaults.steps
+    if model.solvers and request.steps is not None and request.steps not in model.solvers:
+        known = ", ".join(map(str, model.solvers))
+        raise UserError(f"fast draws in {known} steps ({usual} by default), not {request.steps}", "steps")
+    if not model.solvers and request.steps is not None and not 1 <= request.steps <= MOST_DISTILLED:
         raise UserError(f"fast draws in 1 to {MOST_DISTILLED} steps ({usual} by default), not {request.steps}", "steps")
 
 

@@ -77,7 +77,7 @@ def lay(model: TextToImage, request: Request, filled: Filled) -> Levels:
         UserError: one of them is out of range, or there is no such sampler; it says so where the model decided it.
     """
     try:
-        layout, options = model.layout(filled.sampler)
+        layout, options = model.layout(filled.sampler, filled.steps)
         whole = replace(
             request,
             steps=filled.steps,

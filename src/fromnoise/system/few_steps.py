@@ -1,8 +1,8 @@
-"""Drawing in a few steps: a small difference of the U-Net's weights, kept beside the model it belongs to.
+"""Drawing in a few steps: what a model needs for it, kept beside the model it belongs to.
 
-``few_steps/`` in a model's folder holds a LoRA in diffusers' format, learnt by latent consistency distillation
-(:mod:`fromnoise.training.tasks.distill`), and the config of diffusers' LCMScheduler. Nothing else is needed: the
-networks are the model's own.
+``few_steps/`` in a model's folder holds one of two things. A LoRA in diffusers' format, learnt by latent consistency
+distillation (:mod:`fromnoise.training.tasks.distill`), with the config of diffusers' LCMScheduler. Or a solver that was
+fitted to the model (:mod:`fromnoise.diffusion.fitting`), whose weights stay as they are.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from pathlib import Path
 
 from torch import Tensor
 
+from fromnoise.diffusion.samplers import FITTED
 from fromnoise.diffusion.schedule import DISTILLED_LEVELS, NoiseSchedule
 from fromnoise.ground.errors import UserError
 from fromnoise.models.unet.unet import UNetConfig
 from fromnoise.system.defaults import Defaults
 from fromnoise.system.opening import FEW_STEPS
+from fromnoise.system.solver_file import SOLVER_FILE, Solver, Solvers, read_solvers, with_solvers_hash, write_solvers
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.weights.files import replaced_folder
 from fromnoise.weights.lora_out import LORA_FILE, write_lora
@@ -50,13 +52,23 @@ def save_few_steps(
     """
     assert schedule.config is not None  # it was read from the model's folder
     path = {"original_steps": DISTILLED_LEVELS, "spacing": "trailing"}
-    with replaced_folder(folder / FEW_STEPS, LORA_FILE) as draft:
+    with replaced_folder(folder / FEW_STEPS, "") as draft:
         write_lora(draft / LORA_FILE, changes, config)
         save_scheduler(Scheduler(schedule.config.to_dict(), prediction, "lcm", path, {"timestep_scaling": 10.0}), draft)
 
 
+def save_solvers(folder: Path, model: TextToImage, solvers: Solvers) -> None:
+    """Write ``few_steps/`` with solvers that were fitted to a model into its folder; what is there is replaced.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    write_solvers(folder / FEW_STEPS, solvers, model.hash)
+
+
 def with_few_steps(model: TextToImage, loras: Sequence[tuple[Path, float]] = ()) -> TextToImage:
-    """The model that draws in a few steps: its LoRA added to the weights, in place, and what suits it as defaults.
+    """The model that draws in a few steps: its LoRA added to the weights, in place, or its fitted solver; and what
+    suits it as defaults.
 
     Args:
         model: as it was loaded, before :meth:`TextToImage.for_drawing`.
@@ -69,6 +81,18 @@ def with_few_steps(model: TextToImage, loras: Sequence[tuple[Path, float]] = ())
         raise UserError(
             f"this model has no {FEW_STEPS}/ to draw fast with; make it with: fromnoise distill MODEL --data … --out …"
         )
+    if (file := model.few_steps / SOLVER_FILE).is_file():
+        return _with_solvers(model, read_solvers(file, model.hash, model.schedule.steps), loras)
     changed = model.with_loras([*loras, (model.few_steps / LORA_FILE, 1.0)])
     own = replace(DEFAULTS, interval=(0, model.schedule.steps))
     return replace(changed, defaults=own, scheduler=None, few_steps=None, fixed=FIXED)
+
+
+def _with_solvers(
+    model: TextToImage, solvers: Mapping[int, Solver], loras: Sequence[tuple[Path, float]]
+) -> TextToImage:
+    usual = DEFAULTS.steps if DEFAULTS.steps in solvers else min(solvers)
+    own = replace(model.defaults, steps=usual, sampler=FITTED, spacing=model.defaults.spacing)
+    changed = model.with_loras(loras)
+    named = with_solvers_hash(changed.hash, solvers)
+    return replace(changed, defaults=own, scheduler=None, few_steps=None, fixed=FIXED, solvers=solvers, identity=named)

@@ -19,6 +19,7 @@ from fromnoise.system.copies_file import pictures_of
 from fromnoise.system.defaults import Defaults
 from fromnoise.system.engine import Engine
 from fromnoise.system.known_words import KnownWords
+from fromnoise.system.solver_file import Solvers
 from fromnoise.system.texts import Reader
 
 
@@ -53,6 +54,7 @@ class Model:
         identity: 12 hex digits that name it, given when it was opened; "" for a model made in memory.
         backend: what computes U-Net and decoder while drawing, where that is not torch.
         fixed: which settings of a request its weights have built in, so that only its own defaults fit.
+        solvers: those that were fitted to it, by their steps, where it draws with them.
         default_style: one of its styles, which drawing adds where a request names none; "" adds nothing.
         lora_styles: those of its styles that LoRAs brought along, and not its training.
     """
@@ -81,6 +83,7 @@ class Model:
     identity: str = ""
     backend: Engine | None = None
     fixed: tuple[str, ...] = ()
+    solvers: Solvers = field(default_factory=dict)
     default_style: str = ""
     lora_styles: tuple[str, ...] = ()
 

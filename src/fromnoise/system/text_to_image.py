@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from fromnoise.diffusion.denoiser import ManyDenoiser, NetworkDenoiser
-from fromnoise.diffusion.samplers import SAMPLERS, canonical, sampler_class
+from fromnoise.diffusion.paths import PathConfig
+from fromnoise.diffusion.samplers import FITTED, SAMPLERS, canonical, sampler_class
 from fromnoise.diffusion.schedule import NoiseSchedule, Spacing
 from fromnoise.ground.cores import each_alone, together
+from fromnoise.ground.errors import UserError
 from fromnoise.models.clip.text_tower import TextTower
 from fromnoise.models.layers.packed import packed_copy, packed_in_place
 from fromnoise.models.vae.bands import is_wide
@@ -103,13 +105,22 @@ class TextToImage(Model):
         network = NetworkDenoiser(self.engine.predict, walk or self.schedule, self.prediction)
         return PicturewiseDenoiser(network, self.engine.batches)
 
-    def layout(self, sampler: str) -> tuple[ForeignPathConfig, dict[str, Any]]:
+    def layout(self, sampler: str, steps: int = 0) -> tuple[PathConfig, dict[str, Any]]:
         """How a sampler walks on this model's levels, and its settings: as the model's files say, or ours.
 
+        Args:
+            sampler: its name.
+            steps: how many, which only a fitted solver asks for.
+
         Raises:
-            UserError: an unknown sampler, or one that the model's files cannot be read for.
+            UserError: an unknown sampler, one that the model's files cannot be read for, or no solver of so many steps.
         """
         name = canonical(sampler)
+        if name == FITTED:
+            if steps not in self.solvers:
+                known = ", ".join(map(str, self.solvers)) or "none"
+                raise UserError(f"this model has fitted solvers of {known} steps, not {steps}", "steps")
+            return PathConfig(times=self.solvers[steps].times), {"moves": self.solvers[steps].moves}
         if self.scheduler is None or name not in SAMPLERS:
             sampler_class(sampler)
             return ForeignPathConfig(spacing=cast(Spacing, self.defaults.spacing)), {}

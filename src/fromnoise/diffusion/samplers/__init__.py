@@ -15,6 +15,7 @@ from fromnoise.diffusion.samplers.ddim import DDIM
 from fromnoise.diffusion.samplers.ddpm import DDPM
 from fromnoise.diffusion.samplers.dpm_solver import DPMSolver, DPMSolverSDE
 from fromnoise.diffusion.samplers.euler import Euler, EulerAncestral
+from fromnoise.diffusion.samplers.fitted import Fitted
 from fromnoise.diffusion.samplers.heun import Heun
 from fromnoise.diffusion.samplers.lcm import LCM
 from fromnoise.diffusion.samplers.names import ALIASES, canonical, read_name, sampler_table
@@ -36,10 +37,15 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "lcm": LCM,
 }
 
+# Of one model each: their numbers lie beside it, and no other model can be drawn with them.
+FITTED = "fitted"
+OF_A_MODEL: dict[str, type[Sampler]] = {FITTED: Fitted}
+
 __all__ = [
     "ALIASES",
     "DDIM",
     "DDPM",
+    "FITTED",
     "LCM",
     "PLMS",
     "SAMPLERS",
@@ -47,6 +53,7 @@ __all__ = [
     "DPMSolverSDE",
     "Euler",
     "EulerAncestral",
+    "Fitted",
     "Heun",
     "Sampler",
     "Step",
@@ -66,6 +73,8 @@ def sampler_class(name: str) -> type[Sampler]:
         UserError: an unknown name; the message lists the known ones.
     """
     key = canonical(name)
+    if key in OF_A_MODEL:
+        return OF_A_MODEL[key]
     if key not in SAMPLERS:
         raise UserError(f"unknown sampler '{name}'; known: {', '.join(SAMPLERS)}", "sampler")
     return SAMPLERS[key]
