@@ -14,11 +14,9 @@ def distill(
     out: Annotated[Path, typer.Option(help="A run's folder; the same command goes on where it was stopped.")],
     solver: Annotated[
         bool,
-        typer.Option(
-            "--solver", help="Learn no weights: fit the sampler's times and numbers to the model, in minutes."
-        ),
+        typer.Option("--solver", help="Learn no weights: fit the sampler's times and numbers, in minutes."),
     ] = False,
-    steps: Annotated[str, typer.Option(help="Of the solvers, with --solver.")] = "4,8",
+    steps: Annotated[str, typer.Option(help="Of the solver, with --solver; several: 4,6.")] = "4",
     seed: Annotated[int, typer.Option(help="Of the noises, with --solver.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: distill.rank=16")] = None,
     as_before: Annotated[
@@ -54,7 +52,7 @@ def _numbers(steps: str) -> list[int]:
     try:
         return [int(number) for number in steps.split(",")]
     except ValueError:
-        raise UserError(f"--steps of solvers are whole numbers such as 4,8, not '{steps:.40}'") from None
+        raise UserError(f"--steps of solvers are whole numbers such as 4 or 4,6, not '{steps:.40}'") from None
 
 
 def _fit(model: str, data: str, out: Path, steps: list[int], seed: int, others: bool) -> None:

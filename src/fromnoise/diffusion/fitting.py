@@ -122,6 +122,6 @@ def least_squares(parts: Sequence[Tensor], aim: Tensor) -> tuple[float, ...]:
 
     Where parts say the same (at pure noise v gives x̂_0, and x_t is noise), the smallest such numbers.
     """
-    columns = torch.stack([part.double().flatten() for part in parts], 1)
-    gram, right = columns.T @ columns, columns.T @ aim.double().flatten()
-    return tuple(float(number) for number in torch.linalg.pinv(gram, rtol=1e-12, hermitian=True) @ right)
+    columns = torch.stack([part.double().flatten() for part in parts], 1).cpu()
+    found = torch.linalg.lstsq(columns, aim.double().flatten().cpu()[:, None], rcond=1e-9, driver="gelsd").solution
+    return tuple(float(number) for number in found[:, 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from fromnoise.system.solver_file import MOST_STEPS, Solver
 from fromnoise.system.text_to_image import TextToImage
 
 FINE = 40  # steps of the walk that is fitted to
-CAPTIONS = 128  # that are drawn for it, a quarter of them to measure with
+CAPTIONS = 64  # that are drawn for it, a quarter of them to measure with
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Fitted:
     Attributes:
         solvers: by their steps.
         distances: mean squared distance of latents (of about unit variance) from those of the fine walk, of prompts
-            that nothing was fitted to: by "4 fitted", "4", "5" …, where a bare number means so many steps of the model's
-            own solver.
+            that nothing was fitted to: by "4 fitted", "4", "5" …, where a bare number means so many steps of the
+            model's own solver.
     """
 
     solvers: dict[int, Solver]
@@ -90,6 +91,7 @@ def fit_solvers(
         raise UserError("this model draws in few steps already; fit a solver to the model it comes from")
     if bad := [n for n in steps if not 1 <= n <= MOST_STEPS]:
         raise UserError(f"a solver has 1 to {MOST_STEPS} steps, not {bad[0]}", "steps")
+    prompts = _alike(model, prompts)
     if len(prompts) < 8:
         raise UserError(f"fitting a solver needs 8 captions or more, not {len(prompts)}; better 100")
     kept = list(prompts[3::4])
@@ -102,6 +104,13 @@ def fit_solvers(
         solvers[count] = Solver(tuple(int(t) for t in found.times), found.moves)
     told(f"measuring with {len(kept)} other captions")
     return Fitted(solvers, _distances(model, kept, seed + len(prompts), solvers))
+
+
+def _alike(model: TextToImage, prompts: Sequence[str]) -> list[str]:
+    """Prompts that are read in as many parts as most of them are: one batch has no others."""
+    parts = [made.parts for made in _plans(model, prompts, 0, FINE)]
+    usual = Counter(parts).most_common(1)
+    return [prompt for prompt, count in zip(prompts, parts, strict=True) if count == usual[0][0]]
 
 
 def _plans(model: TextToImage, prompts: Sequence[str], seed: int, steps: int) -> list[Plan]:

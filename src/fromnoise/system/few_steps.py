@@ -13,6 +13,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from fromnoise.diffusion.paths import PathConfig
 from fromnoise.diffusion.samplers import FITTED
 from fromnoise.diffusion.schedule import DISTILLED_LEVELS, NoiseSchedule
 from fromnoise.ground.errors import UserError
@@ -92,7 +93,7 @@ def _with_solvers(
     model: TextToImage, solvers: Mapping[int, Solver], loras: Sequence[tuple[Path, float]]
 ) -> TextToImage:
     usual = DEFAULTS.steps if DEFAULTS.steps in solvers else min(solvers)
-    own = replace(model.defaults, steps=usual, sampler=FITTED, spacing=model.defaults.spacing)
+    own = replace(model.defaults, steps=usual, sampler=FITTED, spacing=PathConfig().spacing)
     changed = model.with_loras(loras)
     named = with_solvers_hash(changed.hash, solvers)
     return replace(changed, defaults=own, scheduler=None, few_steps=None, fixed=FIXED, solvers=solvers, identity=named)
