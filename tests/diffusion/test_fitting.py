@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from fromnoise.diffusion.fitting import Fitting, least_squares
-from fromnoise.diffusion.paths import PathConfig, path
+from fromnoise.diffusion.paths import GivenPathConfig, PathConfig, path
 from fromnoise.diffusion.samplers import DDIM, DPMSolver, Fitted, sampler
 from fromnoise.diffusion.samplers.base import Step
 from fromnoise.diffusion.schedule import ScheduleConfig
+from fromnoise.ground.errors import UserError
 
 SCHEDULE = ScheduleConfig().build()
 SHAPE = (6, 2, 4, 4)
@@ -70,7 +71,7 @@ def test_it_ends_nearer_to_the_fine_walk_than_solvers_that_know_nothing() -> Non
 def test_the_sampler_goes_where_the_fitting_stood() -> None:
     fine = walked(DPMSolver, two_points, 40, spacing="log_snr")
     found = Fitting(fine, two_points).fit(4)
-    walk = path(SCHEDULE, "fitted", 4, PathConfig(times=tuple(int(t) for t in found.times)))
+    walk = path(SCHEDULE, "fitted", 4, GivenPathConfig(times=tuple(int(t) for t in found.times)))
     solver = sampler("fitted", walk, {"moves": found.moves})
     steps = list(solver.steps(lambda x, t, cond: two_points(x, float(t[0])), fine[0].x_t, None))
     assert [step.t for step in steps] == list(found.times)
@@ -81,7 +82,7 @@ def test_the_sampler_goes_where_the_fitting_stood() -> None:
 def test_a_picture_that_comes_in_on_the_way_moves_as_ddim_until_it_has_a_past() -> None:
     times = (999, 700, 400, 100)
     moves = ((0.5, 0.5), (0.4, 0.4, 0.1), (0.3, 0.3, 0.1, 0.1), (0.2, 0.2, 0.1, 0.1, 0.1))
-    walk = path(SCHEDULE, "fitted", 4, PathConfig(times=times))
+    walk = path(SCHEDULE, "fitted", 4, GivenPathConfig(times=times))
     x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(1))
     estimate = lambda x, t, cond: two_points(x, float(t[0]))  # noqa: E731
     steps = list(Fitted(walk, moves).steps(estimate, x, None, None, times[2:]))
@@ -91,6 +92,15 @@ def test_a_picture_that_comes_in_on_the_way_moves_as_ddim_until_it_has_a_past() 
     a, b, c = moves[1]
     expected = a * whole[1].x_t + b * whole[1].x0_hat + c * whole[0].x0_hat
     torch.testing.assert_close(whole[1].x_next, expected)
+
+
+def test_a_path_of_given_times_visits_them_and_ends_clean() -> None:
+    walk = path(SCHEDULE, "fitted", 3, GivenPathConfig(times=(999, 700, 30)))
+    assert walk.times == (999, 700, 30)
+    assert (walk.alpha(700), walk.sigma(700)) == (SCHEDULE.alpha(700), SCHEDULE.sigma(700))
+    assert (walk.alpha(-1), walk.sigma(-1)) == (1.0, 0.0)
+    with pytest.raises(UserError, match="this path has 3 times, not 4"):
+        path(SCHEDULE, "fitted", 4, GivenPathConfig(times=(999, 700, 30)))
 
 
 def test_parts_that_say_the_same_get_the_smallest_numbers() -> None:

@@ -153,7 +153,7 @@ def test_captions_are_those_of_the_styles_each_once_and_in_an_order_of_the_seed(
 
 
 def test_the_command_fits_and_fast_draws_and_redraws(run: Any, tiny_model_folder: Path, tmp_path: Path) -> None:
-    made = run("distill", tiny_model_folder, "--data", "starter", "--out", "out", "--solver", "--steps", "3")
+    made = run("distill", tiny_model_folder, "--data", "starter", "--out", "out", "--solver", "3")
     assert made.code == 0
     assert "3 fitted" in made.err
     fast = ("--model", tmp_path / "out" / "model", "--fast")
@@ -168,6 +168,6 @@ def test_the_command_fits_and_fast_draws_and_redraws(run: Any, tiny_model_folder
         (("--steps", "x"), "whole numbers"),
         (("--set", "distill.rank=4"), "--solver learns no weights"),
     ):
-        refused = run("distill", tiny_model_folder, "--data", "starter", "--out", "o", "--solver", *wrong)
+        refused = run("distill", tiny_model_folder, "--data", "starter", "--out", "o", *wrong)
         assert refused.code == 2
         assert said in refused.err

@@ -13,10 +13,8 @@ def distill(
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, best those it was trained on.")],
     out: Annotated[Path, typer.Option(help="A run's folder; the same command goes on where it was stopped.")],
     solver: Annotated[
-        bool,
-        typer.Option("--solver", help="Learn no weights: fit the sampler's times and numbers, in minutes."),
-    ] = False,
-    steps: Annotated[str, typer.Option(help="Of the solver, with --solver; several: 4,6.")] = "4",
+        str, typer.Option(help="Learn no weights: fit a solver of so many steps to the model, in minutes: 4 or 4,6")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Of the noises, with --solver.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: distill.rank=16")] = None,
     as_before: Annotated[
@@ -27,10 +25,10 @@ def distill(
     """Teach a finished model to draw in a few steps; OUT/model then draws with --fast.
 
     fromnoise distill stickers-64 --data data/stickers --out runs/fast
-    fromnoise distill stickers-64 --data data/stickers --out runs/fitted --solver
+    fromnoise distill stickers-64 --data data/stickers --out runs/fitted --solver 4
     """
     if solver:
-        _fit(model, data, out, _numbers(steps), seed, bool(set_ or as_before))
+        _fit(model, data, out, _numbers(solver), seed, bool(set_ or as_before))
         return
     from fromnoise.training.memory import let_idle_threads_sleep
 
@@ -52,7 +50,7 @@ def _numbers(steps: str) -> list[int]:
     try:
         return [int(number) for number in steps.split(",")]
     except ValueError:
-        raise UserError(f"--steps of solvers are whole numbers such as 4 or 4,6, not '{steps:.40}'") from None
+        raise UserError(f"--solver takes whole numbers of steps such as 4 or 4,6, not '{steps:.40}'") from None
 
 
 def _fit(model: str, data: str, out: Path, steps: list[int], seed: int, others: bool) -> None:

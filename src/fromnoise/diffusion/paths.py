@@ -140,7 +140,6 @@ class PathConfig(Config):
         sigma_min, sigma_max: ends of s for ``sigmas``; by default those of the schedule.
         shift: of a flow's levels towards noise (Esser et al. 2024, arXiv 2403.03206, eq. 23); 1 is none.
         original_steps: LCM only: how many levels it was distilled on.
-        times: the whole times themselves, falling, of a solver that was fitted to them; () leaves them to the others.
     """
 
     spacing: Spacing = "trailing"
@@ -150,7 +149,6 @@ class PathConfig(Config):
     sigma_max: float | None = None
     shift: float = 1.0
     original_steps: int = 50
-    times: tuple[int, ...] = ()
 
     def check(self) -> None:
         """Raise ``UserError`` for a name or number that no walk has."""
@@ -172,11 +170,7 @@ class PathConfig(Config):
         Raises:
             UserError: settings that do not go together.
         """
-        if self.times:
-            if len(self.times) != n:
-                raise UserError(f"this path has {len(self.times)} times, not {n}", "steps")
-            levels = [level_at(schedule, t) for t in self.times]
-        elif schedule.is_flow:
+        if schedule.is_flow:
             levels = self._flow_levels(schedule.steps, sampler, n)
         elif self.sigmas and sampler != "lcm":
             levels = self._spread_levels(schedule, n)
@@ -202,6 +196,23 @@ class PathConfig(Config):
         if self.sigmas:
             sigmas = [float(sigma) for sigma in SPREADS[self.sigmas](n, sigmas[-1], sigmas[0])]
         return [flow_level(steps, sigma, whole(sigma * steps)) for sigma in sigmas]
+
+
+@dataclass(frozen=True)
+class GivenPathConfig(PathConfig):
+    """A walk over given levels, to the clean picture: that of a solver that was fitted to them.
+
+    Attributes:
+        times: whole, falling.
+    """
+
+    times: tuple[int, ...] = ()
+
+    def lay(self, schedule: NoiseSchedule, sampler: str, n: int) -> Path:
+        """The walk over these times; there must be n of them."""
+        if len(self.times) != n:
+            raise UserError(f"this path has {len(self.times)} times, not {n}", "steps")
+        return Path(schedule, [level_at(schedule, t) for t in (*self.times, -1)])
 
 
 def path(schedule: NoiseSchedule, sampler: str, n: int, config: PathConfig | None = None) -> Path:

@@ -17,7 +17,7 @@ from fromnoise.weights.files import read_json, replaced_folder, write_json
 
 SOLVER_FILE = "solver.json"
 MOST_STEPS = 20
-_DAMAGED = "{} is damaged: {}; fit it again with: fromnoise distill MODEL --solver --data … --out …"
+_DAMAGED = "{} is damaged: {}; fit it again with: fromnoise distill MODEL --solver 4 --data … --out …"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_solvers(file: Path, model: str, levels: int) -> dict[int, Solver]:
     if (theirs := expect(values, "model", str, file)) != model:
         raise UserError(
             f"{file} was fitted to another model ({theirs:.12}, this is {model}); fit it again with: fromnoise distill "
-            "MODEL --solver --data … --out …"
+            "MODEL --solver 4 --data … --out …"
         )
     found = {}
     told: dict[str, Any] = expect(values, "solvers", dict, file)

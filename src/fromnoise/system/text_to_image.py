@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fromnoise.diffusion.denoiser import ManyDenoiser, NetworkDenoiser
-from fromnoise.diffusion.paths import PathConfig
+from fromnoise.diffusion.paths import GivenPathConfig, PathConfig
 from fromnoise.diffusion.samplers import FITTED, SAMPLERS, canonical, sampler_class
 from fromnoise.diffusion.schedule import NoiseSchedule, Spacing
 from fromnoise.ground.cores import each_alone, together
@@ -120,7 +120,7 @@ class TextToImage(Model):
             if steps not in self.solvers:
                 known = ", ".join(map(str, self.solvers)) or "none"
                 raise UserError(f"this model has fitted solvers of {known} steps, not {steps}", "steps")
-            return PathConfig(times=self.solvers[steps].times), {"moves": self.solvers[steps].moves}
+            return GivenPathConfig(times=self.solvers[steps].times), {"moves": self.solvers[steps].moves}
         if self.scheduler is None or name not in SAMPLERS:
             sampler_class(sampler)
             return ForeignPathConfig(spacing=cast(Spacing, self.defaults.spacing)), {}

@@ -330,9 +330,8 @@ def _mixed(world: World, chance: Chance) -> Found:
 
 def _faces(world: World, chance: Chance) -> Found:
     if chance(0.5):
-        return _alone(
-            world, world.some_thing("faces", chance, colour=0.0), chance, chance.pick(("", "", "tiny", *world.huge))
-        )
+        face = world.some_thing("faces", chance, colour=0.0)
+        return _alone(world, face, chance, chance.pick(("", "", "tiny", *world.huge)))
     two = world.two_things(("faces", "faces"), chance, 0.0)
     looks = _looks(world, two)
     if two is None or looks is None:
