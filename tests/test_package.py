@@ -158,6 +158,6 @@ def test_an_installed_package_knows_its_recipes(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(
         UserError,
         match="known: finetune, first_model, lora, scratch, stickers_64, stickers_cpu, stickers_first, stickers_gpu, "
-        "stickers_second",
+        "stickers_larger, stickers_second",
     ):
         train.load_recipe("second_model")

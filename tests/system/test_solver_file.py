@@ -165,8 +165,8 @@ def test_the_command_fits_and_fast_draws_and_redraws(run: Any, tiny_model_folder
     photo = run("generate", "blue house", "--image", "a.png", *fast, "--out", "c.png")
     assert photo.code == 0
     for wrong, said in (
-        (("--steps", "x"), "whole numbers"),
-        (("--set", "distill.rank=4"), "--solver learns no weights"),
+        (("--solver", "x"), "whole numbers"),
+        (("--solver", "4", "--set", "distill.rank=4"), "--solver learns no weights"),
     ):
         refused = run("distill", tiny_model_folder, "--data", "starter", "--out", "o", *wrong)
         assert refused.code == 2
