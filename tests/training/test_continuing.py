@@ -169,6 +169,7 @@ def test_every_setting_that_is_newer_than_old_runs_says_how_it_was(kind: str, tm
         "prefixes",
         "noise",
         "crop",
+        "grows",
         "pooled_heads",
         "told",
         "empty",
