@@ -18,7 +18,7 @@ from fromnoise.drawing.picture_file import read_origin
 from fromnoise.drawing.plan import plan
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
-from fromnoise.system.few_steps import save_few_steps, save_solvers, with_few_steps
+from fromnoise.system.few_steps import few_steps_of, save_few_steps, save_solvers, with_few_steps
 from fromnoise.system.solver_file import Solver
 from fromnoise.system.text_to_image import TextToImage
 
@@ -47,6 +47,18 @@ def test_a_request_takes_the_solver_and_keeps_guidance(folder: Path) -> None:
         plan(fast, Request(prompt="red apple", steps=5))
     with pytest.raises(UserError, match="fitted solvers of none steps"):
         plan(TextToImage.load(folder), Request(prompt="red apple", sampler="fitted"))
+
+
+def test_in_how_many_steps_it_is_fast(folder: Path, few_steps_folder: Path, tmp_path: Path) -> None:
+    assert few_steps_of(TextToImage.load(folder)) == 4
+    assert few_steps_of(TextToImage.load(few_steps_folder)) == 4
+    shutil.copytree(folder, tmp_path / "m")
+    model = TextToImage.load(tmp_path / "m")
+    save_solvers(tmp_path / "m", model, {n: Solver(FOUR.times[:n], FOUR.moves[:n]) for n in (3, 2)})
+    assert few_steps_of(model) == 2
+    assert with_few_steps(model).defaults.steps == 2
+    (tmp_path / "m" / "few_steps" / "solver.json").write_text("{}")
+    assert few_steps_of(model) == 4
 
 
 def test_weights_stay_and_the_name_tells_of_the_solver(folder: Path, tmp_path: Path) -> None:
@@ -156,6 +168,7 @@ def test_the_command_fits_and_fast_draws_and_redraws(run: Any, tiny_model_folder
     made = run("distill", tiny_model_folder, "--data", "starter", "--out", "out", "--solver", "3")
     assert made.code == 0
     assert "3 fitted" in made.err
+    assert "generate --fast draws in 3" in run("info", "out/model").out
     fast = ("--model", tmp_path / "out" / "model", "--fast")
     assert run("generate", "red apple", "--seed", 4, *fast, "--steps", 3, "--out", "a.png").err == ""
     origin = read_origin(tmp_path / "a.png")

@@ -41,7 +41,9 @@ def info(
         table.add_row("where none is named", escape(system.default_style))
     table.add_row("defaults", ", ".join(f"{k} {v}" for k, v in system.defaults.to_dict().items()))
     if system.few_steps is not None:
-        table.add_row("few steps", "yes: generate --fast draws in 4")
+        from fromnoise.system.few_steps import few_steps_of
+
+        table.add_row("few steps", f"yes: generate --fast draws in {few_steps_of(system)}")
     for key, value in system.card.items():
         if key != "name" and not isinstance(value, dict | list):  # recipes and sources are for programs
             table.add_row(

@@ -89,11 +89,25 @@ def with_few_steps(model: TextToImage, loras: Sequence[tuple[Path, float]] = ())
     return replace(changed, defaults=own, scheduler=None, few_steps=None, fixed=FIXED)
 
 
+def few_steps_of(model: TextToImage) -> int:
+    """In how many steps a model with ``few_steps/`` draws where a request says nothing; files are not checked here."""
+    file = (model.few_steps or Path()) / SOLVER_FILE
+    if not file.is_file():
+        return DEFAULTS.steps
+    try:
+        return _usual(read_solvers(file, model.hash, model.schedule.steps))
+    except UserError:  # it is told whoever draws with it
+        return DEFAULTS.steps
+
+
+def _usual(solvers: Solvers) -> int:
+    return DEFAULTS.steps if DEFAULTS.steps in solvers else min(solvers)
+
+
 def _with_solvers(
     model: TextToImage, solvers: Mapping[int, Solver], loras: Sequence[tuple[Path, float]]
 ) -> TextToImage:
-    usual = DEFAULTS.steps if DEFAULTS.steps in solvers else min(solvers)
-    own = replace(model.defaults, steps=usual, sampler=FITTED, spacing=PathConfig().spacing)
+    own = replace(model.defaults, steps=_usual(solvers), sampler=FITTED, spacing=PathConfig().spacing)
     changed = model.with_loras(loras)
     named = with_solvers_hash(changed.hash, solvers)
     return replace(changed, defaults=own, scheduler=None, few_steps=None, fixed=FIXED, solvers=solvers, identity=named)

@@ -9,7 +9,7 @@ from fromnoise.drawing.request import MASKED_STRENGTH, STRENGTH
 from fromnoise.inspection.subject import named
 from fromnoise.studio.api.state import State
 from fromnoise.studio.desk.about import about
-from fromnoise.system.few_steps import DEFAULTS as FAST
+from fromnoise.system.few_steps import few_steps_of
 
 
 def facts(studio: State) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def facts(studio: State) -> dict[str, Any]:
     return {
         **about(model, studio.models.name, named(studio.models.opened)),
         "strengths": {"restyle": STRENGTH, "inpaint": MASKED_STRENGTH},
-        "fast": {"steps": FAST.steps} if studio.models.can_be_fast else None,
+        "fast": {"steps": few_steps_of(model)} if studio.models.can_be_fast else None,
         "samplers": sorted(SAMPLERS),
         "limits": {
             "count": limits.count,
