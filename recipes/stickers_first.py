@@ -6,7 +6,8 @@
     fromnoise train stickers_second --data data/drawings --out runs/stickers-128
 
 What is short while a U-Net learns the world is how often each drawing is seen. So it sees mostly single drawings as
-they are, with full captions; numbers, places and relations are the smaller part, and come back in the second stage
+they are, filling the picture (docs/training.md, "How large things stand"), with full captions; numbers, places and
+relations are the smaller part, and come back in the second stage
 (docs/training.md, "How often each drawing is seen"). All else is as in stickers_cpu. The project's own run came
 here by a longer way (docs/stickers_128.md); this recipe as a whole has not been run yet.
 """
@@ -22,6 +23,7 @@ def recipe() -> Recipe:
     single = {"plain": 0.45, "recoloured": 0.2, "sizes": 0.03, "places": 0.05, "turned": 0.02}
     several = {"counts": 0.08, "pairs": 0.03, "relations": 0.05, "mixed": 0.02}
     mix = {**single, **several, "grounds": 0.05, "faces": 0.02, "colour_too": 0.1, "ground_too": 0.1}
+    large = {"alone": (0.94, 0.94)}
     captions = {"full": 0.74, "less": 0.08, "keywords": 0.05, "style_only": 0.03, "style": 0.85, "own_colour": 0.3}
     second: Recipe = runpy.run_path(str(Path(__file__).with_name("stickers_cpu.py")))["recipe"]()
     return second.with_overrides(
@@ -34,7 +36,7 @@ def recipe() -> Recipe:
             "diffusion.model.sample_size": 8,
             "diffusion.time_mix.mean": 0.5,
             "diffusion.loop.pictures": 1_500_000,
-            **{f"data.world.mix.{name}": share for name, share in mix.items()},
+            **{f"data.world.mix.{name}": share for name, share in {**mix, **large}.items()},
             **{f"data.world.captions.{name}": share for name, share in captions.items()},
         }
     )
