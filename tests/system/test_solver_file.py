@@ -148,6 +148,9 @@ def test_a_copy_is_written_and_what_else_is_there_stays(tiny_model_folder: Path,
     assert fast.solvers == found.solvers
     with pytest.raises(UserError, match="draws in few steps already"):
         fit_solvers(fast, PROMPTS, [2])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        fit_to(tiny_model_folder, PROMPTS, tmp_path / "file", [2])
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("{}")
     with pytest.raises(UserError, match="folder of a training"):
@@ -179,6 +182,7 @@ def test_the_command_fits_and_fast_draws_and_redraws(run: Any, tiny_model_folder
     assert photo.code == 0
     for wrong, said in (
         (("--solver", "x"), "whole numbers"),
+        (("--solver", ""), "whole numbers"),
         (("--solver", "4", "--set", "distill.rank=4"), "--solver learns no weights"),
     ):
         refused = run("distill", tiny_model_folder, "--data", "starter", "--out", "o", *wrong)

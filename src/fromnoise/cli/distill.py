@@ -13,8 +13,9 @@ def distill(
     data: Annotated[str, typer.Option(help="A folder of captioned pictures, best those it was trained on.")],
     out: Annotated[Path, typer.Option(help="A run's folder; the same command goes on where it was stopped.")],
     solver: Annotated[
-        str, typer.Option(help="Learn no weights: fit a solver of so many steps to the model, in minutes: 4 or 4,6")
-    ] = "",
+        str | None,
+        typer.Option(help="Learn no weights: fit a solver of so many steps to the model: 4 or 4,6"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the noises, with --solver.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: distill.rank=16")] = None,
     as_before: Annotated[
@@ -27,7 +28,10 @@ def distill(
     fromnoise distill stickers-64 --data data/stickers --out runs/fast
     fromnoise distill stickers-64 --data data/stickers --out runs/fitted --solver 4
     """
-    if solver:
+    from fromnoise.training.run_folder import check_out
+
+    check_out(out)
+    if solver is not None:
         _fit(model, data, out, _numbers(solver), seed, bool(set_ or as_before))
         return
     from fromnoise.training.memory import let_idle_threads_sleep
@@ -37,9 +41,7 @@ def distill(
     from fromnoise.training.continuing import Call
     from fromnoise.training.distillation import distill as run
     from fromnoise.training.processes import alone
-    from fromnoise.training.run_folder import check_out
 
-    check_out(out)
     alone("a distillation of a finished model")
     print(run(model, data, out, overrides(set_ or []), Call(as_before=as_before, verbose=verbose)))
 

@@ -59,6 +59,8 @@ def fit_to(
         UserError: there is no such model, ``out`` holds something else, or as :func:`fit_solvers`.
     """
     model, copy = TextToImage.load(place, None), out / "model"
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; give the solver a folder")
     if (out / "run.json").exists():
         raise UserError(f"{out} is the folder of a training; give the solver another --out")
     if copy.exists() and TextToImage.load(copy).hash != model.hash:
