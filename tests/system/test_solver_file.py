@@ -172,6 +172,10 @@ def test_the_command_fits_and_fast_draws_and_redraws(run: Any, tiny_model_folder
     assert made.code == 0
     assert "3 fitted" in made.err
     assert "generate --fast draws in 3" in run("info", "out/model").out
+    assert run("distill", tiny_model_folder, "--data", "starter", "--out", "out", "--solver", "3").code == 0
+    (tmp_path / "file").write_text("")
+    refused = run("distill", tiny_model_folder, "--data", "starter", "--out", "file", "--solver", "3")
+    assert (refused.code, "walk" in refused.err) == (2, False)  # before anything is drawn
     fast = ("--model", tmp_path / "out" / "model", "--fast")
     assert run("generate", "red apple", "--seed", 4, *fast, "--steps", 3, "--out", "a.png").err == ""
     origin = read_origin(tmp_path / "a.png")

@@ -30,7 +30,8 @@ def distill(
     """
     from fromnoise.training.run_folder import check_out
 
-    check_out(out)
+    if solver is None or not (out / "model").is_dir():  # a model there may be fitted once more
+        check_out(out)
     if solver is not None:
         _fit(model, data, out, _numbers(solver), seed, bool(set_ or as_before))
         return
