@@ -45,7 +45,7 @@ def test_a_request_takes_the_solver_and_keeps_guidance(folder: Path) -> None:
     assert found.levels.options == {"moves": FOUR.moves}
     with pytest.raises(UserError, match=r"fast draws in 4 steps \(4 by default\), not 5"):
         plan(fast, Request(prompt="red apple", steps=5))
-    with pytest.raises(UserError, match="fitted solvers of none steps"):
+    with pytest.raises(UserError, match="comes with fast: leave the sampler out"):
         plan(TextToImage.load(folder), Request(prompt="red apple", sampler="fitted"))
 
 
@@ -148,6 +148,12 @@ def test_a_copy_is_written_and_what_else_is_there_stays(tiny_model_folder: Path,
     assert fast.solvers == found.solvers
     with pytest.raises(UserError, match="draws in few steps already"):
         fit_solvers(fast, PROMPTS, [2])
+    (copy / "note.txt").write_text("mine")
+    fit_to(tiny_model_folder, PROMPTS, tmp_path / "out", [3])
+    both = with_few_steps(TextToImage.load(copy)).solvers
+    assert set(both) == {2, 3}
+    assert both[2] == found.solvers[2]
+    assert (copy / "note.txt").read_text() == "mine"
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file"):
         fit_to(tiny_model_folder, PROMPTS, tmp_path / "file", [2])

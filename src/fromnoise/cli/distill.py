@@ -14,7 +14,7 @@ def distill(
     out: Annotated[Path, typer.Option(help="A run's folder; the same command goes on where it was stopped.")],
     solver: Annotated[
         str | None,
-        typer.Option(help="Learn no weights: fit a solver of so many steps to the model: 4 or 4,6"),
+        typer.Option(help="Learn no weights: fit a solver of so many steps (1 to 20) to the model: 4 or 4,6"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the noises, with --solver.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: distill.rank=16")] = None,
@@ -75,4 +75,5 @@ def _fit(model: str, data: str, out: Path, steps: list[int], seed: int, others: 
     for name, distance in fitted.distances.items():
         table.add_row(name, f"{distance:.4f}")
     console.print(table)
+    console.print(f"draw with: fromnoise generate … --model {folder} --fast")
     print(folder)

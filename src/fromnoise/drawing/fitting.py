@@ -18,8 +18,8 @@ from fromnoise.drawing.conditioning import conditioned, noise_of
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
-from fromnoise.system.few_steps import save_solvers
-from fromnoise.system.solver_file import MOST_STEPS, Solver
+from fromnoise.system.few_steps import save_solvers, solvers_of
+from fromnoise.system.solver_file import MOST_STEPS, SOLVER_FILE, Solver
 from fromnoise.system.text_to_image import TextToImage
 
 FINE = 40  # steps of the walk that is fitted to
@@ -50,7 +50,7 @@ def fit_to(
     Args:
         place: the model, as :meth:`TextToImage.load` takes it.
         prompts, steps, seed, told: as of :func:`fit_solvers`.
-        out: the copy is ``out/model``.
+        out: the copy is ``out/model``; solvers of other steps that were fitted there before stay.
 
     Returns:
         The copy's folder, and what came of it.
@@ -65,9 +65,13 @@ def fit_to(
         raise UserError(f"{out} is the folder of a training; give the solver another --out")
     if copy.exists() and TextToImage.load(copy).hash != model.hash:
         raise UserError(f"{copy} is another model; use a new --out")
+    if model.few_steps is not None and not (model.few_steps / SOLVER_FILE).is_file():
+        told("the copy draws fast with the solver, no longer with the distillation that the model brings along")
     fitted = fit_solvers(model.for_drawing(), prompts, steps, seed, told)
-    model.save(copy, None)
-    save_solvers(copy, TextToImage.load(copy, None), fitted.solvers)
+    if not copy.exists():  # what else somebody put there stays
+        model.save(copy, None)
+    stored = TextToImage.load(copy, None)
+    save_solvers(copy, stored, {**solvers_of(stored), **fitted.solvers})
     return copy, fitted
 
 

@@ -89,15 +89,20 @@ def with_few_steps(model: TextToImage, loras: Sequence[tuple[Path, float]] = ())
     return replace(changed, defaults=own, scheduler=None, few_steps=None, fixed=FIXED)
 
 
-def few_steps_of(model: TextToImage) -> int:
-    """In how many steps a model with ``few_steps/`` draws where a request says nothing; files are not checked here."""
+def solvers_of(model: TextToImage) -> dict[int, Solver]:
+    """The solvers in a model's ``few_steps/``; none where there are none that can be used: drawing says why."""
     file = (model.few_steps or Path()) / SOLVER_FILE
-    if not file.is_file():
-        return DEFAULTS.steps
+    if model.few_steps is None or not file.is_file():
+        return {}
     try:
-        return _usual(read_solvers(file, model.hash, model.schedule.steps))
-    except UserError:  # it is told whoever draws with it
-        return DEFAULTS.steps
+        return read_solvers(file, model.hash, model.schedule.steps)
+    except UserError:
+        return {}
+
+
+def few_steps_of(model: TextToImage) -> int:
+    """In how many steps a model with ``few_steps/`` draws where a request says nothing."""
+    return _usual(found) if (found := solvers_of(model)) else DEFAULTS.steps
 
 
 def _usual(solvers: Solvers) -> int:

@@ -118,8 +118,7 @@ class TextToImage(Model):
         name = canonical(sampler)
         if name == FITTED:
             if steps not in self.solvers:
-                known = ", ".join(map(str, self.solvers)) or "none"
-                raise UserError(f"this model has fitted solvers of {known} steps, not {steps}", "steps")
+                raise UserError("a fitted solver comes with fast: leave the sampler out, and draw fast", "sampler")
             return GivenPathConfig(times=self.solvers[steps].times), {"moves": self.solvers[steps].moves}
         if self.scheduler is None or name not in SAMPLERS:
             sampler_class(sampler)
