@@ -2,10 +2,10 @@
 
     python benchmarks/few_steps.py MODEL [--rounds 9] [--steps 4] [--sheet FILE] [--data FOLDER --concepts 40]
 
-MODEL has ``few_steps/`` (made by ``fromnoise distill``). Warm: models are loaded and one picture has been drawn; prompt
-to PNG, ours in its usual number format with the model's own guidance, and diffusers with the very same weights, 20
-steps of its DPM-Solver++ and guidance at every step; and the model itself in as few steps, not distilled. Rounds are
-interleaved; ratios are medians of their own ratios.
+MODEL has ``few_steps/`` (made by ``fromnoise distill``, with ``--solver`` or without). Warm: models are loaded and one
+picture has been drawn; prompt to PNG, ours in its usual number format with the model's own guidance, and diffusers with
+the very same weights, 20 steps of its DPM-Solver++ and guidance at every step; and the model itself in as few steps,
+neither distilled nor fitted. Rounds are interleaved; ratios are medians of their own ratios.
 
 With ``--data`` the judge of ``fromnoise evaluate`` says which caption each drawing was made for. Its questions' seed
 differs from that of the evaluation. Both rows are asked the same questions with the same seeds.
@@ -44,7 +44,7 @@ SHOWN = ("red apple", "cat face", "sailboat", "tulip", "pizza", "house", "fish",
 def speed(folder: Path, steps: int, rounds: int) -> Table:
     """Seconds of few steps, 20 steps and diffusers' 20 steps."""
     table = Table(title=f"prompt to PNG, warm, {machine()}: seconds, and share of the time")
-    names = ("diffusers 20", "ours 20", f"plain {steps}", "of diffusers", f"distilled {steps}", "of diffusers")
+    names = ("diffusers 20", "ours 20", f"plain {steps}", "of diffusers", f"fast {steps}", "of diffusers")
     for name in ("pictures", *names):
         table.add_column(name, justify="right")
     for count in (1, 4, 8):
@@ -128,7 +128,7 @@ def main() -> None:
     models = {
         "20 steps": slow,
         f"{options.steps} steps, plain": hurried,
-        f"{options.steps} steps, distilled": quick.for_drawing(),
+        f"{options.steps} steps, {'fitted' if quick.solvers else 'distilled'}": quick.for_drawing(),
     }
     if options.sheet:
         sheet(models, options.sheet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,3 +168,5 @@ def test_a_model_draws_twice_the_pixels_afterwards(tiny_model_folder: Path, reci
         assert torch.equal(a, b)
     assert model.styles == base.styles
     assert model.card["vae"]["pictures_seen"] == 64
+    shutil.rmtree(folder)  # as if the disk had been full when it was to be written
+    assert TextToImage.load(train(asked, "starter", tmp_path / "run", ("vae",))).hash == model.hash

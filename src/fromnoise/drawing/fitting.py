@@ -14,7 +14,8 @@ from torch import Tensor
 from fromnoise.diffusion.fitting import Estimate, Fitting
 from fromnoise.diffusion.samplers import FITTED
 from fromnoise.diffusion.samplers.base import Calls, Step
-from fromnoise.drawing.conditioning import conditioned, noise_of
+from fromnoise.drawing.conditioning import conditioned
+from fromnoise.drawing.generate import generate_together
 from fromnoise.drawing.plan import Plan, plan
 from fromnoise.drawing.request import Request
 from fromnoise.ground.errors import UserError
@@ -27,8 +28,8 @@ CAPTIONS = 64  # that are drawn for it, a quarter of them to measure with
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What came of it.
+class Outcome:
+    """What came of a fit.
 
     Attributes:
         solvers: by their steps.
@@ -44,7 +45,7 @@ class Fitted:
 def fit_to(
     place: Path | str | None, prompts: Sequence[str], out: Path, steps: Sequence[int], seed: int = 0,
     told: Callable[[str], None] = lambda text: None,
-) -> tuple[Path, Fitted]:  # fmt: skip
+) -> tuple[Path, Outcome]:  # fmt: skip
     """Fit solvers to a model, and write them beside a copy of it.
 
     Args:
@@ -78,7 +79,7 @@ def fit_to(
 def fit_solvers(
     model: TextToImage, prompts: Sequence[str], steps: Sequence[int], seed: int = 0,
     told: Callable[[str], None] = lambda text: None,
-) -> Fitted:  # fmt: skip
+) -> Outcome:  # fmt: skip
     """Fit a solver to a model for each number of steps.
 
     Args:
@@ -109,7 +110,7 @@ def fit_solvers(
         found = fitting.fit(count, told)
         solvers[count] = Solver(tuple(int(t) for t in found.times), found.moves)
     told(f"measuring with {len(kept)} other captions")
-    return Fitted(solvers, _distances(model, kept, seed + len(prompts), solvers))
+    return Outcome(solvers, _distances(model, kept, seed + len(prompts), solvers))
 
 
 def _alike(model: TextToImage, prompts: Sequence[str]) -> list[str]:
@@ -131,18 +132,14 @@ def _plans(model: TextToImage, prompts: Sequence[str], seed: int, steps: int) ->
 def _walk(model: TextToImage, prompts: Sequence[str], seed: int, steps: int) -> tuple[list[Step], Estimate]:
     """Every step of so many from noise to the end, and the guided model for the same pictures."""
     plans = _plans(model, prompts, seed, steps)
-    levels, shape = plans[0].levels, model.latent_shape(plans[0].drawn_size)
-    generators = [torch.Generator().manual_seed(each.seed) for each in plans]
-    noise = torch.stack([noise_of(p, shape, g) for p, g in zip(plans, generators, strict=True)]).to(model.device)
-    denoiser, cond = conditioned(model, plans)
-    walk = levels.solver.steps(denoiser, levels.walk.start_scale * noise, cond, generators, levels.walk.times)
-    called = Calls(denoiser, cond)
+    moves = itertools.islice(generate_together(model, plans), len(plans[0].levels.walk.times))  # no picture is decoded
+    called = Calls(*conditioned(model, plans))
 
     def estimate(x: Tensor, t: float) -> Tensor:
         with torch.no_grad():
             return called(x, t)
 
-    return list(walk), estimate
+    return [step for step in moves if isinstance(step, Step)], estimate
 
 
 def _distances(model: TextToImage, prompts: Sequence[str], seed: int, solvers: dict[int, Solver]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from fromnoise.ground.errors import UserError
 from fromnoise.ground.whole import whole_folder
 from fromnoise.models.clip.tokenizer import Tokenizer
 from fromnoise.models.vae.vae import VAE
+from fromnoise.system.defaults import read_facts
 from fromnoise.system.known_words import KnownWords
 from fromnoise.system.text_to_image import TextToImage
 from fromnoise.training.beginning import asked_vocabulary
@@ -64,23 +66,27 @@ def add_clip(folder: Path, clip: Any, base: TextToImage | None) -> None:
         replace(model, clip=clip).save(folder)
 
 
-def vae_keeper(recipe: Recipe, base: TextToImage | None, out: Path) -> Hook | None:
-    """What writes ``out/model`` while a VAE learns that keeps the latents of ``base``: that model with this VAE.
+def vae_keeper(recipe: Recipe, base: TextToImage | None, out: Path) -> tuple[Hook | None, Callable[[Clock], bool]]:
+    """What writes ``out/model`` while a VAE learns that keeps the latents of ``base``, that model with this VAE; and
+    whether it is written.
 
     Its U-Net, words, map and index of training pictures stay right. None where latents are new ones; nothing is written
     where the run has a U-Net of its own.
     """
-    if base is None or not recipe.vae.keeps_latents:
-        return None
+    model, of_a_unet = out / "model", (out / "diffusion").exists()
+    if base is None or not recipe.vae.keeps_latents or of_a_unet:
+        return None, lambda clock: True
 
     def keep(vae: nn.Module, clock: Clock, hours: float) -> None:
-        if (out / "diffusion").exists():
-            return
         told = {"pixels": recipe.data.pixels, "pictures_seen": clock.pictures, "hours": round(hours, 2)}
         facts = {**base.card, "vae": {**told, "recipe": recipe.vae.to_dict()}}
-        replace(base, vae=cast(VAE, vae), card=facts).save(out / "model")
+        replace(base, vae=cast(VAE, vae), card=facts).save(model)
 
-    return keep
+    def is_written(clock: Clock) -> bool:
+        there = (model / "model_index.json").is_file()
+        return there and read_facts(model).card.get("vae", {}).get("pictures_seen") == clock.pictures
+
+    return keep, is_written
 
 
 def hardware(device: torch.device, number_format: str) -> str:

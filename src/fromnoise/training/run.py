@@ -166,7 +166,7 @@ class Run:
         tell_retired(0 if self._is_made("vae") else stage.perceptual, self.console)
         pictures, known = (self.train_set.images, self.held_out.images), known_vae(stage, self.base, self.compute)
         task = VAETask(stage, pictures, network, self.compute, self.recipe.seed, known)
-        self._train(task, vae_keeper(self.recipe, self.base, self.out))
+        self._train(task, *vae_keeper(self.recipe, self.base, self.out))
 
     def train_diffusion(self) -> None:
         """Learn to remove noise, guided by words."""
